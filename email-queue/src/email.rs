@@ -1,0 +1,90 @@
+//! An email: what it consists of, how it is read from JSON, and every rule that it must keep.
+//!
+//! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
+//! - [`Email`]: the email itself, which is what the record keeps;
+//! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`]: its parts;
+//! - [`schedule`]: how a time is written;
+//! - [`Invalid`]: why a submission is refused.
+
+mod attachment;
+mod header;
+mod invalid;
+mod mailbox;
+pub mod schedule;
+mod submission;
+mod tag;
+mod wire;
+
+pub use attachment::Attachment;
+pub use header::Header;
+pub use invalid::{Invalid, InvalidKind};
+pub use mailbox::{InvalidMailbox, Mailbox};
+pub use submission::{MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS, Submission};
+pub use tag::Tag;
+
+use serde::Serialize;
+
+use crate::EmailId;
+
+/// A valid email.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Email {
+    /// Who sends it.
+    pub from: Mailbox,
+    /// Who gets it; 1 to 50.
+    pub to: Vec<Mailbox>,
+    /// Who gets a copy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<Mailbox>,
+    /// Who gets a copy that the others do not see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bcc: Vec<Mailbox>,
+    /// Where an answer goes, if not to `from`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reply_to: Vec<Mailbox>,
+    /// The subject; empty for an email of the short form without one.
+    pub subject: String,
+    /// The body as plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The body as HTML. There is always one of the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// More header fields, in the order of the submission.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "header::as_map")]
+    pub headers: Vec<Header>,
+    /// Labels for the sender's own use; they are not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// Files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+impl Email {
+    /// The email in the form in which a record keeps it: JSON as a client could have sent it, without lane and time.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // Only a map with keys that are no strings, or a value that refuses, could fail; there are none.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Everybody who gets it: to, cc and bcc, each address once.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<&Mailbox> {
+        let mut recipients: Vec<&Mailbox> = Vec::new();
+        for mailbox in self.to.iter().chain(&self.cc).chain(&self.bcc) {
+            if !recipients.iter().any(|known| known.address() == mailbox.address()) {
+                recipients.push(mailbox);
+            }
+        }
+        recipients
+    }
+
+    /// The value of the `Message-ID` field ([RFC 5322 section 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)):
+    /// the same at each attempt, so that a mailbox that got the email twice can tell.
+    #[must_use]
+    pub fn message_id(&self, id: EmailId) -> String {
+        format!("<{id}@{}>", self.from.ascii_domain())
+    }
+}

@@ -1,0 +1,83 @@
+use base64::{Engine, prelude::BASE64_STANDARD};
+use mime::Mime;
+use serde::{Serialize, Serializer};
+
+use super::{Invalid, InvalidKind, wire};
+
+const MAX_FILENAME: usize = 255;
+const MAX_CONTENT_ID: usize = 128;
+
+/// A file that goes with the email.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    /// Its name, without a path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// Its media type: as given, or guessed from the name, or `application/octet-stream`.
+    pub content_type: String,
+    /// Set for an image inside the HTML, which refers to it as `cid:<content_id>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_id: Option<String>,
+    /// The bytes.
+    #[serde(serialize_with = "as_base64")]
+    pub content: Vec<u8>,
+}
+
+impl Attachment {
+    pub(super) fn check(wire: wire::Attachment, place: usize) -> Result<Self, Invalid> {
+        let invalid = |kind, field: &str, reason: &str| Invalid {
+            kind,
+            field: format!("attachments[{place}].{field}"),
+            reason: reason.to_owned(),
+        };
+        if wire.path.is_some() {
+            let reason = "remote files are not fetched; send the bytes as `content`";
+            return Err(invalid(InvalidKind::NotServed, "path", reason));
+        }
+        let content =
+            wire.content.ok_or_else(|| invalid(InvalidKind::Attachment, "content", "an attachment needs its bytes"))?.0;
+        if let Some(filename) = &wire.filename {
+            if filename.is_empty() || filename.len() > MAX_FILENAME {
+                return Err(invalid(InvalidKind::Value, "filename", "a file's name is 1 to 255 bytes"));
+            }
+            if filename.chars().any(char::is_control) {
+                let reason = "line breaks and other control characters are not allowed";
+                return Err(invalid(InvalidKind::Value, "filename", reason));
+            }
+        }
+        let content_type = match wire.content_type {
+            Some(given) => media_type(&given).ok_or_else(|| {
+                invalid(InvalidKind::Value, "content_type", "not a media type of a file, such as `application/pdf`")
+            })?,
+            None => guess(wire.filename.as_deref()).to_owned(),
+        };
+        let content_id = wire.content_id.or(wire.inline_content_id);
+        if content_id.as_deref().is_some_and(|id| !is_content_id(id)) {
+            let reason = "1 to 128 printable ASCII characters other than < and >";
+            return Err(invalid(InvalidKind::Value, "content_id", reason));
+        }
+        Ok(Self { filename: wire.filename, content_type, content_id, content })
+    }
+}
+
+/// A media type that a single file can have; a multipart one would need parts that an attachment has not.
+fn media_type(given: &str) -> Option<String> {
+    if given.chars().any(char::is_control) {
+        return None;
+    }
+    let parsed: Mime = given.trim().parse().ok()?;
+    let composite = parsed.type_() == mime::MULTIPART || parsed.type_().as_str() == "message";
+    (!composite).then(|| parsed.to_string())
+}
+
+fn guess(filename: Option<&str>) -> &'static str {
+    filename.and_then(|name| mime_guess::from_path(name).first_raw()).unwrap_or("application/octet-stream")
+}
+
+fn is_content_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_CONTENT_ID && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>')
+}
+
+fn as_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+}

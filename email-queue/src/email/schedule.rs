@@ -1,0 +1,295 @@
+//! How a time is written: as ISO 8601, or in a few English words.
+//!
+//! - `2026-12-01T09:00:00+01:00`, `2026-12-01 09:00:00Z`, `2026-12-01T09:00` (UTC), `2026-12-01` (its first moment, UTC);
+//! - `in 1 min`, `in 2 hours`, `in a day`, `in 1 hour and 30 minutes`;
+//! - `tomorrow at 9am`, `today at 17:30`, `friday at noon`, `next monday at 8:15 pm +02:00`. Without a time of day, the
+//!   present one; without an offset, UTC.
+
+use jiff::{
+    SignedDuration, Span, Timestamp,
+    civil::{Date, DateTime, Time, Weekday},
+    tz::Offset,
+};
+
+/// How far ahead an email can be scheduled.
+pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How late a time may be and still count as now: the way of the request, and two clocks that differ a little.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// No sentence about a time is longer.
+const MAX_LENGTH: usize = 100;
+
+/// Reads a time. `now` is what `in` and `tomorrow` count from.
+///
+/// # Errors
+/// [`InvalidTime::Unreadable`].
+pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, InvalidTime> {
+    if text.len() > MAX_LENGTH {
+        return Err(InvalidTime::Unreadable);
+    }
+    let text = text.trim();
+    iso8601(text).or_else(|| english(&text.to_lowercase(), now)).ok_or(InvalidTime::Unreadable)
+}
+
+/// Holds a time against what can be scheduled.
+///
+/// # Errors
+/// [`InvalidTime::Past`] and [`InvalidTime::TooFar`].
+pub fn check(time: Timestamp, now: Timestamp) -> Result<Timestamp, InvalidTime> {
+    let ahead = time.duration_since(now);
+    if ahead < -TOLERANCE {
+        Err(InvalidTime::Past)
+    } else if ahead > MAX_AHEAD {
+        Err(InvalidTime::TooFar)
+    } else {
+        Ok(time)
+    }
+}
+
+/// Why a time cannot be scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTime {
+    /// The text is no time that we know.
+    #[error("not a time; write `2026-12-01T09:00:00Z`, `in 2 hours` or `tomorrow at 9am`")]
+    Unreadable,
+    /// It is over.
+    #[error("it is in the past")]
+    Past,
+    /// It is more than [`MAX_AHEAD`] away.
+    #[error("it is more than 30 days ahead")]
+    TooFar,
+}
+
+fn iso8601(text: &str) -> Option<Timestamp> {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if let Ok(time) = text.parse() {
+        return Some(time);
+    }
+    // A text with an offset that is out of range must not be read as if it had none.
+    let civil: DateTime = match text.len() {
+        10 => text.parse::<Date>().ok()?.into(),
+        _ => text.parse().ok()?,
+    };
+    Offset::UTC.to_timestamp(civil).ok()
+}
+
+fn english(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let spaced = text.replace(',', " ");
+    let mut words: Vec<&str> = spaced.split_whitespace().collect();
+    match *words.first()? {
+        "now" if words.len() == 1 => Some(now),
+        "in" => relative(&words[1..], now),
+        _ => {
+            let offset = offset(words.last()?);
+            if offset.is_some() {
+                words.pop();
+            }
+            day_and_time(&words, now, offset.unwrap_or(Offset::UTC))
+        }
+    }
+}
+
+/// `1 min`, `a day`, `1 hour and 30 minutes`, `90s`.
+fn relative(words: &[&str], now: Timestamp) -> Option<Timestamp> {
+    let mut total = SignedDuration::ZERO;
+    let mut words = words.iter().copied().filter(|word| *word != "and").peekable();
+    words.peek()?;
+    while let Some(word) = words.next() {
+        let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+        let (number, unit) = match word.split_at(digits) {
+            ("", "a" | "an" | "one") => (1, words.next()?),
+            (number, "") => (number.parse().ok()?, words.next()?),
+            (number, unit) => (number.parse().ok()?, unit),
+        };
+        let seconds: i64 = match unit {
+            "s" | "sec" | "secs" | "second" | "seconds" => 1,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600,
+            "d" | "day" | "days" => 24 * 3600,
+            "w" | "week" | "weeks" => 7 * 24 * 3600,
+            _ => return None,
+        };
+        let part = SignedDuration::from_secs(seconds.checked_mul(number)?);
+        total = total.checked_add(part)?;
+    }
+    now.checked_add(total).ok()
+}
+
+/// `tomorrow`, `tomorrow at 9am`, `next monday at 17:30`.
+fn day_and_time(words: &[&str], now: Timestamp, offset: Offset) -> Option<Timestamp> {
+    let now = offset.to_datetime(now);
+    let (date, rest) = match words {
+        ["today", rest @ ..] => (now.date(), rest),
+        ["tomorrow", rest @ ..] => (now.date().checked_add(Span::new().days(1)).ok()?, rest),
+        ["next" | "on", day, rest @ ..] | [day, rest @ ..] => (now.date().nth_weekday(1, weekday(day)?).ok()?, rest),
+        [] => return None,
+    };
+    let time = match rest {
+        [] => now.time(),
+        ["at", rest @ ..] | rest => time_of_day(&rest.concat())?,
+    };
+    offset.to_timestamp(date.to_datetime(time)).ok()
+}
+
+fn weekday(word: &str) -> Option<Weekday> {
+    Some(match word {
+        "monday" => Weekday::Monday,
+        "tuesday" => Weekday::Tuesday,
+        "wednesday" => Weekday::Wednesday,
+        "thursday" => Weekday::Thursday,
+        "friday" => Weekday::Friday,
+        "saturday" => Weekday::Saturday,
+        "sunday" => Weekday::Sunday,
+        _ => return None,
+    })
+}
+
+/// `9am`, `9:30pm`, `17:30`, `17:30:15`, `noon`, `midnight`.
+fn time_of_day(text: &str) -> Option<Time> {
+    match text {
+        "noon" => return Time::new(12, 0, 0, 0).ok(),
+        "midnight" => return Some(Time::midnight()),
+        _ => {}
+    }
+    let (clock, half) = match text.strip_suffix("am") {
+        Some(clock) => (clock, Some(0)),
+        None => text.strip_suffix("pm").map_or((text, None), |clock| (clock, Some(12))),
+    };
+    let mut parts = clock.split(':').map(|part| match part.len() {
+        1 | 2 => part.parse::<i8>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit())),
+        _ => None,
+    });
+    let hour = parts.next()??;
+    let rest = parts.collect::<Option<Vec<_>>>()?;
+    let hour = match half {
+        Some(half) if (1..=12).contains(&hour) => hour % 12 + half,
+        Some(_) => return None,
+        // A bare `9` could be a day of the month or an hour of either half.
+        None if rest.is_empty() => return None,
+        None => hour,
+    };
+    let (minute, second) = match rest.as_slice() {
+        [] => (0, 0),
+        [minute] => (*minute, 0),
+        [minute, second] => (*minute, *second),
+        _ => return None,
+    };
+    Time::new(hour, minute, second, 0).ok()
+}
+
+/// `utc`, `z`, `+02:00`, `-0500`, `+2`.
+fn offset(word: &str) -> Option<Offset> {
+    if matches!(word, "utc" | "gmt" | "z") {
+        return Some(Offset::UTC);
+    }
+    let (sign, digits) = match word.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let digits = digits.replace(':', "");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = match digits.len() {
+        1 | 2 => (digits.as_str(), "0"),
+        4 => digits.split_at(2),
+        _ => return None,
+    };
+    let minutes: i32 = hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok().filter(|minutes| *minutes < 60)?;
+    Offset::from_seconds(sign * minutes * 60).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A Wednesday.
+    const NOW: &str = "2026-11-25T10:20:30Z";
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let parsed = parse(text, NOW.parse().unwrap());
+        assert_eq!(parsed, Ok(expected.parse().unwrap()), "{text}");
+    }
+
+    #[test]
+    fn iso_8601_with_and_without_an_offset() {
+        check("2026-12-01T09:00:00Z", "2026-12-01T09:00:00Z");
+        check("2026-12-01T09:00:00+01:00", "2026-12-01T08:00:00Z");
+        check("2026-12-01T09:00:00.250Z", "2026-12-01T09:00:00.250Z");
+        check("2026-12-01 09:00:00.674981+00", "2026-12-01T09:00:00.674981Z");
+        check("2026-12-01T09:00", "2026-12-01T09:00:00Z");
+        check("2026-12-01", "2026-12-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_time_from_now() {
+        check("in 1 min", "2026-11-25T10:21:30Z");
+        check("In 2 Hours", "2026-11-25T12:20:30Z");
+        check("in an hour", "2026-11-25T11:20:30Z");
+        check("in 1 hour and 30 minutes", "2026-11-25T11:50:30Z");
+        check("in 90s", "2026-11-25T10:22:00Z");
+        check("in 3 days", "2026-11-28T10:20:30Z");
+    }
+
+    #[test]
+    fn a_day_and_a_time_of_day() {
+        check("tomorrow at 9am", "2026-11-26T09:00:00Z");
+        check("tomorrow at 9am +02:00", "2026-11-26T07:00:00Z");
+        check("tomorrow", "2026-11-26T10:20:30Z");
+        check("today at 17:30", "2026-11-25T17:30:00Z");
+        check("tomorrow at 12 am", "2026-11-26T00:00:00Z");
+        check("tomorrow 12:15 pm", "2026-11-26T12:15:00Z");
+        check("friday at noon", "2026-11-27T12:00:00Z");
+        check("next wednesday at midnight UTC", "2026-12-02T00:00:00Z");
+    }
+
+    #[test]
+    fn an_offset_decides_which_day_tomorrow_is() {
+        check("tomorrow at 1am +14:00", "2026-11-26T11:00:00Z");
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "soon",
+            "in",
+            "in many hours",
+            "in 5",
+            "in 5 parsecs",
+            "tomorrow at",
+            "tomorrow at 25:00",
+            "tomorrow at 13pm",
+            "tomorrow at 9",
+            "2026-13-01T00:00:00Z",
+            "2026-12-01T09:00:00+99:00",
+            "in 99999999999999999999 days",
+            "in 9223372036854775807 weeks",
+            "at 9am",
+        ] {
+            assert_eq!(parse(text, NOW.parse().unwrap()), Err(InvalidTime::Unreadable), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_next_30_days_can_be_scheduled() {
+        let now: Timestamp = NOW.parse().unwrap();
+        assert_eq!(super::check(now + MAX_AHEAD, now), Ok(now + MAX_AHEAD));
+        assert_eq!(super::check(now + MAX_AHEAD + SignedDuration::from_secs(1), now), Err(InvalidTime::TooFar));
+        assert_eq!(super::check(now - SignedDuration::from_mins(2), now), Err(InvalidTime::Past));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(in |tomorrow at |next |today )?[a-z0-9 :+.-]{0,30}|.*") {
+            let _ = parse(&text, NOW.parse().unwrap());
+        }
+    }
+}

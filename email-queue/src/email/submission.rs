@@ -1,0 +1,171 @@
+use jiff::Timestamp;
+
+use super::{Attachment, Email, Header, Invalid, InvalidKind, Mailbox, schedule, wire};
+use crate::Lane;
+
+/// How many addresses each of `to`, `cc`, `bcc` and `reply_to` may have.
+pub const MAX_RECIPIENTS: usize = 50;
+/// How many header fields of its own an email may have.
+pub const MAX_HEADERS: usize = 100;
+/// How many tags an email may have.
+pub const MAX_TAGS: usize = 100;
+/// How many files an email may have.
+pub const MAX_ATTACHMENTS: usize = 100;
+/// How many characters a subject may have.
+pub const MAX_SUBJECT: usize = 998;
+
+/// An email as a client hands it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The email.
+    pub email: Email,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// Not before this time; `None` for at once.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+impl Submission {
+    /// Reads the JSON of a client, in the full form (`from`, `to`, `subject`, `html` …) or the short one
+    /// (`{"to": …, "message": …}`). `default_from` stands in where `from` is left out; `now` is what a time such as
+    /// `in 2 hours` counts from.
+    ///
+    /// # Errors
+    /// Says the first field that breaks a rule, and which rule. A time in the past, or more than 30 days ahead, is one.
+    pub fn from_request(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
+        let (submission, time) = read(json, default_from)?;
+        let scheduled_at = time
+            .map(|text| schedule::parse(&text, now).and_then(|time| schedule::check(time, now)))
+            .transpose()
+            .map_err(|error| Invalid::value("scheduled_at", error.to_string()))?;
+        Ok(Self { scheduled_at, ..submission })
+    }
+
+    /// Reads what was on a list: what [`Email::to_json`] wrote, or what another program has pushed, at `listed`.
+    /// By the same rules, but for the time: one that is over by now is none.
+    ///
+    /// # Errors
+    /// As [`from_request`](Self::from_request).
+    pub fn from_list(json: &[u8], default_from: Option<&Mailbox>, listed: Timestamp) -> Result<Self, Invalid> {
+        let (submission, time) = read(json, default_from)?;
+        let scheduled_at = time
+            .map(|text| schedule::parse(&text, listed))
+            .transpose()
+            .map_err(|error| Invalid::value("scheduled_at", error.to_string()))?;
+        Ok(Self { scheduled_at, ..submission })
+    }
+}
+
+/// Everything but the time, which is returned as it is written.
+fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<(Submission, Option<String>), Invalid> {
+    let wire = wire::Submission::read(json)?;
+    for (field, used) in [("template", wire.template.is_some()), ("topic_id", wire.topic_id.is_some())] {
+        if used {
+            let reason = "this server does not serve it; nothing was sent".to_owned();
+            return Err(Invalid { kind: InvalidKind::NotServed, field: field.to_owned(), reason });
+        }
+    }
+    let short_form = wire.message.is_some();
+    let from = match wire.from {
+        Some(from) => mailbox("from", &from)?,
+        None => default_from.cloned().ok_or_else(|| Invalid::missing("from", "there is no default sender"))?,
+    };
+    let to = one_of(("to", wire.to), ("recipient", wire.recipient))?;
+    let (to_field, to) = to.ok_or_else(|| Invalid::missing("to", "an email needs a recipient"))?;
+    let to = mailboxes(to_field, Some(to))?;
+    if to.is_empty() {
+        return Err(Invalid::missing(to_field, "an email needs a recipient"));
+    }
+    let subject = match wire.subject {
+        Some(subject) => subject,
+        None if short_form => String::new(),
+        None => return Err(Invalid::missing("subject", "it may be left out only next to `message`")),
+    };
+    check_subject(&subject)?;
+    let text = one_of(("text", wire.text), ("message", wire.message))?.map(|(_, text)| text);
+    if text.is_none() && wire.html.is_none() {
+        return Err(Invalid::missing("html", "an email needs `html`, `text` or `message`"));
+    }
+    let email = Email {
+        from,
+        to,
+        cc: mailboxes("cc", wire.cc)?,
+        bcc: mailboxes("bcc", wire.bcc)?,
+        reply_to: mailboxes("reply_to", wire.reply_to)?,
+        subject,
+        text,
+        html: wire.html,
+        headers: headers(wire.headers)?,
+        tags: checked("tags", MAX_TAGS, wire.tags, |tag, place| tag.check(place))?,
+        attachments: checked("attachments", MAX_ATTACHMENTS, wire.attachments, Attachment::check)?,
+    };
+    let submission = Submission { email, lane: wire.priority.unwrap_or_default(), scheduled_at: None };
+    Ok((submission, wire.scheduled_at))
+}
+
+/// Two names for one field: either may be used, but not both.
+fn one_of<T>(
+    (name, value): (&'static str, Option<T>),
+    (other_name, other): (&'static str, Option<T>),
+) -> Result<Option<(&'static str, T)>, Invalid> {
+    match (value, other) {
+        (Some(_), Some(_)) => {
+            Err(Invalid::value(other_name, format!("it means the same as `{name}`; give one of them")))
+        }
+        (Some(value), None) => Ok(Some((name, value))),
+        (None, other) => Ok(other.map(|value| (other_name, value))),
+    }
+}
+
+fn mailbox(field: &str, text: &str) -> Result<Mailbox, Invalid> {
+    text.parse().map_err(|error: super::InvalidMailbox| Invalid::value(field, error.to_string()))
+}
+
+fn mailboxes(field: &str, texts: Option<wire::Strings>) -> Result<Vec<Mailbox>, Invalid> {
+    let texts = texts.map(|texts| texts.0).unwrap_or_default();
+    if texts.len() > MAX_RECIPIENTS {
+        return Err(Invalid::value(field, format!("{MAX_RECIPIENTS} addresses at the most")));
+    }
+    match texts.as_slice() {
+        [text] => Ok(vec![mailbox(field, text)?]),
+        texts => texts.iter().enumerate().map(|(i, text)| mailbox(&format!("{field}[{i}]"), text)).collect(),
+    }
+}
+
+fn check_subject(subject: &str) -> Result<(), Invalid> {
+    if subject.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(Invalid::value("subject", "line breaks and other control characters are not allowed"));
+    }
+    if subject.chars().count() > MAX_SUBJECT {
+        return Err(Invalid::value("subject", format!("{MAX_SUBJECT} characters at the most")));
+    }
+    Ok(())
+}
+
+fn headers(headers: Option<wire::Headers>) -> Result<Vec<Header>, Invalid> {
+    let headers = headers.map(|headers| headers.0).unwrap_or_default();
+    if headers.len() > MAX_HEADERS {
+        return Err(Invalid::value("headers", format!("{MAX_HEADERS} at the most")));
+    }
+    headers.into_iter().try_fold(Vec::new(), |mut checked, (name, value)| {
+        checked.push(Header { name, value }.check(&checked)?);
+        Ok(checked)
+    })
+}
+
+fn checked<T, C>(
+    field: &str,
+    max: usize,
+    items: Option<Vec<T>>,
+    check: impl Fn(T, usize) -> Result<C, Invalid>,
+) -> Result<Vec<C>, Invalid> {
+    let items = items.unwrap_or_default();
+    if items.len() > max {
+        return Err(Invalid::value(field, format!("{max} at the most")));
+    }
+    items.into_iter().enumerate().map(|(place, item)| check(item, place)).collect()
+}
+
+#[cfg(test)]
+#[path = "submission_tests.rs"]
+mod tests;

@@ -1,0 +1,259 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-11-25T10:20:30Z";
+
+fn read(json: Value) -> Result<Submission, Invalid> {
+    Submission::from_request(json.to_string().as_bytes(), None, NOW.parse().unwrap())
+}
+
+/// An email of the full form, with some fields replaced; a field given as null is left out.
+fn full(fields: Value) -> Value {
+    let mut email = json!({"from": "a@example.com", "to": "b@example.com", "subject": "Hi", "text": "Hello"});
+    for (name, value) in fields.as_object().unwrap() {
+        match value {
+            Value::Null => email.as_object_mut().unwrap().remove(name),
+            value => email.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+        };
+    }
+    email
+}
+
+#[track_caller]
+fn check_refused(fields: Value, kind: InvalidKind, field: &str) {
+    let refused = read(full(fields)).unwrap_err();
+    assert_eq!((refused.kind, refused.field.as_str()), (kind, field), "{refused}");
+}
+
+fn texts(mailboxes: &[Mailbox]) -> Vec<String> {
+    mailboxes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_short_form_needs_only_a_recipient_and_a_message() {
+    let sender: Mailbox = "Queue <queue@example.com>".parse().unwrap();
+    for to in ["to", "recipient"] {
+        let json = json!({to: "b@example.com", "message": "Hello"}).to_string();
+        let submission = Submission::from_request(json.as_bytes(), Some(&sender), NOW.parse().unwrap()).unwrap();
+        assert_eq!(submission.email.from, sender);
+        assert_eq!(texts(&submission.email.to), ["b@example.com"]);
+        assert_eq!((submission.email.subject.as_str(), submission.email.text.as_deref()), ("", Some("Hello")));
+        assert_eq!((submission.lane, submission.scheduled_at), (Lane::Normal, None));
+    }
+}
+
+#[test]
+fn the_full_form_keeps_every_field() {
+    let submission = read(full(json!({
+        "from": "Ada <a@example.com>",
+        "to": ["b@example.com", "C <c@example.com>"], "cc": "d@example.com", "bcc": ["e@example.com"], "reply_to": "f@example.com",
+        "html": "<p>Hello</p>", "headers": {"List-Unsubscribe": "<https://example.com/u>", "X-Ref": "äöü"},
+        "tags": [{"name": "kind", "value": "reset"}, {"name": "bare"}],
+        "attachments": [{"filename": "a.pdf", "content": "AAEC"}],
+        "scheduled_at": "in 1 hour", "priority": "high",
+    })))
+    .unwrap();
+    let email = &submission.email;
+    assert_eq!(email.from.to_string(), "Ada <a@example.com>");
+    assert_eq!(texts(&email.to), ["b@example.com", "C <c@example.com>"]);
+    assert_eq!(texts(&email.cc), ["d@example.com"]);
+    assert_eq!(texts(&email.bcc), ["e@example.com"]);
+    assert_eq!(texts(&email.reply_to), ["f@example.com"]);
+    assert_eq!(email.headers[1].value, "äöü");
+    assert_eq!(email.tags[1].value, "");
+    assert_eq!(
+        (email.attachments[0].content.as_slice(), email.attachments[0].content_type.as_str()),
+        (&[0, 1, 2][..], "application/pdf")
+    );
+    assert_eq!(submission.lane, Lane::High);
+    assert_eq!(submission.scheduled_at, Some("2026-11-25T11:20:30Z".parse().unwrap()));
+}
+
+#[test]
+fn a_missing_field_is_named() {
+    check_refused(json!({"from": null}), InvalidKind::Missing, "from");
+    check_refused(json!({"to": null}), InvalidKind::Missing, "to");
+    check_refused(json!({"to": []}), InvalidKind::Missing, "to");
+    check_refused(json!({"subject": null}), InvalidKind::Missing, "subject");
+    check_refused(json!({"text": null}), InvalidKind::Missing, "html");
+    check_refused(json!({"tags": [{"value": "x"}]}), InvalidKind::Missing, "tags[0].name");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_place() {
+    check_refused(json!({"from": "nobody"}), InvalidKind::Value, "from");
+    check_refused(json!({"to": ["b@example.com", "nobody"]}), InvalidKind::Value, "to[1]");
+    check_refused(json!({"to": {"address": "b@example.com"}}), InvalidKind::Value, "to");
+    check_refused(json!({"to": [1]}), InvalidKind::Value, "to[0]");
+    check_refused(json!({"cc": "b@example.com\r\n"}), InvalidKind::Value, "cc");
+    check_refused(json!({"subject": "Hi\nBcc: x@example.com"}), InvalidKind::Value, "subject");
+    check_refused(json!({"subject": "Hi\r"}), InvalidKind::Value, "subject");
+    check_refused(json!({"subject": 7}), InvalidKind::Value, "subject");
+    check_refused(json!({"headers": {"X-A": "b\r\nc"}}), InvalidKind::Value, "headers.X-A");
+    check_refused(json!({"headers": {"X A": "b"}}), InvalidKind::Value, "headers.X A");
+    check_refused(json!({"headers": {"X-A\r\nBcc": "b"}}), InvalidKind::Value, "headers.X-A??Bcc");
+    check_refused(json!({"headers": {"bcc": "x@example.com"}}), InvalidKind::Value, "headers.bcc");
+    check_refused(json!({"headers": {"X-A": "1", "x-a": "2"}}), InvalidKind::Value, "headers.x-a");
+    check_refused(json!({"headers": ["X-A"]}), InvalidKind::Value, "headers");
+    check_refused(json!({"tags": [{"name": "a b", "value": ""}]}), InvalidKind::Value, "tags[0].name");
+    check_refused(json!({"scheduled_at": "yesterday"}), InvalidKind::Value, "scheduled_at");
+    check_refused(json!({"scheduled_at": "2020-01-01T00:00:00Z"}), InvalidKind::Value, "scheduled_at");
+    check_refused(json!({"scheduled_at": "in 31 days"}), InvalidKind::Value, "scheduled_at");
+    check_refused(json!({"priority": "urgent"}), InvalidKind::Value, "priority");
+    check_refused(json!({"message": "next to text"}), InvalidKind::Value, "message");
+    check_refused(json!({"attachments": [{"content": "!"}]}), InvalidKind::Value, "attachments[0].content");
+    check_refused(
+        json!({"attachments": [{"content": "", "content_type": "multipart/mixed"}]}),
+        InvalidKind::Value,
+        "attachments[0].content_type",
+    );
+    check_refused(
+        json!({"attachments": [{"content": "", "filename": "a\r\nb"}]}),
+        InvalidKind::Value,
+        "attachments[0].filename",
+    );
+}
+
+#[test]
+fn an_attachment_without_bytes_and_a_remote_one_are_refused() {
+    check_refused(json!({"attachments": [{"filename": "a"}]}), InvalidKind::Attachment, "attachments[0].content");
+    let remote = json!({"attachments": [{"path": "http://169.254.169.254/"}]});
+    check_refused(remote, InvalidKind::NotServed, "attachments[0].path");
+}
+
+#[test]
+fn what_is_not_served_is_refused_and_a_null_is_nothing() {
+    check_refused(json!({"template": {"id": "x"}}), InvalidKind::NotServed, "template");
+    check_refused(json!({"topic_id": "x"}), InvalidKind::NotServed, "topic_id");
+    let json =
+        br#"{"from": "a@b.c", "to": "a@b.c", "subject": "", "text": "", "topic_id": null, "cc": null, "tags": null}"#;
+    assert!(Submission::from_request(json, None, NOW.parse().unwrap()).is_ok());
+}
+
+#[test]
+fn the_three_forms_of_bytes_mean_the_same() {
+    for content in
+        [json!("AP+A"), json!("AP\n+A"), json!([0, 255, 128]), json!({"type": "Buffer", "data": [0, 255, 128]})]
+    {
+        let submission = read(full(json!({"attachments": [{"content": content}]}))).unwrap();
+        assert_eq!(submission.email.attachments[0].content, [0, 255, 128]);
+    }
+    for content in [json!([256]), json!([-1]), json!({"type": "Buffer"}), json!(7), json!(["a"])] {
+        assert!(read(full(json!({"attachments": [{"content": content}]}))).is_err());
+    }
+}
+
+#[test]
+fn limits_hold_at_their_edge() {
+    let addresses = |n: usize| (0..n).map(|i| format!("{i}@example.com")).collect::<Vec<_>>();
+    assert!(read(full(json!({"to": addresses(50)}))).is_ok());
+    check_refused(json!({"to": addresses(51)}), InvalidKind::Value, "to");
+    assert!(read(full(json!({"tags": [{"name": "n".repeat(256), "value": "v".repeat(256)}]}))).is_ok());
+    check_refused(json!({"tags": [{"name": "n".repeat(257)}]}), InvalidKind::Value, "tags[0].name");
+    assert!(read(full(json!({"subject": "ä".repeat(998)}))).is_ok());
+    check_refused(json!({"subject": "ä".repeat(999)}), InvalidKind::Value, "subject");
+}
+
+#[test]
+fn text_that_is_not_json_is_told_from_json_that_is_no_email() {
+    let kind = |json: &[u8]| Submission::from_request(json, None, NOW.parse().unwrap()).unwrap_err().kind;
+    for json in [&b""[..], b"{", b"{\"to\":\"a@b.c\",}", b"{} x", b"{'to':1}", b"{\"to\": NaN}", b"{\"to\": \"\xff\"}"]
+    {
+        assert_eq!(kind(json), InvalidKind::NotJson, "{}", String::from_utf8_lossy(json));
+    }
+    for json in [&b"[]"[..], b"7", b"null", br#"{"to": "a@b.c", "to": "d@e.f"}"#] {
+        assert_eq!(kind(json), InvalidKind::Value, "{}", String::from_utf8_lossy(json));
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(kind(format!("{{\"x\": {deep}").as_bytes()), InvalidKind::NotJson);
+}
+
+#[test]
+fn an_error_repeats_nothing_of_what_was_sent() {
+    for fields in [
+        json!({"attachments": "hunter2, expected"}),
+        json!({"to": ["hunter2"]}),
+        json!({"priority": "hunter2"}),
+        json!({"tags": ["hunter2"]}),
+    ] {
+        let refused = read(full(fields)).unwrap_err();
+        assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+}
+
+#[test]
+fn a_time_that_is_over_is_no_mistake_in_an_email_that_waited_on_the_list() {
+    let json = full(json!({"scheduled_at": "2020-01-01T00:00:00Z"})).to_string();
+    let submission = Submission::from_list(json.as_bytes(), None, NOW.parse().unwrap()).unwrap();
+    assert_eq!(submission.scheduled_at, Some("2020-01-01T00:00:00Z".parse().unwrap()));
+}
+
+prop_compose! {
+    fn any_email()(
+        names in prop::collection::vec(prop::option::of("[ -~ä€]{1,20}"), 1..5),
+        subject in "[ -~ä€]{0,60}",
+        text in prop::option::of(".{0,200}"),
+        html in ".{0,200}",
+        header in "[ -~ä€]{0,60}",
+        content in prop::collection::vec(any::<u8>(), 0..100),
+        filename in prop::option::of("[ -~ä€]{1,20}"),
+    ) -> Value {
+        let to: Vec<String> = names.iter().enumerate().map(|(i, name)| match name {
+            Some(name) => format!("\"{}\" <{i}@example.com>", name.replace('\\', "\\\\").replace('"', "\\\"")),
+            None => format!("{i}@example.com"),
+        }).collect();
+        json!({
+            "from": "a@example.com", "to": to, "subject": subject, "text": text, "html": html,
+            "headers": {"X-Any": header}, "attachments": [{"content": content, "filename": filename}],
+        })
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_record_keeps_reads_back_the_same(json in any_email()) {
+        let submission = read(json).unwrap();
+        let again = Submission::from_list(&submission.email.to_json(), None, NOW.parse().unwrap()).unwrap();
+        prop_assert_eq!(again.email, submission.email);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Submission::from_request(&bytes, None, NOW.parse().unwrap());
+    }
+
+    #[test]
+    fn no_value_in_any_field_makes_it_panic(
+        field in prop::sample::select(vec![
+            "from", "to", "cc", "bcc", "reply_to", "subject", "message", "text", "html", "headers", "tags",
+            "attachments", "scheduled_at", "priority", "template", "topic_id",
+        ]),
+        value in any_json(),
+    ) {
+        let _ = read(full(json!({field: value})));
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,40}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 20, 5, |inner| {
+        let key = prop_oneof![
+            Just("content".to_owned()),
+            Just("data".to_owned()),
+            Just("name".to_owned()),
+            "[a-zA-Z -]{0,8}"
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..5).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}

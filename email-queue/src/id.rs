@@ -1,0 +1,66 @@
+use std::{fmt, str::FromStr};
+
+use uuid::Uuid;
+
+/// The id of an email: a UUID version 7 ([RFC 9562 section 5.7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)),
+/// so that the order of ids is the order of acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmailId(Uuid);
+
+impl EmailId {
+    /// A new id, from the clock and the random source of the machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl Default for EmailId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for EmailId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for EmailId {
+    type Err = InvalidId;
+
+    /// Reads the usual form of 36 characters, in either case.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text.len() != 36 {
+            return Err(InvalidId);
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+    }
+}
+
+/// The text is no UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an email id is a UUID, like 01890a5d-ac96-774b-bcce-b302099a8057")]
+pub struct InvalidId;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_in_the_order_of_their_making() {
+        let ids: Vec<_> = (0..1000).map(|_| EmailId::new().to_string()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn only_the_hyphenated_form_is_an_id() {
+        let id = EmailId::new();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        for text in ["", "7", "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057", "01890a5dac96774bbcceb302099a8057"] {
+            assert_eq!(text.parse::<EmailId>(), Err(InvalidId), "{text}");
+        }
+    }
+}

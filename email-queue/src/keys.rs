@@ -1,0 +1,98 @@
+use std::str::FromStr;
+
+use crate::{EmailId, Lane};
+
+/// A queue, which is a name, and the Redis keys that belong to it. No other code makes up a key.
+///
+/// | key | type | holds | lives |
+/// |---|---|---|---|
+/// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
+/// | `<q>:email:<id>` | hash | the record of an email: the email as JSON, `state`, `lane`, times, counters | until forgotten |
+/// | `<q>:waiting:<lane>` | sorted set | id → when listed, for emails on that lane's list and not claimed | until claimed |
+/// | `<q>:sending` | sorted set | id → end of the lease | until finished |
+/// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
+/// | `<q>:finished` | sorted set | id → when to forget it | for the retention |
+/// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
+/// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
+/// | `<q>:index` | sorted set | every id known, all with score 0, so in the order of ids | until forgotten |
+/// | `<q>:workers` | sorted set | worker → last sign of life | for a minute of silence |
+/// | `<q>:totals` | hash | counters since the queue was made | for ever |
+/// | `<q>:sweep` | string | present while a worker has the turn to sweep | for a second |
+///
+/// All times are ms since 1970 by the clock of Redis. The scripts spell the same names in `lua/prelude.lua`; a test
+/// holds both against what is really in Redis.
+///
+/// The worker can be pointed at any list name, such as one that other programs push to already. On Redis Cluster use a
+/// name in braces, `{emails}`, so that all keys share a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Queue(String);
+
+impl Queue {
+    /// The name, which is also the key of the normal lane's list and the beginning of every other key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The list of a lane.
+    #[must_use]
+    pub fn list(&self, lane: Lane) -> String {
+        match lane {
+            Lane::Normal => self.0.clone(),
+            lane => format!("{}:{lane}", self.0),
+        }
+    }
+
+    /// The lists of all lanes in the order in which `BRPOP` is to watch them.
+    #[must_use]
+    pub fn lists(&self) -> [String; 3] {
+        Lane::ALL.map(|lane| self.list(lane))
+    }
+
+    /// The record of an email.
+    #[must_use]
+    pub fn record(&self, id: EmailId) -> String {
+        format!("{}:email:{id}", self.0)
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self("emails".to_owned())
+    }
+}
+
+impl FromStr for Queue {
+    type Err = InvalidQueueName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidQueueName> {
+        let usable = |c: char| c.is_ascii_alphanumeric() || "-_.:{}".contains(c);
+        if name.is_empty() || name.len() > 100 || !name.chars().all(usable) {
+            return Err(InvalidQueueName);
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// The name cannot be a queue's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a queue's name is 1 to 100 ASCII letters, digits or any of -_.:{{}}")]
+pub struct InvalidQueueName;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_normal_lane_is_the_queue_itself() {
+        assert_eq!(Queue::default().lists(), ["emails:high", "emails", "emails:low"]);
+    }
+
+    #[test]
+    fn a_name_that_could_confuse_redis_is_refused() {
+        for name in ["", "two words", "new\nline", "ü"] {
+            assert!(name.parse::<Queue>().is_err(), "{name}");
+        }
+        assert!("{emails}".parse::<Queue>().is_ok());
+    }
+}

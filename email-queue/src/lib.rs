@@ -1,0 +1,32 @@
+//! What the API and the worker agree on, and nothing else: the email, the Redis keys, the Lua transitions.
+//!
+//! In reading order:
+//!
+//! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
+//! - [`EmailId`], [`Lane`], [`State`]: what an email is called, how urgent it is, how far it has come;
+//! - [`Queue`]: the names of the Redis keys, with what each holds;
+//! - [`transition`]: the moves of an email, each a Lua script with one typed function;
+//! - [`record`]: what Redis knows of one email;
+//! - [`redis`]: the seam to a Redis client.
+//!
+//! The crate does no I/O and knows no Redis client: a transition becomes a [`redis::Call`], and anything that
+//! implements [`redis::Redis`] runs it. So the same code works in Wasm on Spin's outbound Redis and in the native
+//! worker. It compiles for `wasm32-wasip1`.
+
+#![forbid(unsafe_code)]
+
+pub mod email;
+mod id;
+mod keys;
+mod lane;
+pub mod record;
+pub mod redis;
+mod state;
+pub mod transition;
+
+pub use email::{Email, Invalid, Submission};
+pub use id::{EmailId, InvalidId};
+pub use keys::{InvalidQueueName, Queue};
+pub use lane::Lane;
+pub use record::Record;
+pub use state::State;

@@ -1,0 +1,55 @@
+-- Begins every script: the names of the keys, and the moves that several transitions share.
+--
+-- KEYS[1] is the queue's name, and the list of its normal lane. All other keys begin with it, so that on Redis Cluster
+-- a queue named `{emails}` has them all in one slot. keys.rs says what each key holds.
+
+local queue = KEYS[1]
+local LANES = {'high', 'normal', 'low'}
+
+local time = redis.call('TIME')
+-- One clock for everybody, in ms since 1970, whatever the time is where the API or a worker runs.
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local SENDING = queue .. ':sending'
+local SCHEDULED = queue .. ':scheduled'
+local FINISHED = queue .. ':finished'
+local FAILED = queue .. ':failed'
+local INDEX = queue .. ':index'
+local POPPED = queue .. ':popped'
+local TOTALS = queue .. ':totals'
+local WORKERS = queue .. ':workers'
+local SWEEP = queue .. ':sweep'
+
+local function record_of(id) return queue .. ':email:' .. id end
+local function waiting_in(lane) return queue .. ':waiting:' .. lane end
+local function list_of(lane)
+  if lane == 'normal' then return queue end
+  return queue .. ':' .. lane
+end
+
+local function count(what, by)
+  if by > 0 then redis.call('HINCRBY', TOTALS, what, by) end
+end
+
+-- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
+local function list_last(id, lane)
+  redis.call('HSET', record_of(id), 'state', 'queued')
+  redis.call('LPUSH', list_of(lane), id)
+  redis.call('ZADD', waiting_in(lane), now, id)
+end
+
+-- Puts an email before all others of its lane: it has waited longest. It shares the lowest score, so that the scores
+-- stay in the order of the list.
+local function list_first(id, lane)
+  local lowest = redis.call('ZRANGE', waiting_in(lane), 0, 0, 'WITHSCORES')
+  redis.call('HSET', record_of(id), 'state', 'queued')
+  redis.call('RPUSH', list_of(lane), id)
+  redis.call('ZADD', waiting_in(lane), lowest[2] or now, id)
+end
+
+-- Makes an email a dead letter, kept until a person retries or discards it.
+local function bury(id, why)
+  redis.call('HSET', record_of(id), 'state', 'failed', 'error', why, 'finished', now)
+  redis.call('HDEL', record_of(id), 'worker', 'due')
+  redis.call('ZADD', FAILED, now, id)
+end

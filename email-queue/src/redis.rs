@@ -1,0 +1,203 @@
+//! The seam to a Redis client: what to ask Redis, and how to read its answer, without knowing who carries it there.
+
+use std::future::Future;
+
+/// One Redis command, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// The command's name, such as `EVALSHA`.
+    pub name: &'static str,
+    /// Its arguments, in order.
+    pub arguments: Vec<&'a [u8]>,
+}
+
+/// One value of an answer. Nested arrays arrive flattened, because Spin's outbound Redis knows no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing.
+    Nil,
+    /// A status, such as `OK`.
+    Status(String),
+    /// A number.
+    Int(i64),
+    /// A string of bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Something that can ask Redis. Implemented by the API for Spin's outbound Redis, and by the worker for its client.
+pub trait Redis {
+    /// What can go wrong on the way to Redis and back, and what Redis itself refuses.
+    type Error;
+
+    /// Sends one command and returns its answer.
+    ///
+    /// When the future is dropped, Redis may or may not have carried out the command.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached, does not answer in time, or answers with an error.
+    fn execute(&self, command: Command<'_>) -> impl Future<Output = Result<Vec<Value>, Self::Error>>;
+
+    /// Whether Redis refused an `EVALSHA` because it does not have the script
+    /// ([`NOSCRIPT`](https://redis.io/docs/latest/commands/evalsha/)).
+    fn is_unknown_script(error: &Self::Error) -> bool;
+}
+
+/// A Lua script as Redis sees it: the prelude and one transition.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) sha1: &'static str,
+    pub(crate) source: &'static str,
+}
+
+/// A question to Redis whose answer is a `T`.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is run"]
+pub struct Call<T> {
+    kind: Kind,
+    arguments: Vec<Vec<u8>>,
+    read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Script(&'static Script),
+    Plain(&'static str),
+}
+
+impl<T> Call<T> {
+    /// A transition of `queue`. The script finds all keys from the queue's name.
+    pub(crate) fn script(
+        script: &'static Script,
+        queue: &crate::Queue,
+        read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
+    ) -> Self {
+        Self { kind: Kind::Script(script), arguments: vec![queue.name().into()], read }
+    }
+
+    /// A command of Redis' own.
+    pub(crate) fn plain(name: &'static str, read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>) -> Self {
+        Self { kind: Kind::Plain(name), arguments: Vec::new(), read }
+    }
+
+    pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn number(self, number: impl ToString) -> Self {
+        self.argument(number.to_string())
+    }
+
+    /// What the call does, for logs and errors: a transition's name, or a Redis command.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Script(script) => script.name,
+            Kind::Plain(name) => name,
+        }
+    }
+
+    /// Asks Redis: a script by `EVALSHA`, and when Redis does not have it yet, by `EVAL`.
+    ///
+    /// When the future is dropped, Redis may or may not have carried out the transition; it never does half of one.
+    ///
+    /// # Errors
+    /// [`CallError::Redis`] as the client says; [`CallError::Answer`] when the answer is not one that this version of
+    /// the transition gives.
+    pub async fn run<R: Redis>(&self, redis: &R) -> Result<T, CallError<R::Error>> {
+        let answer = match self.kind {
+            Kind::Plain(name) => redis.execute(self.command(name, None)).await,
+            Kind::Script(script) => match redis.execute(self.command("EVALSHA", Some(script.sha1))).await {
+                Err(error) if R::is_unknown_script(&error) => {
+                    redis.execute(self.command("EVAL", Some(script.source))).await
+                }
+                answer => answer,
+            },
+        };
+        let mut answer = Answer(answer.map_err(CallError::Redis)?.into_iter());
+        (self.read)(&mut answer)
+            .and_then(|value| answer.end().map(|()| value))
+            .map_err(|_| CallError::Answer(self.name()))
+    }
+
+    fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {
+        let script = script.map(|script| [script.as_bytes(), b"1"]);
+        let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Vec::as_slice)).collect();
+        Command { name, arguments }
+    }
+}
+
+/// Asks whether Redis is there and answers ([`PING`](https://redis.io/docs/latest/commands/ping/)).
+pub fn ping() -> Call<()> {
+    Call::plain("PING", |answer| answer.next().map(drop))
+}
+
+/// Why a [`Call`] has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError<E> {
+    /// The client could not carry the command to Redis, or Redis refused it.
+    #[error(transparent)]
+    Redis(E),
+    /// Redis answered something that the named transition never answers.
+    #[error("Redis gave an unexpected answer to {0}")]
+    Answer(&'static str),
+}
+
+/// An answer has another shape than was agreed on.
+#[derive(Debug)]
+pub(crate) struct UnexpectedAnswer;
+
+/// An answer, read value by value.
+#[derive(Debug)]
+pub(crate) struct Answer(std::vec::IntoIter<Value>);
+
+impl Answer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Value, UnexpectedAnswer> {
+        self.0.next().ok_or(UnexpectedAnswer)
+    }
+
+    pub(crate) fn number<N: TryFrom<i64>>(&mut self) -> Result<N, UnexpectedAnswer> {
+        match self.next()? {
+            Value::Int(number) => number.try_into().map_err(|_| UnexpectedAnswer),
+            _ => Err(UnexpectedAnswer),
+        }
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, UnexpectedAnswer> {
+        self.number::<u8>().map(|number| number == 1)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, UnexpectedAnswer> {
+        self.optional_bytes()?.ok_or(UnexpectedAnswer)
+    }
+
+    pub(crate) fn optional_bytes(&mut self) -> Result<Option<Vec<u8>>, UnexpectedAnswer> {
+        match self.next()? {
+            Value::Bytes(bytes) => Ok(Some(bytes)),
+            Value::Nil => Ok(None),
+            _ => Err(UnexpectedAnswer),
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, UnexpectedAnswer> {
+        self.optional_text()?.ok_or(UnexpectedAnswer)
+    }
+
+    pub(crate) fn optional_text(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
+        self.optional_bytes()?.map(String::from_utf8).transpose().map_err(|_| UnexpectedAnswer)
+    }
+
+    /// A field of a hash that, where present, holds a number or a word.
+    pub(crate) fn optional<T: std::str::FromStr>(&mut self) -> Result<Option<T>, UnexpectedAnswer> {
+        self.optional_text()?.map(|text| text.parse()).transpose().map_err(|_| UnexpectedAnswer)
+    }
+
+    fn end(&self) -> Result<(), UnexpectedAnswer> {
+        if self.is_empty() { Ok(()) } else { Err(UnexpectedAnswer) }
+    }
+}

@@ -1,0 +1,78 @@
+use std::{fmt, str::FromStr};
+
+/// How far an email has come. Who moves it on is said with each state; there are no other moves.
+///
+/// ```text
+///             enqueue              claim              finish
+/// scheduled ───────────▶ queued ───────────▶ sending ───────▶ sent
+///     ▲   sweep, when due  ▲ ▲                │ │ │
+///     │                    │ └────────────────┘ │ └─────────▶ failed
+///     │                    │  release, or sweep │ finish
+///     │                    │  (lease over)      ▼
+///     │                    └───────────────── delayed
+///     │                       sweep, when due
+///     └─ enqueue with a due time
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// On the list of its lane; a worker claims it.
+    Queued,
+    /// Waits for its due time; the sweep lists it then.
+    Scheduled,
+    /// Claimed by a worker under a lease; the worker finishes it, or the sweep takes it back when the lease is over.
+    Sending,
+    /// The transport took it. It is forgotten after the retention.
+    Sent,
+    /// An attempt failed for now; the sweep lists it when its back-off is over.
+    Delayed,
+    /// A dead letter: it cannot be delivered, or the attempts have run out. Kept until a person decides.
+    Failed,
+    /// A client took it back before it was claimed.
+    Canceled,
+}
+
+impl State {
+    const ALL: [State; 7] =
+        [State::Queued, State::Scheduled, State::Sending, State::Sent, State::Delayed, State::Failed, State::Canceled];
+
+    /// The name in the record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Scheduled => "scheduled",
+            State::Sending => "sending",
+            State::Sent => "sent",
+            State::Delayed => "delayed",
+            State::Failed => "failed",
+            State::Canceled => "canceled",
+        }
+    }
+
+    /// The state in the words of Resend's API, as its SDKs know them. They have no word for `sending`.
+    #[must_use]
+    pub const fn last_event(self) -> &'static str {
+        match self {
+            State::Queued | State::Sending => "queued",
+            State::Scheduled => "scheduled",
+            State::Sent => "sent",
+            State::Delayed => "delivery_delayed",
+            State::Failed => "failed",
+            State::Canceled => "canceled",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        State::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}

@@ -1,0 +1,59 @@
+//! The moves of an email from state to state: one Lua script each, one typed function each.
+//!
+//! A script is atomic and takes its time from Redis, so no crash leaves an email half moved and no worker's clock
+//! matters. Running a [`Call`](crate::redis::Call) sends it.
+//!
+//! - [`enqueue`]: a client's emails are accepted, and listed or scheduled;
+//! - [`claim`]: a worker takes emails, under a lease;
+//! - [`finish`]: the worker says what became of them;
+//! - [`extend`]: it is still at work on them;
+//! - [`release`]: it stops, and gives back what it has not begun;
+//! - [`sweep`]: whatever nobody holds is moved on;
+//! - [`depth`]: how much is where.
+
+mod claim;
+mod depth;
+mod enqueue;
+mod extend;
+mod finish;
+mod release;
+mod sweep;
+
+pub use claim::{Claim, Claimed, PoppedEntry, claim};
+pub use depth::{Depth, depth};
+pub use enqueue::{Enqueue, Enqueued, NewEmail, enqueue};
+pub use extend::extend;
+pub use finish::{Finish, Outcome, finish};
+pub use release::release;
+pub use sweep::{Sweep, Swept, sweep};
+
+use crate::{
+    EmailId,
+    redis::{Answer, Script, UnexpectedAnswer},
+};
+
+include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+
+/// An email in the hands of a worker.
+///
+/// The number counts how often the email was claimed; Redis listens only to the last claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClaimRef {
+    /// The email.
+    pub id: EmailId,
+    /// Which claim of it.
+    pub number: u64,
+}
+
+/// A list of 1 and 0, one for each email of the call.
+fn flags(answer: &mut Answer) -> Result<Vec<bool>, UnexpectedAnswer> {
+    let mut flags = Vec::new();
+    while !answer.is_empty() {
+        flags.push(answer.flag()?);
+    }
+    Ok(flags)
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,11 @@
+use super::{ClaimRef, RELEASE};
+use crate::{Queue, redis::Call};
+
+/// Gives back what a stopping worker has claimed and not begun, to the front of its lane, and takes the worker off the
+/// list of live ones. `claims` are in the order of claiming. No attempt is counted.
+///
+/// The answer says how many were given back.
+pub fn release(queue: &Queue, worker: &str, claims: &[ClaimRef]) -> Call<u64> {
+    let call = Call::script(&RELEASE, queue, |answer| answer.number()).argument(worker);
+    claims.iter().fold(call, |call, claim| call.number(claim.id).number(claim.number))
+}

@@ -1,0 +1,52 @@
+//! The keys that the scripts use are those that `Queue` documents, and every key belongs to the queue.
+
+mod support;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use email_queue::{Lane, transition::Outcome};
+use jiff::Timestamp;
+use support::{LONG, TestQueue, eager};
+
+#[test]
+fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
+    let q = TestQueue::start();
+    for lane in [Lane::High, Lane::Normal, Lane::Low, Lane::Normal, Lane::Normal, Lane::Normal, Lane::Normal] {
+        q.enqueue(lane);
+    }
+    q.enqueue_due(Lane::Normal, Some(Timestamp::now() + LONG));
+    let claimed = q.claim(3, LONG);
+    q.finish(claimed[1].claim, Outcome::Sent);
+    q.finish(claimed[2].claim, Outcome::Failed { error: "x".into() });
+    q.extend(LONG, &[]);
+    q.enqueue(Lane::High);
+    q.pop();
+    std::thread::sleep(Duration::from_millis(2)); // so that the next one is listed at another ms
+    q.enqueue(Lane::High);
+    q.sweep(email_queue::transition::Sweep { turn: LONG, ..eager() });
+
+    let record = |key: &String| key.strip_prefix("emails:email:").is_some_and(|id| id.len() == 36);
+    let keys: Vec<String> = q.redis("KEYS *");
+    let found: BTreeSet<_> = keys
+        .iter()
+        .map(|key| match key {
+            key if record(key) => "<q>:email:<id>".to_owned(),
+            key => key.replacen("emails", "<q>", 1),
+        })
+        .collect();
+    let documented: BTreeSet<_> = documented_keys().into_iter().collect();
+    assert_eq!(found, documented);
+}
+
+/// The first column of the table in the documentation of `Queue`.
+fn documented_keys() -> Vec<String> {
+    include_str!("../src/keys.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("/// | `")?.split(" | ").next())
+        .flat_map(|cell| cell.split(", ").map(|key| key.trim_matches('`').to_owned()).collect::<Vec<_>>())
+        .flat_map(|key| match key.strip_suffix("<lane>") {
+            Some(prefix) => Lane::ALL.map(|lane| format!("{prefix}{lane}")).to_vec(),
+            None => vec![key],
+        })
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! A queue on a Redis of the test's own, with the calls that tests make most.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
+use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::Poll, time::Duration};
+
+use email_queue::{
+    EmailId, Lane, Queue, Record, State, record,
+    redis::{Call, Command, Redis, Value},
+    transition::{
+        Claim, ClaimRef, Claimed, Depth, Enqueue, Enqueued, Finish, NewEmail, Outcome, PoppedEntry, Sweep, Swept,
+        claim, depth, enqueue, extend, finish, release, sweep,
+    },
+};
+use jiff::Timestamp;
+use testkit::RedisServer;
+
+pub const EMAIL: &str = r#"{"from":"a@example.com","to":["b@example.com"],"subject":"Hi","text":"Hello"}"#;
+/// A lease that nobody outlives in a test.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub struct TestQueue {
+    pub server: Rc<RedisServer>,
+    pub queue: Queue,
+    client: Client,
+}
+
+impl TestQueue {
+    pub fn start() -> Self {
+        let server = RedisServer::builder().without_persistence().start();
+        let client = Client(RefCell::new(server.connection()));
+        Self { server: Rc::new(server), queue: Queue::default(), client }
+    }
+
+    /// Another queue on the Redis of `other`.
+    pub fn on(other: &Self, name: &str) -> Self {
+        let client = Client(RefCell::new(other.server.connection()));
+        Self { server: Rc::clone(&other.server), queue: name.parse().unwrap(), client }
+    }
+
+    /// Every call is answered at once, because the client blocks.
+    pub fn run<T>(&self, call: &Call<T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match pin!(call.run(&self.client)).poll(&mut context) {
+            Poll::Ready(answer) => answer.unwrap(),
+            Poll::Pending => unreachable!("the client blocks"),
+        }
+    }
+
+    pub fn redis<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ');
+        let mut cmd = redis::cmd(words.next().unwrap());
+        words.for_each(|word| {
+            cmd.arg(word);
+        });
+        cmd.query(&mut *self.client.0.borrow_mut()).unwrap()
+    }
+
+    pub fn push(&self, list: &str, entry: &str) {
+        let () = redis::cmd("LPUSH").arg(list).arg(entry).query(&mut *self.client.0.borrow_mut()).unwrap();
+    }
+
+    pub fn enqueue(&self, lane: Lane) -> EmailId {
+        self.enqueue_due(lane, None)
+    }
+
+    pub fn enqueue_many(&self, count: usize) -> Vec<EmailId> {
+        (0..count).map(|_| self.enqueue(Lane::Normal)).collect()
+    }
+
+    pub fn enqueue_due(&self, lane: Lane, due: Option<Timestamp>) -> EmailId {
+        let email = NewEmail { id: EmailId::new(), lane, due, json: EMAIL.into() };
+        let id = email.id;
+        let enqueue = enqueue(&self.queue, Enqueue { emails: &[email], backlog_limit: None, retention: None });
+        assert_eq!(self.run(&enqueue), Enqueued::Accepted);
+        id
+    }
+
+    pub fn claim(&self, max: usize, lease: Duration) -> Vec<Claimed> {
+        self.claim_popped(max, lease, None)
+    }
+
+    pub fn claim_popped(&self, max: usize, lease: Duration, popped: Option<PoppedEntry>) -> Vec<Claimed> {
+        self.run(&claim(&self.queue, Claim { worker: "w", lease, max, max_bytes: usize::MAX >> 12, popped }))
+    }
+
+    pub fn claim_ids(&self, max: usize) -> Vec<EmailId> {
+        self.claim(max, LONG).iter().map(|claimed| claimed.claim.id).collect()
+    }
+
+    /// What `BRPOP` does when something waits.
+    pub fn pop(&self) -> Option<PoppedEntry> {
+        self.queue.lists().into_iter().find_map(|list| {
+            let entry: Option<Vec<u8>> = self.redis(&format!("RPOP {list}"));
+            entry.map(|entry| PoppedEntry { list: list.into(), entry })
+        })
+    }
+
+    pub fn finish(&self, claim: ClaimRef, outcome: Outcome) -> bool {
+        self.run(&finish(&self.queue, LONG, &[Finish { claim, outcome, accepted: vec![] }]))[0]
+    }
+
+    pub fn extend(&self, lease: Duration, claims: &[ClaimRef]) -> Vec<bool> {
+        self.run(&extend(&self.queue, "w", lease, claims))
+    }
+
+    pub fn release(&self, claims: &[ClaimRef]) -> u64 {
+        self.run(&release(&self.queue, "w", claims))
+    }
+
+    /// Sweeps until this caller has had a turn.
+    pub fn sweep(&self, settings: Sweep) -> Swept {
+        testkit::wait::eventually_blocking(testkit::DEADLINE, "a turn to sweep", || {
+            let swept = self.run(&sweep(&self.queue, settings));
+            swept.turn.then_some(swept)
+        })
+    }
+
+    pub fn record(&self, id: EmailId) -> Option<Record> {
+        self.run(&record::read(&self.queue, id))
+    }
+
+    pub fn state(&self, id: EmailId) -> State {
+        self.record(id).unwrap().state
+    }
+
+    pub fn depth(&self) -> Depth {
+        self.run(&depth(&self.queue))
+    }
+}
+
+/// A sweep that others hardly wait for, and that waits for nobody.
+pub fn eager() -> Sweep {
+    Sweep { turn: Duration::from_millis(1), grace: Duration::ZERO, ..Sweep::default() }
+}
+
+struct Client(RefCell<redis::Connection>);
+
+impl Redis for Client {
+    type Error = redis::RedisError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, redis::RedisError> {
+        let mut cmd = redis::cmd(command.name);
+        for argument in command.arguments {
+            cmd.arg(argument);
+        }
+        let mut values = Vec::new();
+        flatten(cmd.query(&mut *self.0.borrow_mut())?, &mut values);
+        Ok(values)
+    }
+
+    fn is_unknown_script(error: &redis::RedisError) -> bool {
+        error.code() == Some("NOSCRIPT")
+    }
+}
+
+fn flatten(value: redis::Value, into: &mut Vec<Value>) {
+    match value {
+        redis::Value::Nil => into.push(Value::Nil),
+        redis::Value::Okay => into.push(Value::Status("OK".into())),
+        redis::Value::SimpleString(status) => into.push(Value::Status(status)),
+        redis::Value::Int(number) => into.push(Value::Int(number)),
+        redis::Value::BulkString(bytes) => into.push(Value::Bytes(bytes)),
+        redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
+        other => panic!("no script answers {other:?}"),
+    }
+}

@@ -1,0 +1,426 @@
+//! What each transition does to an email, on a real Redis.
+
+mod support;
+
+use std::time::Duration;
+
+use email_queue::{
+    EmailId, Lane, State,
+    transition::{Claim, Enqueue, Enqueued, Finish, NewEmail, Outcome, PoppedEntry, Sweep, claim, enqueue, finish},
+};
+use jiff::Timestamp;
+use support::{EMAIL, LONG, TestQueue, eager};
+
+fn new_email() -> NewEmail {
+    NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: EMAIL.into() }
+}
+
+fn delayed(retry_in: Duration) -> Outcome {
+    Outcome::Delayed { retry_in, error: "450 later".into() }
+}
+
+#[test]
+fn an_enqueued_email_is_on_the_list_by_its_id_and_in_its_record() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    assert_eq!(q.redis::<Vec<String>>("LRANGE emails 0 -1"), [id.to_string()]);
+    let record = q.record(id).unwrap();
+    assert_eq!(
+        (record.state, record.lane, record.attempts, record.json.as_slice()),
+        (State::Queued, Lane::Normal, 0, EMAIL.as_bytes())
+    );
+}
+
+#[test]
+fn a_lane_is_first_in_first_out_and_high_comes_before_normal_before_low() {
+    let q = TestQueue::start();
+    let low = [q.enqueue(Lane::Low), q.enqueue(Lane::Low)];
+    let normal = [q.enqueue(Lane::Normal), q.enqueue(Lane::Normal)];
+    let high = [q.enqueue(Lane::High), q.enqueue(Lane::High)];
+    assert_eq!(q.claim_ids(3), [high[0], high[1], normal[0]]);
+    assert_eq!(q.claim_ids(10), [normal[1], low[0], low[1]]);
+}
+
+#[test]
+fn enqueueing_the_same_id_again_changes_nothing() {
+    let q = TestQueue::start();
+    let email = new_email();
+    let call =
+        enqueue(&q.queue, Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: None });
+    assert_eq!((q.run(&call), q.run(&call)), (Enqueued::Accepted, Enqueued::Accepted));
+    assert_eq!(q.depth().entries, 1);
+    let claimed = q.claim(1, LONG).remove(0);
+    q.finish(claimed.claim, Outcome::Sent);
+    assert_eq!(q.run(&call), Enqueued::Accepted);
+    assert_eq!((q.state(email.id), q.depth().entries), (State::Sent, 0));
+}
+
+#[test]
+fn a_full_backlog_refuses_all_and_changes_nothing() {
+    let q = TestQueue::start();
+    q.enqueue(Lane::High);
+    q.enqueue_due(Lane::Low, Some(Timestamp::now() + LONG));
+    let before: i64 = q.redis("DBSIZE");
+    let emails = [new_email(), new_email()];
+    let call = |limit| enqueue(&q.queue, Enqueue { emails: &emails, backlog_limit: Some(limit), retention: None });
+    assert_eq!(q.run(&call(3)), Enqueued::BacklogFull);
+    assert_eq!(q.redis::<i64>("DBSIZE"), before);
+    assert_eq!(q.run(&call(4)), Enqueued::Accepted);
+}
+
+#[test]
+fn a_claimed_email_is_claimed_by_nobody_else() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    // A duplicate on the list, as a relisting can leave it.
+    q.push("emails", &id.to_string());
+    assert_eq!(q.claim_ids(10), [id]);
+    assert_eq!(q.claim_ids(10), []);
+    assert_eq!((q.state(id), q.depth().entries), (State::Sending, 0));
+}
+
+#[test]
+fn what_brpop_returned_is_claimed_first() {
+    let q = TestQueue::start();
+    let popped_id = q.enqueue(Lane::Low);
+    let popped = q.pop();
+    let later = q.enqueue(Lane::High);
+    let claimed = q.claim_popped(2, LONG, popped);
+    assert_eq!(claimed.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), [popped_id, later]);
+}
+
+#[test]
+fn a_claim_stops_at_its_number_of_bytes_but_gives_at_least_one() {
+    let q = TestQueue::start();
+    q.enqueue_many(5);
+    let claim = |max_bytes| claim(&q.queue, Claim { worker: "w", lease: LONG, max: 5, max_bytes, popped: None });
+    assert_eq!(q.run(&claim(1)).len(), 1);
+    assert_eq!(q.run(&claim(EMAIL.len() + 1)).len(), 2);
+    assert_eq!(q.depth().waiting, [0, 2, 0]);
+}
+
+#[test]
+fn json_that_another_program_pushed_gets_a_record_when_it_is_claimed() {
+    let q = TestQueue::start();
+    q.push("emails", r#"{"to":"a@b.c","message":"hi"}"#);
+    q.push("emails:high", "no json at all");
+    let claimed = q.claim(10, LONG);
+    let lanes: Vec<_> = claimed.iter().map(|claimed| q.record(claimed.claim.id).unwrap().lane).collect();
+    assert_eq!(lanes, [Lane::High, Lane::Normal]);
+    assert_eq!(claimed[0].json, b"no json at all");
+    assert_eq!(claimed[1].json, br#"{"to":"a@b.c","message":"hi"}"#);
+    q.finish(claimed[0].claim, Outcome::Failed { error: "not JSON".into() });
+    let buried = q.record(claimed[0].claim.id).unwrap();
+    assert_eq!((buried.state, buried.json.as_slice()), (State::Failed, &b"no json at all"[..]));
+}
+
+#[test]
+fn pushed_entries_that_are_alike_are_emails_of_their_own() {
+    let q = TestQueue::start();
+    (0..50).for_each(|_| q.push("emails", r#"{"to":"a@b.c","message":"hi"}"#));
+    let mut ids: Vec<_> = q.claim_ids(100);
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 50);
+    assert!(ids.iter().all(|id| id.to_string().as_bytes()[14] == b'7'), "{ids:?}");
+}
+
+#[test]
+fn an_entry_too_large_to_be_an_email_becomes_a_dead_letter_unread() {
+    let q = TestQueue::start();
+    q.push("emails", &"x".repeat(40 * 1024 * 1024 + 1));
+    assert_eq!(q.claim_ids(1), []);
+    assert_eq!(q.depth().failed, 1);
+}
+
+#[test]
+fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    let sent = Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] };
+    assert_eq!(q.run(&finish(&q.queue, Duration::ZERO, &[sent])), [true]);
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.attempts, record.finished.is_some()), (State::Sent, 1, true));
+    assert_eq!(q.sweep(eager()).forgotten, 1);
+    assert_eq!(q.record(id), None);
+    let mut left: Vec<String> = q.redis("KEYS emails*");
+    left.retain(|key| key != "emails:sweep");
+    assert_eq!(left, ["emails:totals"]);
+}
+
+#[test]
+fn an_emails_own_retention_comes_before_the_workers() {
+    let q = TestQueue::start();
+    let email = new_email();
+    let enqueue =
+        enqueue(&q.queue, Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: Some(LONG) });
+    q.run(&enqueue);
+    let claimed = q.claim(1, LONG).remove(0);
+    q.run(&finish(
+        &q.queue,
+        Duration::ZERO,
+        &[Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] }],
+    ));
+    assert_eq!(q.sweep(eager()).forgotten, 0);
+    assert_eq!(q.state(email.id), State::Sent);
+}
+
+#[test]
+fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::High);
+    let claimed = q.claim(1, LONG).remove(0);
+    let accepted = vec!["b@example.com".to_owned()];
+    let outcome = Finish { claim: claimed.claim, outcome: delayed(Duration::ZERO), accepted: accepted.clone() };
+    q.run(&finish(&q.queue, LONG, &[outcome]));
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
+    assert_eq!(q.sweep(eager()).listed, 1);
+    let again = q.claim(1, LONG).remove(0);
+    assert_eq!((again.claim.id, again.attempts, again.accepted), (id, 1, accepted));
+    assert_eq!(again.claim.number, 2);
+}
+
+#[test]
+fn what_is_not_due_is_not_listed() {
+    let q = TestQueue::start();
+    let later = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + LONG));
+    let soon = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(50)));
+    assert_eq!((q.state(later), q.state(soon)), (State::Scheduled, State::Scheduled));
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "the due email to be listed", || {
+        q.sweep(eager()).listed == 1
+    });
+    assert_eq!(q.claim_ids(10), [soon]);
+}
+
+#[test]
+fn a_dead_letter_stays_until_a_person_decides() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    q.finish(claimed.claim, Outcome::Failed { error: "550 no such user".into() });
+    q.sweep(eager());
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.error.as_deref(), record.attempts), (State::Failed, Some("550 no such user"), 1));
+    assert_eq!(q.depth().failed, 1);
+}
+
+#[test]
+fn an_email_not_yet_due_is_put_off_without_counting_an_attempt() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    let due = Timestamp::from_millisecond(Timestamp::now().as_millisecond() + 60_000).unwrap();
+    q.finish(claimed.claim, Outcome::Scheduled { due });
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.due, record.attempts), (State::Scheduled, Some(due), 0));
+}
+
+#[test]
+fn a_dead_workers_email_is_listed_again_in_front_when_its_lease_is_over() {
+    let q = TestQueue::start();
+    let lost = q.claim_after_enqueue(Duration::ZERO);
+    let held = q.claim_after_enqueue(LONG);
+    let waiting = q.enqueue(Lane::Normal);
+    assert_eq!(q.sweep(eager()).recovered, 1);
+    assert_eq!(q.state(held), State::Sending);
+    assert_eq!(q.claim_ids(10), [lost, waiting]);
+    assert_eq!(q.record(lost).unwrap().attempts, 0);
+}
+
+#[test]
+fn an_email_that_kills_its_workers_goes_to_the_back_and_ends_as_a_dead_letter() {
+    let q = TestQueue::start();
+    let poison = q.enqueue(Lane::Normal);
+    let settings = Sweep { max_recoveries: 2, ..eager() };
+    q.claim(1, Duration::ZERO);
+    assert_eq!(q.sweep(settings).recovered, 1);
+    q.claim(1, Duration::ZERO);
+    let other = q.enqueue(Lane::Normal);
+    assert_eq!(q.sweep(settings).recovered, 1);
+    assert_eq!(q.claim_ids(1), [other]);
+    q.claim(1, Duration::ZERO);
+    assert_eq!(q.sweep(settings).buried, 1);
+    assert_eq!(q.state(poison), State::Failed);
+}
+
+#[test]
+fn an_extended_lease_holds() {
+    let q = TestQueue::start();
+    q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, Duration::ZERO).remove(0);
+    assert_eq!(q.extend(LONG, &[claimed.claim]), [true]);
+    assert_eq!(q.sweep(eager()).recovered, 0);
+}
+
+#[test]
+fn a_worker_whose_lease_was_taken_over_is_told_so_and_changes_nothing() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let first = q.claim(1, Duration::ZERO).remove(0).claim;
+    q.sweep(eager());
+    let second = q.claim(1, LONG).remove(0).claim;
+    for outcome in [Outcome::Sent, delayed(LONG), Outcome::Failed { error: "x".into() }] {
+        assert!(!q.finish(first, outcome));
+    }
+    assert_eq!(q.extend(LONG, &[first, second]), [false, true]);
+    assert_eq!(q.release(&[first]), 0);
+    assert_eq!(q.state(id), State::Sending);
+    assert!(q.finish(second, Outcome::Sent));
+    assert!(!q.finish(second, Outcome::Sent), "an outcome counts once");
+    assert_eq!(q.record(id).unwrap().attempts, 1);
+}
+
+#[test]
+fn a_slow_worker_may_still_say_sent_while_nobody_else_has_the_email() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, Duration::ZERO).remove(0).claim;
+    q.sweep(eager());
+    assert_eq!(q.state(id), State::Queued);
+    assert!(!q.finish(claimed, delayed(LONG)), "only for sent: anything else is for the next worker to find out");
+    assert!(q.finish(claimed, Outcome::Sent));
+    assert_eq!((q.state(id), q.claim_ids(10)), (State::Sent, vec![]));
+}
+
+#[test]
+fn released_emails_are_in_front_in_their_old_order_and_count_no_attempt() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(3);
+    let waiting = q.enqueue(Lane::Normal);
+    let claims: Vec<_> = q.claim(3, LONG).iter().map(|claimed| claimed.claim).collect();
+    assert_eq!(q.release(&claims), 3);
+    let again = q.claim(10, LONG);
+    let order: Vec<_> = again.iter().map(|claimed| claimed.claim.id).collect();
+    assert_eq!(order, [ids[0], ids[1], ids[2], waiting]);
+    assert!(again.iter().all(|claimed| claimed.attempts == 0));
+}
+
+#[test]
+fn an_email_popped_and_never_claimed_is_listed_again_after_the_grace_and_in_front() {
+    let q = TestQueue::start();
+    let lost = q.enqueue(Lane::Normal);
+    std::thread::sleep(Duration::from_millis(2)); // so that the next one is listed at another ms
+    let waiting = q.enqueue(Lane::Normal);
+    q.pop();
+    let patient = Sweep { grace: LONG, ..eager() };
+    assert_eq!((q.sweep(patient).relisted, q.sweep(patient).relisted), (0, 0));
+    assert_eq!(q.sweep(eager()).relisted, 1);
+    assert_eq!(q.sweep(eager()).relisted, 0);
+    assert_eq!(q.claim_ids(10), [lost, waiting]);
+}
+
+#[test]
+fn the_last_email_popped_and_never_claimed_is_found_on_an_empty_list() {
+    let q = TestQueue::start();
+    let lost: Vec<_> = Lane::ALL.into_iter().map(|lane| q.enqueue(lane)).collect();
+    (0..3).for_each(|_| drop(q.pop()));
+    q.sweep(eager());
+    assert_eq!(q.sweep(eager()).relisted, 3);
+    assert_eq!(q.claim_ids(10), lost);
+}
+
+#[test]
+fn a_popped_email_that_is_claimed_in_time_is_not_listed_again() {
+    let q = TestQueue::start();
+    q.enqueue(Lane::Normal);
+    let popped = q.pop();
+    q.sweep(eager());
+    q.claim_popped(1, LONG, popped);
+    assert_eq!(q.sweep(eager()).relisted, 0);
+    assert_eq!(q.depth().entries, 0);
+}
+
+#[test]
+fn pushed_entries_do_not_hide_a_popped_email() {
+    let q = TestQueue::start();
+    let lost = q.enqueue(Lane::Normal);
+    q.pop();
+    (0..20).for_each(|_| q.push("emails", "{}"));
+    q.sweep(eager());
+    assert_eq!(q.sweep(eager()).relisted, 1);
+    assert_eq!(q.claim_ids(1), [lost]);
+}
+
+#[test]
+fn waiting_emails_are_never_taken_for_popped_ones() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(100);
+    let claims: Vec<_> = q.claim(10, LONG).iter().map(|claimed| claimed.claim).collect();
+    q.release(&claims[5..]);
+    for _ in 0..3 {
+        assert_eq!(q.sweep(eager()).relisted, 0);
+    }
+    assert_eq!(q.claim_ids(200), ids[5..]);
+}
+
+#[test]
+fn a_sweep_does_a_bounded_amount_and_says_when_there_is_more() {
+    let q = TestQueue::start();
+    q.enqueue_many(5);
+    q.claim(5, Duration::ZERO);
+    let swept = q.sweep(Sweep { batch: 3, turn: LONG, ..eager() });
+    assert_eq!((swept.recovered, swept.more), (3, true));
+    let swept = q.sweep(Sweep { batch: 3, turn: LONG, ..eager() });
+    assert_eq!((swept.recovered, swept.more), (2, false));
+}
+
+#[test]
+fn only_one_worker_has_the_turn_to_sweep() {
+    let q = TestQueue::start();
+    let sweep = || q.run(&email_queue::transition::sweep(&q.queue, Sweep { turn: LONG, ..eager() }));
+    assert_eq!((sweep().turn, sweep().turn), (true, false));
+}
+
+#[test]
+fn a_worker_is_alive_as_long_as_it_says_so() {
+    let q = TestQueue::start();
+    q.extend(LONG, &[]);
+    assert_eq!(q.redis::<Vec<String>>("ZRANGE emails:workers 0 -1"), ["w"]);
+    q.release(&[]);
+    assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
+    q.extend(LONG, &[]);
+    q.sweep(Sweep { worker_silence: Duration::ZERO, ..eager() });
+    assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
+}
+
+#[test]
+fn totals_count_what_happened() {
+    let q = TestQueue::start();
+    q.enqueue_many(4);
+    let claimed = q.claim(4, LONG);
+    q.finish(claimed[0].claim, Outcome::Sent);
+    q.finish(claimed[1].claim, delayed(LONG));
+    q.finish(claimed[2].claim, Outcome::Failed { error: "x".into() });
+    for (total, expected) in [("accepted", 4), ("sent", 1), ("retried", 1), ("failed", 1)] {
+        assert_eq!(q.redis::<i64>(&format!("HGET emails:totals {total}")), expected, "{total}");
+    }
+}
+
+#[test]
+fn a_queue_can_have_any_name_and_shares_nothing_with_another() {
+    let mut q = TestQueue::start();
+    q.enqueue(Lane::Normal);
+    q.queue = "{mail}".parse().unwrap();
+    assert_eq!(q.claim_ids(10), []);
+    let id = q.enqueue(Lane::Low);
+    assert_eq!(q.redis::<Vec<String>>("LRANGE {mail}:low 0 -1"), [id.to_string()]);
+}
+
+#[test]
+fn an_entry_of_no_known_email_is_dropped() {
+    let q = TestQueue::start();
+    q.push("emails", &EmailId::new().to_string());
+    let popped = PoppedEntry { list: b"emails".to_vec(), entry: EmailId::new().to_string().into() };
+    assert_eq!(q.claim_popped(10, LONG, Some(popped)), []);
+    assert_eq!(q.depth(), Default::default());
+}
+
+impl TestQueue {
+    fn claim_after_enqueue(&self, lease: Duration) -> EmailId {
+        let id = self.enqueue(Lane::Normal);
+        assert_eq!(self.claim(1, lease)[0].claim.id, id);
+        id
+    }
+}

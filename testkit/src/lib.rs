@@ -1,0 +1,37 @@
+//! What the tests of this workspace share: real servers, a faulty network and real processes, each started for
+//! one test and gone when the test ends.
+//!
+//! Nothing here knows the crates under test. In reading order:
+//!
+//! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
+//! - [`ports`]: a port nobody listens on, for servers that cannot choose one themselves.
+//! - [`redis_server`]: a Redis of one's own, which can be killed, started again and frozen.
+//! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
+//! - [`process`]: a child process whose output is captured and can be waited for.
+//! - [`received`]: an email as a server received it, whichever of the two servers below that was.
+//! - [`smtp_server`]: an SMTP server in this process, scripted to refuse, hang, drop and be slow.
+//! - [`aiosmtpd`]: an SMTP server that others wrote, to check that we do not merely agree with ourselves.
+//! - [`certificates`]: the certificate authority that both present to clients over TLS.
+//!
+//! Everything panics instead of returning errors: whatever fails here fails the test, and the message says what
+//! was being waited for. The futures may be dropped at any time; only the waiting ends.
+
+pub mod aiosmtpd;
+pub mod certificates;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod received;
+pub mod redis_server;
+#[cfg(test)]
+mod smtp_client;
+pub mod smtp_server;
+pub mod wait;
+
+pub use aiosmtpd::Aiosmtpd;
+pub use process::Process;
+pub use proxy::TcpProxy;
+pub use received::Received;
+pub use redis_server::RedisServer;
+pub use smtp_server::{Action, Rules, SmtpServer, Stage};
+pub use wait::{DEADLINE, eventually};

@@ -1,0 +1,120 @@
+//! How to start the server.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::SmtpServer;
+use super::listener::{Login, Shared, TlsSetup, accept};
+use super::log::Log;
+use super::script::{Action, Rules, Script, Step};
+use crate::certificates::{Certificates, LOOPBACK_NAMES};
+
+/// How to start an [`SmtpServer`].
+#[derive(Debug)]
+pub struct SmtpServerBuilder {
+    security: Security,
+    certificate_names: Vec<String>,
+    login: Option<Login>,
+    smtputf8: bool,
+    eight_bit_mime: bool,
+    script: Script,
+}
+
+/// Whether and how the connection is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// No TLS at all.
+    #[default]
+    Plain,
+    /// STARTTLS is offered; without it everything works as well, except authentication.
+    StartTls,
+    /// STARTTLS is offered, and without it `MAIL` is refused with 530.
+    StartTlsRequired,
+    /// TLS from the first byte (`smtps`).
+    Implicit,
+}
+
+impl SmtpServerBuilder {
+    /// Whether and how to encrypt; [`Security::Plain`] unless told otherwise.
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Makes the certificate one for other names than 127.0.0.1 and localhost, so that checking it fails.
+    pub fn certificate_names(mut self, names: &[&str]) -> Self {
+        self.certificate_names = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Offers AUTH PLAIN and LOGIN with this user, and refuses `MAIL` from everybody else. Where STARTTLS is offered,
+    /// authentication is only offered after it.
+    pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login = Some(Login { user: user.into(), password: password.into() });
+        self
+    }
+
+    /// Does not offer SMTPUTF8, and refuses addresses that would need it.
+    pub fn without_smtputf8(mut self) -> Self {
+        self.smtputf8 = false;
+        self
+    }
+
+    /// Does not offer 8BITMIME (nor, since it builds on that, SMTPUTF8).
+    pub fn without_eight_bit_mime(mut self) -> Self {
+        self.eight_bit_mime = false;
+        self.smtputf8 = false;
+        self
+    }
+
+    /// Asks `script` at every step what to do.
+    pub fn script(mut self, script: impl Fn(&Step<'_>) -> Action + Send + Sync + 'static) -> Self {
+        self.script = Script::new(script);
+        self
+    }
+
+    /// Follows `rules` at every step.
+    pub fn rules(self, rules: Rules) -> Self {
+        self.script(move |step| rules.action(step))
+    }
+
+    /// Binds a free port and serves it in the background of the current tokio runtime.
+    ///
+    /// # Panics
+    /// When no port can be bound.
+    pub async fn start(self) -> SmtpServer {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.unwrap_or_else(|error| panic!("the SMTP server cannot listen: {error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("the SMTP server has no address: {error}"));
+        let certificates = (self.security != Security::Plain)
+            .then(|| Certificates::generate(&self.certificate_names.iter().map(String::as_str).collect::<Vec<_>>()));
+        let shared = Arc::new(Shared {
+            security: self.security,
+            tls: certificates.as_ref().map(|certificates| TlsSetup(certificates.acceptor())),
+            login: self.login,
+            smtputf8: self.smtputf8,
+            eight_bit_mime: self.eight_bit_mime,
+            script: watch::Sender::new(self.script),
+            log: watch::Sender::new(Log::default()),
+            releases: watch::Sender::new(0),
+            cut: watch::Sender::new(()),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        SmtpServer { address, security: self.security, certificates, shared, accepting }
+    }
+}
+
+impl Default for SmtpServerBuilder {
+    fn default() -> Self {
+        Self {
+            security: Security::Plain,
+            certificate_names: LOOPBACK_NAMES.map(str::to_owned).to_vec(),
+            login: None,
+            smtputf8: true,
+            eight_bit_mime: true,
+            script: Script::default(),
+        }
+    }
+}
