@@ -1,0 +1,130 @@
+//! Who may ask: whoever has a key; and as long as no keys are set, only clients on this machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
+
+use crate::error::ApiError;
+
+/// Where Spin says who the client is.
+const CLIENT_ADDRESS: &str = "spin-client-addr";
+
+/// What proxies add. Behind one, the client's address is the proxy's, and says nothing of the client.
+const PROXY_HEADERS: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fly-client-ip",
+];
+
+/// Lets a request pass, or says why not. `keys` are the keys of which any will do.
+///
+/// # Errors
+/// 401 without a key, 403 with a wrong one.
+pub fn check(headers: &HeaderMap, keys: &[String]) -> Result<(), ApiError> {
+    if keys.is_empty() {
+        return if is_local(headers) {
+            Ok(())
+        } else {
+            Err(ApiError::missing_api_key(
+                "This server has no API keys yet, so it serves only clients on its own machine. \
+                 Its operator sets them in the variable `api_keys`.",
+            ))
+        };
+    }
+    let given = bearer(headers).ok_or_else(|| {
+        ApiError::missing_api_key("Missing API key in the authorization header, which is `Authorization: Bearer KEY`.")
+    })?;
+    // All keys are compared, each in a time that depends on its length alone.
+    let known = keys.iter().fold(subtle::Choice::from(0), |known, key| known | key.as_bytes().ct_eq(given.as_bytes()));
+    if known.into() { Ok(()) } else { Err(ApiError::invalid_api_key()) }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}
+
+/// A client on this machine, without a proxy between. The host it asks for must be this machine as well: a web page
+/// whose name suddenly points here (DNS rebinding) asks for its own.
+fn is_local(headers: &HeaderMap) -> bool {
+    let loopback_address = |value: &http::HeaderValue| {
+        let address: Option<SocketAddr> = value.to_str().ok().and_then(|text| text.parse().ok());
+        address.is_some_and(|address| address.ip().to_canonical().is_loopback())
+    };
+    // All of them, should a client have sent one of its own.
+    let mut addresses = headers.get_all(CLIENT_ADDRESS).iter().peekable();
+    addresses.peek().is_some()
+        && addresses.all(loopback_address)
+        && !PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
+        && headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback_host)
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let ip: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+    ip.is_some_and(|ip| ip.is_loopback()) || name.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[track_caller]
+    fn check_status(list: &[(&'static str, &'static str)], keys: &[&str], expected: Option<u16>) {
+        let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let status = check(&headers(list), &keys).err().map(|error| error.into_response().status().as_u16());
+        assert_eq!(status, expected, "{list:?}");
+    }
+
+    #[test]
+    fn without_keys_only_local_clients_are_served() {
+        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1:3000")], &[], None);
+        check_status(&[("spin-client-addr", "[::1]:5000"), ("host", "[::1]:3000")], &[], None);
+        check_status(&[("spin-client-addr", "[::ffff:127.0.0.1]:5000"), ("host", "localhost:3000")], &[], None);
+        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], &[], None);
+        check_status(&[("spin-client-addr", "192.0.2.7:5000"), ("host", "127.0.0.1:3000")], &[], Some(401));
+        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "evil.example")], &[], Some(401));
+        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1.evil.example")], &[], Some(401));
+        check_status(&[("host", "127.0.0.1:3000")], &[], Some(401));
+        check_status(&[], &[], Some(401));
+    }
+
+    #[test]
+    fn without_keys_a_proxy_or_a_forged_address_is_not_served() {
+        let local = [("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1:3000")];
+        for proxy in PROXY_HEADERS {
+            check_status(&[local[0], local[1], (proxy, "192.0.2.7")], &[], Some(401));
+        }
+        let mut forged = headers(&local);
+        forged.append(CLIENT_ADDRESS, "192.0.2.7:5000".parse().unwrap());
+        assert!(check(&forged, &[]).is_err());
+    }
+
+    #[test]
+    fn with_keys_everybody_needs_one_of_them() {
+        check_status(&[("authorization", "Bearer two")], &["one", "two"], None);
+        check_status(&[("authorization", "bearer  two ")], &["one", "two"], None);
+        check_status(&[("authorization", "Bearer three")], &["one", "two"], Some(403));
+        check_status(&[("authorization", "Bearer ")], &["one"], Some(401));
+        check_status(&[("authorization", "Basic b25l")], &["one"], Some(401));
+        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], &["one"], Some(401));
+    }
+}

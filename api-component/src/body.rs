@@ -1,0 +1,122 @@
+//! Bodies: reading a request's without ever holding more than is allowed, and writing an answer's.
+
+use std::future::Future;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// An answer, complete.
+pub type Response = http::Response<Vec<u8>>;
+
+/// The body of a request as it comes in.
+pub trait Body {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When the rest cannot be read.
+    fn chunk(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
+}
+
+/// The client went away, or sent less than it had announced.
+#[derive(Debug)]
+pub struct Interrupted;
+
+/// Reads a JSON body to its end, or to the limit: what lies behind is not read.
+pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::unsupported_media_type());
+    }
+    let announced: usize =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if announced > limit {
+        return Err(ApiError::body_too_large(limit));
+    }
+    let mut read = Vec::with_capacity(announced);
+    while let Some(chunk) = body.chunk().await.map_err(|Interrupted| ApiError::body_cut_off())? {
+        if read.len() + chunk.len() > limit {
+            return Err(ApiError::body_too_large(limit));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+/// Also what keeps web pages out: a browser lets a page of another origin send anything but this type unasked.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(given) = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()) else {
+        return false;
+    };
+    let mut parts = given.split(';');
+    let media_type = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let other_charset = parts.filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    let json =
+        media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"));
+    json && !other_charset
+}
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // Only a map with keys that are no strings, or a value that refuses, could fail; there are none.
+    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body that never ends, and counts what is taken of it.
+    struct Endless(usize);
+
+    impl Body for &mut Endless {
+        async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+            self.0 += 1000;
+            Ok(Some(vec![b' '; 1000]))
+        }
+    }
+
+    fn headers(content_type: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))])
+    }
+
+    #[test]
+    fn a_body_is_not_read_past_the_limit() {
+        let mut body = Endless(0);
+        let refused = pollster::block_on(read_json(&headers("application/json"), &mut body, 10_000)).unwrap_err();
+        assert_eq!(refused.into_response().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(body.0, 11_000);
+    }
+
+    #[test]
+    fn a_body_that_announces_too_much_is_not_read_at_all() {
+        let mut headers = headers("application/json");
+        headers.insert(header::CONTENT_LENGTH, 10_001.into());
+        let mut body = Endless(0);
+        assert!(pollster::block_on(read_json(&headers, &mut body, 10_000)).is_err());
+        assert_eq!(body.0, 0);
+    }
+
+    #[test]
+    fn only_json_is_json() {
+        for given in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/ld+json",
+        ] {
+            assert!(is_json(&headers(given)), "{given}");
+        }
+        for given in
+            ["", "text/plain", "text/json", "application/x-www-form-urlencoded", "application/json; charset=latin1"]
+        {
+            assert!(!is_json(&headers(given)), "{given}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

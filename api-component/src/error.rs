@@ -1,0 +1,139 @@
+//! What a refusal looks like: Resend's JSON error, `{"statusCode", "name", "message"}`.
+
+use std::fmt::Display;
+
+use email_queue::{Invalid, email::InvalidKind, redis::CallError};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::body::{Response, json};
+
+/// In seconds: how long a client should wait when the server cannot take an email for now.
+const RETRY_AFTER: u8 = 2;
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    name: &'static str,
+    message: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
+        Self { status, name, message: message.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 404: nothing is served under the path.
+    pub(crate) fn unknown_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.")
+    }
+
+    /// 404: no email has the id.
+    pub(crate) fn unknown_email() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Email not found.")
+    }
+
+    /// 422: the id in the path is none.
+    pub(crate) fn invalid_id(why: impl Display) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_parameter", format!("Invalid `id` parameter: {why}."))
+    }
+
+    /// 405: the path is served, but not by this method.
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let message = format!("This path serves only {allow}.");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            .with(header::ALLOW, HeaderValue::from_static(allow))
+    }
+
+    /// 401: no key where one is needed.
+    pub(crate) fn missing_api_key(message: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "missing_api_key", message)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 403: a key that is not one of ours.
+    pub(crate) fn invalid_api_key() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "invalid_api_key", "The API key is not valid.")
+    }
+
+    /// 415: a body that is not declared to be JSON.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "The body must be JSON, sent with `Content-Type: application/json`.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation_error", message)
+    }
+
+    /// 413: a body over the limit.
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let message = format!("The body is larger than {limit} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "validation_error", message)
+    }
+
+    /// 400: the body ended before it was complete.
+    pub(crate) fn body_cut_off() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body could not be read to its end.")
+    }
+
+    /// 429: as many emails wait as the operator allows.
+    pub(crate) fn backlog_full(limit: u64) -> Self {
+        let message = "Too many emails are waiting to be sent. Nothing was accepted; try again later.";
+        // One SDK reads the limits from these and fails without them.
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
+            .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
+            .with(HeaderName::from_static("ratelimit-limit"), limit)
+            .with(HeaderName::from_static("ratelimit-remaining"), 0)
+            .with(HeaderName::from_static("ratelimit-reset"), u16::from(RETRY_AFTER))
+    }
+
+    /// 503: Redis is away, or cannot take more. What it said goes to the log; the client learns only that it may retry.
+    pub(crate) fn unavailable() -> Self {
+        let message = "The queue cannot be reached for now. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
+            .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
+    }
+
+    /// 500: the operator has to mend something first.
+    pub(crate) fn misconfigured(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "application_error", message)
+    }
+
+    /// The error as an answer.
+    pub(crate) fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct ErrorBody<'a> {
+            status_code: u16,
+            name: &'a str,
+            message: &'a str,
+        }
+        let body = ErrorBody { status_code: self.status.as_u16(), name: self.name, message: &self.message };
+        let mut response = json(self.status, &body);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        let (status, name) = match invalid.kind {
+            InvalidKind::NotJson => (StatusCode::BAD_REQUEST, "validation_error"),
+            InvalidKind::Missing => (StatusCode::UNPROCESSABLE_ENTITY, "missing_required_field"),
+            InvalidKind::Attachment => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_attachment"),
+            InvalidKind::Value | InvalidKind::NotServed => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
+        };
+        Self::new(status, name, invalid.to_string())
+    }
+}
+
+impl<E: Display> From<CallError<E>> for ApiError {
+    fn from(error: CallError<E>) -> Self {
+        eprintln!("Redis: {error}");
+        Self::unavailable()
+    }
+}

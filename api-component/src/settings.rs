@@ -1,0 +1,103 @@
+//! What the operator can set, as Spin variables.
+
+use std::time::Duration;
+
+use email_queue::{Queue, email::Mailbox};
+use jiff::{Span, SpanRelativeTo};
+
+use crate::error::ApiError;
+
+/// The settings of the API. `spin.toml` declares the variables and their defaults.
+#[derive(Debug)]
+pub struct Settings {
+    /// `queue`: the queue's name, the same as the worker's.
+    pub queue: Queue,
+    /// `api_keys`: separated by commas or white space. None: only local clients are served.
+    pub api_keys: Vec<String>,
+    /// `default_from`: the sender of emails that name none.
+    pub default_from: Option<Mailbox>,
+    /// `max_body_bytes`: the largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// `backlog_limit`: how many emails may wait before no more are accepted; `None` for no limit.
+    pub backlog_limit: Option<u64>,
+    /// `retention`: how long an email accepted here is kept once it is sent; `None` leaves it to the worker.
+    pub retention: Option<Duration>,
+}
+
+impl Settings {
+    /// Reads the settings. A variable that is not set, or empty, has its default.
+    ///
+    /// # Errors
+    /// 500, naming the variable and not its value.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
+        let read = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let keys = read("api_keys").unwrap_or_default();
+        Ok(Self {
+            queue: parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default(),
+            api_keys: keys.split([',', ' ', '\t', '\n']).filter(|key| !key.is_empty()).map(str::to_owned).collect(),
+            default_from: parsed("default_from", read("default_from"), |from| from.parse().ok())?,
+            max_body_bytes: parsed("max_body_bytes", read("max_body_bytes"), |bytes| bytes.parse().ok())?
+                .unwrap_or(10 * 1024 * 1024),
+            backlog_limit: parsed("backlog_limit", read("backlog_limit"), |limit| limit.parse().ok())?
+                .filter(|limit| *limit > 0),
+            retention: parsed("retention", read("retention"), duration)?,
+        })
+    }
+}
+
+fn parsed<T>(name: &str, value: Option<String>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+    let Some(value) = value else { return Ok(None) };
+    match parse(&value) {
+        Some(parsed) => Ok(Some(parsed)),
+        None => {
+            Err(ApiError::misconfigured(format!("The server's variable `{name}` has a value that cannot be used.")))
+        }
+    }
+}
+
+/// `90s`, `24h`, `7d`.
+fn duration(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(name: &str, value: &str) -> Result<Settings, ApiError> {
+        Settings::from_variables(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn what_is_not_set_has_its_default() {
+        let settings = Settings::from_variables(|_| Some(String::new())).unwrap();
+        assert_eq!(settings.queue.name(), "emails");
+        assert_eq!(settings.max_body_bytes, 10_485_760);
+        assert!(settings.api_keys.is_empty() && settings.default_from.is_none());
+        assert_eq!((settings.backlog_limit, settings.retention), (None, None));
+    }
+
+    #[test]
+    fn values_are_read_with_their_units() {
+        assert_eq!(settings("api_keys", "one, two\nthree").unwrap().api_keys, ["one", "two", "three"]);
+        assert_eq!(settings("backlog_limit", "1000").unwrap().backlog_limit, Some(1000));
+        assert_eq!(settings("backlog_limit", "0").unwrap().backlog_limit, None);
+        for (text, hours) in [("24h", 24), ("7d", 168), ("1h", 1), ("1w", 168)] {
+            assert_eq!(
+                settings("retention", text).unwrap().retention,
+                Some(Duration::from_secs(hours * 3600)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named_but_not_shown() {
+        for name in ["queue", "default_from", "max_body_bytes", "backlog_limit", "retention"] {
+            let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
+            let body = String::from_utf8(body).unwrap();
+            assert!(body.contains(name) && !body.contains("hunter"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The entry point under WASI 0.2: a thin adapter between Spin and [`router`](crate::router).
+//!
+//! An instance lives for one request, so the Redis connection is opened when the first command needs it, and never for
+//! a request that needs none.
+
+#![allow(unsafe_code, reason = "the macro of spin-sdk exports the entry point by hand")]
+
+use std::{cell::OnceCell, fmt, pin::Pin};
+
+use email_queue::redis::{Command, Redis, Value};
+use futures::{Stream, StreamExt};
+use http::{HeaderValue, Request, header};
+use spin_sdk::{
+    http::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam},
+    http_component,
+    redis::{Connection, Error, RedisParameter, RedisResult},
+    variables,
+};
+
+use crate::{
+    body::{Body, Interrupted, Response},
+    router,
+};
+
+#[http_component]
+async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
+    let redis = SpinRedis::default();
+    let response = router::respond(request(incoming), variable, &redis).await;
+    send(response, out).await;
+}
+
+fn variable(name: &str) -> Option<String> {
+    variables::get(name).ok()
+}
+
+fn request(incoming: IncomingRequest) -> Request<SpinBody> {
+    let mut request = Request::new(());
+    *request.method_mut() = incoming.method().to_string().parse().unwrap_or_default();
+    *request.uri_mut() = incoming.path_with_query().and_then(|path| path.parse().ok()).unwrap_or_default();
+    for (name, value) in incoming.headers().entries() {
+        if let (Ok(name), Ok(value)) = (name.parse::<header::HeaderName>(), HeaderValue::try_from(value)) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    // The host is not among the headers that WASI hands on.
+    if let Some(host) = incoming.authority().and_then(|host| host.parse().ok()) {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
+    request.map(|()| SpinBody(Box::pin(incoming.into_body_stream().map(|chunk| chunk.map_err(|_| Interrupted)))))
+}
+
+struct SpinBody(Pin<Box<dyn Stream<Item = Result<Vec<u8>, Interrupted>>>>);
+
+impl Body for SpinBody {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+        self.0.next().await.transpose()
+    }
+}
+
+async fn send(response: Response, out: ResponseOutparam) {
+    let (parts, body) = response.into_parts();
+    let headers: Vec<_> =
+        parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+    let outgoing = Fields::from_list(&headers).map(OutgoingResponse::new);
+    let Ok(outgoing) = outgoing else {
+        eprintln!("an answer had a header that the host refuses");
+        return;
+    };
+    // Refused only for what is no status code.
+    let _ = outgoing.set_status_code(parts.status.as_u16());
+    if let Err(error) = out.set_with_body(outgoing, body).await {
+        eprintln!("the answer could not be sent: {error:?}");
+    }
+}
+
+/// Spin's outbound Redis.
+#[derive(Default)]
+struct SpinRedis {
+    connection: OnceCell<Connection>,
+}
+
+impl SpinRedis {
+    fn connection(&self) -> Result<&Connection, SpinRedisError> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
+        }
+        let url = variable("redis_url").unwrap_or_default();
+        let opened = Connection::open(&url).map_err(|error| SpinRedisError::new("no connection", error))?;
+        Ok(self.connection.get_or_init(|| opened))
+    }
+}
+
+impl Redis for SpinRedis {
+    type Error = SpinRedisError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
+        let arguments: Vec<_> =
+            command.arguments.iter().map(|argument| RedisParameter::Binary(argument.to_vec())).collect();
+        let answer = self
+            .connection()?
+            .execute(command.name, &arguments)
+            .map_err(|error| SpinRedisError::new(command.name, error))?;
+        Ok(answer
+            .into_iter()
+            .map(|value| match value {
+                RedisResult::Nil => Value::Nil,
+                RedisResult::Status(status) => Value::Status(status),
+                RedisResult::Int64(number) => Value::Int(number),
+                RedisResult::Binary(bytes) => Value::Bytes(bytes),
+            })
+            .collect())
+    }
+
+    fn is_unknown_script(error: &SpinRedisError) -> bool {
+        // The client of the host may put its own words before the code that Redis gives.
+        matches!(&error.error, Error::Other(text) if text.contains("NOSCRIPT") || text.contains("NoScript"))
+    }
+}
+
+struct SpinRedisError {
+    doing: &'static str,
+    error: Error,
+}
+
+impl SpinRedisError {
+    fn new(doing: &'static str, error: Error) -> Self {
+        Self { doing, error }
+    }
+}
+
+impl fmt::Display for SpinRedisError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = self.doing;
+        match &self.error {
+            Error::InvalidAddress => write!(
+                f,
+                "{doing}: the address in the variable `redis_url` is not usable, or not the one in `redis_host`"
+            ),
+            Error::TooManyConnections => write!(f, "{doing}: too many connections"),
+            Error::TypeError => write!(f, "{doing}: an answer of a type that the host does not know"),
+            // A client may quote the URL, and the URL may hold a password.
+            Error::Other(text) if text.contains("://") => write!(f, "{doing}: failed"),
+            Error::Other(text) => write!(f, "{doing}: {text}"),
+        }
+    }
+}
