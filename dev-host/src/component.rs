@@ -1,0 +1,124 @@
+//! A `.wasm` file made into a compiled component.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use tokio::sync::Semaphore;
+use tracing::debug;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
+use wit_component::ComponentEncoder;
+
+/// How many requests may be inside components at once. Further ones wait; each takes up address space, not memory.
+const MAX_INSTANCES: u32 = 512;
+
+/// A compiled component brings adapter and glue modules along, each an instance with up to one table.
+const MODULES_PER_COMPONENT: u32 = 8;
+
+/// The compiler and runtime that all components share.
+pub(crate) struct Engine {
+    /// wasmtime's part.
+    pub(crate) wasmtime: wasmtime::Engine,
+    /// One permit for each request that may be inside a component.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// Sets up wasmtime: instances come from a pool, compiled code from the user's cache.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let mut config = Config::new();
+        match Cache::new(CacheConfig::new()) {
+            Ok(cache) => {
+                config.cache(Some(cache));
+            }
+            // No home folder, say. Every start then compiles.
+            Err(error) => debug!("compiled components are not cached: {error}"),
+        }
+        let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool())).or_else(|error| {
+            // The pool reserves much address space, which some containers limit.
+            debug!("instances are allocated on demand: {error}");
+            wasmtime::Engine::new(&config)
+        });
+        Ok(Self {
+            wasmtime: wasmtime.map_err(anyhow::Error::from).context("cannot set up wasmtime")?,
+            slots: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
+        })
+    }
+
+    /// Reads and compiles the component at `path`.
+    pub(crate) fn load(&self, path: &Path) -> anyhow::Result<Component> {
+        let wasm = match fs::read(path) {
+            Ok(wasm) => wasm,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("{} is not there: run `cargo xtask build`", path.display())
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let component = componentize(wasm).with_context(|| format!("cannot componentize {}", path.display()))?;
+        Component::new(&self.wasmtime, component)
+            .map_err(anyhow::Error::from)
+            .with_context(|| format!("cannot compile {}", path.display()))
+    }
+}
+
+fn pool() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_stacks(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * MODULES_PER_COMPONENT)
+        .total_tables(MAX_INSTANCES * MODULES_PER_COMPONENT)
+        .total_memories(MAX_INSTANCES * 2);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Makes a component of a core module built for `wasm32-wasip1`, the way Spin does; a component is returned as it is.
+fn componentize(wasm: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    if is_component(&wasm) {
+        return Ok(wasm);
+    }
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&wasm)?
+        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+        .encode()
+}
+
+/// Tells a component from a core module by the layer field of its preamble:
+/// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#component-definitions>.
+fn is_component(wasm: &[u8]) -> bool {
+    wasm.starts_with(b"\0asm") && wasm.get(6..8) == Some(&[1, 0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The smallest component: a preamble and nothing else.
+    const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    /// The smallest core module.
+    const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    #[test]
+    fn a_component_is_used_as_it_is() {
+        assert_eq!(componentize(EMPTY_COMPONENT.to_vec()).unwrap(), EMPTY_COMPONENT);
+    }
+
+    #[test]
+    fn a_core_module_becomes_a_component() {
+        assert!(is_component(&componentize(EMPTY_MODULE.to_vec()).unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_wasm_is_refused() {
+        assert!(componentize(b"not wasm".to_vec()).is_err());
+        assert!(componentize(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_missing_file_says_how_to_build_it() {
+        let error = Engine::new().unwrap().load(Path::new("/nonexistent/api.wasm")).unwrap_err();
+        assert_eq!(error.to_string(), "/nonexistent/api.wasm is not there: run `cargo xtask build`");
+    }
+}

@@ -1,0 +1,99 @@
+//! Runs a Spin application's HTTP components on wasmtime, for development and tests.
+//!
+//! Spin itself is what serves the application in earnest. Where its CLI is not installed, this program stands in for it:
+//! it reads the same `spin.toml`, runs the same `.wasm` and offers it the same interfaces (`wasi:http` 0.2, the rest of
+//! WASI 0.2, `fermyon:spin/redis` and `fermyon:spin/variables`), so that a test against it is a test of what is deployed.
+//! It has no TLS, no limits on time or memory per request, and no outgoing HTTP.
+//!
+//! In reading order:
+//!
+//! - [`cli`]: the command line.
+//! - [`manifest`], [`variables`], [`allowed_hosts`], [`routes`]: what `spin.toml` says, parsed and judged at the start.
+//! - [`app`]: those put together with the loaded components; answers a request.
+//! - [`spin_headers`]: the request headers that Spin adds.
+//! - [`component`]: a `.wasm` file made into a compiled component.
+//! - [`runner`]: a request through a component; [`wasip2`] is the runner for WASI 0.2.
+//! - [`body`]: request and response bodies, and what happens when one side stops early.
+//! - [`bindings`], [`outbound_redis`]: the host's half of Spin's interfaces.
+//! - [`serve`]: sockets, connections and the graceful stop.
+
+mod allowed_hosts;
+mod app;
+mod bindings;
+mod body;
+mod cli;
+mod component;
+mod manifest;
+mod outbound_redis;
+mod routes;
+mod runner;
+mod serve;
+mod spin_headers;
+mod variables;
+mod wasip2;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::{app::App, cli::Args, manifest::Manifest, variables::Variables};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr();
+    // rustls cannot choose by itself if several are compiled in; it fails only if one was chosen before.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the async runtime")),
+    };
+    let outcome = runtime.block_on(run(args));
+    // A component that never yields would otherwise hold up the exit for ever.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Serves the application until SIGINT or SIGTERM.
+async fn run(args: Args) -> anyhow::Result<()> {
+    let manifest = Manifest::read(&args.manifest_path())?;
+    let variables = Variables::resolve(&manifest.variables, &args.variables()?, |name| std::env::var(name).ok())?;
+    // Bound before the components are compiled: a port in use is reported at once.
+    let listener = serve::bind(args.listen).await?;
+    let app = App::load(&manifest, &variables, args.quiet)?;
+    let stop = serve::stop_signal().context("cannot listen for signals")?;
+    announce(listener.local_addr()?)?;
+    serve::serve(listener, Arc::new(app), stop).await;
+    Ok(())
+}
+
+/// Says that requests are now accepted. Whoever started this program waits for the line.
+fn announce(address: SocketAddr) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "Serving http://{address}").and_then(|()| stdout.flush()).context("cannot write to stdout")
+}
+
+fn log_to_stderr() {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .init();
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let line = format!("{error:#}");
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("dev-host: {line}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,72 @@
+//! A request through a component, whichever WASI it was built for.
+
+use anyhow::bail;
+use http::{Request, Response};
+use thiserror::Error;
+use wasmtime::component::Component;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+
+use crate::{
+    allowed_hosts::AllowedHosts,
+    body::{GuestBody, RequestBody},
+    component::Engine,
+    variables::ComponentVariables,
+    wasip2,
+};
+
+/// Runs requests through one component. A runner for another WASI is another variant.
+pub(crate) enum Runner {
+    /// The component exports `wasi:http/incoming-handler` 0.2.
+    Wasip2(wasip2::Runner),
+}
+
+/// What the manifest and the command line say about a component.
+pub(crate) struct Settings {
+    /// The component's id in the manifest.
+    pub(crate) id: String,
+    /// The variables that it can read.
+    pub(crate) variables: ComponentVariables,
+    /// Where it may connect to.
+    pub(crate) allowed_hosts: AllowedHosts,
+    /// Whether what it prints is dropped.
+    pub(crate) quiet: bool,
+}
+
+/// Why a component produced no response.
+#[derive(Debug, Error)]
+pub(crate) enum RunError {
+    /// It could not be instantiated, or it trapped.
+    #[error("{}", .0.root_cause())]
+    Failed(wasmtime::Error),
+    /// It returned.
+    #[error("it returned without a response")]
+    NoResponse,
+    /// It set an error in the place of a response.
+    #[error("it answered with an error: {0}")]
+    Refused(ErrorCode),
+    /// The task that ran it is gone: a fault in this host.
+    #[error("the host failed to run it")]
+    Lost,
+}
+
+impl Runner {
+    /// Links the component to the interfaces that this host has.
+    pub(crate) fn new(engine: &Engine, component: &Component, settings: Settings) -> anyhow::Result<Self> {
+        let ty = component.component_type();
+        let exports = |interface: &str| ty.exports(&engine.wasmtime).any(|(name, _)| name.starts_with(interface));
+        if exports("wasi:http/incoming-handler@0.2.") {
+            return Ok(Self::Wasip2(wasip2::Runner::new(engine, component, settings)?));
+        }
+        bail!("it does not export wasi:http/incoming-handler 0.2, the only HTTP interface that dev-host runs")
+    }
+
+    /// Runs one request in a new instance.
+    ///
+    /// Returns when the response begins; its body is still being written then. Dropping the future does not stop the
+    /// component; dropping the body before its end does.
+    pub(crate) async fn handle(&self, request: Request<RequestBody>) -> Result<Response<GuestBody>, RunError> {
+        match self {
+            Self::Wasip2(runner) => runner.handle(request).await,
+        }
+    }
+}
