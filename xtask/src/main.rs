@@ -1,0 +1,92 @@
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! - `up`: everything from a bare Rust toolchain to a running queue, until Ctrl-C.
+//! - `build`: the component and both native programs in release mode.
+//! - `test`: every check that continuous integration makes.
+//!
+//! In reading order:
+//!
+//! - [`up`] tells the story of `cargo xtask up`; [`try_it`] writes what it prints in the end.
+//! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
+//!   [`test_tools`] finds or installs what only the tests need.
+//! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
+//! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
+//! - [`stack`] is the set of running services; [`process`] one child process; [`signals`] what they
+//!   and the terminal tell us; [`data_dir`] the directory for their data, and its lock.
+//! - [`apt`] installs Debian packages.
+//! - [`workspace`], [`ports`], [`http`], [`console`] are small helpers.
+//!
+//! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it
+//! knows the other crates only by their binaries.
+
+mod apt;
+mod compile;
+mod console;
+mod data_dir;
+mod http;
+mod ports;
+mod process;
+mod redis;
+mod redis_url;
+mod signals;
+mod stack;
+mod test;
+mod test_count;
+mod test_tools;
+mod try_it;
+mod up;
+mod wasm_toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::signals::{Interrupted, Signals};
+use crate::workspace::Workspace;
+
+/// Builds, runs and tests the email queue.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Installs what is missing, builds, and runs the whole queue here until Ctrl-C.
+    Up(up::Options),
+    /// Builds the component and the native programs in release mode.
+    Build,
+    /// Runs every check: format, lints, unit tests, tests on a real Redis, end-to-end tests.
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            console::complain("stopped");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            console::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
+    let workspace = Workspace::locate();
+    match command {
+        Command::Up(options) => up::up(&workspace, &signals, &options).map(|()| ExitCode::SUCCESS),
+        Command::Build => compile::everything(&workspace, &signals).map(|()| ExitCode::SUCCESS),
+        Command::Test(options) => test::test(&workspace, &signals, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Command::command().debug_assert();
+    }
+}

@@ -1,0 +1,72 @@
+//! A Redis or Valkey server: found or installed, and started for `cargo xtask up`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::apt::Apt;
+use crate::console::say;
+use crate::signals::Signals;
+use crate::stack::{Role, Service};
+use crate::workspace::find_program;
+
+/// Either speaks the same protocol and takes the same options.
+const SERVERS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// The first port that is tried; the one that clients try by themselves.
+pub(crate) const DEFAULT_PORT: u16 = 6379;
+
+/// The server on the `PATH`, installed if need be.
+///
+/// # Errors
+/// It cannot be installed here, with what to do by hand.
+pub(crate) fn find_or_install_server(signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(server) = find_server() {
+        return Ok(server);
+    }
+    let by_hand = "install redis-server or valkey-server (macOS: `brew install valkey`), \
+                   or name a running one with --redis-url";
+    let Some(apt) = Apt::find()? else { bail!("no Redis server on the PATH: {by_hand}") };
+    // The package may start a service of its own, on the default port: ours then takes another.
+    apt.install(signals, || vec!["redis-server".to_owned()])?;
+    match find_server() {
+        Some(server) => Ok(server),
+        None => bail!("the package redis-server has brought no server to the PATH: {by_hand}"),
+    }
+}
+
+/// The server as a service on the loopback interface, with its data in `directory`.
+///
+/// Redis acknowledges a write here only once it is in the append-only file (`appendfsync always`):
+/// an email that the API has accepted survives the end of any process, Redis included.
+/// <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>
+pub(crate) fn service(server: &Path, port: u16, directory: &Path) -> Service {
+    let mut command = Command::new(server);
+    command
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--daemonize", "no", "--logfile", "redis.log"])
+        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+        // A queue must refuse what it has no room for, and not forget what it has.
+        .args(["--maxmemory-policy", "noeviction"])
+        .arg("--dir")
+        .arg(directory);
+    let log = Some(directory.join("redis.log"));
+    Service { name: "redis".to_owned(), role: Role::Redis, log, command }
+}
+
+/// The command-line client that comes with the server, if it is there.
+pub(crate) fn find_client() -> Option<&'static str> {
+    ["redis-cli", "valkey-cli"].into_iter().find(|client| find_program(client).is_some())
+}
+
+/// Says which port was chosen, where that may surprise.
+pub(crate) fn explain_port(port: u16) {
+    if port != DEFAULT_PORT {
+        say(&format!("port {DEFAULT_PORT} is taken by another program, so this Redis listens on {port}"));
+    }
+}
+
+fn find_server() -> Option<PathBuf> {
+    SERVERS.into_iter().find_map(find_program)
+}

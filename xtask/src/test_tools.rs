@@ -1,0 +1,85 @@
+//! What only the tests need: cargo's formatter and linter, and a real SMTP server (aiosmtpd).
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::bail;
+
+use crate::apt::Apt;
+use crate::console::say;
+use crate::process::run_quietly;
+use crate::signals::Signals;
+use crate::workspace::{Workspace, find_program};
+
+/// Names the Python that has aiosmtpd, here and for the tests.
+pub(crate) const PYTHON_VARIABLE: &str = "AIOSMTPD_PYTHON";
+
+/// Where Debian's packages put the modules that only this Python sees.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
+/// Makes sure that `cargo fmt` and `cargo clippy` can be called.
+///
+/// # Errors
+/// They are missing and rustup cannot add them.
+pub(crate) fn find_or_install_checkers(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
+    let works = |name: &str| {
+        let mut command = workspace.cargo();
+        command.args([name, "--version"]);
+        succeeds(&mut command)
+    };
+    let components: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(name, _)| !works(name))
+        .map(|(_, component)| component)
+        .collect();
+    if components.is_empty() {
+        return Ok(());
+    }
+    let components = components.join(" ");
+    if find_program("rustup").is_some() {
+        say(&format!("installing {components} (rustup)..."));
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add"]).args(components.split(' '));
+        let (status, lines) = run_quietly(signals, &mut rustup, None)?;
+        if status.success() {
+            return Ok(());
+        }
+        bail!("rustup could not add {components}:\n  {}", lines.join("\n  "));
+    }
+    bail!(
+        "{components} is missing from this Rust toolchain: install it, for example with `rustup component add {components}`"
+    )
+}
+
+/// A Python that has aiosmtpd.
+///
+/// # Errors
+/// There is none and none can be installed, with what to do by hand.
+pub(crate) fn find_or_install_aiosmtpd(signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(python) = find_python() {
+        return Ok(python);
+    }
+    let by_hand = format!("run `python3 -m pip install aiosmtpd`, or set {PYTHON_VARIABLE} to a Python that has it");
+    let Some(apt) = Apt::find()? else { bail!("the tests need an SMTP server, aiosmtpd: {by_hand}") };
+    apt.install(signals, || vec!["python3-aiosmtpd".to_owned()])?;
+    match find_python() {
+        Some(python) => Ok(python),
+        None => bail!("the package python3-aiosmtpd is installed but {SYSTEM_PYTHON} does not find it: {by_hand}"),
+    }
+}
+
+fn find_python() -> Option<PathBuf> {
+    let named = env::var_os(PYTHON_VARIABLE).map(PathBuf::from);
+    let system = Some(PathBuf::from(SYSTEM_PYTHON));
+    [named, find_program("python3"), system].into_iter().flatten().find(|python| has_aiosmtpd(python))
+}
+
+fn has_aiosmtpd(python: &Path) -> bool {
+    succeeds(Command::new(python).args(["-c", "import aiosmtpd"]))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}

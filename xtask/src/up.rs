@@ -1,0 +1,292 @@
+//! `cargo xtask up`: from a bare Rust toolchain to a running queue, and back.
+
+use std::env;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::{Args, ValueEnum};
+
+use crate::compile::{self, DEV_HOST, WORKER};
+use crate::console::say;
+use crate::data_dir::DataDir;
+use crate::redis_url::RedisUrl;
+use crate::signals::{Interrupted, Signals};
+use crate::stack::{Role, Service, Stack, WORKER_GRACE};
+use crate::try_it::TryIt;
+use crate::workspace::{Workspace, find_program};
+use crate::{http, ports, redis};
+
+/// How long Redis may take to read a large append-only file.
+const REDIS_START: Duration = Duration::from_secs(120);
+
+/// How long the API may take to start. The first start compiles the component to machine code.
+const API_START: Duration = Duration::from_secs(60);
+
+/// The queue's name, the same for the API and the worker whatever the environment says.
+pub(crate) const QUEUE: &str = "emails";
+
+/// The sender of emails that name none. `example.com` is reserved (RFC 2606), so nobody is impersonated.
+const DEFAULT_FROM: &str = "Email Queue <queue@example.com>";
+
+/// Options of `cargo xtask up`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where the API listens: address and port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+
+    /// A running Redis to use [default: start one, with its data in .data/redis].
+    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+
+    /// What the worker hands emails to: log:, file:DIR, smtp://HOST:PORT or smtps://HOST:PORT.
+    #[arg(long, value_name = "URL", env = "TRANSPORT", hide_env_values = true, default_value = DEFAULT_TRANSPORT)]
+    transport: String,
+
+    /// How many worker processes to start.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
+
+    /// The key that clients of the API must present [default: none, which admits this machine only].
+    #[arg(long, value_name = "KEY", env = "SPIN_VARIABLE_API_KEYS", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// What serves the API [default: spin if it is on the PATH, else dev-host].
+    #[arg(long, value_name = "HOST")]
+    host: Option<Host>,
+}
+
+pub(crate) const DEFAULT_TRANSPORT: &str = "file:.data/outbox";
+
+/// What runs the component.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Host {
+    /// The Spin CLI.
+    Spin,
+    /// This project's own stand-in.
+    DevHost,
+}
+
+/// Installs, builds, starts, and runs until we are asked to stop.
+///
+/// # Errors
+/// Anything that keeps the queue from running, in one line with the way out, after whatever had been
+/// started is stopped again.
+pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<()> {
+    // What can go wrong at once comes before what takes long.
+    let data_dir = DataDir::open(&workspace.root().join(".data"))?;
+    let outbox = data_dir.subdirectory("outbox")?;
+    let listen = ports::reserve(options.listen)?;
+    let host = choose_host(options.host)?;
+    let redis = match &options.redis_url {
+        Some(url) => RedisChoice::Given(reachable_redis(url)?),
+        None => RedisChoice::Ours(redis::find_or_install_server(signals)?),
+    };
+
+    compile::wasm(workspace, signals)?;
+    match host {
+        Host::Spin => compile::native(workspace, signals, &[WORKER])?,
+        Host::DevHost => compile::native(workspace, signals, &[WORKER, DEV_HOST])?,
+    }
+
+    let plan = Plan { workspace, data_dir: &data_dir, options, listen, host };
+    let mut stack = Stack::new(signals, &data_dir, plan.widest_name());
+    let outcome = plan.start(redis, &mut stack).and_then(|redis| {
+        if options.api_key.is_none() && !listen.ip().is_loopback() {
+            say("Without --api-key only clients on this machine are served, over the loopback interface.");
+        }
+        say(&TryIt {
+            api: reachable(listen),
+            api_key: options.api_key.as_deref(),
+            redis: &redis,
+            transport: &options.transport,
+            outbox: workspace.short(&outbox).to_string(),
+        }
+        .to_string());
+        stack.watch()
+    });
+    match &outcome {
+        Ok(()) => say("stopping..."),
+        Err(error) if error.is::<Interrupted>() => say("stopping..."),
+        Err(_) => {}
+    }
+    let graceful = stack.stop();
+    outcome?;
+    if !graceful {
+        bail!("not everything stopped gracefully: emails that were in hand may be delivered twice");
+    }
+    say("stopped");
+    Ok(())
+}
+
+/// Everything that is decided before the first service starts.
+struct Plan<'a> {
+    workspace: &'a Workspace,
+    data_dir: &'a DataDir,
+    options: &'a Options,
+    listen: SocketAddr,
+    host: Host,
+}
+
+/// The Redis to use.
+enum RedisChoice {
+    /// Somebody else runs it.
+    Given(RedisUrl),
+    /// We start this server.
+    Ours(PathBuf),
+}
+
+impl Plan<'_> {
+    /// Starts all services, each once those that it needs are ready. Answers the Redis in use.
+    fn start(&self, redis: RedisChoice, stack: &mut Stack<'_>) -> anyhow::Result<RedisUrl> {
+        let redis = match redis {
+            RedisChoice::Given(url) => url,
+            RedisChoice::Ours(server) => {
+                let port = ports::first_free(redis::DEFAULT_PORT)?;
+                redis::explain_port(port);
+                stack.start(redis::service(&server, port, &self.data_dir.subdirectory("redis")?))?;
+                let url = RedisUrl::local(port);
+                stack.wait_until_ready("Redis", REDIS_START, || url.ping())?;
+                url
+            }
+        };
+        for number in 1..=self.options.workers {
+            stack.start(self.worker(number, &redis))?;
+        }
+        stack.start(self.api(&redis))?;
+        let api = reachable(self.listen);
+        for path in ["/healthz", "/readyz"] {
+            stack.wait_until_ready("the API", API_START, || http::answers_ok(api, path))?;
+        }
+        Ok(redis)
+    }
+
+    fn worker(&self, number: u8, redis: &RedisUrl) -> Service {
+        let mut command = Command::new(self.workspace.binary(WORKER));
+        command
+            .current_dir(self.workspace.root())
+            .args(["--grace", &format!("{}s", WORKER_GRACE.as_secs())])
+            // By the environment, as anyone on this machine can read the arguments of a process.
+            .env("REDIS_URL", redis.with_secrets())
+            .env("TRANSPORT", &self.options.transport)
+            .env("QUEUE", QUEUE)
+            // It would end as soon as there is nothing to do.
+            .env_remove("DRAIN");
+        set_unless_given(&mut command, "DEFAULT_FROM", DEFAULT_FROM);
+        Service { name: self.worker_name(number), role: Role::Worker, log: None, command }
+    }
+
+    fn api(&self, redis: &RedisUrl) -> Service {
+        let mut command = match self.host {
+            Host::Spin => {
+                let mut spin = Command::new("spin");
+                spin.arg("up");
+                spin
+            }
+            Host::DevHost => Command::new(self.workspace.binary(DEV_HOST)),
+        };
+        command
+            .current_dir(self.workspace.root())
+            .args(["--from", "spin.toml", "--listen", &self.listen.to_string()])
+            .env("SPIN_VARIABLE_REDIS_URL", redis.with_secrets())
+            .env("SPIN_VARIABLE_REDIS_HOST", redis.address())
+            .env("SPIN_VARIABLE_QUEUE", QUEUE);
+        set_unless_given(&mut command, "SPIN_VARIABLE_DEFAULT_FROM", DEFAULT_FROM);
+        if let Some(key) = &self.options.api_key {
+            command.env("SPIN_VARIABLE_API_KEYS", key);
+        }
+        Service { name: "api".to_owned(), role: Role::Api, log: None, command }
+    }
+
+    fn worker_name(&self, number: u8) -> String {
+        if self.options.workers == 1 { WORKER_NAME.to_owned() } else { format!("{WORKER_NAME} {number}") }
+    }
+
+    fn widest_name(&self) -> usize {
+        self.worker_name(self.options.workers).len()
+    }
+}
+
+const WORKER_NAME: &str = "worker";
+
+/// Sets a variable of a child that our own environment, which it inherits, does not have.
+fn set_unless_given(command: &mut Command, name: &str, value: &str) {
+    if env::var_os(name).is_none() {
+        command.env(name, value);
+    }
+}
+
+/// Reads the URL and makes sure that somebody is there.
+fn reachable_redis(url: &str) -> anyhow::Result<RedisUrl> {
+    let url = RedisUrl::parse(url)?;
+    url.ping().map_err(|reason| {
+        anyhow!("the Redis of --redis-url or REDIS_URL cannot be used ({reason}): start it, or leave the URL out and one is started for you")
+    })?;
+    Ok(url)
+}
+
+fn choose_host(wanted: Option<Host>) -> anyhow::Result<Host> {
+    match wanted {
+        Some(Host::DevHost) => Ok(Host::DevHost),
+        Some(Host::Spin) if spin_is_there() => Ok(Host::Spin),
+        Some(Host::Spin) => {
+            bail!("the Spin CLI is not on the PATH: install it, or use `--host dev-host`")
+        }
+        None if spin_is_there() => Ok(Host::Spin),
+        None => Ok(Host::DevHost),
+    }
+}
+
+/// Whether the `spin` on the `PATH` is the one that runs Wasm: a model checker has the same name.
+fn spin_is_there() -> bool {
+    find_program("spin").is_some()
+        && Command::new("spin")
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| is_spin_cli(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn is_spin_cli(version: &str) -> bool {
+    version.strip_prefix("spin ").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Where a client on this machine finds a server that listens there.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spin_that_runs_wasm_is_told_from_the_model_checker() {
+        assert!(is_spin_cli("spin 3.4.1 (0a3b5b5 2025-09-01)\n"));
+        assert!(!is_spin_cli("Spin Version 6.5.2 -- 6 December 2019\n"));
+        assert!(!is_spin_cli(""));
+    }
+
+    #[test]
+    fn a_server_on_all_interfaces_is_reached_on_the_loopback_one() {
+        for (listen, reached) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("10.1.2.3:80", "10.1.2.3:80")]
+        {
+            assert_eq!(reachable(listen.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_redis_that_is_not_there_is_an_error_that_does_not_show_the_password() {
+        // Port 1 is TCPMUX, which nothing on a machine of today serves.
+        let error = reachable_redis("redis://:secret@127.0.0.1:1").err().unwrap().to_string();
+        assert!(error.contains("--redis-url") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Where things are: the checkout, what is built in it, and programs on the `PATH`.
+
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The checkout that this xtask belongs to.
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The checkout that `cargo xtask` was called in, or else the one that it was compiled in.
+    pub(crate) fn locate() -> Workspace {
+        let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let mut root = PathBuf::from(manifest_dir);
+        root.pop();
+        Workspace { root }
+    }
+
+    /// The directory of the workspace's `Cargo.toml` and of `spin.toml`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Cargo's target directory. `spin.toml` names the component in it, so it cannot be elsewhere
+    /// and `CARGO_TARGET_DIR` is not followed.
+    pub(crate) fn target_dir(&self) -> PathBuf {
+        self.root.join("target")
+    }
+
+    /// The component, where `spin.toml` says.
+    pub(crate) fn wasm(&self) -> PathBuf {
+        self.target_dir().join("wasm32-wasip1/release/api_component.wasm")
+    }
+
+    /// A native program built in release mode.
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.target_dir().join("release").join(name)
+    }
+
+    /// The Spin application's manifest.
+    pub(crate) fn spin_manifest(&self) -> PathBuf {
+        self.root.join("spin.toml")
+    }
+
+    /// A path as it reads best in a message: without the part that leads to the checkout.
+    pub(crate) fn short<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+
+    /// The cargo that runs us, in the checkout, as if called from a shell.
+    pub(crate) fn cargo(&self) -> Command {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target_dir());
+        forget_cargo_run(&mut command);
+        command
+    }
+}
+
+/// Takes away what `cargo run` has set for xtask: it describes this package, and build scripts that
+/// look at it would run again on each change between `cargo build` and `cargo xtask build`.
+fn forget_cargo_run(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+}
+
+/// The first executable file of this name on the `PATH`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_executable(file))
+}
+
+/// Whether this is a file that someone may execute.
+pub(crate) fn is_executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_on_the_path_is_found_and_another_is_not() {
+        assert!(is_executable(&find_program("sh").unwrap()));
+        assert_eq!(find_program("no-such-program-anywhere"), None);
+    }
+
+    #[test]
+    fn paths_in_the_checkout_are_shown_without_the_way_to_it() {
+        let workspace = Workspace { root: "/home/me/queue".into() };
+        assert_eq!(workspace.short(&workspace.binary("native-worker")).to_string(), "target/release/native-worker");
+        assert_eq!(workspace.short(Path::new("/usr/bin/redis-server")).to_string(), "/usr/bin/redis-server");
+    }
+}
