@@ -1,0 +1,104 @@
+//! `BRPOP`, on a connection of its own: it blocks whatever shares its connection.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use email_queue::{Queue, transition::PoppedEntry};
+use redis::{RedisResult, Value, aio::MultiplexedConnection};
+use tokio::time::timeout;
+
+use crate::connection::Connection;
+
+/// How much longer than its own time-out a `BRPOP` may take before its connection counts as dead.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits for an entry on any list of a queue.
+pub(crate) struct Blocking<'a> {
+    redis: &'a Connection,
+    waiting: &'a Waiting,
+    lists: [String; 3],
+    connection: Option<MultiplexedConnection>,
+}
+
+/// Who waits in `BRPOP`, so that another task can end the waiting.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// What Redis calls the connection; 0 when there is none.
+    client: AtomicI64,
+}
+
+impl<'a> Blocking<'a> {
+    pub(crate) fn new(redis: &'a Connection, waiting: &'a Waiting, queue: &Queue) -> Self {
+        Self { redis, waiting, lists: queue.lists(), connection: None }
+    }
+
+    /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
+    /// first, or for `seconds`. If the connection proves silent it is closed, and the next call opens another. An id
+    /// that was on its way is then listed again by the sweep; an email that another program has pushed as it is exists
+    /// nowhere else and is lost, as with any use of `BRPOP`.
+    ///
+    /// Must not be cancelled: an entry may be on its way.
+    ///
+    /// # Errors
+    /// When Redis is away, refuses, or does not answer within two seconds more than it was asked to wait.
+    pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let mut brpop = redis::cmd("BRPOP");
+        for list in &self.lists {
+            brpop.arg(list);
+        }
+        brpop.arg(seconds);
+        let answer = timeout(Duration::from_secs(seconds) + PATIENCE, connection.send_packed_command(&brpop)).await;
+        let answer = match answer {
+            Ok(answer) => answer.and_then(Value::extract_error)?,
+            Err(_) => {
+                tracing::warn!("BRPOP was not answered in time; its connection is replaced");
+                return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+            }
+        };
+        // Kept only now: whatever failed is dropped, and so closed.
+        self.connection = Some(connection);
+        Ok(entry(answer))
+    }
+
+    async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
+        self.waiting.client.store(0, Ordering::Release);
+        // The deadline of each BRPOP is ours, because it follows from how long it may block.
+        let mut connection = self.redis.open(None).await?;
+        // Redis before 5, or a proxy, may not know it: then a stopping worker waits for BRPOP to time out.
+        let mut client_id = redis::cmd("CLIENT");
+        let id = timeout(PATIENCE, client_id.arg("ID").query_async::<i64>(&mut connection)).await;
+        if let Ok(Ok(id)) = id {
+            self.waiting.client.store(id, Ordering::Release);
+        }
+        Ok(connection)
+    }
+}
+
+impl Waiting {
+    /// Ends a `BRPOP` that waits as if it had timed out
+    /// ([`CLIENT UNBLOCK`](https://redis.io/docs/latest/commands/client-unblock/)): other than closing its connection,
+    /// this cannot lose an entry. Does nothing when none waits.
+    pub(crate) async fn unblock(&self, redis: &Connection) {
+        let id = self.client.load(Ordering::Acquire);
+        if id != 0 {
+            let answer = redis.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(id).arg("TIMEOUT")).await;
+            if let Err(error) = answer {
+                tracing::debug!(%error, "BRPOP cannot be ended early");
+            }
+        }
+    }
+}
+
+fn entry(answer: Value) -> Option<PoppedEntry> {
+    let Value::Array(values) = answer else { return None };
+    match <[Value; 2]>::try_from(values) {
+        Ok([Value::BulkString(list), Value::BulkString(entry)]) => Some(PoppedEntry { list, entry }),
+        _ => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! Flags and environment variables.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use email_queue::{Queue, email::Mailbox, transition::Sweep};
+
+use crate::{
+    Config,
+    backoff::Backoff,
+    config::{DEFAULT_FROM, DEFAULT_REDIS_URL, InvalidConfig},
+    logging::LogFormat,
+    transport::{SmtpOptions, TransportConfig},
+};
+
+const TRANSPORT_HELP: &str = "\
+Where emails go, as a URL:
+  log:                   prints each on standard output
+  file:DIR               writes each into DIR as <id>.eml
+  smtp://[user:password@]host[:port]
+                         SMTP, with STARTTLS where the server offers it;
+                         port 587 with a user, 25 without
+  smtps://[user:password@]host[:port]
+                         TLS from the first byte; port 465
+In user and password write %40 for @ and so on. The SMTP forms take
+  ?tls=required|opportunistic|none
+                         required where there is a user and the host is
+                         another machine, else opportunistic
+  ?ca=FILE               certificates to trust, as --smtp-ca-file
+  ?hello=NAME            what to call ourselves in EHLO
+The server's certificate is always checked.";
+
+/// Takes emails off a queue in Redis and delivers them.
+///
+/// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
+/// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
+#[derive(Parser)]
+#[command(name = "native-worker", version)]
+pub struct Cli {
+    // The URLs are read by hand, because clap would print a wrong one, password and all.
+    #[arg(
+        help = "Where Redis is: redis://[user:password@]host[:port][/db], or rediss:// for TLS",
+        long, env = "REDIS_URL", value_name = "URL", default_value = DEFAULT_REDIS_URL, hide_env_values = true)]
+    redis_url: String,
+
+    /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
+    #[arg(long, env = "QUEUE", value_name = "NAME", default_value = "emails")]
+    queue: Queue,
+
+    /// Where emails go, as a URL.
+    #[arg(long, env = "TRANSPORT", value_name = "URL", default_value = "log:", hide_env_values = true, long_help = TRANSPORT_HELP)]
+    transport: String,
+
+    /// The user to authenticate as, if the transport's URL names none.
+    #[arg(long, env = "SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
+    smtp_username: Option<String>,
+
+    /// The password of that user.
+    #[arg(long, env = "SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    smtp_password: Option<String>,
+
+    /// A file of certificates (PEM) to trust besides the system's when speaking TLS to the SMTP server.
+    #[arg(long, env = "SMTP_CA_FILE", value_name = "FILE")]
+    smtp_ca_file: Option<PathBuf>,
+
+    /// How long the SMTP server may take for an answer; five times as long for the one that follows the message.
+    #[arg(long, env = "SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    smtp_timeout: Duration,
+
+    /// How many emails may be in hand at once, 1 to 10000. After a crash, as many may be sent twice.
+    #[arg(long, env = "CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
+    concurrency: usize,
+
+    /// How long Redis leaves an email to a worker that gives no sign of life, before another may take it; 1s to 1h.
+    #[arg(long, env = "LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    lease: Duration,
+
+    /// How long deliveries in progress may take to end after SIGTERM or SIGINT. A second signal ends all at once.
+    #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
+    grace: Duration,
+
+    /// How often an email is tried before it becomes a dead letter.
+    #[arg(long, env = "MAX_ATTEMPTS", value_name = "ATTEMPTS", default_value_t = 10)]
+    max_attempts: u32,
+
+    /// The pause before the second attempt. It doubles with each attempt; up to half of it is taken off at random.
+    #[arg(long, env = "RETRY_BASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    retry_base: Duration,
+
+    /// The longest pause between two attempts.
+    #[arg(long, env = "RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    retry_max: Duration,
+
+    /// How long an email stays known after it was sent, unless it says itself. Dead letters stay until a person decides.
+    #[arg(long, env = "RETENTION", value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    retention: Duration,
+
+    #[arg(
+        help = "The sender of an email that another program has pushed without one: an address, or Name <address>",
+        long, env = "DEFAULT_FROM", value_name = "MAILBOX", default_value = DEFAULT_FROM)]
+    default_from: Mailbox,
+
+    /// How long an email may be off its list and not claimed before the worker that popped it counts as dead.
+    #[arg(long, env = "POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pop_grace: Duration,
+
+    /// End when nothing waits and nothing is being sent. What is scheduled for later, retries included, stays.
+    #[arg(long, env = "DRAIN")]
+    drain: bool,
+
+    /// How events are written to standard error. RUST_LOG says how much; info when it is not set.
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+impl Cli {
+    /// How to log.
+    #[must_use]
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    /// The settings, checked.
+    ///
+    /// # Errors
+    /// Names the first setting that is not usable, without its value where that may be secret.
+    pub fn config(self) -> Result<Config, InvalidConfig> {
+        let smtp = SmtpOptions {
+            // Deployments like to set a variable to nothing where it is not needed.
+            username: self.smtp_username.filter(|username| !username.is_empty()),
+            password: self.smtp_password.filter(|password| !password.is_empty()),
+            ca_file: self.smtp_ca_file,
+            timeout: self.smtp_timeout,
+        };
+        let config = Config {
+            redis: self.redis_url.parse()?,
+            queue: self.queue,
+            transport: TransportConfig::parse(&self.transport, smtp)?,
+            concurrency: self.concurrency,
+            lease: self.lease,
+            grace: self.grace,
+            max_attempts: self.max_attempts,
+            retry: Backoff { base: self.retry_base, max: self.retry_max },
+            retention: self.retention,
+            default_from: self.default_from,
+            sweep: Sweep { grace: self.pop_grace, ..Sweep::default() },
+            drain: self.drain,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 90s, 5m or 1h30m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn config(flags: &[&str]) -> Result<Config, InvalidConfig> {
+        Cli::try_parse_from([&["native-worker"], flags].concat()).unwrap().config()
+    }
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_written_with_their_units() {
+        let config = config(&["--lease", "90s", "--grace", "1h30m", "--retry-max", "2days"]).unwrap();
+        assert_eq!(config.lease, Duration::from_secs(90));
+        assert_eq!(config.grace, Duration::from_secs(5400));
+        assert_eq!(config.retry.max, Duration::from_secs(2 * 24 * 3600));
+        assert!(Cli::try_parse_from(["native-worker", "--lease", "90"]).is_err());
+    }
+
+    #[test]
+    fn without_flags_the_defaults_of_the_library_hold() {
+        // The variables of whoever runs the tests do not matter: every setting that has one is given here.
+        let flags = ["--redis-url", DEFAULT_REDIS_URL, "--transport", "log:", "--concurrency", "50", "--lease", "60s"];
+        let (ours, defaults) = (config(&flags).unwrap(), Config::with_defaults().unwrap());
+        assert_eq!((ours.grace, ours.retention), (defaults.grace, defaults.retention));
+        assert_eq!((ours.max_attempts, ours.retry), (defaults.max_attempts, defaults.retry));
+        assert_eq!(ours.default_from, defaults.default_from);
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_being_printed() {
+        for flags in [["--redis-url", "http://u:s3cret@h"], ["--transport", "smtp://u:s3cret@h?verify=no"]] {
+            let error = config(&flags).unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Everything that can be set, and the limits of it.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use email_queue::{Queue, email::Mailbox, transition::Sweep};
+use redis::IntoConnectionInfo;
+
+use crate::{backoff::Backoff, transport::TransportConfig};
+
+/// The settings of a worker. [`check`](Config::check) holds them against their limits.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Redis is.
+    pub redis: RedisUrl,
+    /// The queue to empty.
+    pub queue: Queue,
+    /// Where emails go.
+    pub transport: TransportConfig,
+    /// How many emails may be in hand at once, 1 to 10 000.
+    pub concurrency: usize,
+    /// How long Redis leaves an email to a worker that gives no sign of life, at least a second.
+    pub lease: Duration,
+    /// How long deliveries in progress may take to end when the worker is asked to stop.
+    pub grace: Duration,
+    /// How often an email is tried before it becomes a dead letter, at least once.
+    pub max_attempts: u32,
+    /// The pause between two attempts.
+    pub retry: Backoff,
+    /// How long an email that was sent stays known, where it does not say itself.
+    pub retention: Duration,
+    /// The sender of an email that another program has pushed without one.
+    pub default_from: Mailbox,
+    /// How often and how patiently to look for what dead workers left behind.
+    pub sweep: Sweep,
+    /// Whether to end when the queue is empty.
+    pub drain: bool,
+}
+
+/// The most emails that one worker may have in hand.
+pub const MAX_CONCURRENCY: usize = 10_000;
+
+impl Config {
+    /// The settings that a worker has when nothing is set: `redis://127.0.0.1:6379`, and emails are printed.
+    ///
+    /// # Errors
+    /// Never, in fact: the defaults are valid, as a test checks.
+    pub fn with_defaults() -> Result<Self, InvalidConfig> {
+        Ok(Self {
+            redis: DEFAULT_REDIS_URL.parse()?,
+            queue: Queue::default(),
+            transport: TransportConfig::Log,
+            concurrency: 50,
+            lease: Duration::from_secs(60),
+            grace: Duration::from_secs(25),
+            max_attempts: 10,
+            retry: Backoff { base: Duration::from_secs(30), max: Duration::from_secs(3600) },
+            retention: Duration::from_secs(24 * 3600),
+            default_from: DEFAULT_FROM.parse().map_err(|error| InvalidConfig(format!("default sender: {error}")))?,
+            sweep: Sweep::default(),
+            drain: false,
+        })
+    }
+
+    /// Holds the settings against their limits.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of its limits, and the limits.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        let second = Duration::from_secs(1);
+        let rules = [
+            ((1..=MAX_CONCURRENCY).contains(&self.concurrency), "concurrency is 1 to 10000 emails"),
+            (self.lease >= second, "the lease is at least 1s"),
+            (self.lease <= 3600 * second, "the lease is 1h at the most: so long would nobody see that a worker died"),
+            (self.max_attempts >= 1, "max-attempts is at least 1"),
+            (self.retry.base >= Duration::from_millis(1), "retry-base is at least 1ms"),
+            (self.retry.base <= self.retry.max, "retry-base is no longer than retry-max"),
+            (self.sweep.grace >= Duration::from_millis(1), "pop-grace is at least 1ms"),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(InvalidConfig(rule.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A setting is not usable. The text holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidConfig(pub String);
+
+/// Where Redis is when nothing else is said.
+pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
+
+/// Who sends when nobody is named.
+pub const DEFAULT_FROM: &str = "Email Queue <email-queue@localhost>";
+
+/// The URL of a Redis server. It is printed without user and password.
+#[derive(Clone)]
+pub struct RedisUrl(redis::ConnectionInfo);
+
+impl RedisUrl {
+    pub(crate) fn info(&self) -> &redis::ConnectionInfo {
+        &self.0
+    }
+}
+
+impl FromStr for RedisUrl {
+    type Err = InvalidConfig;
+
+    fn from_str(url: &str) -> Result<Self, InvalidConfig> {
+        // The client's own error may quote the URL, password and all.
+        let invalid = || InvalidConfig("the Redis URL is not like redis://[user:password@]host[:port][/db]".to_owned());
+        url.into_connection_info().map(Self).map_err(|_| invalid())
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.addr())
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(Config::with_defaults().unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_limit_is_named() {
+        let check = |change: fn(&mut Config), named: &str| {
+            let mut config = Config::with_defaults().unwrap();
+            change(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        };
+        check(|config| config.concurrency = 0, "concurrency");
+        check(|config| config.concurrency = 10_001, "concurrency");
+        check(|config| config.lease = Duration::from_millis(999), "lease");
+        check(|config| config.max_attempts = 0, "max-attempts");
+        check(|config| config.retry.max = Duration::from_secs(1), "retry-base");
+    }
+
+    #[test]
+    fn a_redis_url_shows_neither_user_nor_password() {
+        let url: RedisUrl = "rediss://sender:s3cret@redis.example:6380/2".parse().unwrap();
+        for shown in [url.to_string(), format!("{url:?}")] {
+            assert!(!shown.contains("sender") && !shown.contains("s3cret"), "{shown}");
+            assert!(shown.contains("redis.example:6380"), "{shown}");
+        }
+        let error = "redis://sender:s3cret@redis.example:port".parse::<RedisUrl>().unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Takes emails off the lists, never more than can be delivered at once.
+
+use email_queue::transition::{Claim, Claimed, PoppedEntry, claim, depth};
+use tokio::{sync::OwnedSemaphorePermit, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{blocking::Blocking, connection::RECONNECT, transport::Commitment, worker::Shared};
+
+/// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
+/// is noticed only after this time.
+const WAIT: u64 = 5;
+
+/// The same while draining: so often is looked whether the queue is empty.
+const WAIT_DRAINING: u64 = 1;
+
+/// The most bytes of email to take in one call, so that many large emails do not keep Redis busy in one go.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why fetching has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Nothing is left to do for now.
+    Drained,
+}
+
+/// Fetches until `stop`, or until the queue is empty if the worker is to drain it, and hands each email to `begin`.
+///
+/// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails: a permit is
+/// waited for first, then as many emails are claimed as permits are free, and only when there are none is `BRPOP`
+/// asked to wait for one, which is then claimed the same way.
+///
+/// After `stop` a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
+/// hand but not begun, so that they are given back.
+pub(crate) async fn fetch(
+    shared: &Shared,
+    begin: impl Fn(Claimed, Commitment, OwnedSemaphorePermit),
+    stop: &CancellationToken,
+    give_up: &CancellationToken,
+) -> Ended {
+    let mut blocking = Blocking::new(&shared.redis, &shared.waiting, &shared.config.queue);
+    let mut failures = 0;
+    loop {
+        let Some(mut permits) = free_permits(shared, stop).await else { return Ended::Stopped };
+        let Some(mut claimed) = claim_some(shared, permits.num_permits(), None, stop).await else {
+            return Ended::Stopped;
+        };
+        if claimed.is_empty() {
+            if shared.config.drain && is_drained(shared).await {
+                return Ended::Drained;
+            }
+            if stop.is_cancelled() {
+                return Ended::Stopped;
+            }
+            match blocking.pop(if shared.config.drain { WAIT_DRAINING } else { WAIT }).await {
+                Ok(None) => failures = 0,
+                Ok(Some(popped)) => {
+                    failures = 0;
+                    claimed = claim_popped(shared, permits.num_permits(), popped, give_up).await;
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::debug!(%error, "BRPOP failed");
+                    tokio::select! {
+                        () = sleep(RECONNECT.delay(failures)) => {}
+                        () = stop.cancelled() => return Ended::Stopped,
+                    }
+                }
+            }
+        }
+        for claimed in claimed {
+            let Some(commitment) = shared.in_hand.take(claimed.claim) else {
+                tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
+                continue;
+            };
+            if let Some(permit) = permits.split(1)
+                && !stop.is_cancelled()
+            {
+                begin(claimed, commitment, permit);
+            }
+        }
+    }
+}
+
+/// Waits for a permit, and takes all others that are free.
+async fn free_permits(shared: &Shared, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    let first = tokio::select! {
+        // Stopped before emails are taken that nobody would deliver.
+        biased;
+        () = stop.cancelled() => return None,
+        permit = shared.permits.clone().acquire_owned() => permit,
+    };
+    // The semaphore is never closed.
+    let mut permits = first.ok()?;
+    let free = u32::try_from(shared.permits.available_permits()).unwrap_or(u32::MAX);
+    // Only this task takes permits: what is free stays so.
+    if free > 0
+        && let Ok(others) = shared.permits.clone().try_acquire_many_owned(free)
+    {
+        permits.merge(others);
+    }
+    Some(permits)
+}
+
+/// Claims up to `max` emails, however long Redis is away. If an answer is lost on the way, the emails in it come back
+/// when their lease is over.
+async fn claim_some(
+    shared: &Shared,
+    max: usize,
+    popped: Option<PoppedEntry>,
+    stop: &CancellationToken,
+) -> Option<Vec<Claimed>> {
+    let (worker, lease) = (shared.worker.as_str(), shared.config.lease);
+    let call = claim(&shared.config.queue, Claim { worker, lease, max, max_bytes: MAX_BYTES, popped });
+    shared.redis.persist(&call, stop).await.map(|answered| answered.answer)
+}
+
+/// Claims what `BRPOP` returned, which is on no list any more: tried until it works, across reconnects. If it never
+/// does, the sweep finds an id. An email that another program has pushed as it is was nowhere else: it is lost then, and
+/// if an answer is lost on the way it may be stored twice.
+async fn claim_popped(shared: &Shared, max: usize, popped: PoppedEntry, give_up: &CancellationToken) -> Vec<Claimed> {
+    let (bytes, is_id) = (popped.entry.len(), is_id(&popped.entry));
+    let claimed = claim_some(shared, max, Some(popped), give_up).await;
+    if claimed.is_none() && !is_id {
+        tracing::error!(
+            bytes,
+            "Redis went away with the worker about to end: an entry pushed by another program is lost"
+        );
+    }
+    claimed.unwrap_or_default()
+}
+
+fn is_id(entry: &[u8]) -> bool {
+    std::str::from_utf8(entry).is_ok_and(|entry| entry.parse::<email_queue::EmailId>().is_ok())
+}
+
+async fn is_drained(shared: &Shared) -> bool {
+    shared.in_hand.is_empty()
+        && depth(&shared.config.queue).run(&shared.redis).await.is_ok_and(|depth| depth.is_drained())
+}

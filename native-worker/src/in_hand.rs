@@ -1,0 +1,164 @@
+//! The emails that this worker has claimed and whose outcome Redis has not recorded yet.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use email_queue::{EmailId, transition::ClaimRef};
+
+use crate::transport::Commitment;
+
+/// All emails in hand, by id.
+#[derive(Default)]
+pub(crate) struct InHand {
+    emails: Mutex<Emails>,
+}
+
+#[derive(Default)]
+struct Emails {
+    by_id: HashMap<EmailId, Held>,
+    /// How many have been taken, which is what their order is told by.
+    taken: u64,
+}
+
+struct Held {
+    claim: ClaimRef,
+    place: u64,
+    commitment: Commitment,
+    concluded: bool,
+    lost: bool,
+}
+
+/// What is left when a worker ends.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// Nothing of these has reached the transport: another worker may send them at once. In the order of claiming.
+    pub(crate) untouched: Vec<ClaimRef>,
+    /// These may have been sent in part or in full: better to wait for the end of their lease than to send them twice
+    /// at the same time.
+    pub(crate) uncertain: Vec<ClaimRef>,
+}
+
+impl InHand {
+    /// Takes an email into the hand, and returns what the transport is to commit itself on.
+    ///
+    /// `None` when it is in hand already: its lease was over while Redis was away, it was listed again, and came back
+    /// to us. Then the delivery that is in progress counts for the new claim, instead of a second one beside it.
+    pub(crate) fn take(&self, claim: ClaimRef) -> Option<Commitment> {
+        let mut emails = self.emails();
+        if let Some(held) = emails.by_id.get_mut(&claim.id) {
+            held.claim = claim;
+            held.lost = false;
+            return None;
+        }
+        emails.taken += 1;
+        let (place, commitment) = (emails.taken, Commitment::default());
+        let held = Held { claim, place, commitment: commitment.clone(), concluded: false, lost: false };
+        emails.by_id.insert(claim.id, held);
+        Some(commitment)
+    }
+
+    /// The claim under which an email is in hand.
+    pub(crate) fn claim(&self, id: EmailId) -> Option<ClaimRef> {
+        self.emails().by_id.get(&id).map(|held| held.claim)
+    }
+
+    /// All claims, whose leases are to be renewed.
+    pub(crate) fn claims(&self) -> Vec<ClaimRef> {
+        self.emails().by_id.values().map(|held| held.claim).collect()
+    }
+
+    /// Notes that the transport has done what it could; only the recording is left.
+    pub(crate) fn conclude(&self, id: EmailId) {
+        if let Some(held) = self.emails().by_id.get_mut(&id) {
+            held.concluded = true;
+        }
+    }
+
+    /// Notes that a lease was not renewed because the email is no longer ours. True when that is news: not when the
+    /// email has just been recorded, nor the second time.
+    pub(crate) fn lose(&self, claim: ClaimRef) -> bool {
+        let mut emails = self.emails();
+        match emails.by_id.get_mut(&claim.id) {
+            Some(held) if held.claim == claim && !held.concluded => !std::mem::replace(&mut held.lost, true),
+            _ => false,
+        }
+    }
+
+    /// Lets go of an email that is recorded under this claim, or lost. False when it has come back under a newer one.
+    pub(crate) fn remove(&self, claim: ClaimRef) -> bool {
+        let mut emails = self.emails();
+        let newer = emails.by_id.get(&claim.id).is_some_and(|held| held.claim != claim);
+        if !newer {
+            emails.by_id.remove(&claim.id);
+        }
+        !newer
+    }
+
+    /// Whether nothing is in hand.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.emails().by_id.is_empty()
+    }
+
+    /// What is left. Only for when no delivery runs any more.
+    pub(crate) fn left(&self) -> Left {
+        let emails = self.emails();
+        let mut held: Vec<&Held> = emails.by_id.values().collect();
+        held.sort_by_key(|held| held.place);
+        let (uncertain, untouched) = held.into_iter().partition(|held| held.concluded || held.commitment.is_made());
+        let claims = |held: Vec<&Held>| held.into_iter().map(|held| held.claim).collect();
+        Left { untouched: claims(untouched), uncertain: claims(uncertain) }
+    }
+
+    fn emails(&self) -> MutexGuard<'_, Emails> {
+        // Nothing panics under the lock, and each change is a single one.
+        self.emails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(number: u64) -> ClaimRef {
+        ClaimRef { id: EmailId::new(), number }
+    }
+
+    #[test]
+    fn an_email_that_comes_back_is_not_delivered_a_second_time_beside_the_first() {
+        let in_hand = InHand::default();
+        let first = claim(1);
+        assert!(in_hand.take(first).is_some());
+        let second = ClaimRef { number: 2, ..first };
+        assert!(in_hand.take(second).is_none());
+        assert_eq!(in_hand.claims(), [second]);
+        assert!(!in_hand.remove(first), "the outcome is to be recorded under the newer claim");
+        assert!(in_hand.remove(second));
+        assert!(in_hand.is_empty());
+    }
+
+    #[test]
+    fn what_the_transport_has_not_committed_itself_on_can_be_given_back_in_order() {
+        let in_hand = InHand::default();
+        let claims: Vec<_> = (1..=4).map(claim).collect();
+        let commitments: Vec<_> = claims.iter().map(|claim| in_hand.take(*claim).unwrap()).collect();
+        commitments[1].make();
+        in_hand.conclude(claims[2].id);
+        let left = in_hand.left();
+        assert_eq!(left.untouched, [claims[0], claims[3]]);
+        assert_eq!(left.uncertain, [claims[1], claims[2]]);
+    }
+
+    #[test]
+    fn a_lost_lease_is_news_once_and_only_before_the_outcome_is_known() {
+        let in_hand = InHand::default();
+        let (lost, concluded) = (claim(1), claim(1));
+        in_hand.take(lost);
+        in_hand.take(concluded);
+        in_hand.conclude(concluded.id);
+        assert!(in_hand.lose(lost));
+        assert!(!in_hand.lose(lost));
+        assert!(!in_hand.lose(concluded));
+    }
+}

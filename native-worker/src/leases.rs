@@ -1,0 +1,38 @@
+//! Renews the leases of what is in hand, and says that the worker lives.
+
+use std::time::Duration;
+
+use email_queue::transition::extend;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::worker::Shared;
+
+/// Runs until `stop`: three times per lease, so that two calls in a row may fail.
+///
+/// A lease that turns out to be over is not a reason to end the delivery, which may be at the very end: it goes on, and
+/// Redis accepts the outcome only if nobody else has claimed the email since.
+pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
+    let lease = shared.config.lease;
+    loop {
+        let claims = shared.in_hand.claims();
+        let pause = match extend(&shared.config.queue, &shared.worker, lease, &claims).run(&shared.redis).await {
+            Ok(renewed) => {
+                for (claim, renewed) in claims.into_iter().zip(renewed) {
+                    if !renewed && shared.in_hand.lose(claim) {
+                        tracing::warn!(id = %claim.id, "the lease was over before it was renewed; another worker may send this email too");
+                    }
+                }
+                lease / 3
+            }
+            Err(error) => {
+                tracing::debug!(%error, "leases were not renewed");
+                (lease / 10).min(Duration::from_secs(1))
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

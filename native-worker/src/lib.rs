@@ -1,0 +1,42 @@
+//! Takes emails off the Redis lists and delivers them: the half of the queue that may block.
+//!
+//! A program that waits in `BRPOP` cannot run as a Wasm request handler, so this is a native one. In reading order:
+//!
+//! - [`config`]: everything that can be set, and its limits; [`cli`] reads it from flags and the environment;
+//! - [`worker`]: [`run`], the life of a worker from connecting to giving back what it has not begun;
+//! - `fetcher`: takes emails, never more than can be delivered at once; `blocking` is its `BRPOP`;
+//! - `in_hand`: the emails this worker has claimed and not yet recorded, and who may still give them back;
+//! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
+//! - `finisher`: tells Redis, many outcomes in one call;
+//! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
+//! - `connection`: the Redis connection that all but `BRPOP` share, and that is replaced when it goes silent;
+//! - `preflight`: what to warn of at the start;
+//! - `message`: an email as MIME;
+//! - [`transport`]: where emails go: the console, a directory, an SMTP server;
+//! - [`backoff`]: how long to wait before trying again; [`logging`]: what is printed.
+//!
+//! Which task holds what: an email is claimed only when a permit of the concurrency semaphore is free, the permit goes
+//! with it to its delivery and on to the finisher, and comes back when Redis has recorded the outcome. So no more
+//! emails than permits can ever be sent twice by a crash, and memory is bounded by the same number.
+
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+mod blocking;
+pub mod cli;
+pub mod config;
+mod connection;
+mod delivery;
+mod fetcher;
+mod finisher;
+mod in_hand;
+mod leases;
+pub mod logging;
+mod message;
+mod preflight;
+mod sweeper;
+pub mod transport;
+pub mod worker;
+
+pub use config::Config;
+pub use worker::{RunError, Summary, run};

@@ -1,0 +1,65 @@
+//! The worker as a program: reads its settings, runs until it is told to stop, and leaves in order.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use native_worker::{cli::Cli, logging};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let format = cli.log_format();
+    let config = match cli.config() {
+        Ok(config) => config,
+        Err(error) => Cli::command().error(ErrorKind::ValueValidation, error).exit(),
+    };
+    if let Err(error) = logging::begin(format) {
+        eprintln!("native-worker: cannot log: {error}");
+        return ExitCode::FAILURE;
+    }
+    match work(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work(config: native_worker::Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("cannot listen to signals")?;
+    let shutdown = async move {
+        let name = signals.next().await.0;
+        tracing::info!("{name}: stopping; a second signal ends the worker at once");
+        tokio::spawn(async move {
+            let (name, number) = signals.next().await;
+            tracing::warn!("{name} again: ending at once; what is in hand is sent again when its lease is over");
+            // What a shell reports of a program that a signal has ended.
+            std::process::exit(128 + number);
+        });
+    };
+    native_worker::run(config, shutdown).await?;
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> (&'static str, i32) {
+        tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+        }
+    }
+}

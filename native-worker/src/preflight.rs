@@ -1,0 +1,123 @@
+//! What to warn of at the start: a Redis that may lose emails.
+
+use std::collections::HashMap;
+
+use redis::{Cmd, FromRedisValue};
+
+use crate::connection::Connection;
+
+/// `BRPOP` with a time-out and scripts that ask for the time and then write work as of this major version.
+const OLDEST: u32 = 6;
+
+/// Asks Redis how it is set up and warns of what endangers the promise that no email is lost. Managed services may
+/// refuse to tell; then there is nothing to warn of.
+pub(crate) async fn warn(redis: &Connection) {
+    for warning in warnings(&settings(redis).await) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// What Redis says of itself, as far as it does.
+#[derive(Default)]
+struct Settings {
+    version: Option<String>,
+    eviction: Option<String>,
+    append_only: Option<bool>,
+    snapshots: Option<bool>,
+}
+
+fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(version) = &settings.version
+        && version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < OLDEST)
+    {
+        warnings.push(format!("Redis {version} is too old: version {OLDEST} or later is needed"));
+    }
+    if let Some(policy) = settings.eviction.as_deref()
+        && policy != "noeviction"
+    {
+        warnings.push(format!(
+            "Redis may evict emails when its memory is full: maxmemory-policy is {policy}, set it to noeviction"
+        ));
+    }
+    match (settings.append_only, settings.snapshots) {
+        (Some(false), Some(true)) => warnings.push(
+            "Redis writes snapshots only: a crash loses the emails accepted since the last one; set appendonly to yes"
+                .to_owned(),
+        ),
+        (Some(false), _) => {
+            warnings.push("Redis has no persistence: a restart loses all emails; set appendonly to yes".to_owned());
+        }
+        _ => {}
+    }
+    warnings
+}
+
+async fn settings(redis: &Connection) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(server) = ask::<String>(redis, redis::cmd("INFO").arg("server")).await {
+        settings.version = field(&server, "redis_version");
+    }
+    if let Some(memory) = ask::<String>(redis, redis::cmd("INFO").arg("memory")).await {
+        settings.eviction = field(&memory, "maxmemory_policy");
+    }
+    if let Some(persistence) = ask::<String>(redis, redis::cmd("INFO").arg("persistence")).await {
+        settings.append_only = field(&persistence, "aof_enabled").map(|enabled| enabled == "1");
+    }
+    if let Some(config) = ask::<HashMap<String, String>>(redis, redis::cmd("CONFIG").arg("GET").arg("save")).await {
+        settings.snapshots = config.get("save").map(|save| !save.is_empty());
+    }
+    settings
+}
+
+async fn ask<T: FromRedisValue>(redis: &Connection, command: &Cmd) -> Option<T> {
+    let answer = redis.query(command).await.and_then(|value| Ok(T::from_redis_value(value)?));
+    answer.inspect_err(|error| tracing::debug!(%error, "Redis does not tell how it is set up")).ok()
+}
+
+/// A line `name:value` of an answer to `INFO`.
+fn field(info: &str, name: &str) -> Option<String> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safe() -> Settings {
+        Settings {
+            version: Some("7.0.15".to_owned()),
+            eviction: Some("noeviction".to_owned()),
+            append_only: Some(true),
+            snapshots: Some(false),
+        }
+    }
+
+    #[track_caller]
+    fn check(settings: Settings, expected: &str) {
+        let warnings = warnings(&settings);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains(expected), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_safe_redis_and_one_that_tells_nothing_cause_no_warning() {
+        assert!(warnings(&safe()).is_empty());
+        assert!(warnings(&Settings::default()).is_empty());
+    }
+
+    #[test]
+    fn each_danger_is_named_with_the_way_out() {
+        check(Settings { version: Some("5.0.7".to_owned()), ..safe() }, "version 6 or later");
+        check(Settings { eviction: Some("allkeys-lru".to_owned()), ..safe() }, "set it to noeviction");
+        check(Settings { append_only: Some(false), ..safe() }, "no persistence");
+        check(Settings { append_only: Some(false), snapshots: Some(true), ..safe() }, "snapshots only");
+    }
+
+    #[test]
+    fn a_field_of_info_is_the_rest_of_its_line() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n";
+        assert_eq!(field(info, "redis_version").as_deref(), Some("7.0.15"));
+        assert_eq!(field(info, "redis"), None);
+    }
+}

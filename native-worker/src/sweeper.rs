@@ -1,0 +1,50 @@
+//! Moves on what nobody holds: emails whose time has come, and what dead workers have left behind.
+
+use std::time::Duration;
+
+use email_queue::transition::{Swept, sweep};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{connection::RECONNECT, worker::Shared};
+
+/// How long after one sweep the next begins, unless there is more to do at once. All workers sweep; Redis gives the
+/// turn to one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs until `stop`.
+pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
+    let mut failures = 0;
+    loop {
+        let pause = match sweep(&shared.config.queue, shared.config.sweep).run(&shared.redis).await {
+            Ok(swept) => {
+                failures = 0;
+                tell(&swept);
+                if swept.more { Duration::ZERO } else { PAUSE }
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::debug!(%error, "the sweep failed");
+                PAUSE + RECONNECT.delay(failures)
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+fn tell(swept: &Swept) {
+    if swept.recovered + swept.relisted > 0 {
+        let Swept { recovered, relisted, .. } = swept;
+        tracing::warn!(recovered, relisted, "took back emails from workers that died or lost Redis");
+    }
+    if swept.buried > 0 {
+        tracing::error!(
+            buried = swept.buried,
+            "gave up emails with which too many workers died; they are dead letters"
+        );
+    }
+    tracing::debug!(?swept, "swept");
+}

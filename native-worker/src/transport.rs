@@ -1,0 +1,203 @@
+//! Where emails go, chosen by one URL.
+//!
+//! - `log`: printed, for development;
+//! - `file`: one file each;
+//! - `smtp`: an SMTP server, which may accept an email for some recipients only.
+
+mod file;
+mod log;
+pub mod smtp;
+
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use email_queue::{Email, EmailId, email::Mailbox};
+
+use crate::config::InvalidConfig;
+use file::FileTransport;
+use log::LogTransport;
+use smtp::{SmtpConfig, SmtpTransport};
+
+/// Which transport, and how it is set up. Printed without secrets.
+#[derive(Debug, Clone)]
+pub enum TransportConfig {
+    /// `log:` prints each email on standard output.
+    Log,
+    /// `file:DIR` writes each email into a file `<id>.eml` of this directory, which is made if need be.
+    File(PathBuf),
+    /// `smtp://` and `smtps://`.
+    Smtp(Box<SmtpConfig>),
+}
+
+/// What an SMTP transport needs beside its URL; the URL wins.
+#[derive(Clone, Default)]
+pub struct SmtpOptions {
+    /// The user, if the URL names none.
+    pub username: Option<String>,
+    /// The user's password, if the URL holds none.
+    pub password: Option<String>,
+    /// A file of certificates in PEM form to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long the server may take for an answer.
+    pub timeout: Duration,
+}
+
+impl TransportConfig {
+    /// Reads the URL of a transport.
+    ///
+    /// # Errors
+    /// Says what is wrong, without any part of the URL that may be secret.
+    pub fn parse(url: &str, smtp: SmtpOptions) -> Result<Self, InvalidConfig> {
+        if matches!(url, "log:" | "log://" | "log") {
+            return Ok(Self::Log);
+        }
+        if let Some(path) = url.strip_prefix("file:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(InvalidConfig("the transport file:DIR needs a directory".to_owned()));
+            }
+            return Ok(Self::File(path.into()));
+        }
+        SmtpConfig::parse(url, smtp).map(Box::new).map(Self::Smtp)
+    }
+}
+
+impl fmt::Display for TransportConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => f.write_str("log:"),
+            Self::File(directory) => write!(f, "file:{}", directory.display()),
+            Self::Smtp(smtp) => smtp.fmt(f),
+        }
+    }
+}
+
+/// A transport, ready for use by many deliveries at once.
+pub(crate) enum Transport {
+    Log(LogTransport),
+    File(FileTransport),
+    Smtp(SmtpTransport),
+}
+
+impl Transport {
+    /// Makes sure that it can be used, as far as that does not depend on a server, which may come later.
+    pub(crate) async fn open(config: &TransportConfig) -> Result<Self, OpenError> {
+        Ok(match config {
+            TransportConfig::Log => Self::Log(LogTransport),
+            TransportConfig::File(directory) => Self::File(FileTransport::open(directory).await?),
+            TransportConfig::Smtp(config) => Self::Smtp(SmtpTransport::open(config)?),
+        })
+    }
+
+    /// Hands over one email. When the future is dropped, the commitment tells whether anything may have been sent.
+    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+        match self {
+            Self::Log(log) => log.deliver(outgoing).await,
+            Self::File(file) => file.deliver(outgoing).await,
+            Self::Smtp(smtp) => smtp.deliver(outgoing).await,
+        }
+    }
+
+    /// Says goodbye to whoever is connected. Takes a second at the most.
+    pub(crate) async fn close(&self) {
+        if let Self::Smtp(smtp) = self {
+            smtp.close().await;
+        }
+    }
+}
+
+/// Why a transport cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made, or not written to.
+    #[error("cannot write to the directory")]
+    Directory(#[source] io::Error),
+    /// The file of certificates cannot be read.
+    #[error("cannot read certificates from {0}: {1}")]
+    Certificates(PathBuf, String),
+    /// There is no usable cryptography. Not with the one that is built in.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] tokio_rustls::rustls::Error),
+    /// The name of the server cannot be in a certificate.
+    #[error("the host is neither a name nor an address")]
+    Host,
+    /// There is no certificate to trust.
+    #[error("TLS is required, but this system has no trusted certificates and no file of them is given")]
+    NoCertificates,
+}
+
+/// An email to be handed over.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) id: EmailId,
+    pub(crate) email: &'a Email,
+    /// Those who have it not yet: one or more.
+    pub(crate) recipients: &'a [&'a Mailbox],
+    /// To be made right before anything is done that may reach a recipient.
+    pub(crate) commitment: &'a Commitment,
+}
+
+/// Whether a delivery has come to where it cannot be taken back: after it, another worker must not begin the same one
+/// at the same time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Commitment(Arc<AtomicBool>);
+
+impl Commitment {
+    pub(crate) fn make(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// For each recipient in its own way, in the order of the recipients.
+    Each(Vec<Verdict>),
+    /// For all in the same way.
+    All(Verdict),
+}
+
+/// How a delivery ended for one recipient. Reasons are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The transport has taken it.
+    Accepted,
+    /// Not now; it may work later.
+    Delayed(String),
+    /// Never.
+    Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<TransportConfig, InvalidConfig> {
+        TransportConfig::parse(url, SmtpOptions::default())
+    }
+
+    #[test]
+    fn a_transport_is_chosen_by_its_scheme() {
+        assert_eq!(parse("log:").unwrap().to_string(), "log:");
+        assert_eq!(parse("file:.data/outbox").unwrap().to_string(), "file:.data/outbox");
+        assert_eq!(parse("file:///var/mail").unwrap().to_string(), "file:/var/mail");
+        assert_eq!(parse("smtp://relay.example").unwrap().to_string(), "smtp://relay.example:25");
+    }
+
+    #[test]
+    fn a_url_of_no_transport_is_refused() {
+        for url in ["", "file:", "http://relay.example", "relay.example:25", "smtp:"] {
+            assert!(parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Prints emails on standard output: the transport for trying things out, and the one that works without any setup.
+
+use std::fmt::{self, Write};
+
+use email_queue::email::Mailbox;
+use tokio::{
+    io::{AsyncWriteExt, stdout},
+    sync::Mutex,
+};
+
+use super::{Delivery, Outgoing, Verdict};
+
+/// One block at a time, so that emails do not mix.
+static STDOUT: Mutex<()> = Mutex::const_new(());
+
+pub(crate) struct LogTransport;
+
+impl LogTransport {
+    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+        let text = Printed(outgoing).to_string();
+        let _turn = STDOUT.lock().await;
+        outgoing.commitment.make();
+        let mut stdout = stdout();
+        let printed = async {
+            stdout.write_all(text.as_bytes()).await?;
+            stdout.flush().await
+        };
+        Delivery::All(match printed.await {
+            Ok(()) => Verdict::Accepted,
+            Err(error) => Verdict::Delayed(format!("cannot print: {error}")),
+        })
+    }
+}
+
+/// An email as people read it.
+struct Printed<'a>(&'a Outgoing<'a>);
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outgoing { id, email, .. } = self.0;
+        writeln!(f, "--- email {id} ---")?;
+        line(f, "From", &email.from.to_string())?;
+        for (name, mailboxes) in
+            [("To", &email.to), ("Cc", &email.cc), ("Bcc", &email.bcc), ("Reply-To", &email.reply_to)]
+        {
+            if !mailboxes.is_empty() {
+                line(f, name, &mailboxes.iter().map(Mailbox::to_string).collect::<Vec<_>>().join(", "))?;
+            }
+        }
+        if !email.subject.is_empty() {
+            line(f, "Subject", &email.subject)?;
+        }
+        for header in &email.headers {
+            line(f, &header.name, &header.value)?;
+        }
+        for attachment in &email.attachments {
+            let name = attachment.filename.as_deref().unwrap_or("without a name");
+            let (kind, bytes) = (&attachment.content_type, attachment.content.len());
+            line(f, "Attachment", &format!("{name} ({kind}, {bytes} bytes)"))?;
+        }
+        for body in [&email.text, &email.html].into_iter().flatten() {
+            writeln!(f)?;
+            for text in body.lines() {
+                escaped(f, text)?;
+                writeln!(f)?;
+            }
+        }
+        writeln!(f, "---")
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    write!(f, "{name}: ")?;
+    escaped(f, value)?;
+    writeln!(f)
+}
+
+/// What others have written must not command the terminal that it is printed on.
+fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '\t' => f.write_char(c)?,
+            c if c.is_control() => write!(f, "{}", c.escape_default())?,
+            c => f.write_char(c)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use email_queue::{EmailId, Submission};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::transport::Commitment;
+
+    #[test]
+    fn an_email_is_printed_for_people_and_cannot_command_their_terminal() {
+        let json = br#"{"from": "Ada <a@x.example>", "to": ["b@x.example", "c@x.example"], "bcc": "d@x.example",
+            "subject": "Hi", "text": "one\n\u001b[2Jtwo", "headers": {"X-Kind": "test"},
+            "attachments": [{"filename": "a.txt", "content": "aGk="}]}"#;
+        let submission = Submission::from_list(json, None, Timestamp::UNIX_EPOCH).unwrap();
+        let id = EmailId::new();
+        let (email, recipients) = (&submission.email, submission.email.recipients());
+        let outgoing = Outgoing { id, email, recipients: &recipients, commitment: &Commitment::default() };
+        let expected = format!(
+            "--- email {id} ---\n\
+             From: Ada <a@x.example>\n\
+             To: b@x.example, c@x.example\n\
+             Bcc: d@x.example\n\
+             Subject: Hi\n\
+             X-Kind: test\n\
+             Attachment: a.txt (text/plain, 2 bytes)\n\
+             \n\
+             one\n\
+             \\u{{1b}}[2Jtwo\n\
+             ---\n"
+        );
+        assert_eq!(Printed(&outgoing).to_string(), expected);
+    }
+}

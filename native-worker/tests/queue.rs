@@ -1,0 +1,288 @@
+//! What is taken from the queue, in which order, and what comes back to it.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Queue, short, wait_for_heartbeat};
+use redis::Commands;
+use testkit::{Action, DEADLINE, RedisServer, Rules, SmtpServer, Stage, eventually, process::Stream};
+
+#[tokio::test]
+async fn what_cannot_be_read_becomes_a_dead_letter_with_its_raw_text_kept() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let worker = queue.worker(&smtp.url(), &[]);
+    for (raw, error) in [
+        ("not json, but secret", "The body is not valid JSON"),
+        (r#"{"to": "nobody", "message": "hi"}"#, "Invalid `to` field"),
+        (r#"{"message": "hi"}"#, "Missing `to` field"),
+    ] {
+        let id = queue.adopt(raw).await;
+        queue.wait_for_state(&id, "failed").await;
+        assert!(queue.field(&id, "error").contains(error), "{}", queue.field(&id, "error"));
+        assert_eq!(queue.field(&id, "email"), raw);
+    }
+    assert!(!worker.lines().join("\n").contains("secret"));
+    let id = queue.adopt(&short("a@b.example", "the worker goes on")).await;
+    queue.wait_for_state(&id, "sent").await;
+}
+
+#[tokio::test]
+async fn first_in_is_first_out_within_a_lane_and_urgent_lanes_come_first() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let lanes = ["emails:low", "emails", "emails:high"];
+    for i in 0..5 {
+        for lane in lanes {
+            queue.push_to(lane, &short(&format!("{}{i}@x.example", lane.replace(':', "-")), "hi"));
+        }
+    }
+    let mut worker = queue.worker(&smtp.url(), &["--concurrency", "1", "--drain"]);
+    assert!(worker.wait(DEADLINE).await.success());
+    let received: Vec<_> = smtp.received().into_iter().flat_map(|received| received.recipients).collect();
+    let lane = |name: &str| (0..5).map(|i| format!("{name}{i}@x.example")).collect::<Vec<_>>();
+    assert_eq!(received, [lane("emails-high"), lane("emails"), lane("emails-low")].concat());
+}
+
+#[tokio::test]
+async fn an_email_for_later_waits_for_its_time() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let _worker = queue.worker(&smtp.url(), &[]);
+    let json = r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "in 1 hour"}"#;
+    let id = queue.adopt(json).await;
+    queue.wait_for_state(&id, "scheduled").await;
+    assert_eq!(queue.field(&id, "attempts"), "");
+    // The hour is over.
+    let mut redis = queue.redis.connection();
+    let _: () = redis.hset(format!("emails:email:{id}"), "created", 0).unwrap();
+    let _: () = redis.zadd("emails:scheduled", &id, 0).unwrap();
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_ends_what_it_has_in_hand_and_takes_no_more() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
+    let mut worker = queue.worker(&smtp.url(), &["--concurrency", "1"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    worker.terminate();
+    worker.wait_for_line(|line| line.contains("SIGTERM")).await;
+    queue.push(&short("b@b.example", "too late"));
+    smtp.release();
+    assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!(queue.field(&id, "state"), "sent");
+    assert_eq!(queue.redis.connection().llen("emails"), Ok(1));
+    assert_eq!(queue.redis.connection().zcard("emails:workers"), Ok(0));
+    smtp.wait_for_open_connections(0).await;
+    assert_eq!(smtp.count(Stage::Quit), 1);
+}
+
+#[tokio::test]
+async fn an_idle_worker_stops_on_either_signal() {
+    let queue = Queue::start();
+    for signal in [testkit::Process::terminate, testkit::Process::interrupt] {
+        let mut worker = queue.worker("log:", &[]);
+        worker.wait_for_line(|line| line.contains("ready")).await;
+        signal(&mut worker);
+        assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn when_the_grace_is_over_what_has_not_begun_to_be_handed_over_goes_back_to_the_front() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::Mail, Action::Hang));
+    let mut worker = queue.worker(&smtp.url(), &["--grace", "200ms"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::Mail, 1).await;
+    queue.push(&short("b@b.example", "behind it"));
+    smtp.wait_for_stage(Stage::Mail, 2).await;
+    worker.terminate();
+    assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!((queue.field(&id, "state"), queue.field(&id, "attempts")), ("queued".to_owned(), String::new()));
+    assert_eq!(queue.redis.connection().lrange("emails", -1, -1), Ok(vec![id]));
+    assert_eq!(queue.redis.connection().llen("emails"), Ok(2));
+}
+
+#[tokio::test]
+async fn when_the_grace_is_over_what_may_have_been_sent_is_left_to_its_lease() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().first(Stage::EndOfData, 1, Action::Hang));
+    let mut worker = queue.worker(&smtp.url(), &["--grace", "200ms", "--lease", "2s"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    worker.terminate();
+    assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!(queue.field(&id, "state"), "sending");
+    let _successor = queue.worker(&smtp.url(), &[]);
+    queue.wait_for_state(&id, "sent").await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_worker_at_once() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hang));
+    let mut worker = queue.worker(&smtp.url(), &["--grace", "1h"]);
+    queue.push(&short("a@b.example", "hi"));
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    worker.terminate();
+    worker.wait_for_line(|line| line.contains("SIGTERM")).await;
+    worker.terminate();
+    assert_eq!(worker.wait(DEADLINE).await.code(), Some(143));
+}
+
+#[tokio::test]
+async fn draining_ends_when_the_queue_is_empty_and_says_what_is_for_later() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    for i in 0..20 {
+        queue.push(&short(&format!("user{i}@x.example"), "hi"));
+    }
+    queue.push(r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "in 1 hour"}"#);
+    queue.push("nonsense");
+    let mut worker = queue.worker(&smtp.url(), &["--drain"]);
+    assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!(smtp.received().len(), 20);
+    worker.wait_for_line(|line| line.contains("empty") && line.contains("scheduled=1 failed=1")).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_worker_had_in_hand_is_sent_by_another() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().first(Stage::EndOfData, 1, Action::Hang));
+    let mut first = queue.worker(&smtp.url(), &["--lease", "1s"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    first.kill_now();
+    let second = queue.worker(&smtp.url(), &["--lease", "1s"]);
+    queue.wait_for_state(&id, "sent").await;
+    second.wait_for_line(|line| line.contains("took back emails")).await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn an_email_whose_lease_was_lost_comes_back_to_the_same_worker_and_is_still_sent_once() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
+    let worker = queue.worker(&smtp.url(), &[]);
+    wait_for_heartbeat(&queue).await;
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    // As after a time without Redis that was longer than the lease.
+    let _: () = queue.redis.connection().zadd("emails:sending", &id, 0).unwrap();
+    worker.wait_for_line(|line| line.contains(&id) && line.contains("came back")).await;
+    smtp.release();
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!((smtp.received().len(), queue.field(&id, "claims").as_str()), (1, "2"));
+}
+
+#[tokio::test]
+async fn leases_are_renewed_for_as_long_as_a_delivery_takes() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
+    let _worker = queue.worker(&smtp.url(), &["--lease", "1s"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    let end = || queue.redis.connection().zscore::<_, _, f64>("emails:sending", &id).unwrap();
+    let first = end();
+    eventually(DEADLINE, "a lease that ends two leases later", async || end() > first + 2000.0).await;
+    smtp.release();
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!(queue.field(&id, "recovered"), "");
+}
+
+#[tokio::test]
+async fn a_worker_waits_for_a_redis_that_is_not_there_yet() {
+    let mut queue = Queue { redis: RedisServer::start() };
+    queue.redis.kill_now();
+    let smtp = SmtpServer::start().await;
+    let worker = queue.worker(&smtp.url(), &[]);
+    worker.wait_for_line(|line| line.contains("Redis is away")).await;
+    queue.redis.start_again();
+    worker.wait_for_line(|line| line.contains("ready")).await;
+    queue.push(&short("a@b.example", "hi"));
+    smtp.wait_for(1).await;
+
+    // And for one that goes away while it waits in BRPOP.
+    queue.redis.kill_now();
+    worker.wait_for_output(|lines| lines.iter().filter(|line| line.contains("Redis is away")).count() == 2).await;
+    queue.redis.start_again();
+    queue.push(&short("b@b.example", "hi"));
+    smtp.wait_for(2).await;
+    let away = worker.lines().iter().filter(|line| line.contains("Redis is away")).count();
+    assert_eq!(away, 2, "said once each time");
+}
+
+#[tokio::test]
+async fn outcomes_wait_for_redis_and_are_not_lost_with_it() {
+    let mut queue = Queue { redis: RedisServer::start() };
+    let smtp = SmtpServer::start().await;
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
+    let worker = queue.worker(&smtp.url(), &[]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    smtp.wait_for_stage(Stage::EndOfData, 1).await;
+    queue.redis.kill_now();
+    smtp.release();
+    worker.wait_for_line(|line| line.contains(&id) && line.contains("sent")).await;
+    queue.redis.start_again();
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn it_warns_of_a_redis_that_may_lose_emails_and_shows_no_password() {
+    let redis = RedisServer::builder()
+        .without_persistence()
+        .setting("maxmemory-policy", "allkeys-lru")
+        .password("s3cret")
+        .start();
+    let queue = Queue { redis };
+    let worker = queue.worker("log:", &[]);
+    worker.wait_for_line(|line| line.contains("maxmemory-policy is allkeys-lru")).await;
+    worker.wait_for_line(|line| line.contains("no persistence")).await;
+    worker.wait_for_line(|line| line.contains("ready")).await;
+    assert!(!worker.lines().join("\n").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn emails_are_printed_or_written_to_files_where_that_is_asked_for() {
+    let queue = Queue::start();
+    queue.push(&short("a@b.example", "hello there"));
+    let mut worker = queue.worker("log:", &["--drain"]);
+    assert!(worker.wait(DEADLINE).await.success());
+    let printed = worker.lines_of(Stream::Stdout).join("\n");
+    assert!(printed.contains("To: a@b.example") && printed.contains("hello there"), "{printed}");
+    assert!(!worker.lines_of(Stream::Stderr).join("\n").contains("hello there"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = directory.path().join("out/box");
+    queue.push(&short("a@b.example", "hello there"));
+    let mut worker = queue.worker(&format!("file:{}", outbox.display()), &["--drain"]);
+    assert!(worker.wait(DEADLINE).await.success());
+    let id = queue.ids().pop().unwrap();
+    let message = std::fs::read(outbox.join(format!("{id}.eml"))).unwrap();
+    assert_eq!(
+        mail_parser::MessageParser::default().parse(&message).unwrap().body_text(0).unwrap().trim(),
+        "hello there"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_one_clear_line() {
+    let queue = Queue::start();
+    for (transport, flags, expected) in [
+        ("smtp://u:s3cret@h?x=y", [].as_slice(), "query other than tls, ca and hello"),
+        ("log:", &["--concurrency", "0"], "concurrency is 1 to 10000"),
+        ("log:", &["--lease", "10ms"], "the lease is at least 1s"),
+        ("file:/proc/nowhere", &[], "cannot write to the directory"),
+    ] {
+        let mut worker = queue.worker(transport, flags);
+        let status = worker.wait(Duration::from_secs(10)).await;
+        assert!(!status.success());
+        let lines = worker.lines();
+        assert!(lines.iter().any(|line| line.contains(expected)), "{lines:?}");
+        assert!(!lines.join("\n").contains("s3cret"), "{lines:?}");
+    }
+}
