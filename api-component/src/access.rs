@@ -10,6 +10,9 @@ use crate::error::ApiError;
 /// Where Spin says who the client is.
 const CLIENT_ADDRESS: &str = "spin-client-addr";
 
+/// Where Spin says what the client asked for.
+const FULL_URL: &str = "spin-full-url";
+
 /// What proxies add. Behind one, the client's address is the proxy's, and says nothing of the client.
 const PROXY_HEADERS: [&str; 9] = [
     "forwarded",
@@ -64,7 +67,16 @@ fn is_local(headers: &HeaderMap) -> bool {
     addresses.peek().is_some()
         && addresses.all(loopback_address)
         && !PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
-        && headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback_host)
+        && host(headers).is_some_and(is_loopback_host)
+}
+
+/// The host that the client asked for. Some hosts of components keep it out of the headers, and only in the URL.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    if let Some(host) = headers.get(header::HOST) {
+        return host.to_str().ok();
+    }
+    let (_, rest) = headers.get(FULL_URL)?.to_str().ok()?.split_once("://")?;
+    rest.split(['/', '?', '#']).next()
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -100,6 +112,9 @@ mod tests {
         check_status(&[("spin-client-addr", "[::1]:5000"), ("host", "[::1]:3000")], &[], None);
         check_status(&[("spin-client-addr", "[::ffff:127.0.0.1]:5000"), ("host", "localhost:3000")], &[], None);
         check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], &[], None);
+        let full_url = |url| [("spin-client-addr", "127.0.0.1:5000"), ("spin-full-url", url)];
+        check_status(&full_url("http://localhost:3000/emails?x=://evil.example"), &[], None);
+        check_status(&full_url("http://evil.example/localhost"), &[], Some(401));
         check_status(&[("spin-client-addr", "192.0.2.7:5000"), ("host", "127.0.0.1:3000")], &[], Some(401));
         check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "evil.example")], &[], Some(401));
         check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1.evil.example")], &[], Some(401));

@@ -28,12 +28,11 @@ pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: u
     if !is_json(headers) {
         return Err(ApiError::unsupported_media_type());
     }
-    let announced: usize =
+    // As wide as any length that can be announced; `usize` has 32 bits in Wasm.
+    let announced: u64 =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if announced > limit {
-        return Err(ApiError::body_too_large(limit));
-    }
-    let mut read = Vec::with_capacity(announced);
+    let announced = usize::try_from(announced).ok().filter(|announced| *announced <= limit);
+    let mut read = Vec::with_capacity(announced.ok_or_else(|| ApiError::body_too_large(limit))?);
     while let Some(chunk) = body.chunk().await.map_err(|Interrupted| ApiError::body_cut_off())? {
         if read.len() + chunk.len() > limit {
             return Err(ApiError::body_too_large(limit));

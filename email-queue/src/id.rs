@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 /// The id of an email: a UUID version 7 ([RFC 9562 section 5.7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)),
-/// so that the order of ids is the order of acceptance.
+/// so that the order of ids is the order of acceptance, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailId(Uuid);
 

@@ -1,11 +1,11 @@
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// One of the three lists that a queue has, so that a password reset never waits behind a newsletter.
 ///
 /// Workers empty a lane before they look at the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// Before all others.

@@ -155,8 +155,9 @@ fn text_part(text: &str, content_type: ContentType) -> SinglePart {
 /// Whether a text can travel as it is: short lines of printable ASCII that nothing on the way is known to change. Some
 /// servers take away spaces at the end of a line, or put a mark before a line that begins with `From `.
 fn is_plain(text: &str) -> bool {
-    text.split('\n').all(|line| {
-        let line = line.strip_suffix('\r').unwrap_or(line);
+    text.split_inclusive('\n').all(|line| {
+        // A CR that no LF follows is not the end of a line, and must not be sent as it is (RFC 5321 2.3.8).
+        let line = line.strip_suffix("\r\n").or(line.strip_suffix('\n')).unwrap_or(line);
         line.len() <= 76
             && line.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
             && !line.ends_with([' ', '\t'])
@@ -202,7 +203,7 @@ impl Header for NamelessAttachment {
 
 /// The value of a header that is text: plain words as they are, others by RFC 2047, which breaks them up as well.
 fn unstructured(name: HeaderName, value: &str) -> Result<HeaderValue, BuildError> {
-    if value.split(' ').all(|word| word.len() <= MAX_WORD) {
+    if value.split(' ').all(|word| word.len() <= MAX_WORD) && !looks_encoded(value) {
         return Ok(HeaderValue::new(name, value.to_owned()));
     }
     let mut encoded = String::new();
@@ -210,6 +211,18 @@ fn unstructured(name: HeaderName, value: &str) -> Result<HeaderValue, BuildError
     rfc2047::encode(value, &mut writer).map_err(|_| BuildError::HeaderValue)?;
     drop(writer);
     Ok(HeaderValue::dangerous_new_pre_encoded(name, value.to_owned(), encoded))
+}
+
+/// Whether a reader would take a part of this text for an encoded word (RFC 2047 2), and show something else instead.
+fn looks_encoded(value: &str) -> bool {
+    value.match_indices("=?").any(|(start, mark)| {
+        let mut parts = value[start + mark.len()..].split('?');
+        let (charset, encoding, text, end) = (parts.next(), parts.next(), parts.next(), parts.next());
+        charset.is_some_and(|charset| !charset.is_empty())
+            && encoding.is_some_and(|encoding| matches!(encoding, "Q" | "q" | "B" | "b"))
+            && text.is_some()
+            && end.is_some_and(|end| end.starts_with('='))
+    })
 }
 
 fn mailboxes(mailboxes: &[Mailbox]) -> Mailboxes {

@@ -67,6 +67,8 @@ fn a_text_arrives_to_the_letter() {
         "From here on\nFrom there",
         "trailing space \nand tab\t\nend ",
         "a lone \r in the middle",
+        "and one at the end\r",
+        "\r",
         "a NUL \0, an ESC \x1b[2J and a DEL \x7f",
         "Grüße aus Köln, 10 €",
         "日本語のテキスト",
@@ -126,6 +128,19 @@ fn a_header_of_one_long_word_is_broken_up_and_reads_the_same() {
     let parsed = parsed(&message);
     assert_eq!(parsed.subject(), Some(subject.as_str()));
     assert_eq!(header(&parsed, "X-Long"), value);
+}
+
+#[test]
+fn a_header_that_looks_encoded_is_not_decoded_at_the_other_end() {
+    for value in ["=?utf-8?Q?a=0D=0Ab?=", "before =?utf-8?b?YQ==?= behind", "ü =?utf-8?q?x?=", "=?x =?a?q?b?="] {
+        let message = built(&format!(r#""subject": "{value}", "text": "t", "headers": {{"X-A": "{value}"}}"#));
+        let parsed = parsed(&message);
+        assert_eq!(parsed.subject(), Some(value), "{}", String::from_utf8_lossy(&message));
+        assert_eq!(header(&parsed, "X-A"), value);
+    }
+    let plain = "<https://x.example/?a=?b&c=?d?=>";
+    let message = built(&format!(r#""subject": "s", "text": "t", "headers": {{"List-Unsubscribe": "{plain}"}}"#));
+    assert!(String::from_utf8(message).unwrap().contains(plain));
 }
 
 #[test]

@@ -96,10 +96,12 @@ fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<(Submission, Opti
         text,
         html: wire.html,
         headers: headers(wire.headers)?,
-        tags: checked("tags", MAX_TAGS, wire.tags, |tag, place| tag.check(place))?,
-        attachments: checked("attachments", MAX_ATTACHMENTS, wire.attachments, Attachment::check)?,
+        tags: checked("tags", MAX_TAGS, wire.tags, |wire::Object(tag), place| tag.check(place))?,
+        attachments: checked("attachments", MAX_ATTACHMENTS, wire.attachments, |wire::Object(file), place| {
+            Attachment::check(file, place)
+        })?,
     };
-    let submission = Submission { email, lane: wire.priority.unwrap_or_default(), scheduled_at: None };
+    let submission = Submission { email, lane: lane(wire.priority)?, scheduled_at: None };
     Ok((submission, wire.scheduled_at))
 }
 
@@ -130,6 +132,11 @@ fn mailboxes(field: &str, texts: Option<wire::Strings>) -> Result<Vec<Mailbox>, 
         [text] => Ok(vec![mailbox(field, text)?]),
         texts => texts.iter().enumerate().map(|(i, text)| mailbox(&format!("{field}[{i}]"), text)).collect(),
     }
+}
+
+fn lane(priority: Option<String>) -> Result<Lane, Invalid> {
+    let Some(priority) = priority else { return Ok(Lane::default()) };
+    priority.parse().map_err(|()| Invalid::value("priority", "expected `high`, `normal` or `low`"))
 }
 
 fn check_subject(subject: &str) -> Result<(), Invalid> {

@@ -102,6 +102,8 @@ fn a_bad_value_is_named_with_its_place() {
     check_refused(json!({"scheduled_at": "2020-01-01T00:00:00Z"}), InvalidKind::Value, "scheduled_at");
     check_refused(json!({"scheduled_at": "in 31 days"}), InvalidKind::Value, "scheduled_at");
     check_refused(json!({"priority": "urgent"}), InvalidKind::Value, "priority");
+    check_refused(json!({"priority": 1}), InvalidKind::Value, "priority");
+    check_refused(json!({"priority": {"high": null}}), InvalidKind::Value, "priority");
     check_refused(json!({"message": "next to text"}), InvalidKind::Value, "message");
     check_refused(json!({"attachments": [{"content": "!"}]}), InvalidKind::Value, "attachments[0].content");
     check_refused(
@@ -166,8 +168,30 @@ fn text_that_is_not_json_is_told_from_json_that_is_no_email() {
     for json in [&b"[]"[..], b"7", b"null", br#"{"to": "a@b.c", "to": "d@e.f"}"#] {
         assert_eq!(kind(json), InvalidKind::Value, "{}", String::from_utf8_lossy(json));
     }
-    let deep = "[".repeat(100_000);
-    assert_eq!(kind(format!("{{\"x\": {deep}").as_bytes()), InvalidKind::NotJson);
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_wherever_it_stands() {
+    let email = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!(r#"{{"from": "a@b.c", "to": "a@b.c", "message": "\\\"[[", "x": {open}{close}}}"#)
+    };
+    let read = |json: String| Submission::from_request(json.as_bytes(), None, NOW.parse().unwrap());
+    assert!(read(email(127)).is_ok());
+    for depth in [128, 100_000] {
+        assert_eq!(read(email(depth)).unwrap_err().kind, InvalidKind::NotJson);
+    }
+}
+
+#[test]
+fn a_list_is_not_taken_for_an_object_with_its_values() {
+    check_refused(json!({"tags": [["kind", "reset"]]}), InvalidKind::Value, "tags[0]");
+    let file = json!(["a.txt", "YQ==", null, null, null, null]);
+    check_refused(json!({"attachments": [file]}), InvalidKind::Value, "attachments[0]");
+    let mut fields = vec![Value::Null; 17];
+    (fields[0], fields[1], fields[7]) = (json!("a@b.c"), json!("a@b.c"), json!("hi"));
+    let refused = read(Value::from(fields)).unwrap_err();
+    assert_eq!(refused.to_string(), "Invalid body: expected an object.");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The JSON of a submission as it stands: every form that a field may have, no rule about its value.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{
     Engine,
@@ -8,11 +8,10 @@ use base64::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{Invalid, InvalidKind, Tag};
-use crate::Lane;
 
 #[derive(Deserialize)]
 pub(super) struct Submission {
@@ -27,10 +26,10 @@ pub(super) struct Submission {
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     pub(super) headers: Option<Headers>,
-    pub(super) tags: Option<Vec<Tag>>,
-    pub(super) attachments: Option<Vec<Attachment>>,
+    pub(super) tags: Option<Vec<Object<Tag>>>,
+    pub(super) attachments: Option<Vec<Object<Attachment>>>,
     pub(super) scheduled_at: Option<String>,
-    pub(super) priority: Option<Lane>,
+    pub(super) priority: Option<String>,
     pub(super) template: Option<IgnoredAny>,
     pub(super) topic_id: Option<IgnoredAny>,
 }
@@ -45,16 +44,39 @@ pub(super) struct Attachment {
     pub(super) inline_content_id: Option<String>,
 }
 
+/// The parser keeps to this depth in what it builds, but not in what it passes over, such as an unknown field.
+const MAX_DEPTH: usize = 128;
+
 impl Submission {
     pub(super) fn read(json: &[u8]) -> Result<Self, Invalid> {
+        if is_too_deep(json) {
+            let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
+            return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let submission = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let Object(submission) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let field = error.path().to_string();
             invalid(if field == "." { "" } else { &field }, error.inner())
         })?;
         deserializer.end().map_err(|error| invalid("", &error))?;
         Ok(submission)
     }
+}
+
+/// Whether more lists and objects are open at once than [`MAX_DEPTH`].
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    json.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
 }
 
 /// Says what serde found wrong, without the value that it found: that one may be secret, and of any length.
@@ -74,6 +96,29 @@ fn invalid(field: &str, error: &serde_json::Error) -> Invalid {
         None => text.to_owned(),
     };
     Invalid::value(field, reason)
+}
+
+/// An object, and nothing else: what serde derives would also take a list of the values without their names.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
 }
 
 /// One string or a list of them.
