@@ -1,0 +1,96 @@
+use std::process::Command;
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+use testkit::{Process, RedisServer};
+
+use crate::{Answer, binaries};
+
+/// The real component in dev-host, on a port of its own.
+#[derive(Debug)]
+pub struct Api {
+    /// The host process.
+    pub process: Process,
+    address: String,
+    client: Client,
+}
+
+impl Api {
+    /// Starts the API on `redis`, with `queue@example.com` as the sender of emails that name none.
+    pub async fn start(redis: &RedisServer) -> Self {
+        Self::start_with(&redis.url(), &[]).await
+    }
+
+    /// Starts the API on the Redis of a URL, which may lead through a proxy, with Spin variables of the test's choice.
+    ///
+    /// # Panics
+    /// When it does not start to listen.
+    pub async fn start_with(redis_url: &str, variables: &[(&str, &str)]) -> Self {
+        let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
+        let mut command = Command::new(binaries::path("DEV_HOST", "target/release/dev-host"));
+        command.arg("--from").arg(binaries::path("SPIN_MANIFEST", "spin.toml")).args(["--listen", "127.0.0.1:0"]);
+        command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
+        command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com");
+        for (name, value) in variables {
+            command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+        }
+        let process = Process::start(command);
+        let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
+        let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
+        Self { process, address, client: Client::new() }
+    }
+
+    /// Host and port, for tests that speak HTTP by hand.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a request with any headers and any body.
+    ///
+    /// # Panics
+    /// When there is no answer, or one that no answer of the API may be.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| panic!("{method} is no method"));
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address)).body(body.into());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("no answer from the API: {error}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.unwrap_or_else(|error| panic!("the answer broke off: {error}"));
+        Answer::new(status, headers, &body)
+    }
+
+    /// Posts an email, whatever becomes of it.
+    pub async fn post(&self, email: &Value) -> Answer {
+        let json = [("content-type", "application/json")];
+        self.request("POST", "/emails", &json, email.to_string()).await
+    }
+
+    /// Posts an email that must be accepted, and returns its id.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn accept(&self, email: &Value) -> String {
+        let answer = self.post(email).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+        answer.text("id").to_owned()
+    }
+
+    /// Reads an email.
+    pub async fn get(&self, id: &str) -> Answer {
+        self.request("GET", &format!("/emails/{id}"), &[], "").await
+    }
+
+    /// How far an email has come.
+    pub async fn last_event(&self, id: &str) -> String {
+        self.get(id).await.text("last_event").to_owned()
+    }
+}

@@ -1,0 +1,36 @@
+//! What the end-to-end tests start besides the servers of [`testkit`]: the API and the worker, as users run them.
+//!
+//! - [`Api`]: the real component in dev-host, and a client for it;
+//! - [`Answer`]: what it answers, held against what all its answers have in common;
+//! - [`HttpConnection`]: HTTP by hand, for requests that a well-behaved client does not make;
+//! - [`Worker`]: the real worker binary;
+//! - [`System`]: all of it together, with the [`MailServer`] of a test's choice;
+//! - [`Mail`]: an email as it arrived, read by a MIME parser that knows nothing of the worker's;
+//! - [`Load`]: clients that post without end, and what they were told;
+//! - [`Records`]: what Redis holds of the emails; [`Arrivals`]: what came of them, and how often.
+//!
+//! `cargo xtask test` builds the programs and says where they are. Everything panics instead of returning errors, because
+//! whatever fails here fails the test.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod api;
+mod arrivals;
+mod binaries;
+mod http;
+mod load;
+mod mail;
+mod records;
+mod system;
+mod worker;
+
+pub use answer::Answer;
+pub use api::Api;
+pub use arrivals::Arrivals;
+pub use http::HttpConnection;
+pub use load::{Load, Told};
+pub use mail::{Mail, MailFile};
+pub use records::Records;
+pub use system::{MailServer, System};
+pub use worker::Worker;

@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use testkit::DEADLINE;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::Api;
+
+/// How many clients post at the same time.
+const CLIENTS: usize = 4;
+
+/// How long a client pauses after each email, so that a fast machine is not a flood.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Clients that post emails to the API without end, and remember what they were told. Each email has a subject and a
+/// recipient of its own. Dropping it stops them.
+#[derive(Debug)]
+pub struct Load {
+    clients: JoinSet<()>,
+    told: Arc<watch::Sender<Told>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What clients were told.
+#[derive(Debug, Default, Clone)]
+pub struct Told {
+    /// The ids of the emails that were accepted, which are promises.
+    pub accepted: Vec<String>,
+    /// How many emails were refused with a 503, which may be stored all the same.
+    pub refused: usize,
+    /// How many emails got no answer.
+    pub unanswered: usize,
+}
+
+impl Load {
+    /// Begins to post.
+    #[must_use]
+    pub fn start(api: &Api) -> Self {
+        let (told, stop) = (Arc::new(watch::Sender::default()), watch::Sender::new(false));
+        let mut clients = JoinSet::new();
+        for client in 0..CLIENTS {
+            let url = format!("http://{}/emails", api.address());
+            clients.spawn(post_on(client, url, Arc::clone(&told), stop.subscribe()));
+        }
+        Self { clients, told, stop }
+    }
+
+    /// Waits until this many more emails than now have been accepted.
+    ///
+    /// # Panics
+    /// After [`DEADLINE`].
+    pub async fn wait_for_more(&self, emails: usize) {
+        let goal = self.told.borrow().accepted.len() + emails;
+        self.wait_until("more accepted emails", |told| told.accepted.len() >= goal).await;
+    }
+
+    /// Waits until clients were told what satisfies a condition.
+    ///
+    /// # Panics
+    /// After [`DEADLINE`].
+    pub async fn wait_until(&self, what: &str, condition: impl Fn(&Told) -> bool) {
+        let mut told = self.told.subscribe();
+        let waited = timeout(DEADLINE, told.wait_for(|told| condition(told))).await.is_ok();
+        let now = self.told.borrow();
+        let accepted = now.accepted.len();
+        assert!(waited, "no {what}: {accepted} accepted, {} refused, {} unanswered", now.refused, now.unanswered);
+    }
+
+    /// What clients were told so far.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.told.borrow().clone()
+    }
+
+    /// Lets each client wait for its last answer, and returns what all were told.
+    ///
+    /// # Panics
+    /// When a client was told what no client may be told.
+    pub async fn stop(mut self) -> Told {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.clients.join_next().await {
+            assert!(ended.is_ok(), "a client of the API panicked");
+        }
+        self.told()
+    }
+}
+
+async fn post_on(client: usize, url: String, told: Arc<watch::Sender<Told>>, stop: watch::Receiver<bool>) {
+    let http = Client::new();
+    for number in 0.. {
+        if *stop.borrow() {
+            return;
+        }
+        let subject = format!("email {number} of client {client}");
+        let email = json!({"to": format!("{number}@c{client}.example"), "subject": subject, "text": subject});
+        let Some((status, answer)) = post(&http, &url, &email).await else {
+            told.send_modify(|told| told.unanswered += 1);
+            sleep(PAUSE).await;
+            continue;
+        };
+        match (status, answer["id"].as_str()) {
+            (StatusCode::ACCEPTED, Some(id)) => told.send_modify(|told| told.accepted.push(id.to_owned())),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => told.send_modify(|told| told.refused += 1),
+            _ => panic!("the API answered {status} {answer}"),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The answer, if one came in full.
+async fn post(http: &Client, url: &str, email: &Value) -> Option<(StatusCode, Value)> {
+    let response = http.post(url).json(email).send().await.ok()?;
+    let status = response.status();
+    Some((status, response.json().await.ok()?))
+}

@@ -1,0 +1,33 @@
+use std::process::Command;
+
+use testkit::Process;
+
+use crate::binaries;
+
+/// The real worker binary.
+#[derive(Debug)]
+pub struct Worker {
+    /// The process; dropping it kills it.
+    pub process: Process,
+}
+
+impl Worker {
+    /// Starts a worker on the Redis of a URL, which may lead through a proxy, with times short enough for tests: leases
+    /// of 2 s, retries after at most 200 ms. `flags` come last and win.
+    #[must_use]
+    pub fn start(redis_url: &str, transport: &str, flags: &[&str]) -> Self {
+        let mut command = Command::new(binaries::path("NATIVE_WORKER", "target/release/native-worker"));
+        command.env("REDIS_URL", redis_url).env("TRANSPORT", transport).env("RUST_LOG", "info");
+        command.envs([("LEASE", "2s"), ("POP_GRACE", "1s"), ("RETRY_BASE", "100ms"), ("RETRY_MAX", "200ms")]);
+        command.env("SMTP_TIMEOUT", "5s");
+        command.args(flags);
+        Self { process: Process::start(command) }
+    }
+
+    /// Starts a worker and waits until it says that it is ready.
+    pub async fn ready(redis_url: &str, transport: &str, flags: &[&str]) -> Self {
+        let worker = Self::start(redis_url, transport, flags);
+        worker.process.wait_for_line(|line| line.contains("ready")).await;
+        worker
+    }
+}

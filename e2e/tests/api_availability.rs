@@ -1,0 +1,163 @@
+//! What the API does while Redis is away, silent, full or behind, and that it recovers by itself.
+
+#![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+use std::time::{Duration, Instant};
+
+use e2e::{Answer, Api, Worker};
+use serde_json::json;
+use testkit::{DEADLINE, RedisServer, TcpProxy, eventually};
+
+/// The longest that a client may be kept waiting for the news that Redis is away.
+const PROMPT: Duration = Duration::from_secs(5);
+
+fn redis() -> RedisServer {
+    RedisServer::builder().without_persistence().start()
+}
+
+async fn post(api: &Api) -> Answer {
+    api.post(&json!({"to": "a@b.example", "message": "hi"})).await
+}
+
+/// Whatever needs Redis is refused in time, and what does not is served.
+async fn assert_unavailable(api: &Api, case: &str) {
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (method, path) in [("POST", "/emails"), ("GET", &format!("/emails/{id}")), ("GET", "/readyz")] {
+        let asked = Instant::now();
+        let json = [("content-type", "application/json")];
+        let refused = api.request(method, path, &json, r#"{"to": "a@b.example", "message": "hi"}"#).await;
+        let took = asked.elapsed();
+        refused.assert_refused(&format!("{case}: {method} {path}"), 503, "service_unavailable", "queue");
+        assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{refused:?}");
+        assert!(took < PROMPT, "{case}: {method} {path} took {took:?}");
+    }
+    assert_eq!(api.request("GET", "/healthz", &[], "").await.status, 200, "{case}");
+}
+
+async fn assert_recovers(api: &Api) {
+    eventually(DEADLINE, "an accepted email", async || post(api).await.status == 202).await;
+    assert_eq!(api.request("GET", "/readyz", &[], "").await.json, json!({"status": "ready"}));
+}
+
+#[tokio::test]
+async fn redis_killed_is_a_503_until_it_is_back() {
+    let mut redis = redis();
+    let api = Api::start(&redis).await;
+    assert_recovers(&api).await;
+    redis.kill_now();
+    assert_unavailable(&api, "killed").await;
+    redis.start_again();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn the_api_starts_and_lives_without_redis() {
+    let mut redis = redis();
+    redis.kill_now();
+    let api = Api::start(&redis).await;
+    let health = api.request("GET", "/healthz", &[], "").await;
+    assert_eq!((health.status, health.json), (200, json!({"status": "ok"})));
+    assert_unavailable(&api, "never there").await;
+    redis.start_again();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn redis_frozen_is_a_503_until_it_thaws() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    redis.freeze();
+    assert_unavailable(&api, "frozen").await;
+    redis.thaw();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn redis_behind_a_silent_network_is_a_503_until_it_speaks() {
+    let redis = redis();
+    let proxy = TcpProxy::start(redis.address()).await;
+    let api = Api::start_with(&redis.url_through(proxy.address()), &[]).await;
+    assert_recovers(&api).await;
+    proxy.silence();
+    assert_unavailable(&api, "silent").await;
+    proxy.heal();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn redis_out_of_memory_is_a_503_and_nothing_is_half_stored() {
+    let redis = RedisServer::builder().without_persistence().setting("maxmemory-policy", "noeviction").start();
+    let api = Api::start(&redis).await;
+    let mut connection = redis.connection();
+    let mut set_memory = |bytes: u32| {
+        redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut connection).unwrap();
+    };
+    set_memory(1);
+    // Twice: the script itself may have been loaded by the first.
+    for _ in 0..2 {
+        let refused = post(&api).await;
+        refused.assert_refused("out of memory", 503, "service_unavailable", "queue");
+        assert!(!refused.header("retry-after").is_empty());
+    }
+    set_memory(0);
+    assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut redis.connection()).unwrap(), 0);
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn redis_that_may_only_be_read_is_a_503_and_emails_can_still_be_read() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    let id = post(&api).await.text("id").to_owned();
+    let mut connection = redis.connection();
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut connection).unwrap();
+    post(&api).await.assert_refused("a replica", 503, "service_unavailable", "queue");
+    assert_eq!(api.get(&id).await.status, 200);
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_was_emptied_or_forgot_the_scripts_is_no_trouble() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    assert_eq!(post(&api).await.status, 202);
+    redis::cmd("SCRIPT").arg("FLUSH").exec(&mut redis.connection()).unwrap();
+    assert_eq!(post(&api).await.status, 202);
+    redis::cmd("FLUSHALL").exec(&mut redis.connection()).unwrap();
+    assert_eq!(post(&api).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_under_the_name_of_the_queue_is_a_503() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    redis::cmd("SET").arg("emails").arg("not a list").exec(&mut redis.connection()).unwrap();
+    post(&api).await.assert_refused("a string", 503, "service_unavailable", "queue");
+    redis::cmd("DEL").arg("emails").exec(&mut redis.connection()).unwrap();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn a_full_backlog_is_a_429_that_says_when_to_try_again() {
+    let redis = redis();
+    let api = Api::start_with(&redis.url(), &[("backlog_limit", "3")]).await;
+    let scheduled = json!({"to": "a@b.example", "message": "hi", "scheduled_at": "in 1 hour"});
+    let low = json!({"to": "a@b.example", "message": "hi", "priority": "low"});
+    api.accept(&scheduled).await;
+    api.accept(&low).await;
+    assert_eq!(post(&api).await.status, 202);
+    let keys = || redis::cmd("DBSIZE").query::<usize>(&mut redis.connection()).unwrap();
+    let before = keys();
+    for email in [&scheduled, &low, &json!({"to": "a@b.example", "message": "hi", "priority": "high"})] {
+        let refused = api.post(email).await;
+        refused.assert_refused("backlog", 429, "rate_limit_exceeded", "waiting");
+        assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+        assert_eq!((refused.header("ratelimit-limit"), refused.header("ratelimit-remaining")), ("3", "0"));
+        assert!(refused.header("ratelimit-reset").parse::<u32>().is_ok());
+    }
+    assert_eq!(keys(), before, "a refused email left something behind");
+    let outbox = tempfile::tempdir().unwrap();
+    let _worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
+    assert_recovers(&api).await;
+}
