@@ -67,6 +67,7 @@ local function take(entry, lane)
   reply[n + 4], reply[n + 5], reply[n + 6] = tonumber(fields[4]), fields[5] or '', fields[6]
 end
 
+write_though_full()
 if ARGV[6] ~= '' then
   local from = 'normal'
   for _, lane in ipairs(LANES) do

@@ -6,6 +6,7 @@
 -- ARGV[3…] per email: id, claim
 -- Reply    per email 1, or 0: it is no longer this claim's, nothing was changed for it
 
+write_though_full()
 redis.call('ZADD', WORKERS, now, ARGV[1])
 local reply = {}
 for i = 3, #ARGV, 2 do

@@ -31,6 +31,11 @@ local function count(what, by)
   if by > 0 then redis.call('HINCRBY', TOTALS, what, by) end
 end
 
+-- A Redis that is full (maxmemory) refuses all commands that may need memory, except from a script that has written
+-- already. The transitions that lead to the end of an email, and so to free memory, begin with this removal of nothing;
+-- those that remove something first do not need it.
+local function write_though_full() redis.call('ZREM', POPPED, '') end
+
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 local function list_last(id, lane)
   redis.call('HSET', record_of(id), 'state', 'queued')

@@ -10,6 +10,7 @@
 -- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and listed again, buried, forgotten,
 --           more: 1 when some kind of work was cut off at ARGV[2]; the turn is then open at once}
 
+write_though_full()
 if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then return {0, 0, 0, 0, 0, 0, 0} end
 local batch, grace, max_recoveries = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local more = 0
