@@ -19,8 +19,13 @@ impl Records {
 
     /// How many emails wait, are scheduled or are being sent.
     pub fn unfinished(&mut self) -> usize {
-        let sets = ["waiting:high", "waiting:normal", "waiting:low", "scheduled", "sending"];
-        sets.iter().map(|set| read::<usize>(self.redis.zcard(format!("emails:{set}")))).sum()
+        // All at one moment, because emails move from one to the other.
+        let mut sizes = redis::pipe();
+        sizes.atomic();
+        for set in ["waiting:high", "waiting:normal", "waiting:low", "scheduled", "sending"] {
+            sizes.zcard(format!("emails:{set}"));
+        }
+        read::<Vec<usize>>(sizes.query(&mut self.redis)).into_iter().sum()
     }
 
     /// Waits until each email is sent, failed or canceled.
