@@ -1,4 +1,4 @@
-//! Who may ask: whoever has a key; and as long as no keys are set, only clients on this machine.
+//! Who may ask for what: whoever has a key; and as long as no keys are set, only clients on this machine.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,14 +26,44 @@ const PROXY_HEADERS: [&str; 9] = [
     "fly-client-ip",
 ];
 
+/// A key that the operator has given out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// What a client sends.
+    pub key: String,
+    /// Whether it is good for sending emails only, and not for reading or changing any.
+    pub sending_only: bool,
+}
+
+impl ApiKey {
+    /// Reads `KEY`, `KEY:full` or `KEY:sending`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.rsplit_once(':') {
+            Some((key, "sending")) => Self { key: key.to_owned(), sending_only: true },
+            Some((key, "full")) => Self { key: key.to_owned(), sending_only: false },
+            _ => Self { key: text.to_owned(), sending_only: false },
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub struct Caller {
+    /// Its key; empty for a local client where no keys are set.
+    pub key: String,
+    /// Whether it may do nothing but send emails.
+    pub sending_only: bool,
+}
+
 /// Lets a request pass, or says why not. `keys` are the keys of which any will do.
 ///
 /// # Errors
 /// 401 without a key, 403 with a wrong one.
-pub fn check(headers: &HeaderMap, keys: &[String]) -> Result<(), ApiError> {
+pub fn check(headers: &HeaderMap, keys: &[ApiKey]) -> Result<Caller, ApiError> {
     if keys.is_empty() {
         return if is_local(headers) {
-            Ok(())
+            Ok(Caller { key: String::new(), sending_only: false })
         } else {
             Err(ApiError::missing_api_key(
                 "This server has no API keys yet, so it serves only clients on its own machine. \
@@ -45,8 +75,11 @@ pub fn check(headers: &HeaderMap, keys: &[String]) -> Result<(), ApiError> {
         ApiError::missing_api_key("Missing API key in the authorization header, which is `Authorization: Bearer KEY`.")
     })?;
     // All keys are compared, each in a time that depends on its length alone.
-    let known = keys.iter().fold(subtle::Choice::from(0), |known, key| known | key.as_bytes().ct_eq(given.as_bytes()));
-    if known.into() { Ok(()) } else { Err(ApiError::invalid_api_key()) }
+    let known = keys
+        .iter()
+        .fold(None, |known, key| if key.key.as_bytes().ct_eq(given.as_bytes()).into() { Some(key) } else { known });
+    let known = known.ok_or_else(ApiError::invalid_api_key)?;
+    Ok(Caller { key: known.key.clone(), sending_only: known.sending_only })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -101,7 +134,7 @@ mod tests {
 
     #[track_caller]
     fn check_status(list: &[(&'static str, &'static str)], keys: &[&str], expected: Option<u16>) {
-        let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let keys: Vec<_> = keys.iter().map(|key| ApiKey::parse(key)).collect();
         let status = check(&headers(list), &keys).err().map(|error| error.into_response().status().as_u16());
         assert_eq!(status, expected, "{list:?}");
     }
@@ -131,6 +164,16 @@ mod tests {
         let mut forged = headers(&local);
         forged.append(CLIENT_ADDRESS, "192.0.2.7:5000".parse().unwrap());
         assert!(check(&forged, &[]).is_err());
+    }
+
+    #[test]
+    fn a_key_may_be_for_sending_only() {
+        let keys: Vec<_> = ["one", "two:sending", "three:full", "a:b"].iter().map(|key| ApiKey::parse(key)).collect();
+        for (key, sending_only) in [("one", false), ("two", true), ("three", false), ("a:b", false)] {
+            let headers: HeaderMap =
+                [(header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap())].into_iter().collect();
+            assert_eq!(check(&headers, &keys).unwrap().sending_only, sending_only, "{key}");
+        }
     }
 
     #[test]

@@ -1,7 +1,18 @@
 //! The resource `/emails`.
 
+mod attachments;
+mod batch;
+mod change;
 mod create;
+mod idempotency;
+mod list;
+mod page;
 mod retrieve;
+mod shape;
 
+pub(crate) use attachments::{download_attachment, list_attachments, retrieve_attachment};
+pub(crate) use batch::create_batch;
+pub(crate) use change::{cancel, reschedule};
 pub(crate) use create::create;
+pub(crate) use list::list;
 pub(crate) use retrieve::retrieve;

@@ -40,6 +40,21 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Email not found.")
     }
 
+    /// 404: the email has no attachment with the id.
+    pub(crate) fn unknown_attachment() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Attachment not found.")
+    }
+
+    /// 403: a link that does not open what it leads to.
+    pub(crate) fn invalid_link(message: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "invalid_permission", message)
+    }
+
+    /// 400: nothing says under which name the client knows this server.
+    pub(crate) fn missing_host() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", "The request has no usable `Host` header.")
+    }
+
     /// 422: the id in the path is none.
     pub(crate) fn invalid_id(why: impl Display) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_parameter", format!("Invalid `id` parameter: {why}."))
@@ -61,6 +76,46 @@ impl ApiError {
     /// 403: a key that is not one of ours.
     pub(crate) fn invalid_api_key() -> Self {
         Self::new(StatusCode::FORBIDDEN, "invalid_api_key", "The API key is not valid.")
+    }
+
+    /// 401: a key that may only send, used for something else.
+    pub(crate) fn restricted_api_key() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "restricted_api_key", "This API key is restricted to only send emails.")
+    }
+
+    /// 400: an idempotency key that cannot be one.
+    pub(crate) fn invalid_idempotency_key() -> Self {
+        let message = "The `Idempotency-Key` header has 1 to 256 characters of ASCII.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", message)
+    }
+
+    /// 409: the idempotency key belongs to another request.
+    pub(crate) fn invalid_idempotent_request() -> Self {
+        let message = "This idempotency key has been used for another request within the last 24 hours.";
+        Self::new(StatusCode::CONFLICT, "invalid_idempotent_request", message)
+    }
+
+    /// 422: a parameter of the query, or a header, has a value that it cannot have.
+    pub(crate) fn invalid_parameter(name: &str, why: impl Display) -> Self {
+        let message = format!("Invalid `{name}` parameter: {why}.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
+    }
+
+    /// 422: the email is not in a state in which this can be done.
+    pub(crate) fn wrong_state(message: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
+    }
+
+    /// 501: a part of Resend's API that this server has not.
+    pub(crate) fn not_served() -> Self {
+        let message = "This server does not serve this part of the API; nothing was done.";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_found", message)
+    }
+
+    /// 429: the client asks too often.
+    pub(crate) fn rate_limit_exceeded(limit: u32) -> Self {
+        let message = format!("Too many requests: {limit} are allowed in a second.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message).with(header::RETRY_AFTER, 1_u16)
     }
 
     /// 415: a body that is not declared to be JSON.

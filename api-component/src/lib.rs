@@ -3,8 +3,9 @@
 //! In reading order:
 //!
 //! - [`router`]: which path and method leads where;
-//! - [`emails`], [`health`]: what is served;
+//! - [`emails`], [`health`], `openapi`: what is served;
 //! - [`access`]: who may ask;
+//! - `limit`: how often;
 //! - [`body`]: how a request's body is read without ever holding more than is allowed;
 //! - [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
@@ -18,6 +19,8 @@ pub mod body;
 pub mod emails;
 pub mod error;
 pub mod health;
+mod limit;
+mod openapi;
 pub mod router;
 pub mod settings;
 #[cfg(target_arch = "wasm32")]

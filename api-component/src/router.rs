@@ -1,44 +1,86 @@
 //! Which path and method leads where.
 
 use email_queue::redis::Redis;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
-    access,
+    access::{self, Caller},
     body::{Body, Response},
     emails,
     error::ApiError,
-    health,
+    health, limit, openapi,
     settings::Settings,
 };
 
 /// What is served, each with its methods.
 enum Route<'a> {
     Emails,
+    Batch,
     Email(&'a str),
+    Cancel(&'a str),
+    Attachments(&'a str),
+    Attachment(&'a str, &'a str),
+    Download(&'a str, &'a str),
     Healthz,
     Readyz,
+    OpenApi,
+    /// A part of Resend's API that this server has not.
+    NotServed,
 }
 
 impl<'a> Route<'a> {
     /// Empty segments do not count, because some clients join a base URL that ends in a slash to `/emails`.
     fn of(path: &'a str) -> Option<Self> {
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        Some(match (segments.next()?, segments.next(), segments.next()) {
-            ("emails", None, None) => Route::Emails,
-            ("emails", Some(id), None) => Route::Email(id),
-            ("healthz", None, None) => Route::Healthz,
-            ("readyz", None, None) => Route::Readyz,
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(6).collect();
+        Some(match segments[..] {
+            ["emails"] => Route::Emails,
+            ["emails", "batch"] => Route::Batch,
+            ["emails", "receiving" | "metrics", ..] | ["emails", _, "share" | "events", ..] => Route::NotServed,
+            ["emails", id] => Route::Email(id),
+            ["emails", id, "cancel"] => Route::Cancel(id),
+            ["emails", id, "attachments"] => Route::Attachments(id),
+            ["emails", id, "attachments", attachment] => Route::Attachment(id, attachment),
+            ["emails", id, "attachments", attachment, "download"] => Route::Download(id, attachment),
+            ["healthz"] => Route::Healthz,
+            ["readyz"] => Route::Readyz,
+            ["openapi.json"] => Route::OpenApi,
             _ => return None,
         })
     }
 
-    fn allow(&self) -> &'static str {
-        match self {
-            Route::Emails => "POST",
-            Route::Email(_) | Route::Healthz | Route::Readyz => "GET",
+    /// The methods, as the `Allow` field lists them; `None` where none is refused by name.
+    fn allow(&self) -> Option<&'static str> {
+        Some(match self {
+            Route::Emails => "GET, POST",
+            Route::Email(_) => "GET, PATCH",
+            Route::Batch | Route::Cancel(_) => "POST",
+            Route::Attachments(_) | Route::Attachment(..) | Route::Download(..) => "GET",
+            Route::Healthz | Route::Readyz | Route::OpenApi => "GET",
+            Route::NotServed => return None,
+        })
+    }
+
+    fn check_method(&self, method: &Method) -> Result<(), ApiError> {
+        match self.allow() {
+            Some(allow) if !allow.split(", ").any(|allowed| allowed == method.as_str()) => {
+                Err(ApiError::method_not_allowed(allow))
+            }
+            _ => Ok(()),
         }
     }
+
+    /// Whether a key that may only send may ask for it.
+    fn is_sending(&self, method: &Method) -> bool {
+        matches!(self, Route::Emails | Route::Batch) && method == Method::POST
+    }
+}
+
+/// What a handler needs beside the body: who asks for what, under which settings, and where the queue is.
+pub(crate) struct Context<'a, R> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) caller: &'a Caller,
+    pub(crate) settings: &'a Settings,
+    pub(crate) redis: &'a R,
 }
 
 /// Answers one request. `variable` gives the value of a Spin variable.
@@ -68,19 +110,40 @@ where
 {
     let (parts, body) = request.into_parts();
     let route = Route::of(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
-    if route.allow() != parts.method.as_str() {
-        return Err(ApiError::method_not_allowed(route.allow()));
-    }
+    route.check_method(&parts.method)?;
     match route {
         Route::Healthz => return Ok(health::healthz()),
         Route::Readyz => return health::readyz(redis).await,
-        Route::Emails | Route::Email(_) => {}
+        Route::OpenApi => return Ok(openapi::openapi()),
+        _ => {}
     }
     let settings = Settings::from_variables(variable)?;
-    access::check(&parts.headers, &settings.api_keys)?;
-    match (route, parts.method) {
-        (Route::Emails, Method::POST) => emails::create(&parts.headers, body, &settings, redis).await,
-        (Route::Email(id), Method::GET) => emails::retrieve(id, &settings, redis).await,
-        _ => Err(ApiError::unknown_path()),
+    // Its link is its permission.
+    if let Route::Download(id, attachment) = route {
+        return emails::download_attachment(&parts, &settings, redis, id, attachment).await;
     }
+    let caller = access::check(&parts.headers, &settings.api_keys)?;
+    if caller.sending_only && !route.is_sending(&parts.method) {
+        return Err(ApiError::restricted_api_key());
+    }
+    let standing = limit::count(&caller, &settings, redis).await?;
+    let context = Context { parts: &parts, caller: &caller, settings: &settings, redis };
+    let response = match standing.refusal() {
+        Some(refusal) => Err(refusal),
+        None => match (route, &parts.method) {
+            (Route::Emails, &Method::POST) => emails::create(&context, body).await,
+            (Route::Emails, _) => emails::list(&context).await,
+            (Route::Batch, _) => emails::create_batch(&context, body).await,
+            (Route::Email(id), &Method::PATCH) => emails::reschedule(&context, id, body).await,
+            (Route::Email(id), _) => emails::retrieve(&context, id).await,
+            (Route::Cancel(id), _) => emails::cancel(&context, id).await,
+            (Route::Attachments(id), _) => emails::list_attachments(&context, id).await,
+            (Route::Attachment(id, attachment), _) => emails::retrieve_attachment(&context, id, attachment).await,
+            (Route::NotServed, _) => Err(ApiError::not_served()),
+            (Route::Download(..) | Route::Healthz | Route::Readyz | Route::OpenApi, _) => Err(ApiError::unknown_path()),
+        },
+    };
+    let mut response = response.unwrap_or_else(ApiError::into_response);
+    standing.write(response.headers_mut());
+    Ok(response)
 }

@@ -5,21 +5,23 @@ use std::time::Duration;
 use email_queue::{Queue, email::Mailbox};
 use jiff::{Span, SpanRelativeTo};
 
-use crate::error::ApiError;
+use crate::{access::ApiKey, error::ApiError};
 
 /// The settings of the API. `spin.toml` declares the variables and their defaults.
 #[derive(Debug)]
 pub struct Settings {
     /// `queue`: the queue's name, the same as the worker's.
     pub queue: Queue,
-    /// `api_keys`: separated by commas or white space. None: only local clients are served.
-    pub api_keys: Vec<String>,
+    /// `api_keys`: separated by commas or white space, each `KEY` or `KEY:sending`. None: only local clients are served.
+    pub api_keys: Vec<ApiKey>,
     /// `default_from`: the sender of emails that name none.
     pub default_from: Option<Mailbox>,
     /// `max_body_bytes`: the largest body of a request, in bytes.
     pub max_body_bytes: usize,
     /// `backlog_limit`: how many emails may wait before no more are accepted; `None` for no limit.
     pub backlog_limit: Option<u64>,
+    /// `rate_limit`: how many requests a client may make in a second; `None` for any number.
+    pub rate_limit: Option<u32>,
     /// `retention`: how long an email accepted here is kept once it is sent; `None` leaves it to the worker.
     pub retention: Option<Duration>,
 }
@@ -34,11 +36,13 @@ impl Settings {
         let keys = read("api_keys").unwrap_or_default();
         Ok(Self {
             queue: parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default(),
-            api_keys: keys.split([',', ' ', '\t', '\n']).filter(|key| !key.is_empty()).map(str::to_owned).collect(),
+            api_keys: keys.split([',', ' ', '\t', '\n']).filter(|key| !key.is_empty()).map(ApiKey::parse).collect(),
             default_from: parsed("default_from", read("default_from"), |from| from.parse().ok())?,
             max_body_bytes: parsed("max_body_bytes", read("max_body_bytes"), |bytes| bytes.parse().ok())?
                 .unwrap_or(10 * 1024 * 1024),
             backlog_limit: parsed("backlog_limit", read("backlog_limit"), |limit| limit.parse().ok())?
+                .filter(|limit| *limit > 0),
+            rate_limit: parsed("rate_limit", read("rate_limit"), |limit| limit.parse().ok())?
                 .filter(|limit| *limit > 0),
             retention: parsed("retention", read("retention"), duration)?,
         })
@@ -80,7 +84,9 @@ mod tests {
 
     #[test]
     fn values_are_read_with_their_units() {
-        assert_eq!(settings("api_keys", "one, two\nthree").unwrap().api_keys, ["one", "two", "three"]);
+        let keys = settings("api_keys", "one, two\nthree:sending").unwrap().api_keys;
+        assert_eq!(keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+        assert_eq!(settings("rate_limit", "10").unwrap().rate_limit, Some(10));
         assert_eq!(settings("backlog_limit", "1000").unwrap().backlog_limit, Some(1000));
         assert_eq!(settings("backlog_limit", "0").unwrap().backlog_limit, None);
         for (text, hours) in [("24h", 24), ("7d", 168), ("1h", 1), ("1w", 168)] {
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
-        for name in ["queue", "default_from", "max_body_bytes", "backlog_limit", "retention"] {
+        for name in ["queue", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"] {
             let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
             let body = String::from_utf8(body).unwrap();
             assert!(body.contains(name) && !body.contains("hunter"), "{body}");

@@ -2,10 +2,15 @@
 
 use std::{env, path::PathBuf};
 
-/// The program that `variable` names, or else the one where a build of this workspace puts it.
-pub(crate) fn path(variable: &str, built: &str) -> PathBuf {
+/// What a test runs: the program, file or directory that the environment variable names, or else the one that
+/// `cargo xtask` has put there in this workspace.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn path(variable: &str, built: &str) -> PathBuf {
     let path = env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| workspace().join(built));
-    assert!(path.exists(), "{} is not there: run `cargo xtask test`, which builds it", path.display());
+    assert!(path.exists(), "{} is not there: run `cargo xtask test`, which puts it there", path.display());
     path
 }
 

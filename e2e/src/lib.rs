@@ -7,7 +7,8 @@
 //! - [`System`]: all of it together, with the [`MailServer`] of a test's choice;
 //! - [`Mail`]: an email as it arrived, read by a MIME parser that knows nothing of the worker's;
 //! - [`Load`]: clients that post without end, and what they were told;
-//! - [`Records`]: what Redis holds of the emails; [`Arrivals`]: what came of them, and how often.
+//! - [`Records`]: what Redis holds of the emails; [`Arrivals`]: what came of them, and how often;
+//! - [`program`]: where a program is that a test runs.
 //!
 //! `cargo xtask test` builds the programs and says where they are. Everything panics instead of returning errors, because
 //! whatever fails here fails the test.
@@ -28,6 +29,7 @@ mod worker;
 pub use answer::Answer;
 pub use api::Api;
 pub use arrivals::Arrivals;
+pub use binaries::path as program;
 pub use http::HttpConnection;
 pub use load::{Load, Told};
 pub use mail::{Mail, MailFile};

@@ -191,9 +191,19 @@ async fn a_path_that_is_not_served_is_a_404() {
 async fn another_method_is_a_405_that_names_the_right_one() {
     let refusing = Refusing::start(&[]).await;
     let email = "/emails/01890a5d-ac96-774b-bcce-b302099a8057";
-    for (path, allowed) in [("/emails", "POST"), (email, "GET"), ("/healthz", "GET"), ("/readyz", "GET")] {
+    for (path, allowed) in [
+        ("/emails".to_owned(), "GET, POST"),
+        ("/emails/batch".to_owned(), "POST"),
+        (email.to_owned(), "GET, PATCH"),
+        (format!("{email}/cancel"), "POST"),
+        (format!("{email}/attachments"), "GET"),
+        ("/openapi.json".to_owned(), "GET"),
+        ("/healthz".to_owned(), "GET"),
+        ("/readyz".to_owned(), "GET"),
+    ] {
+        let path = path.as_str();
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
-            if method == allowed {
+            if allowed.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
             let refused = refusing.api.request(method, path, &[JSON], EMAIL).await;

@@ -3,10 +3,12 @@
 //! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
 //! - [`Email`]: the email itself, which is what the record keeps;
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`]: its parts;
+//! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
 //! - [`Invalid`]: why a submission is refused.
 
 mod attachment;
+pub mod batch;
 mod header;
 mod invalid;
 mod mailbox;
@@ -19,7 +21,9 @@ pub use attachment::Attachment;
 pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
 pub use mailbox::{InvalidMailbox, Mailbox};
-pub use submission::{MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS, Submission};
+pub use submission::{
+    MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS, Submission,
+};
 pub use tag::Tag;
 
 use serde::Serialize;

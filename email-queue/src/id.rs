@@ -13,6 +13,10 @@ impl EmailId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl Default for EmailId {
@@ -32,16 +36,21 @@ impl FromStr for EmailId {
 
     /// Reads the usual form of 36 characters, in either case.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if text.len() != 36 {
-            return Err(InvalidId);
-        }
-        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+        uuid(text).map(Self)
     }
+}
+
+/// Reads a UUID in the usual form, and in none of the others.
+pub(crate) fn uuid(text: &str) -> Result<Uuid, InvalidId> {
+    if text.len() != 36 {
+        return Err(InvalidId);
+    }
+    Uuid::try_parse(text).map_err(|_| InvalidId)
 }
 
 /// The text is no UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an email id is a UUID, like 01890a5d-ac96-774b-bcce-b302099a8057")]
+#[error("an id is a UUID, like 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct InvalidId;
 
 #[cfg(test)]

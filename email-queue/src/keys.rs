@@ -15,6 +15,9 @@ use crate::{EmailId, Lane};
 /// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
 /// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
 /// | `<q>:index` | sorted set | every id known, all with score 0, so in the order of ids | until forgotten |
+/// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
+/// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
+/// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
 /// | `<q>:workers` | sorted set | worker → last sign of life | for a minute of silence |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
 /// | `<q>:sweep` | string | present while a worker has the turn to sweep | for a second |

@@ -3,7 +3,8 @@
 //! In reading order:
 //!
 //! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
-//! - [`EmailId`], [`Lane`], [`State`]: what an email is called, how urgent it is, how far it has come;
+//! - [`EmailId`], [`AttachmentId`]: what an email and its files are called;
+//! - [`Lane`], [`State`]: how urgent an email is, how far it has come;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function;
 //! - [`record`]: what Redis knows of one email;
@@ -15,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attachment_id;
 pub mod email;
 mod id;
 mod keys;
@@ -24,6 +26,7 @@ pub mod redis;
 mod state;
 pub mod transition;
 
+pub use attachment_id::AttachmentId;
 pub use email::{Email, Invalid, Submission};
 pub use id::{EmailId, InvalidId};
 pub use keys::{InvalidQueueName, Queue};

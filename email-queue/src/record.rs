@@ -40,14 +40,16 @@ impl Record {
 
 /// Reads the record of an email; `None` when there is none with that id, or none any more.
 pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
-    let fields = ["state", "lane", "created", "due", "finished", "attempts", "error", "email"];
     let call = Call::plain("HMGET", record).argument(queue.record(id));
-    fields.into_iter().fold(call, Call::argument)
+    FIELDS.into_iter().fold(call, Call::argument)
 }
 
-fn record(answer: &mut Answer) -> Result<Option<Record>, UnexpectedAnswer> {
+/// The fields of the hash that make a [`Record`], in the order in which [`record`] reads them.
+pub(crate) const FIELDS: [&str; 8] = ["state", "lane", "created", "due", "finished", "attempts", "error", "email"];
+
+pub(crate) fn record(answer: &mut Answer) -> Result<Option<Record>, UnexpectedAnswer> {
     let Some(state) = answer.optional()? else {
-        while !answer.is_empty() {
+        for _ in &FIELDS[1..] {
             answer.next()?;
         }
         return Ok(None);

@@ -188,8 +188,10 @@ impl Answer {
         self.optional_text()?.ok_or(UnexpectedAnswer)
     }
 
+    /// A script cannot reply with nothing in the middle of a list, so an empty text counts as none.
     pub(crate) fn optional_text(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
-        self.optional_bytes()?.map(String::from_utf8).transpose().map_err(|_| UnexpectedAnswer)
+        let text = self.optional_bytes()?.map(String::from_utf8).transpose().map_err(|_| UnexpectedAnswer)?;
+        Ok(text.filter(|text| !text.is_empty()))
     }
 
     /// A field of a hash that, where present, holds a number or a word.

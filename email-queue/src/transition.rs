@@ -9,23 +9,34 @@
 //! - [`extend`]: it is still at work on them;
 //! - [`release`]: it stops, and gives back what it has not begun;
 //! - [`sweep`]: whatever nobody holds is moved on;
-//! - [`depth`]: how much is where.
+//! - [`cancel`], [`reschedule`]: a client changes its mind;
+//! - [`list`], [`depth`]: what there is, and how much is where;
+//! - [`throttle`]: a client is held to its limit;
+//! - [`secret`]: what the links of the API are signed with.
 
+mod change;
 mod claim;
 mod depth;
 mod enqueue;
 mod extend;
 mod finish;
+mod list;
 mod release;
+mod secret;
 mod sweep;
+mod throttle;
 
+pub use change::{Changed, cancel, reschedule};
 pub use claim::{Claim, Claimed, PoppedEntry, claim};
 pub use depth::{Depth, depth};
-pub use enqueue::{Enqueue, Enqueued, NewEmail, enqueue};
+pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::extend;
 pub use finish::{Finish, Outcome, finish};
+pub use list::{Cursor, Listed, Page, list};
 pub use release::release;
+pub use secret::{SECRET_BYTES, secret};
 pub use sweep::{Sweep, Swept, sweep};
+pub use throttle::{Throttled, throttle};
 
 use crate::{
     EmailId,

@@ -4,7 +4,10 @@ mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use email_queue::{Lane, transition::Outcome};
+use email_queue::{
+    Lane,
+    transition::{Enqueue, Idempotency, Outcome, SECRET_BYTES, enqueue, secret, throttle},
+};
 use jiff::Timestamp;
 use support::{LONG, TestQueue, eager};
 
@@ -19,6 +22,13 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.finish(claimed[1].claim, Outcome::Sent);
     q.finish(claimed[2].claim, Outcome::Failed { error: "x".into() });
     q.extend(LONG, &[]);
+    let idempotency = Idempotency::new("client", "key", &[[0; 32]]);
+    q.run(&enqueue(
+        &q.queue,
+        Enqueue { emails: &[], backlog_limit: None, retention: None, idempotency: Some(&idempotency) },
+    ));
+    q.run(&throttle(&q.queue, "client", 1));
+    q.run(&secret(&q.queue, [0; SECRET_BYTES]));
     q.enqueue(Lane::High);
     q.pop();
     std::thread::sleep(Duration::from_millis(2)); // so that the next one is listed at another ms
@@ -31,7 +41,10 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
         .iter()
         .map(|key| match key {
             key if record(key) => "<q>:email:<id>".to_owned(),
-            key => key.replacen("emails", "<q>", 1),
+            key => match key.replacen("emails", "<q>", 1).rsplit_once(':') {
+                Some((prefix @ ("<q>:idempotency" | "<q>:rate"), _)) => format!("{prefix}:<hash>"),
+                _ => key.replacen("emails", "<q>", 1),
+            },
         })
         .collect();
     let documented: BTreeSet<_> = documented_keys().into_iter().collect();

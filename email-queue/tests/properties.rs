@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order, an email is in exactly one place, and in the end it is sent or failed.
+//! Whatever happens in whatever order, an email is in exactly one place, and in the end it is sent, failed or canceled.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
@@ -12,7 +12,7 @@ use std::{
 
 use email_queue::{
     EmailId, Lane, State,
-    transition::{ClaimRef, Outcome, PoppedEntry, Sweep},
+    transition::{ClaimRef, Outcome, PoppedEntry, Sweep, cancel, reschedule},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -34,6 +34,9 @@ enum Step {
     Finish(usize, End),
     Extend(usize),
     Release(usize),
+    /// The nth email accepted so far.
+    Cancel(usize),
+    Reschedule(usize),
     Sweep,
 }
 
@@ -58,6 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), end).prop_map(|(nth, end)| Step::Finish(nth, end)),
         1 => any::<usize>().prop_map(Step::Extend),
         1 => any::<usize>().prop_map(Step::Release),
+        1 => any::<usize>().prop_map(Step::Cancel),
+        1 => any::<usize>().prop_map(Step::Reschedule),
         3 => Just(Step::Sweep),
     ]
 }
@@ -102,6 +107,11 @@ impl World<'_> {
             }
             Step::Extend(nth) => drop(self.nth(*nth).map(|claim| self.q.extend(LONG, &[claim]))),
             Step::Release(nth) => drop(self.nth(*nth).map(|claim| self.q.release(&[claim]))),
+            Step::Cancel(nth) => drop(self.email(*nth).map(|id| self.q.run(&cancel(&self.q.queue, id, LONG)))),
+            Step::Reschedule(nth) => {
+                let due = soon().unwrap();
+                self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
+            }
             Step::Sweep => drop(self.q.sweep(eager())),
         }
     }
@@ -112,6 +122,10 @@ impl World<'_> {
 
     fn nth(&self, nth: usize) -> Option<ClaimRef> {
         (!self.claims.is_empty()).then(|| self.claims[nth % self.claims.len()])
+    }
+
+    fn email(&self, nth: usize) -> Option<EmailId> {
+        (!self.accepted.is_empty()).then(|| self.accepted[nth % self.accepted.len()])
     }
 
     /// Every id known, with its state, after checking that it is where its state says and nowhere else.
@@ -169,7 +183,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_email_is_in_one_place_and_ends_sent_or_failed(steps in prop::collection::vec(step(), 1..60)) {
+    fn an_email_is_in_one_place_and_comes_to_an_end(steps in prop::collection::vec(step(), 1..60)) {
         QUEUE.with(|q| {
             let case = CASE.fetch_add(1, Ordering::Relaxed);
             let q = TestQueue::on(q, &format!("case{case}"));
@@ -180,7 +194,8 @@ proptest! {
             }
             world.drain();
             let states = world.check_places();
-            assert!(states.values().all(|state| matches!(state, State::Sent | State::Failed)), "{states:?}");
+            let ended = |state: &State| matches!(state, State::Sent | State::Failed | State::Canceled);
+            assert!(states.values().all(ended), "{states:?}");
             assert!(world.accepted.iter().all(|id| states.contains_key(id)), "an accepted email is gone");
             assert_eq!(states.len(), world.accepted.len() + world.pushed);
         });

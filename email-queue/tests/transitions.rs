@@ -45,8 +45,10 @@ fn a_lane_is_first_in_first_out_and_high_comes_before_normal_before_low() {
 fn enqueueing_the_same_id_again_changes_nothing() {
     let q = TestQueue::start();
     let email = new_email();
-    let call =
-        enqueue(&q.queue, Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: None });
+    let call = enqueue(
+        &q.queue,
+        Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: None, idempotency: None },
+    );
     assert_eq!((q.run(&call), q.run(&call)), (Enqueued::Accepted, Enqueued::Accepted));
     assert_eq!(q.depth().entries, 1);
     let claimed = q.claim(1, LONG).remove(0);
@@ -62,7 +64,9 @@ fn a_full_backlog_refuses_all_and_changes_nothing() {
     q.enqueue_due(Lane::Low, Some(Timestamp::now() + LONG));
     let before: i64 = q.redis("DBSIZE");
     let emails = [new_email(), new_email()];
-    let call = |limit| enqueue(&q.queue, Enqueue { emails: &emails, backlog_limit: Some(limit), retention: None });
+    let call = |limit| {
+        enqueue(&q.queue, Enqueue { emails: &emails, backlog_limit: Some(limit), retention: None, idempotency: None })
+    };
     assert_eq!(q.run(&call(3)), Enqueued::BacklogFull);
     assert_eq!(q.redis::<i64>("DBSIZE"), before);
     assert_eq!(q.run(&call(4)), Enqueued::Accepted);
@@ -153,8 +157,10 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
 fn an_emails_own_retention_comes_before_the_workers() {
     let q = TestQueue::start();
     let email = new_email();
-    let enqueue =
-        enqueue(&q.queue, Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: Some(LONG) });
+    let enqueue = enqueue(
+        &q.queue,
+        Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: Some(LONG), idempotency: None },
+    );
     q.run(&enqueue);
     let claimed = q.claim(1, LONG).remove(0);
     q.run(&finish(

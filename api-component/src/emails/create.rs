@@ -5,40 +5,65 @@ use email_queue::{
     redis::Redis,
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::idempotency;
 use crate::{
     body::{Body, Response, json, read_json},
     error::ApiError,
-    settings::Settings,
+    router::Context,
 };
 
 /// `POST /emails`: checks an email and puts it on the queue. The 202 means that it is safe in Redis.
 pub(crate) async fn create<R: Redis<Error: Display>>(
-    headers: &HeaderMap,
+    context: &Context<'_, R>,
     body: impl Body,
-    settings: &Settings,
-    redis: &R,
 ) -> Result<Response, ApiError> {
-    let body = read_json(headers, body, settings.max_body_bytes).await?;
+    let settings = context.settings;
+    let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;
     let submission = Submission::from_request(&body, settings.default_from.as_ref(), Timestamp::now())?;
     drop(body);
-    let id = EmailId::new();
-    let email = NewEmail { id, lane: submission.lane, due: submission.scheduled_at, json: submission.email.to_json() };
+    let ids = accept(context, &[submission]).await?;
+    let id = ids.first().map(ToString::to_string).unwrap_or_default();
+    let mut response = json(StatusCode::ACCEPTED, &json!({"id": id}));
+    if let Ok(location) = HeaderValue::try_from(format!("/emails/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Puts emails on the queue, all or none, and returns their ids: new ones, or if the request is the repetition of an
+/// earlier one, those that it got then.
+pub(super) async fn accept<R: Redis<Error: Display>>(
+    context: &Context<'_, R>,
+    submissions: &[Submission],
+) -> Result<Vec<EmailId>, ApiError> {
+    let Context { parts, caller, settings, redis } = context;
+    let idempotency = idempotency::of(&parts.headers, caller, submissions)?;
+    let emails: Vec<_> = submissions
+        .iter()
+        .map(|submission| NewEmail {
+            id: EmailId::new(),
+            lane: submission.lane,
+            due: submission.scheduled_at,
+            json: submission.email.to_json(),
+        })
+        .collect();
     let enqueue = enqueue(
         &settings.queue,
-        Enqueue { emails: &[email], backlog_limit: settings.backlog_limit, retention: settings.retention },
+        Enqueue {
+            emails: &emails,
+            backlog_limit: settings.backlog_limit,
+            retention: settings.retention,
+            idempotency: idempotency.as_ref(),
+        },
     );
-    match enqueue.run(redis).await? {
+    match enqueue.run(*redis).await? {
+        Enqueued::Accepted => Ok(emails.iter().map(|email| email.id).collect()),
+        Enqueued::Repeated(ids) => Ok(ids),
+        Enqueued::Conflict => Err(ApiError::invalid_idempotent_request()),
         Enqueued::BacklogFull => Err(ApiError::backlog_full(settings.backlog_limit.unwrap_or(0))),
-        Enqueued::Accepted => {
-            let mut response = json(StatusCode::ACCEPTED, &json!({"id": id.to_string()}));
-            if let Ok(location) = HeaderValue::try_from(format!("/emails/{id}")) {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            Ok(response)
-        }
     }
 }

@@ -51,11 +51,12 @@ impl Attachment {
             })?,
             None => guess(wire.filename.as_deref()).to_owned(),
         };
-        let content_id = wire.content_id.or(wire.inline_content_id);
-        if content_id.as_deref().is_some_and(|id| !is_content_id(id)) {
+        let content_ids = [wire.content_id, wire.inline_content_id];
+        if content_ids.iter().flatten().any(|id| !is_content_id(id)) {
             let reason = "1 to 128 printable ASCII characters other than < and >";
             return Err(invalid(InvalidKind::Value, "content_id", reason));
         }
+        let content_id = content_ids.into_iter().flatten().next();
         Ok(Self { filename: wire.filename, content_type, content_id, content })
     }
 }

@@ -11,6 +11,8 @@ use jiff::{
     tz::Offset,
 };
 
+use super::{Invalid, wire};
+
 /// How far ahead an email can be scheduled.
 pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -45,6 +47,19 @@ pub fn check(time: Timestamp, now: Timestamp) -> Result<Timestamp, InvalidTime> 
     } else {
         Ok(time)
     }
+}
+
+/// Reads the JSON by which a client moves a time, `{"scheduled_at": …}`. Other fields do not count.
+///
+/// # Errors
+/// As for the field `scheduled_at` of an email.
+pub fn read_change(json: &[u8], now: Timestamp) -> Result<Timestamp, Invalid> {
+    let text = wire::Change::read(json)?
+        .scheduled_at
+        .ok_or_else(|| Invalid::missing("scheduled_at", "there is nothing else to change"))?;
+    parse(&text, now)
+        .and_then(|time| check(time, now))
+        .map_err(|error| Invalid::value("scheduled_at", error.to_string()))
 }
 
 /// Why a time cannot be scheduled.

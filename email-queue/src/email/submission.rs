@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::{Attachment, Email, Header, Invalid, InvalidKind, Mailbox, schedule, wire};
 use crate::Lane;
@@ -11,6 +12,9 @@ pub const MAX_HEADERS: usize = 100;
 pub const MAX_TAGS: usize = 100;
 /// How many files an email may have.
 pub const MAX_ATTACHMENTS: usize = 100;
+/// How many bytes all files of an email may have, taken together and decoded: 40 MiB. Where a request may be no larger
+/// than 10 MiB, as it is unless the operator says otherwise, that limit comes first, at about 7.4 MiB of files.
+pub const MAX_ATTACHMENT_BYTES: usize = 40 * 1024 * 1024;
 /// How many characters a subject may have.
 pub const MAX_SUBJECT: usize = 998;
 
@@ -23,6 +27,8 @@ pub struct Submission {
     pub lane: Lane,
     /// Not before this time; `None` for at once.
     pub scheduled_at: Option<Timestamp>,
+    /// The time as it was written.
+    time: Option<String>,
 }
 
 impl Submission {
@@ -33,9 +39,11 @@ impl Submission {
     /// # Errors
     /// Says the first field that breaks a rule, and which rule. A time in the past, or more than 30 days ahead, is one.
     pub fn from_request(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
-        let (submission, time) = read(json, default_from)?;
-        let scheduled_at = time
-            .map(|text| schedule::parse(&text, now).and_then(|time| schedule::check(time, now)))
+        let submission = read(json, default_from)?;
+        let scheduled_at = submission
+            .time
+            .as_deref()
+            .map(|text| schedule::parse(text, now).and_then(|time| schedule::check(time, now)))
             .transpose()
             .map_err(|error| Invalid::value("scheduled_at", error.to_string()))?;
         Ok(Self { scheduled_at, ..submission })
@@ -47,17 +55,35 @@ impl Submission {
     /// # Errors
     /// As [`from_request`](Self::from_request).
     pub fn from_list(json: &[u8], default_from: Option<&Mailbox>, listed: Timestamp) -> Result<Self, Invalid> {
-        let (submission, time) = read(json, default_from)?;
-        let scheduled_at = time
-            .map(|text| schedule::parse(&text, listed))
+        let submission = read(json, default_from)?;
+        let scheduled_at = submission
+            .time
+            .as_deref()
+            .map(|text| schedule::parse(text, listed))
             .transpose()
             .map_err(|error| Invalid::value("scheduled_at", error.to_string()))?;
         Ok(Self { scheduled_at, ..submission })
     }
+
+    /// A digest of all that the client asked for, by which a repeated request is known. The order of `headers` does not
+    /// count, because some clients shuffle it; a time counts as it was written, because `in 1 hour` is another time later.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut email = self.email.clone();
+        email.headers.sort_by(|one, other| one.name.cmp(&other.name));
+        Sha256::new()
+            .chain_update(self.lane.as_str())
+            .chain_update([0])
+            .chain_update(self.time.as_deref().unwrap_or_default())
+            .chain_update([0])
+            .chain_update(email.to_json())
+            .finalize()
+            .into()
+    }
 }
 
-/// Everything but the time, which is returned as it is written.
-fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<(Submission, Option<String>), Invalid> {
+/// Everything but the time, which is left as it is written.
+fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<Submission, Invalid> {
     let wire = wire::Submission::read(json)?;
     for (field, used) in [("template", wire.template.is_some()), ("topic_id", wire.topic_id.is_some())] {
         if used {
@@ -97,12 +123,9 @@ fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<(Submission, Opti
         html: wire.html,
         headers: headers(wire.headers)?,
         tags: checked("tags", MAX_TAGS, wire.tags, |wire::Object(tag), place| tag.check(place))?,
-        attachments: checked("attachments", MAX_ATTACHMENTS, wire.attachments, |wire::Object(file), place| {
-            Attachment::check(file, place)
-        })?,
+        attachments: attachments(wire.attachments)?,
     };
-    let submission = Submission { email, lane: lane(wire.priority)?, scheduled_at: None };
-    Ok((submission, wire.scheduled_at))
+    Ok(Submission { email, lane: lane(wire.priority)?, scheduled_at: None, time: wire.scheduled_at })
 }
 
 /// Two names for one field: either may be used, but not both.
@@ -158,6 +181,16 @@ fn headers(headers: Option<wire::Headers>) -> Result<Vec<Header>, Invalid> {
         checked.push(Header { name, value }.check(&checked)?);
         Ok(checked)
     })
+}
+
+fn attachments(attachments: Option<Vec<wire::Object<wire::Attachment>>>) -> Result<Vec<Attachment>, Invalid> {
+    let attachments = checked("attachments", MAX_ATTACHMENTS, attachments, |wire::Object(file), place| {
+        Attachment::check(file, place)
+    })?;
+    if attachments.iter().map(|attachment| attachment.content.len()).sum::<usize>() > MAX_ATTACHMENT_BYTES {
+        return Err(Invalid::value("attachments", format!("{MAX_ATTACHMENT_BYTES} bytes at the most, all together")));
+    }
+    Ok(attachments)
 }
 
 fn checked<T, C>(

@@ -148,6 +148,26 @@ fn the_three_forms_of_bytes_mean_the_same() {
 }
 
 #[test]
+fn all_attachments_together_have_40_mib_at_the_most() {
+    let of_sizes = |sizes: [usize; 2]| {
+        let wire = sizes.map(|size| {
+            wire::Object(wire::Attachment {
+                filename: None,
+                content: Some(wire::Bytes(vec![0; size])),
+                path: None,
+                content_type: None,
+                content_id: None,
+                inline_content_id: None,
+            })
+        });
+        attachments(Some(wire.into()))
+    };
+    assert_eq!(of_sizes([MAX_ATTACHMENT_BYTES - 1, 1]).unwrap().len(), 2);
+    let refused = of_sizes([MAX_ATTACHMENT_BYTES, 1]).unwrap_err();
+    assert_eq!((refused.kind, refused.field.as_str()), (InvalidKind::Value, "attachments"));
+}
+
+#[test]
 fn limits_hold_at_their_edge() {
     let addresses = |n: usize| (0..n).map(|i| format!("{i}@example.com")).collect::<Vec<_>>();
     assert!(read(full(json!({"to": addresses(50)}))).is_ok());

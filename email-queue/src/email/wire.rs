@@ -44,29 +44,42 @@ pub(super) struct Attachment {
     pub(super) inline_content_id: Option<String>,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Change {
+    pub(super) scheduled_at: Option<String>,
+}
+
 /// The parser keeps to this depth in what it builds, but not in what it passes over, such as an unknown field.
 const MAX_DEPTH: usize = 128;
 
 impl Submission {
     pub(super) fn read(json: &[u8]) -> Result<Self, Invalid> {
-        if is_too_deep(json) {
-            let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
-            return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
-        }
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let Object(submission) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let field = error.path().to_string();
-            invalid(if field == "." { "" } else { &field }, error.inner())
-        })?;
-        deserializer.end().map_err(|error| invalid("", &error))?;
-        Ok(submission)
+        read(json)
     }
 }
 
-/// Whether more lists and objects are open at once than [`MAX_DEPTH`].
-fn is_too_deep(json: &[u8]) -> bool {
+impl Change {
+    pub(super) fn read(json: &[u8]) -> Result<Self, Invalid> {
+        read(json)
+    }
+}
+
+/// Reads an object that is the whole text, and names the field that is wrong.
+fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Invalid> {
+    check_depth(json)?;
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = error.path().to_string();
+        invalid(if field == "." { "" } else { &field }, error.inner())
+    })?;
+    deserializer.end().map_err(|error| invalid("", &error))?;
+    Ok(value)
+}
+
+/// Refuses more lists and objects open at once than [`MAX_DEPTH`].
+pub(super) fn check_depth(json: &[u8]) -> Result<(), Invalid> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    json.iter().any(|byte| {
+    let too_deep = json.iter().any(|byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
@@ -76,7 +89,12 @@ fn is_too_deep(json: &[u8]) -> bool {
             _ => {}
         }
         depth > MAX_DEPTH
-    })
+    });
+    if too_deep {
+        let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
+        return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
+    }
+    Ok(())
 }
 
 /// Says what serde found wrong, without the value that it found: that one may be secret, and of any length.

@@ -19,7 +19,9 @@ local POPPED = queue .. ':popped'
 local TOTALS = queue .. ':totals'
 local WORKERS = queue .. ':workers'
 local SWEEP = queue .. ':sweep'
+local SECRET = queue .. ':secret'
 
+local function idempotency_of(key) return queue .. ':idempotency:' .. key end
 local function record_of(id) return queue .. ':email:' .. id end
 local function waiting_in(lane) return queue .. ':waiting:' .. lane end
 local function list_of(lane)
@@ -38,9 +40,10 @@ local function write_though_full() redis.call('ZREM', POPPED, '') end
 
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 local function list_last(id, lane)
-  redis.call('HSET', record_of(id), 'state', 'queued')
+  -- First what fails if some other program has put something else than a list there: nothing is written then.
   redis.call('LPUSH', list_of(lane), id)
   redis.call('ZADD', waiting_in(lane), now, id)
+  redis.call('HSET', record_of(id), 'state', 'queued')
 end
 
 -- Puts an email before all others of its lane: it has waited longest. It shares the lowest score, so that the scores

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::{ENQUEUE, milliseconds};
-use crate::{EmailId, Lane, Queue, redis::Call};
+use crate::{
+    EmailId, Lane, Queue,
+    redis::{Answer, Call, UnexpectedAnswer},
+};
 
 /// What [`enqueue`] needs.
 #[derive(Debug)]
@@ -14,6 +18,8 @@ pub struct Enqueue<'a> {
     pub backlog_limit: Option<u64>,
     /// How long these emails are kept once they are sent; `None` leaves it to the worker.
     pub retention: Option<Duration>,
+    /// By what a repetition of this request is known, for 24 hours; `None` if it is not to be known.
+    pub idempotency: Option<&'a Idempotency>,
 }
 
 /// An email to be accepted.
@@ -29,28 +35,80 @@ pub struct NewEmail {
     pub json: Vec<u8>,
 }
 
+/// By what a repeated request is known. Holds hashes only: a client's keys are nobody's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    key: String,
+    request: String,
+}
+
+impl Idempotency {
+    /// `key` is what the client calls the request, unique within `scope`, which is the client. `digests` are those of
+    /// [`Submission::digest`](crate::Submission::digest), in order.
+    #[must_use]
+    pub fn new<'a>(scope: &str, key: &str, digests: impl IntoIterator<Item = &'a [u8; 32]>) -> Self {
+        let scope = Sha256::digest(scope);
+        let key = Sha256::new().chain_update(scope).chain_update(key).finalize();
+        let request = digests.into_iter().fold(Sha256::new(), Digest::chain_update).finalize();
+        Self { key: hex(&key), request: hex(&request) }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The answer to [`enqueue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enqueued {
     /// All emails are safe in Redis.
     Accepted,
-    /// The backlog has no room for them; nothing was changed.
+    /// The same request was accepted before, with these ids. Nothing was changed.
+    Repeated(Vec<EmailId>),
+    /// Another request was accepted under the same idempotency key. Nothing was changed.
+    Conflict,
+    /// The backlog has no room for them. Nothing was changed.
     BacklogFull,
 }
 
 /// Accepts emails: each gets a record, and is listed or scheduled.
 pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
-    let call = Call::script(&ENQUEUE, queue, |answer| {
-        let accepted = answer.flag()?;
-        let _backlog: u64 = answer.number()?;
-        Ok(if accepted { Enqueued::Accepted } else { Enqueued::BacklogFull })
-    });
     let retention = enqueue.retention.map(|retention| milliseconds(retention).to_string());
-    let call = call.number(enqueue.backlog_limit.unwrap_or(0)).argument(retention.unwrap_or_default());
+    let (key, request) = match enqueue.idempotency {
+        Some(Idempotency { key, request }) => (key.as_str(), request.as_str()),
+        None => ("", ""),
+    };
+    let call = Call::script(&ENQUEUE, queue, enqueued)
+        .number(enqueue.backlog_limit.unwrap_or(0))
+        .argument(retention.unwrap_or_default())
+        .argument(key)
+        .argument(request);
     enqueue.emails.iter().fold(call, |call, email| {
         call.number(email.id)
             .argument(email.lane.as_str())
             .number(email.due.map_or(0, Timestamp::as_millisecond))
             .argument(email.json.as_slice())
+    })
+}
+
+fn enqueued(answer: &mut Answer) -> Result<Enqueued, UnexpectedAnswer> {
+    Ok(match answer.number()? {
+        0 => {
+            let _backlog: u64 = answer.number()?;
+            Enqueued::BacklogFull
+        }
+        1 => {
+            let _backlog: u64 = answer.number()?;
+            Enqueued::Accepted
+        }
+        2 => {
+            let mut ids = Vec::new();
+            while !answer.is_empty() {
+                ids.push(answer.text()?.parse().map_err(|_| UnexpectedAnswer)?);
+            }
+            Enqueued::Repeated(ids)
+        }
+        3 => Enqueued::Conflict,
+        _ => return Err(UnexpectedAnswer),
     })
 }

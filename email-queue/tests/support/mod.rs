@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
-use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{cell::RefCell, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use email_queue::{
     EmailId, Lane, Queue, Record, State, record,
@@ -21,7 +21,7 @@ pub const EMAIL: &str = r#"{"from":"a@example.com","to":["b@example.com"],"subje
 pub const LONG: Duration = Duration::from_secs(60);
 
 pub struct TestQueue {
-    pub server: Rc<RedisServer>,
+    pub server: Arc<RedisServer>,
     pub queue: Queue,
     client: Client,
 }
@@ -29,14 +29,18 @@ pub struct TestQueue {
 impl TestQueue {
     pub fn start() -> Self {
         let server = RedisServer::builder().without_persistence().start();
+        Self::beside(&Arc::new(server))
+    }
+
+    /// Another client of the same Redis and the same queue, for another thread.
+    pub fn beside(server: &Arc<RedisServer>) -> Self {
         let client = Client(RefCell::new(server.connection()));
-        Self { server: Rc::new(server), queue: Queue::default(), client }
+        Self { server: Arc::clone(server), queue: Queue::default(), client }
     }
 
     /// Another queue on the Redis of `other`.
     pub fn on(other: &Self, name: &str) -> Self {
-        let client = Client(RefCell::new(other.server.connection()));
-        Self { server: Rc::clone(&other.server), queue: name.parse().unwrap(), client }
+        Self { queue: name.parse().unwrap(), ..Self::beside(&other.server) }
     }
 
     /// Every call is answered at once, because the client blocks.
@@ -72,7 +76,8 @@ impl TestQueue {
     pub fn enqueue_due(&self, lane: Lane, due: Option<Timestamp>) -> EmailId {
         let email = NewEmail { id: EmailId::new(), lane, due, json: EMAIL.into() };
         let id = email.id;
-        let enqueue = enqueue(&self.queue, Enqueue { emails: &[email], backlog_limit: None, retention: None });
+        let enqueue =
+            enqueue(&self.queue, Enqueue { emails: &[email], backlog_limit: None, retention: None, idempotency: None });
         assert_eq!(self.run(&enqueue), Enqueued::Accepted);
         id
     }

@@ -1,0 +1,49 @@
+use std::{fmt::Display, time::Duration};
+
+use email_queue::{
+    EmailId, Invalid, State,
+    email::schedule,
+    redis::Redis,
+    transition::{self, Changed},
+};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    body::{Body, Response, json, read_json},
+    error::ApiError,
+    router::Context,
+};
+
+/// How long a canceled email is kept where nobody says how long.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// `POST /emails/<id>/cancel`: takes back an email that no worker has claimed. The body, if any, is not read.
+pub(crate) async fn cancel<R: Redis<Error: Display>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
+    let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
+    let retention = context.settings.retention.unwrap_or(RETENTION);
+    let changed = transition::cancel(&context.settings.queue, id, retention).run(context.redis).await?;
+    answer(id, changed, |state| format!("The email is {state}; it is too late to cancel it."))
+}
+
+/// `PATCH /emails/<id>`: moves the time of an email that is scheduled.
+pub(crate) async fn reschedule<R: Redis<Error: Display>>(
+    context: &Context<'_, R>,
+    id: &str,
+    body: impl Body,
+) -> Result<Response, ApiError> {
+    let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
+    let body = read_json(&context.parts.headers, body, context.settings.max_body_bytes).await?;
+    let due = schedule::read_change(&body, Timestamp::now()).map_err(|invalid: Invalid| ApiError::from(invalid))?;
+    let changed = transition::reschedule(&context.settings.queue, id, due).run(context.redis).await?;
+    answer(id, changed, |state| format!("The email is {state}; only one that is scheduled can be given another time."))
+}
+
+fn answer(id: EmailId, changed: Changed, too_late: impl Fn(State) -> String) -> Result<Response, ApiError> {
+    match changed {
+        Changed::Done => Ok(json(StatusCode::OK, &json!({"object": "email", "id": id.to_string()}))),
+        Changed::Unknown => Err(ApiError::unknown_email()),
+        Changed::Refused(state) => Err(ApiError::wrong_state(too_late(state))),
+    }
+}

@@ -1,0 +1,22 @@
+use email_queue::{Submission, transition::Idempotency};
+use http::HeaderMap;
+
+use crate::{access::Caller, error::ApiError};
+
+const HEADER: &str = "idempotency-key";
+const MAX_LENGTH: usize = 256;
+
+/// By what a repetition of the request is known: the `Idempotency-Key` header, within the caller's API key.
+pub(super) fn of<'a>(
+    headers: &HeaderMap,
+    caller: &Caller,
+    submissions: impl IntoIterator<Item = &'a Submission>,
+) -> Result<Option<Idempotency>, ApiError> {
+    let Some(given) = headers.get(HEADER) else { return Ok(None) };
+    let key = given.to_str().map_err(|_| ApiError::invalid_idempotency_key())?;
+    if key.is_empty() || key.len() > MAX_LENGTH {
+        return Err(ApiError::invalid_idempotency_key());
+    }
+    let digests: Vec<_> = submissions.into_iter().map(Submission::digest).collect();
+    Ok(Some(Idempotency::new(&caller.key, key, &digests)))
+}

@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use email_queue::{
+    Queue,
+    transition::{Claim, Finish, Outcome, claim, finish},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Api, Ask},
+    document::{Document, Operation},
+    witness::Witness,
+};
+
+const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const KEYS: &str = "full, post:sending";
+
+#[test]
+fn every_answer_that_is_described_is_given_and_is_as_it_is_described() {
+    let document = Document::load();
+    let mut witness = Witness::new(&document);
+    for operation in document.operations() {
+        refusals_of_any(&mut witness, &operation);
+        refusals_of_a_body(&mut witness, &operation);
+    }
+    refusals_of_one(&mut witness);
+    successes(&mut witness);
+    witness.assert_complete();
+}
+
+/// Whoever has no key, asks too often, or meets a server that cannot answer.
+fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
+    let ask = example(operation, UNKNOWN);
+    let api = Api::start();
+    if operation.described["responses"].get("503").is_some() && !operation.path.ends_with("/download") {
+        witness.check(operation, 503, api.ask_without_redis(ask.clone()));
+    }
+    if operation.described["responses"].get("500").is_some() {
+        witness.check(operation, 500, api.with("queue", "not a name").ask(ask.clone()));
+    }
+    if operation.described["security"] == json!([]) {
+        return;
+    }
+    let with_keys = api.with("api_keys", KEYS);
+    witness.check(operation, 401, with_keys.ask(ask.clone()));
+    witness.check(operation, 403, with_keys.ask(ask.clone().header("authorization", "Bearer other")));
+    if operation.method != "post" || operation.path.ends_with("/cancel") {
+        witness.check(operation, 401, with_keys.ask(ask.clone().header("authorization", "Bearer post")));
+    }
+    let limited = api.with("rate_limit", "1");
+    // The second may begin between two requests, but not between all of them.
+    let refused = (0..100).map(|_| limited.ask(ask.clone())).find(|answer| answer.status() == 429);
+    witness.check(operation, 429, refused.unwrap());
+}
+
+fn refusals_of_a_body(witness: &mut Witness<'_>, operation: &Operation<'_>) {
+    if operation.described["requestBody"].is_null() {
+        return;
+    }
+    let api = Api::start();
+    let ask = example(operation, UNKNOWN);
+    let without = |header: &str| {
+        let mut ask = ask.clone();
+        ask.headers.retain(|(name, _)| *name != header);
+        ask
+    };
+    witness.check(operation, 400, api.ask(Ask { body: Vec::new(), ..ask.clone() }));
+    witness.check(operation, 400, api.ask(Ask { cut_off: true, ..ask.clone() }));
+    witness.check(operation, 413, api.with("max_body_bytes", "10").ask(ask.clone()));
+    witness.check(operation, 415, api.ask(without("content-type")));
+}
+
+fn refusals_of_one(witness: &mut Witness<'_>) {
+    let api = Api::start();
+    let email = json!({"from": "a@b.example", "to": "a@b.example", "message": "hi"});
+    let with = |field: &str, value: Value| {
+        let mut email = email.clone();
+        email[field] = value;
+        email
+    };
+    for (path, in_batch) in [("/emails", false), ("/emails/batch", true)] {
+        let operation = witness.document.operation("post", path);
+        let post = |email: Value| Ask::new("post", path).json(if in_batch { json!([email]) } else { email });
+        for bad in [with("to", json!("nobody")), with("to", Value::Null), with("attachments", json!([{}]))] {
+            witness.check(&operation, 422, api.ask(post(bad)));
+        }
+        let key = |ask: Ask, key: &str| ask.header("idempotency-key", key);
+        witness.check(&operation, 400, api.ask(key(post(email.clone()), "")));
+        witness.check(&operation, 202, api.ask(key(post(email.clone()), path)));
+        witness.check(&operation, 409, api.ask(key(post(with("subject", json!("other"))), path)));
+        witness.check(&operation, 429, api.with("backlog_limit", "1").ask(post(email.clone())));
+    }
+    let batch = witness.document.operation("post", "/emails/batch");
+    let unclear = example(&batch, UNKNOWN).header("x-batch-validation", "maybe");
+    witness.check(&batch, 422, api.ask(unclear));
+
+    for operation in witness.document.operations() {
+        let ask = example(&operation, UNKNOWN);
+        if operation.path.contains("{id}") && operation.path != "/emails/{id}/attachments/{attachment_id}/download" {
+            witness.check(&operation, 404, api.ask(ask));
+            witness.check(&operation, 422, api.ask(example(&operation, "7")));
+        }
+    }
+    let list = witness.document.operation("get", "/emails");
+    for query in ["limit=0", "status=lost", "after=7"] {
+        witness.check(&list, 422, api.ask(Ask::new("get", &format!("/emails?{query}"))));
+    }
+}
+
+fn successes(witness: &mut Witness<'_>) {
+    let api = Api::start();
+    let document = witness.document;
+    for path in ["/healthz", "/readyz", "/openapi.json"] {
+        witness.check(&document.operation("get", path), 200, api.ask(Ask::new("get", path)));
+    }
+    let post = document.operation("post", "/emails");
+    // What another program pushed and is no email; then one that is tried in vain; then those that wait.
+    api.push("not an email");
+    fail(&api, Outcome::Failed { error: "not an email".to_owned() });
+    let full = &post.described["requestBody"]["content"]["application/json"]["examples"]["full"]["value"];
+    let mut full = full.clone();
+    full["attachments"] = json!([
+        {"filename": "a.txt", "content": "YQ==", "content_id": "a"},
+        {"content": [1, 2, 3]},
+    ]);
+    let delayed = created(witness, &post, &api, &full);
+    fail(&api, Outcome::Delayed { retry_in: Duration::from_secs(3600), error: "451 later".to_owned() });
+    let scheduled = &post.described["requestBody"]["content"]["application/json"]["examples"]["scheduled"]["value"];
+    let scheduled = created(witness, &post, &api, scheduled);
+    let canceled = created(witness, &post, &api, &json!({"from": "a@b.example", "to": "a@b.example", "message": "hi"}));
+
+    let batch = document.operation("post", "/emails/batch");
+    let strict = example(&batch, UNKNOWN);
+    let permissive = strict.clone().json(json!([{}, 7])).header("x-batch-validation", "permissive");
+    witness.check(&batch, 202, api.ask(strict));
+    witness.check(&batch, 202, api.ask(permissive));
+
+    let cancel = document.operation("post", "/emails/{id}/cancel");
+    witness.check(&cancel, 200, api.ask(example(&cancel, &canceled)));
+    witness.check(&cancel, 422, api.ask(example(&cancel, &canceled)));
+    let reschedule = document.operation("patch", "/emails/{id}");
+    witness.check(&reschedule, 200, api.ask(example(&reschedule, &scheduled)));
+    for refused in [
+        example(&reschedule, &canceled),
+        example(&reschedule, &scheduled).json(json!({})),
+        example(&reschedule, &scheduled).json(json!({"scheduled_at": "soon"})),
+    ] {
+        witness.check(&reschedule, 422, api.ask(refused));
+    }
+
+    let list = document.operation("get", "/emails");
+    let all = witness.check(&list, 200, api.with("rate_limit", "1000").ask(Ask::new("get", "/emails")));
+    witness.check(&list, 200, api.ask(Ask::new("get", "/emails?limit=1")));
+    let get = document.operation("get", "/emails/{id}");
+    for email in all["data"].as_array().unwrap() {
+        witness.check(&get, 200, api.ask(example(&get, email["id"].as_str().unwrap())));
+    }
+    attachments(witness, &api, &delayed);
+}
+
+fn attachments(witness: &mut Witness<'_>, api: &Api, email: &str) {
+    let document = witness.document;
+    let list = document.operation("get", "/emails/{id}/attachments");
+    let one = document.operation("get", "/emails/{id}/attachments/{attachment_id}");
+    let download = document.operation("get", "/emails/{id}/attachments/{attachment_id}/download");
+    let attachments = witness.check(&list, 200, api.ask(example(&list, email)));
+    let limited = example(&list, email);
+    witness.check(&list, 422, api.ask(Ask { target: format!("{}?limit=0", limited.target), ..limited }));
+    let mut last = String::new();
+    for attachment in attachments["data"].as_array().unwrap() {
+        let target = format!("/emails/{email}/attachments/{}", attachment["id"].as_str().unwrap());
+        witness.check(&one, 200, api.ask(Ask::new("get", &target)));
+        let mut without_host = Ask::new("get", &target);
+        without_host.headers.retain(|(name, _)| *name == "spin-client-addr");
+        without_host.headers.push(("authorization", "Bearer full".to_owned()));
+        witness.check(&one, 400, api.with("api_keys", KEYS).ask(without_host.clone()));
+        without_host.target = format!("/emails/{email}/attachments");
+        witness.check(&list, 400, api.with("api_keys", KEYS).ask(without_host));
+
+        let url = attachment["download_url"].as_str().unwrap();
+        last = url.trim_start_matches("http://127.0.0.1:3000").to_owned();
+        witness.check(&download, 200, api.ask(Ask::new("get", &last)));
+    }
+    witness.check(&download, 403, api.ask(example(&download, email)));
+    witness.check(&download, 503, api.ask_without_redis(Ask::new("get", &last)));
+    api.forget(email);
+    witness.check(&download, 404, api.ask(Ask::new("get", &last)));
+}
+
+/// A request as the document has it for an example.
+fn example(operation: &Operation<'_>, id: &str) -> Ask {
+    let ask = Ask::new(operation.method, &operation.path.replace("{id}", id).replace("{attachment_id}", UNKNOWN));
+    let examples = &operation.described["requestBody"]["content"]["application/json"]["examples"];
+    match examples.as_object().and_then(|examples| examples.values().next()) {
+        Some(example) => ask.json(&example["value"]),
+        None => ask,
+    }
+}
+
+fn created(witness: &mut Witness<'_>, post: &Operation<'_>, api: &Api, email: &Value) -> String {
+    let answer = witness.check(post, 202, api.ask(Ask::new("post", "/emails").json(email)));
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+/// Does what a worker does whose attempt has this outcome.
+fn fail(api: &Api, outcome: Outcome) {
+    let (queue, minute) = (Queue::default(), Duration::from_secs(60));
+    let call = Claim { worker: "w", lease: minute, max: 1, max_bytes: 1 << 20, popped: None };
+    let claimed = api.run(&claim(&queue, call));
+    let finished = Finish { claim: claimed[0].claim, outcome, accepted: Vec::new() };
+    assert_eq!(api.run(&finish(&queue, minute, &[finished])), [true]);
+}

@@ -1,0 +1,178 @@
+use std::{cell::RefCell, collections::HashMap, fmt};
+
+use api_component::{
+    body::{Body, Interrupted, Response},
+    router::respond,
+};
+use email_queue::redis::{Call, Command, Redis, Value};
+use http::Request;
+use testkit::RedisServer;
+
+/// The handlers on a Redis of the test's own.
+pub(crate) struct Api {
+    server: RedisServer,
+    client: Client,
+    variables: HashMap<&'static str, String>,
+}
+
+/// A request, with what tests change about it.
+#[derive(Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+    /// Whether the body breaks off at its end.
+    pub(crate) cut_off: bool,
+}
+
+impl Ask {
+    /// A request of a client on this machine.
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        let headers = vec![
+            ("spin-client-addr", "127.0.0.1:50000".to_owned()),
+            ("spin-full-url", format!("http://127.0.0.1:3000{target}")),
+            ("host", "127.0.0.1:3000".to_owned()),
+        ];
+        let (method, target) = (method.to_uppercase(), target.to_owned());
+        Self { method, target, headers, body: Vec::new(), cut_off: false }
+    }
+
+    pub(crate) fn json(mut self, body: impl ToString) -> Self {
+        self.body = body.to_string().into_bytes();
+        self.header("content-type", "application/json")
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl Api {
+    pub(crate) fn start() -> Self {
+        let server = RedisServer::builder().without_persistence().start();
+        let client = Client::Connected(RefCell::new(server.connection()));
+        Self { server, client, variables: HashMap::new() }
+    }
+
+    /// The same Redis, with a variable set.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> ApiWith<'_> {
+        let mut variables = self.variables.clone();
+        variables.insert(name, value.to_owned());
+        ApiWith { client: &self.client, variables }
+    }
+
+    pub(crate) fn ask(&self, ask: Ask) -> Response {
+        answer(&self.client, &self.variables, ask)
+    }
+
+    /// The answer while Redis is away.
+    pub(crate) fn ask_without_redis(&self, ask: Ask) -> Response {
+        answer(&Client::Away, &self.variables, ask)
+    }
+
+    /// A transition, as a worker makes it.
+    pub(crate) fn run<T>(&self, call: &Call<T>) -> T {
+        pollster::block_on(call.run(&self.client)).map_err(|error| error.to_string()).unwrap()
+    }
+
+    /// Takes an email away, as the end of its retention does.
+    pub(crate) fn forget(&self, email: &str) {
+        let record = format!("emails:email:{email}");
+        let forgotten: u32 = redis::cmd("DEL").arg(record).query(&mut self.server.connection()).unwrap();
+        assert_eq!(forgotten, 1);
+    }
+
+    /// What another program puts on the list.
+    pub(crate) fn push(&self, entry: &str) {
+        let () = redis::cmd("LPUSH").arg("emails").arg(entry).query(&mut self.server.connection()).unwrap();
+    }
+}
+
+/// The API with other settings.
+pub(crate) struct ApiWith<'a> {
+    client: &'a Client,
+    variables: HashMap<&'static str, String>,
+}
+
+impl ApiWith<'_> {
+    pub(crate) fn ask(&self, ask: Ask) -> Response {
+        answer(self.client, &self.variables, ask)
+    }
+}
+
+fn answer(client: &Client, variables: &HashMap<&str, String>, ask: Ask) -> Response {
+    let mut request = Request::builder().method(ask.method.as_str()).uri(ask.target);
+    for (name, value) in ask.headers {
+        request = request.header(name, value);
+    }
+    let body = Whole { bytes: Some(ask.body), cut_off: ask.cut_off };
+    let variable = |name: &str| variables.get(name).cloned();
+    pollster::block_on(respond(request.body(body).unwrap(), variable, client))
+}
+
+struct Whole {
+    bytes: Option<Vec<u8>>,
+    cut_off: bool,
+}
+
+impl Body for Whole {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+        match self.bytes.take() {
+            None if self.cut_off => Err(Interrupted),
+            bytes => Ok(bytes),
+        }
+    }
+}
+
+enum Client {
+    Connected(RefCell<redis::Connection>),
+    Away,
+}
+
+#[derive(Debug)]
+enum ClientError {
+    Redis(redis::RedisError),
+    Away,
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Redis(error) => error.fmt(f),
+            ClientError::Away => f.write_str("away"),
+        }
+    }
+}
+
+impl Redis for Client {
+    type Error = ClientError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ClientError> {
+        let Client::Connected(connection) = self else { return Err(ClientError::Away) };
+        let mut cmd = redis::cmd(command.name);
+        for argument in command.arguments {
+            cmd.arg(argument);
+        }
+        let mut values = Vec::new();
+        flatten(cmd.query(&mut *connection.borrow_mut()).map_err(ClientError::Redis)?, &mut values);
+        Ok(values)
+    }
+
+    fn is_unknown_script(error: &ClientError) -> bool {
+        matches!(error, ClientError::Redis(error) if error.code() == Some("NOSCRIPT"))
+    }
+}
+
+fn flatten(value: redis::Value, into: &mut Vec<Value>) {
+    match value {
+        redis::Value::Nil => into.push(Value::Nil),
+        redis::Value::Okay => into.push(Value::Status("OK".into())),
+        redis::Value::SimpleString(status) => into.push(Value::Status(status)),
+        redis::Value::Int(number) => into.push(Value::Int(number)),
+        redis::Value::BulkString(bytes) => into.push(Value::Bytes(bytes)),
+        redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
+        other => panic!("no script answers {other:?}"),
+    }
+}

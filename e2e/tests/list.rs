@@ -1,0 +1,145 @@
+//! Emails listed page by page, and what each API key may do.
+
+#![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+use e2e::{Answer, Api, Worker};
+use serde_json::{Value, json};
+use testkit::{DEADLINE, RedisServer, eventually};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const SHORT: &str = r#"{"to": "b@example.com", "message": "hi"}"#;
+
+async fn list(api: &Api, query: &str) -> Answer {
+    api.request("GET", &format!("/emails{query}"), &[], "").await
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    answer.json["data"].as_array().unwrap().iter().map(|email| email["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_page_follows_the_one_before_in_both_directions() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start(&redis).await;
+    assert_eq!(list(&api, "").await.json, json!({"object": "list", "has_more": false, "data": [], "next": null}));
+    let mut all = Vec::new();
+    for _ in 0..25 {
+        all.insert(0, api.accept(&serde_json::from_str(SHORT).unwrap()).await);
+    }
+    let first = list(&api, "").await;
+    assert_eq!((ids(&first).as_slice(), &first.json["has_more"]), (&all[..20], &json!(true)));
+    let second = list(&api, &format!("?after={}", all[19])).await;
+    assert_eq!((ids(&second).as_slice(), &second.json["has_more"]), (&all[20..], &json!(false)));
+    let back = list(&api, &format!("?limit=10&before={}", all[20])).await;
+    assert_eq!((ids(&back).as_slice(), &back.json["has_more"]), (&all[10..20], &json!(true)));
+    assert_eq!(ids(&list(&api, "?limit=100").await), all);
+}
+
+#[tokio::test]
+async fn a_listed_email_has_the_fields_that_sdks_read_and_no_body() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start(&redis).await;
+    api.accept(&serde_json::from_str(SHORT).unwrap()).await;
+    let listed = &list(&api, "").await.json["data"][0];
+    for field in ["id", "from", "to", "cc", "bcc", "reply_to", "subject", "created_at", "scheduled_at", "last_event"] {
+        assert!(listed.get(field).is_some(), "{field} is missing");
+    }
+    for field in ["object", "html", "text", "tags"] {
+        assert!(listed.get(field).is_none(), "{field} is there");
+    }
+}
+
+#[tokio::test]
+async fn emails_can_be_listed_by_how_far_they_have_come() {
+    let redis = RedisServer::start();
+    let outbox = tempfile::tempdir().unwrap();
+    let api = Api::start(&redis).await;
+    let sent = api.accept(&serde_json::from_str(SHORT).unwrap()).await;
+    let worker = Worker::start(&redis.url(), &format!("file:{}", outbox.path().display()), &[]);
+    eventually(DEADLINE, "the email to be sent", async || api.last_event(&sent).await == "sent").await;
+    drop(worker);
+    let queued = api.accept(&serde_json::from_str(SHORT).unwrap()).await;
+    let scheduled = api.accept(&json!({"to": "b@example.com", "message": "hi", "scheduled_at": "in 1 hour"})).await;
+    for (status, expected) in
+        [("sent", vec![sent]), ("queued", vec![queued]), ("scheduled", vec![scheduled]), ("failed", vec![])]
+    {
+        assert_eq!(ids(&list(&api, &format!("?status={status}")).await), expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_is_a_validation_error() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start(&redis).await;
+    for query in ["?limit=0", "?limit=101", "?limit=x", "?after=x", "?status=lost"] {
+        let refused = list(&api, query).await;
+        assert_eq!((refused.status, refused.text("name")), (422, "validation_error"), "{query}");
+    }
+}
+
+async fn with_key(api: &Api, key: &str, method: &str, path: &str, body: &str) -> Answer {
+    let authorization = format!("Bearer {key}");
+    api.request(method, path, &[JSON, ("authorization", &authorization)], body).await
+}
+
+#[tokio::test]
+async fn a_sending_key_may_post_and_nothing_else() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[("api_keys", "full-key, post-key:sending")]).await;
+    let posted = with_key(&api, "post-key", "POST", "/emails", SHORT).await;
+    assert_eq!(posted.status, 202);
+    let batch = format!("[{SHORT}]");
+    let id = posted.text("id");
+    for (method, path, body) in [
+        ("GET", "/emails".to_owned(), ""),
+        ("GET", format!("/emails/{id}"), ""),
+        ("PATCH", format!("/emails/{id}"), r#"{"scheduled_at": "in 1 hour"}"#),
+        ("POST", format!("/emails/{id}/cancel"), ""),
+    ] {
+        let refused = with_key(&api, "post-key", method, &path, body).await;
+        assert_eq!((refused.status, refused.text("name")), (401, "restricted_api_key"), "{method} {path}");
+        assert_ne!(with_key(&api, "full-key", method, &path, body).await.text("name"), "restricted_api_key");
+    }
+    assert_eq!(with_key(&api, "full-key", "GET", "/emails", "").await.status, 200);
+    assert_eq!(with_key(&api, "post-key:sending", "POST", "/emails", SHORT).await.status, 403);
+    assert_eq!(with_key(&api, "post-key", "POST", "/emails/batch", &batch).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_client_over_its_limit_is_told_when_to_come_back_and_others_are_served() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[("api_keys", "one two"), ("rate_limit", "3")]).await;
+    let number = |answer: &Answer, header: &str| answer.headers[header].to_str().unwrap().parse::<u64>().unwrap();
+    let refused = eventually(DEADLINE, "the fourth request of a second to be refused", async || {
+        let answer = with_key(&api, "one", "GET", "/emails", "").await;
+        assert_eq!(number(&answer, "ratelimit-limit"), 3);
+        assert_eq!(answer.headers["ratelimit-policy"], "3;w=1");
+        assert!(number(&answer, "ratelimit-remaining") < 3 && number(&answer, "ratelimit-reset") == 1);
+        (answer.status == 429).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.text("name"), "rate_limit_exceeded");
+    assert_eq!((number(&refused, "retry-after"), number(&refused, "ratelimit-remaining")), (1, 0));
+    assert_eq!(with_key(&api, "two", "GET", "/emails", "").await.status, 200);
+    eventually(DEADLINE, "the next second", async || with_key(&api, "one", "GET", "/emails", "").await.status == 200)
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_not_served_says_so() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start(&redis).await;
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for path in [format!("/emails/{id}/share"), "/emails/receiving".to_owned(), format!("/emails/{id}/events")] {
+        let answer = api.request("GET", &path, &[], "").await;
+        assert_eq!(answer.status, 501, "{path}");
+        assert!(answer.text("message").contains("not serve"), "{}", answer.json);
+    }
+    for (field, value) in [("template", json!({"id": "x"})), ("topic_id", json!("x"))] {
+        let mut email: Value = serde_json::from_str(SHORT).unwrap();
+        email[field] = value;
+        let refused = api.post(&email).await;
+        assert_eq!(refused.status, 422);
+        assert!(refused.text("message").contains(field), "{}", refused.json);
+    }
+}

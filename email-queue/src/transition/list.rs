@@ -1,0 +1,66 @@
+use super::LIST;
+use crate::{
+    EmailId, Queue, Record, State, record,
+    redis::{Answer, Call, UnexpectedAnswer},
+};
+
+/// Which part of all emails [`list`] is to give.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// How many at the most.
+    pub limit: usize,
+    /// Where to begin.
+    pub cursor: Cursor,
+    /// Only emails in this state; `None` for any.
+    pub state: Option<State>,
+}
+
+/// A place among all emails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// With the newest email.
+    Newest,
+    /// With the newest of those that are older than this one.
+    After(EmailId),
+    /// The newer ones, up to this one and without it.
+    Before(EmailId),
+}
+
+/// A part of all emails, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The emails.
+    pub emails: Vec<(EmailId, Record)>,
+    /// Whether more follow in the direction of the cursor. There may be fewer emails than asked for and still more to
+    /// follow, where they are large or the state is rare.
+    pub has_more: bool,
+    /// The cursor for the next page in the same direction, if there is one.
+    pub next: Option<EmailId>,
+}
+
+/// Lists emails. Redis is kept busy for no more than 10,000 of them and 4 MiB.
+pub fn list(queue: &Queue, page: Page) -> Call<Listed> {
+    let (direction, cursor) = match page.cursor {
+        Cursor::Newest => ("", String::new()),
+        Cursor::After(id) => ("after", id.to_string()),
+        Cursor::Before(id) => ("before", id.to_string()),
+    };
+    let call = Call::script(&LIST, queue, listed)
+        .number(page.limit)
+        .argument(direction)
+        .argument(cursor)
+        .argument(page.state.map(State::as_str).unwrap_or_default());
+    record::FIELDS.into_iter().fold(call, Call::argument)
+}
+
+fn listed(answer: &mut Answer) -> Result<Listed, UnexpectedAnswer> {
+    let has_more = answer.flag()?;
+    let last: Option<EmailId> = answer.optional()?;
+    let mut emails = Vec::new();
+    while !answer.is_empty() {
+        let id = answer.text()?.parse().map_err(|_| UnexpectedAnswer)?;
+        // Forgotten between the index and the record there can be none: a script is alone.
+        emails.push((id, record::record(answer)?.ok_or(UnexpectedAnswer)?));
+    }
+    Ok(Listed { emails, has_more, next: last.filter(|_| has_more) })
+}

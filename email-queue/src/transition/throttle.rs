@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::THROTTLE;
+use crate::{Queue, redis::Call};
+
+/// How a client stands with its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttled {
+    /// Whether this request is within the limit.
+    pub allowed: bool,
+    /// How many more are, in the present second.
+    pub remaining: u64,
+    /// When the present second is over.
+    pub reset: Duration,
+}
+
+/// Counts a request of a client against its limit per second. Counted in Redis, so that it holds over all instances of
+/// the API. `client` is its API key; Redis sees a hash of it.
+pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
+    let client: String = Sha256::digest(client).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let call = Call::script(&THROTTLE, queue, |answer| {
+        Ok(Throttled {
+            allowed: answer.flag()?,
+            remaining: answer.number()?,
+            reset: Duration::from_millis(answer.number()?),
+        })
+    });
+    call.argument(client).number(limit)
+}

@@ -1,0 +1,307 @@
+//! What clients can ask for after an email was accepted, and requests that come twice.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
+mod support;
+
+use std::time::Duration;
+
+use email_queue::{
+    EmailId, Lane, State,
+    transition::{
+        Changed, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page, SECRET_BYTES, cancel,
+        enqueue, list, reschedule, secret, throttle,
+    },
+};
+use jiff::Timestamp;
+use support::{EMAIL, LONG, TestQueue, eager};
+
+fn request(key: &str, body: u8) -> Idempotency {
+    Idempotency::new("client", key, &[[body; 32]])
+}
+
+fn enqueue_once(q: &TestQueue, id: EmailId, idempotency: &Idempotency) -> Enqueued {
+    let email = NewEmail { id, lane: Lane::Normal, due: None, json: EMAIL.into() };
+    let enqueue = Enqueue { emails: &[email], backlog_limit: Some(2), retention: None, idempotency: Some(idempotency) };
+    q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap()
+}
+
+#[test]
+fn a_request_that_comes_twice_gets_the_first_ids_and_lists_nothing() {
+    let q = TestQueue::start();
+    let first = EmailId::new();
+    assert_eq!(enqueue_once(&q, first, &request("k", 1)), Enqueued::Accepted);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("k", 1)), Enqueued::Repeated(vec![first]));
+    assert_eq!((q.depth().entries, q.redis::<i64>("ZCARD emails:index")), (1, 1));
+}
+
+#[test]
+fn another_request_under_the_same_key_is_a_conflict_and_the_first_stays_as_it_was() {
+    let q = TestQueue::start();
+    let first = EmailId::new();
+    enqueue_once(&q, first, &request("k", 1));
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("k", 2)), Enqueued::Conflict);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("k", 1)), Enqueued::Repeated(vec![first]));
+}
+
+#[test]
+fn another_key_or_another_clients_key_is_another_request() {
+    let q = TestQueue::start();
+    enqueue_once(&q, EmailId::new(), &request("k", 1));
+    let other_client = Idempotency::new("somebody else", "k", &[[1; 32]]);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &other_client), Enqueued::Accepted);
+    assert_eq!(q.depth().entries, 2);
+}
+
+#[test]
+fn a_request_that_was_refused_is_not_remembered_and_a_remembered_one_needs_no_room() {
+    let q = TestQueue::start();
+    let kept = EmailId::new();
+    enqueue_once(&q, kept, &request("kept", 1));
+    q.enqueue(Lane::Normal);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("refused", 1)), Enqueued::BacklogFull);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("kept", 1)), Enqueued::Repeated(vec![kept]));
+    q.claim(1, LONG);
+    assert_eq!(enqueue_once(&q, EmailId::new(), &request("refused", 1)), Enqueued::Accepted);
+}
+
+#[test]
+fn a_request_is_remembered_for_a_day_and_its_key_is_nowhere_in_redis() {
+    let q = TestQueue::start();
+    enqueue_once(&q, EmailId::new(), &Idempotency::new("client", "secret-order-7", &[[1; 32]]));
+    let keys: Vec<String> = q.redis("KEYS emails:idempotency:*");
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    assert!(!key.contains("secret-order-7"));
+    let hours = q.redis::<i64>(&format!("TTL {key}")) as f64 / 3600.0;
+    assert!((23.9..=24.0).contains(&hours), "{hours}");
+}
+
+#[test]
+fn a_repeated_batch_gets_all_its_ids_in_order() {
+    let q = TestQueue::start();
+    let ids = [EmailId::new(), EmailId::new(), EmailId::new()];
+    let batch = |ids: &[EmailId]| {
+        let emails: Vec<_> =
+            ids.iter().map(|id| NewEmail { id: *id, lane: Lane::Low, due: None, json: EMAIL.into() }).collect();
+        let enqueue =
+            Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: Some(&request("batch", 1)) };
+        q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
+    };
+    assert_eq!(batch(&ids), Enqueued::Accepted);
+    assert_eq!(batch(&[EmailId::new(), EmailId::new(), EmailId::new()]), Enqueued::Repeated(ids.to_vec()));
+}
+
+#[test]
+fn an_email_that_waits_in_any_way_can_be_canceled_and_is_never_claimed() {
+    let q = TestQueue::start();
+    let delayed = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    q.finish(claimed.claim, Outcome::Delayed { retry_in: Duration::ZERO, error: "later".into() });
+    let queued = q.enqueue(Lane::High);
+    let scheduled = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(20)));
+    for id in [delayed, queued, scheduled] {
+        assert_eq!(q.run(&cancel(&q.queue, id, LONG)), Changed::Done);
+        assert_eq!((q.state(id), q.record(id).unwrap().due), (State::Canceled, None));
+    }
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "the scheduled time", || {
+        Timestamp::now() > q.record(scheduled).unwrap().created + Duration::from_millis(50)
+    });
+    q.sweep(eager());
+    assert_eq!(q.claim_ids(10), []);
+    assert_eq!((q.depth().waiting, q.depth().entries, q.depth().scheduled), ([0; 3], 0, 0));
+}
+
+#[test]
+fn what_a_worker_has_claimed_or_finished_cannot_be_canceled_and_nothing_changes() {
+    let q = TestQueue::start();
+    let sending = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    assert_eq!(q.run(&cancel(&q.queue, sending, LONG)), Changed::Refused(State::Sending));
+    assert!(q.finish(claimed.claim, Outcome::Sent));
+    assert_eq!(q.run(&cancel(&q.queue, sending, LONG)), Changed::Refused(State::Sent));
+    assert_eq!(q.run(&cancel(&q.queue, EmailId::new(), LONG)), Changed::Unknown);
+}
+
+#[test]
+fn a_canceled_email_is_forgotten_after_the_retention() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    q.run(&cancel(&q.queue, id, Duration::ZERO));
+    assert_eq!(q.sweep(eager()).forgotten, 1);
+    assert_eq!(q.record(id), None);
+}
+
+#[test]
+fn a_worker_that_lost_its_lease_cannot_undo_a_cancellation() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, Duration::ZERO).remove(0);
+    q.sweep(eager());
+    assert_eq!(q.run(&cancel(&q.queue, id, LONG)), Changed::Done);
+    assert!(!q.finish(claimed.claim, Outcome::Sent));
+    assert_eq!(q.state(id), State::Canceled);
+}
+
+#[test]
+fn a_scheduled_email_can_be_moved_and_others_cannot() {
+    let q = TestQueue::start();
+    let id = q.enqueue_due(Lane::Normal, Some(later(60)));
+    let due = later(120);
+    assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Done);
+    assert_eq!(q.record(id).unwrap().due, Some(due));
+    assert_eq!(q.run(&reschedule(&q.queue, id, later(-1))), Changed::Done);
+    assert_eq!(q.sweep(eager()).listed, 1);
+    assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Refused(State::Queued));
+    assert_eq!(q.run(&reschedule(&q.queue, EmailId::new(), due)), Changed::Unknown);
+    assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
+}
+
+fn page(q: &TestQueue, limit: usize, cursor: Cursor, state: Option<State>) -> (Vec<EmailId>, bool) {
+    let Listed { emails, has_more, .. } = q.run(&list(&q.queue, Page { limit, cursor, state }));
+    (emails.into_iter().map(|(id, _)| id).collect(), has_more)
+}
+
+#[test]
+fn emails_are_listed_newest_first_page_by_page_in_both_directions() {
+    let q = TestQueue::start();
+    let mut ids = q.enqueue_many(5);
+    ids.reverse();
+    assert_eq!(page(&q, 2, Cursor::Newest, None), (ids[..2].to_vec(), true));
+    assert_eq!(page(&q, 2, Cursor::After(ids[1]), None), (ids[2..4].to_vec(), true));
+    assert_eq!(page(&q, 2, Cursor::After(ids[3]), None), (ids[4..].to_vec(), false));
+    assert_eq!(page(&q, 5, Cursor::Newest, None), (ids.clone(), false));
+    assert_eq!(page(&q, 2, Cursor::Before(ids[4]), None), (ids[2..4].to_vec(), true));
+    assert_eq!(page(&q, 2, Cursor::Before(ids[2]), None), (ids[..2].to_vec(), false));
+    assert_eq!(page(&q, 2, Cursor::Before(ids[0]), None), (vec![], false));
+}
+
+#[test]
+fn a_cursor_need_not_exist() {
+    let q = TestQueue::start();
+    let older = q.enqueue(Lane::Normal);
+    let cursor = EmailId::new();
+    let newer = q.enqueue(Lane::Normal);
+    assert_eq!(page(&q, 9, Cursor::After(cursor), None).0, [older]);
+    assert_eq!(page(&q, 9, Cursor::Before(cursor), None).0, [newer]);
+}
+
+#[test]
+fn emails_can_be_listed_by_state_over_any_number_of_others() {
+    let q = TestQueue::start();
+    let wanted = [q.enqueue_due(Lane::Normal, Some(later(60))), {
+        q.enqueue_many(500);
+        q.enqueue_due(Lane::Normal, Some(later(60)))
+    }];
+    q.enqueue_many(300);
+    assert_eq!(page(&q, 9, Cursor::Newest, Some(State::Scheduled)), (vec![wanted[1], wanted[0]], false));
+    assert_eq!(page(&q, 1, Cursor::Newest, Some(State::Scheduled)), (vec![wanted[1]], true));
+    assert_eq!(page(&q, 1, Cursor::After(wanted[1]), Some(State::Scheduled)), (vec![wanted[0]], false));
+    assert_eq!(page(&q, 9, Cursor::Newest, Some(State::Failed)), (vec![], false));
+}
+
+#[test]
+fn a_list_of_large_emails_ends_early_and_says_that_there_is_more() {
+    let q = TestQueue::start();
+    let json = "x".repeat(1024 * 1024);
+    for _ in 0..8 {
+        let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: json.clone().into() };
+        let enqueue = Enqueue { emails: &[email], backlog_limit: None, retention: None, idempotency: None };
+        q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
+    }
+    let (mut seen, mut cursor, mut pages) = (0, Cursor::Newest, 0);
+    loop {
+        let listed = q.run(&list(&q.queue, Page { limit: 100, cursor, state: None }));
+        (seen, pages) = (seen + listed.emails.len(), pages + 1);
+        match listed.next {
+            Some(id) => cursor = Cursor::After(id),
+            None => break,
+        }
+    }
+    assert_eq!((seen, pages), (8, 2));
+}
+
+#[test]
+fn a_record_shown_in_a_list_is_the_one_shown_alone() {
+    let q = TestQueue::start();
+    let id = q.enqueue_due(Lane::High, Some(later(60)));
+    let listed = q.run(&list(&q.queue, Page { limit: 1, cursor: Cursor::Newest, state: None }));
+    assert_eq!(listed.emails, [(id, q.record(id).unwrap())]);
+}
+
+#[test]
+fn a_client_is_held_to_its_limit_and_no_other_client_is() {
+    let q = TestQueue::start();
+    let ask = |client| q.run(&throttle(&q.queue, client, 2));
+    let remaining: Vec<_> = (0..4).map(|_| ask("a")).map(|standing| (standing.allowed, standing.remaining)).collect();
+    assert_eq!(remaining, [(true, 1), (true, 0), (false, 0), (false, 0)]);
+    assert!(ask("b").allowed);
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "the next second", || ask("a").allowed);
+}
+
+#[test]
+fn whoever_comes_first_makes_the_secret_and_all_others_get_it() {
+    let q = TestQueue::start();
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let server = &q.server;
+        let ask = |byte| {
+            scope.spawn(move || {
+                let q = TestQueue::beside(server);
+                q.run(&secret(&q.queue, [byte; SECRET_BYTES]))
+            })
+        };
+        // Bytes that are no UTF-8, so that none may be lost on the way.
+        let racers: Vec<_> = (0xf0..0xf4).map(ask).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+    });
+    let kept = q.run(&secret(&q.queue, [0; SECRET_BYTES]));
+    assert_ne!(kept, [0; SECRET_BYTES]);
+    assert_eq!(answers, [kept; 4]);
+}
+
+#[test]
+fn each_queue_has_a_secret_of_its_own() {
+    let q = TestQueue::start();
+    let other = TestQueue::on(&q, "other");
+    q.run(&secret(&q.queue, [1; SECRET_BYTES]));
+    assert_eq!(other.run(&secret(&other.queue, [2; SECRET_BYTES])), [2; SECRET_BYTES]);
+}
+
+#[test]
+fn of_many_clients_racing_with_one_key_one_is_accepted() {
+    let q = TestQueue::start();
+    for round in 0..20 {
+        let request = request(&format!("round {round}"), 1);
+        let answers: Vec<Enqueued> = std::thread::scope(|scope| {
+            let server = &q.server;
+            let request = &request;
+            let racers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(move || {
+                        let q = TestQueue::beside(server);
+                        let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: EMAIL.into() };
+                        let call = enqueue(
+                            &q.queue,
+                            Enqueue {
+                                emails: &[email],
+                                backlog_limit: None,
+                                retention: None,
+                                idempotency: Some(request),
+                            },
+                        );
+                        q.run(&call)
+                    })
+                })
+                .collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        assert_eq!(answers.iter().filter(|answer| **answer == Enqueued::Accepted).count(), 1, "{answers:?}");
+        let repeated =
+            answers.iter().filter(|answer| matches!(answer, Enqueued::Repeated(ids) if ids.len() == 1)).count();
+        assert_eq!(repeated, 3, "{answers:?}");
+    }
+    assert_eq!(q.depth().entries, 20);
+}
