@@ -8,7 +8,7 @@
 //!
 //! - [`up`] tells the story of `cargo xtask up`; [`try_it`] writes what it prints in the end.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
-//!   [`test_tools`] finds or installs what only the tests need.
+//!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
 //! - [`stack`] is the set of running services; [`process`] one child process; [`signals`] what they
@@ -31,6 +31,7 @@ mod redis_url;
 mod signals;
 mod stack;
 mod test;
+mod test_clients;
 mod test_count;
 mod test_tools;
 mod try_it;

@@ -12,6 +12,7 @@ use crate::console::{complain, say};
 use crate::process;
 use crate::redis;
 use crate::signals::{Interrupted, Signals};
+use crate::test_clients::{SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_schemathesis, find_or_install_sdk};
 use crate::test_count::TestCount;
 use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
 use crate::workspace::Workspace;
@@ -59,6 +60,8 @@ fn run_steps(
 ) -> anyhow::Result<()> {
     let redis_server = redis::find_or_install_server(signals)?;
     let python = find_or_install_aiosmtpd(signals)?;
+    let sdk = find_or_install_sdk(workspace, signals)?;
+    let schemathesis = find_or_install_schemathesis(workspace, signals)?;
     let everything = options.test_args.is_empty();
 
     if everything {
@@ -98,7 +101,9 @@ fn run_steps(
             .env("DEV_HOST", workspace.binary(DEV_HOST))
             .env("SPIN_MANIFEST", workspace.spin_manifest())
             .env("REDIS_SERVER", &redis_server)
-            .env(PYTHON_VARIABLE, &python);
+            .env(PYTHON_VARIABLE, &python)
+            .env(SDK_VARIABLE, &sdk)
+            .env(SCHEMATHESIS_VARIABLE, &schemathesis);
         run_tests(signals, &mut command, count)
     };
     step("cargo test --workspace --exclude dev-host", || cargo_test(&["--workspace", "--exclude", DEV_HOST]))?;

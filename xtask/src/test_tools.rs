@@ -16,7 +16,7 @@ use crate::workspace::{Workspace, find_program};
 pub(crate) const PYTHON_VARIABLE: &str = "AIOSMTPD_PYTHON";
 
 /// Where Debian's packages put the modules that only this Python sees.
-const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+pub(crate) const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Makes sure that `cargo fmt` and `cargo clippy` can be called.
 ///
@@ -79,7 +79,8 @@ fn has_aiosmtpd(python: &Path) -> bool {
     succeeds(Command::new(python).args(["-c", "import aiosmtpd"]))
 }
 
-fn succeeds(command: &mut Command) -> bool {
+/// Whether a program can be started and then succeeds. What it says is not shown.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }

@@ -45,6 +45,11 @@ impl Workspace {
         self.root.join("spin.toml")
     }
 
+    /// Where a tool is installed that only the tests need.
+    pub(crate) fn test_tool(&self, name: &str) -> PathBuf {
+        self.target_dir().join("test-tools").join(name)
+    }
+
     /// A path as it reads best in a message: without the part that leads to the checkout.
     pub(crate) fn short<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
         path.strip_prefix(&self.root).unwrap_or(path).display()

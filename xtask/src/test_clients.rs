@@ -1,0 +1,164 @@
+//! Clients of the API that others wrote, for the tests: the official Resend SDK, which runs on Node, and
+//! Schemathesis, which runs on Python.
+//!
+//! Each is installed under `target`, in the versions that a file in `e2e` pins, and again only when that file changes.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::apt::Apt;
+use crate::console::say;
+use crate::process::run_quietly;
+use crate::signals::Signals;
+use crate::test_tools::{SYSTEM_PYTHON, succeeds};
+use crate::workspace::{Workspace, find_program};
+
+/// Names the directory with the SDK's `node_modules`, here and for the tests.
+pub(crate) const SDK_VARIABLE: &str = "RESEND_SDK_DIR";
+
+/// Names the program `schemathesis`, here and for the tests.
+pub(crate) const SCHEMATHESIS_VARIABLE: &str = "SCHEMATHESIS";
+
+/// Left in a directory whose content is complete, with the versions that it was made of.
+const STAMP: &str = "installed";
+
+/// The directory in which the SDK is installed.
+///
+/// # Errors
+/// There is no Node and none can be installed; npm fails; we are asked to stop.
+pub(crate) fn find_or_install_sdk(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(SDK_VARIABLE) {
+        return Ok(named.into());
+    }
+    find_or_install_node(signals)?;
+    let (sources, directory) = (workspace.root().join("e2e/sdk"), workspace.test_tool("resend-sdk"));
+    let pinned = read(&sources.join("package-lock.json"))?;
+    if is_installed(&directory, &pinned) {
+        return Ok(directory);
+    }
+    say("installing the Resend SDK (npm)...");
+    start_anew(&directory)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(sources.join(file), directory.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory);
+    install(signals, &mut npm, "the Resend SDK")?;
+    set_stamp(&directory, &pinned)?;
+    Ok(directory)
+}
+
+/// The program `schemathesis`.
+///
+/// # Errors
+/// There is no Python with its module `venv` and none can be installed; pip fails; we are asked to stop.
+pub(crate) fn find_or_install_schemathesis(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(SCHEMATHESIS_VARIABLE) {
+        return Ok(named.into());
+    }
+    let requirements = workspace.root().join("e2e/schemathesis/requirements.txt");
+    let directory = workspace.test_tool("schemathesis");
+    let program = directory.join("bin/schemathesis");
+    let pinned = read(&requirements)?;
+    // A checkout that was moved leaves it with paths that lead nowhere.
+    if is_installed(&directory, &pinned) && succeeds(Command::new(&program).arg("--version")) {
+        return Ok(program);
+    }
+    let python = find_or_install_python(signals)?;
+    say("installing Schemathesis (pip)...");
+    start_anew(&directory)?;
+    let mut venv = Command::new(python);
+    venv.args(["-m", "venv"]).arg(&directory);
+    install(signals, &mut venv, "a virtual environment for Python")?;
+    let mut pip = Command::new(directory.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
+    install(signals, &mut pip, "Schemathesis")?;
+    set_stamp(&directory, &pinned)?;
+    Ok(program)
+}
+
+fn find_or_install_node(signals: &Signals) -> anyhow::Result<()> {
+    let found = || find_program("node").is_some() && find_program("npm").is_some();
+    if found() {
+        return Ok(());
+    }
+    let by_hand = "install Node 18 or later with npm";
+    let Some(apt) = Apt::find()? else { bail!("the tests need Node for the Resend SDK: {by_hand}") };
+    apt.install(signals, || vec!["nodejs".to_owned(), "npm".to_owned()])?;
+    if found() { Ok(()) } else { bail!("the packages nodejs and npm are installed but not on the PATH: {by_hand}") }
+}
+
+fn find_or_install_python(signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(python) = find_python() {
+        return Ok(python);
+    }
+    let by_hand = "install Python 3.10 or later with its module venv";
+    let Some(apt) = Apt::find()? else { bail!("the tests need Python for Schemathesis: {by_hand}") };
+    apt.install(signals, || vec!["python3-venv".to_owned()])?;
+    find_python().with_context(|| format!("the package python3-venv is installed but of no use: {by_hand}"))
+}
+
+/// A Python that is new enough, and can make an environment of its own with pip in it.
+fn find_python() -> Option<PathBuf> {
+    const CHECK: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    let candidates = [find_program("python3"), Some(PathBuf::from(SYSTEM_PYTHON))];
+    candidates.into_iter().flatten().find(|python| succeeds(Command::new(python).args(["-c", CHECK])))
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn is_installed(directory: &Path, pinned: &str) -> bool {
+    fs::read_to_string(directory.join(STAMP)).is_ok_and(|stamp| stamp == pinned)
+}
+
+fn set_stamp(directory: &Path, pinned: &str) -> anyhow::Result<()> {
+    fs::write(directory.join(STAMP), pinned).with_context(|| format!("cannot write to {}", directory.display()))
+}
+
+fn start_anew(directory: &Path) -> anyhow::Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))
+}
+
+fn install(signals: &Signals, command: &mut Command, what: &str) -> anyhow::Result<()> {
+    let (status, lines) = run_quietly(signals, command, None)?;
+    if !status.success() {
+        bail!("cannot install {what} ({status}):\n  {}", lines.join("\n  "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_is_known_by_the_versions_that_it_was_made_of() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("test-tools/tool");
+        assert!(!is_installed(&directory, "tool==1"));
+        start_anew(&directory).unwrap();
+        assert!(!is_installed(&directory, "tool==1"));
+        set_stamp(&directory, "tool==1").unwrap();
+        assert!(is_installed(&directory, "tool==1"));
+        assert!(!is_installed(&directory, "tool==2"));
+        start_anew(&directory).unwrap();
+        assert!(!is_installed(&directory, "tool==1"));
+    }
+
+    #[test]
+    fn a_step_that_fails_is_named_with_what_it_said() {
+        let mut step = Command::new("sh");
+        step.args(["-c", "echo no such version >&2; exit 1"]);
+        let error = install(&Signals::with_stops(0), &mut step, "a tool").unwrap_err().to_string();
+        assert!(error.contains("a tool") && error.contains("no such version"), "{error}");
+    }
+}
