@@ -20,6 +20,8 @@ pub(crate) struct Blocking<'a> {
     waiting: &'a Waiting,
     lists: [String; 3],
     connection: Option<MultiplexedConnection>,
+    /// The number of the connection that the others shared when ours was opened.
+    beside: u64,
 }
 
 /// Who waits in `BRPOP`, so that another task can end the waiting.
@@ -31,7 +33,7 @@ pub(crate) struct Waiting {
 
 impl<'a> Blocking<'a> {
     pub(crate) fn new(redis: &'a Connection, waiting: &'a Waiting, queue: &Queue) -> Self {
-        Self { redis, waiting, lists: queue.lists(), connection: None }
+        Self { redis, waiting, lists: queue.lists(), connection: None, beside: 0 }
     }
 
     /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
@@ -44,10 +46,13 @@ impl<'a> Blocking<'a> {
     /// # Errors
     /// When Redis is away, refuses, or does not answer within two seconds more than it was asked to wait.
     pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
-        let mut connection = match self.connection.take() {
+        // Where the connection beside ours had to be replaced, ours is most likely dead as well, however open it looks.
+        let beside = self.redis.number().await;
+        let mut connection = match self.connection.take().filter(|_| self.beside == beside) {
             Some(connection) => connection,
             None => self.connect().await?,
         };
+        self.beside = beside;
         let mut brpop = redis::cmd("BRPOP");
         for list in &self.lists {
             brpop.arg(list);

@@ -135,12 +135,17 @@ impl Connection {
         }
     }
 
+    /// Throws a connection away. What fails later on one that has been replaced already is no news.
     async fn discard(&self, number: u64, error: &RedisError) {
-        self.is_away(error);
         let mut current = self.current.lock().await;
-        if current.number == number {
-            current.connection = None;
+        if current.number == number && current.connection.take().is_some() {
+            self.is_away(error);
         }
+    }
+
+    /// How many connections there have been: another number than before means that one had to be replaced.
+    pub(crate) async fn number(&self) -> u64 {
+        self.current.lock().await.number
     }
 
     fn is_away(&self, error: &RedisError) {
@@ -181,8 +186,9 @@ fn ends_connection(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
 }
 
-/// Says what Redis refuses: once, because it is then tried again until it works. That Redis is away has been said.
-fn report(call: &str, error: &CallError<RedisError>, failures: u32) {
+/// Says what Redis refuses: at the first of several failures in a row, because it is then tried again until it works.
+/// That Redis is away has been said.
+pub(crate) fn report(call: &str, error: &CallError<RedisError>, failures: u32) {
     let away = matches!(error, CallError::Redis(error) if ends_connection(error));
     if failures == 0 && !away {
         tracing::warn!(call, %error, "Redis refuses; trying again");

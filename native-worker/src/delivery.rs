@@ -88,6 +88,8 @@ fn conclude(
         Delivery::Each(verdicts) => verdicts,
         Delivery::All(verdict) => vec![verdict; recipients.len()],
     };
+    // Those who had it before as well: a reason without names is one for all of them.
+    let everybody = accepted.len() + recipients.len();
     let mut delayed = Vec::new();
     let mut refused = Vec::new();
     for (recipient, verdict) in recipients.iter().zip(verdicts) {
@@ -100,8 +102,8 @@ fn conclude(
     }
     let outcome = match (delayed.as_slice(), refused.as_slice()) {
         ([], []) => return Concluded { outcome: Outcome::Sent, accepted: Vec::new() },
-        ([], refused) => Outcome::Failed { error: explain("refused", refused, recipients.len()) },
-        (delayed, _) => postponed(config, attempt, explain("not accepted for now", delayed, recipients.len())),
+        ([], refused) => Outcome::Failed { error: explain("refused", refused, everybody) },
+        (delayed, _) => postponed(config, attempt, explain("not accepted for now", delayed, everybody)),
     };
     Concluded { outcome, accepted }
 }
@@ -192,8 +194,17 @@ mod tests {
         let verdicts = vec![Verdict::Accepted, delayed(), refused()];
         let concluded = conclusion(1, &["z@x.example"], Delivery::Each(verdicts));
         let Outcome::Delayed { error, .. } = concluded.outcome else { panic!("{concluded:?}") };
-        assert_eq!(error, "not accepted for now for 1 of 3 recipients: b@x.example: 450 busy");
+        assert_eq!(error, "not accepted for now for 1 of 4 recipients: b@x.example: 450 busy");
         assert_eq!(concluded.accepted, ["z@x.example", "a@x.example"]);
+    }
+
+    #[test]
+    fn whoever_is_left_of_several_is_named_even_when_nobody_else_is_left() {
+        let recipient: Mailbox = "b@x.example".parse().unwrap();
+        let config = Config::with_defaults().unwrap();
+        let concluded = conclude(&config, 10, vec!["a@x.example".to_owned()], &[&recipient], Delivery::All(delayed()));
+        let Outcome::Failed { error } = concluded.outcome else { panic!("{concluded:?}") };
+        assert!(error.contains("1 of 2 recipients: b@x.example: 450 busy"), "{error}");
     }
 
     #[test]

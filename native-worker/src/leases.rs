@@ -6,7 +6,7 @@ use email_queue::transition::extend;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::worker::Shared;
+use crate::{connection::report, worker::Shared};
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
@@ -14,10 +14,12 @@ use crate::worker::Shared;
 /// Redis accepts the outcome only if nobody else has claimed the email since.
 pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let lease = shared.config.lease;
+    let mut failures = 0;
     loop {
         let claims = shared.in_hand.claims();
         let pause = match extend(&shared.config.queue, &shared.worker, lease, &claims).run(&shared.redis).await {
             Ok(renewed) => {
+                failures = 0;
                 for (claim, renewed) in claims.into_iter().zip(renewed) {
                     if !renewed && shared.in_hand.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease was over before it was renewed; another worker may send this email too");
@@ -26,7 +28,8 @@ pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
                 lease / 3
             }
             Err(error) => {
-                tracing::debug!(%error, "leases were not renewed");
+                report("extend", &error, failures);
+                failures += 1;
                 (lease / 10).min(Duration::from_secs(1))
             }
         };

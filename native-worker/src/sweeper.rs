@@ -6,7 +6,10 @@ use email_queue::transition::{Swept, sweep};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::RECONNECT, worker::Shared};
+use crate::{
+    connection::{RECONNECT, report},
+    worker::Shared,
+};
 
 /// How long after one sweep the next begins, unless there is more to do at once. All workers sweep; Redis gives the
 /// turn to one.
@@ -23,8 +26,8 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
                 if swept.more { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {
+                report("sweep", &error, failures);
                 failures += 1;
-                tracing::debug!(%error, "the sweep failed");
                 PAUSE + RECONNECT.delay(failures)
             }
         };
