@@ -17,6 +17,8 @@
 //! - [`bindings`], [`outbound_redis`]: the host's half of Spin's interfaces.
 //! - [`serve`]: sockets, connections and the graceful stop.
 
+#![forbid(unsafe_code)]
+
 mod allowed_hosts;
 mod app;
 mod bindings;

@@ -16,6 +16,8 @@
 //! Everything panics instead of returning errors: whatever fails here fails the test, and the message says what
 //! was being waited for. The futures may be dropped at any time; only the waiting ends.
 
+#![forbid(unsafe_code)]
+
 pub mod aiosmtpd;
 pub mod certificates;
 pub mod ports;

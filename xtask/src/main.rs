@@ -19,6 +19,8 @@
 //! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it
 //! knows the other crates only by their binaries.
 
+#![forbid(unsafe_code)]
+
 mod apt;
 mod compile;
 mod console;
