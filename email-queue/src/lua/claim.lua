@@ -27,14 +27,15 @@ local function is_id(entry)
   return #entry == 36 and string.find(entry, '^%x+%-%x+%-%x+%-%x+%-%x+$')
 end
 
--- A UUID v7 (RFC 9562 5.7) whose random part is a hash: a script has no source of randomness.
+-- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond behind the time, as the API makes them. The rest is a hash:
+-- a script has no source of randomness.
 local function new_id(entry)
   local nth = redis.call('HINCRBY', TOTALS, 'adopted', 1)
   local hash = redis.sha1hex(time[1] .. ' ' .. time[2] .. ' ' .. nth .. ' ' .. entry)
-  local ms = string.format('%012x', now)
+  local ms, fraction = string.format('%012x', now), string.format('%03x', math.floor(time[2] % 1000 * 4.096))
   local variant = string.format('%x', 8 + tonumber(string.sub(hash, 1, 1), 16) % 4)
-  return string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. string.sub(hash, 2, 4) .. '-'
-    .. variant .. string.sub(hash, 5, 7) .. '-' .. string.sub(hash, 8, 19)
+  return string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
+    .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
 end
 
 local function adopt(entry, lane)
