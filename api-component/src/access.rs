@@ -11,7 +11,7 @@ use crate::error::ApiError;
 const CLIENT_ADDRESS: &str = "spin-client-addr";
 
 /// Where Spin says what the client asked for.
-const FULL_URL: &str = "spin-full-url";
+pub(crate) const FULL_URL: &str = "spin-full-url";
 
 /// What proxies add. Behind one, the client's address is the proxy's, and says nothing of the client.
 const PROXY_HEADERS: [&str; 9] = [

@@ -68,3 +68,8 @@ fn flags(answer: &mut Answer) -> Result<Vec<bool>, UnexpectedAnswer> {
 fn milliseconds(duration: std::time::Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
+
+/// A hash as the scripts and the names of keys have it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,7 +1,7 @@
 use std::{fmt::Display, time::Duration};
 
 use email_queue::{
-    EmailId, Invalid, State,
+    EmailId, State,
     email::schedule,
     redis::Redis,
     transition::{self, Changed},
@@ -35,7 +35,7 @@ pub(crate) async fn reschedule<R: Redis<Error: Display>>(
 ) -> Result<Response, ApiError> {
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let body = read_json(&context.parts.headers, body, context.settings.max_body_bytes).await?;
-    let due = schedule::read_change(&body, Timestamp::now()).map_err(|invalid: Invalid| ApiError::from(invalid))?;
+    let due = schedule::read_change(&body, Timestamp::now())?;
     let changed = transition::reschedule(&context.settings.queue, id, due).run(context.redis).await?;
     answer(id, changed, |state| format!("The email is {state}; only one that is scheduled can be given another time."))
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{ENQUEUE, milliseconds};
+use super::{ENQUEUE, hex, milliseconds};
 use crate::{
     EmailId, Lane, Queue,
     redis::{Answer, Call, UnexpectedAnswer},
@@ -52,10 +52,6 @@ impl Idempotency {
         let request = digests.into_iter().fold(Sha256::new(), Digest::chain_update).finalize();
         Self { key: hex(&key), request: hex(&request) }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The answer to [`enqueue`].

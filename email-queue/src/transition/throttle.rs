@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::THROTTLE;
+use super::{THROTTLE, hex};
 use crate::{Queue, redis::Call};
 
 /// How a client stands with its limit.
@@ -19,7 +19,7 @@ pub struct Throttled {
 /// Counts a request of a client against its limit per second. Counted in Redis, so that it holds over all instances of
 /// the API. `client` is its API key; Redis sees a hash of it.
 pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
-    let client: String = Sha256::digest(client).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let client = hex(&Sha256::digest(client)[..16]);
     let call = Call::script(&THROTTLE, queue, |answer| {
         Ok(Throttled {
             allowed: answer.flag()?,

@@ -2,10 +2,8 @@
 
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use crate::error::ApiError;
+use crate::{access::FULL_URL, error::ApiError};
 
-/// Where Spin says which URL was asked for.
-const FULL_URL: &str = "spin-full-url";
 /// Where a proxy that ends TLS says so. Without it, clients behind one would be sent from `https` to `http`.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
