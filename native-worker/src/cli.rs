@@ -17,6 +17,7 @@ const TRANSPORT_HELP: &str = "\
 Where emails go, as a URL:
   log:                   prints each on standard output
   file:DIR               writes each into DIR as <id>.eml
+  null:                  sends none, counts them as sent; for measuring
   smtp://[user:password@]host[:port]
                          SMTP, with STARTTLS where the server offers it;
                          port 587 with a user, 25 without

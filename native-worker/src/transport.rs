@@ -2,10 +2,12 @@
 //!
 //! - `log`: printed, for development;
 //! - `file`: one file each;
+//! - `null`: counted and not sent, for measuring;
 //! - `smtp`: an SMTP server, which may accept an email for some recipients only.
 
 mod file;
 mod log;
+mod null;
 pub mod smtp;
 
 use std::{
@@ -23,6 +25,7 @@ use email_queue::{Email, EmailId, email::Mailbox};
 use crate::config::InvalidConfig;
 use file::FileTransport;
 use log::LogTransport;
+use null::NullTransport;
 use smtp::{SmtpConfig, SmtpTransport};
 
 /// Which transport, and how it is set up. Printed without secrets.
@@ -32,6 +35,8 @@ pub enum TransportConfig {
     Log,
     /// `file:DIR` writes each email into a file `<id>.eml` of this directory, which is made if need be.
     File(PathBuf),
+    /// `null:` counts emails and sends none.
+    Null,
     /// `smtp://` and `smtps://`.
     Smtp(Box<SmtpConfig>),
 }
@@ -58,6 +63,9 @@ impl TransportConfig {
         if matches!(url, "log:" | "log://" | "log") {
             return Ok(Self::Log);
         }
+        if matches!(url, "null:" | "null://" | "null") {
+            return Ok(Self::Null);
+        }
         if let Some(path) = url.strip_prefix("file:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             if path.is_empty() {
@@ -74,6 +82,7 @@ impl fmt::Display for TransportConfig {
         match self {
             Self::Log => f.write_str("log:"),
             Self::File(directory) => write!(f, "file:{}", directory.display()),
+            Self::Null => f.write_str("null:"),
             Self::Smtp(smtp) => smtp.fmt(f),
         }
     }
@@ -83,6 +92,7 @@ impl fmt::Display for TransportConfig {
 pub(crate) enum Transport {
     Log(LogTransport),
     File(FileTransport),
+    Null(NullTransport),
     Smtp(SmtpTransport),
 }
 
@@ -92,6 +102,7 @@ impl Transport {
         Ok(match config {
             TransportConfig::Log => Self::Log(LogTransport),
             TransportConfig::File(directory) => Self::File(FileTransport::open(directory).await?),
+            TransportConfig::Null => Self::Null(NullTransport::default()),
             TransportConfig::Smtp(config) => Self::Smtp(SmtpTransport::open(config)?),
         })
     }
@@ -101,14 +112,19 @@ impl Transport {
         match self {
             Self::Log(log) => log.deliver(outgoing).await,
             Self::File(file) => file.deliver(outgoing).await,
+            Self::Null(null) => null.deliver(outgoing),
             Self::Smtp(smtp) => smtp.deliver(outgoing).await,
         }
     }
 
     /// Says goodbye to whoever is connected. Takes a second at the most.
     pub(crate) async fn close(&self) {
-        if let Self::Smtp(smtp) = self {
-            smtp.close().await;
+        match self {
+            Self::Log(_) | Self::File(_) => {}
+            Self::Null(null) => {
+                tracing::warn!(emails = null.discarded(), "the transport null: sent none of these emails")
+            }
+            Self::Smtp(smtp) => smtp.close().await,
         }
     }
 }
@@ -191,6 +207,7 @@ mod tests {
         assert_eq!(parse("log:").unwrap().to_string(), "log:");
         assert_eq!(parse("file:.data/outbox").unwrap().to_string(), "file:.data/outbox");
         assert_eq!(parse("file:///var/mail").unwrap().to_string(), "file:/var/mail");
+        assert_eq!(parse("null:").unwrap().to_string(), "null:");
         assert_eq!(parse("smtp://relay.example").unwrap().to_string(), "smtp://relay.example:25");
     }
 

@@ -270,6 +270,21 @@ async fn emails_are_printed_or_written_to_files_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn emails_can_be_counted_and_not_sent_for_measuring() {
+    let queue = Queue::start();
+    queue.push(&short("a@b.example", "hello"));
+    queue.push(&short("c@d.example", "there"));
+    let mut worker = queue.worker("null:", &["--drain"]);
+    assert!(worker.wait(DEADLINE).await.success());
+    let lines = worker.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("sent none of these emails") && line.contains("emails=2")),
+        "{lines:?}"
+    );
+    assert_eq!(queue.ids().len(), 2, "what happened to them can be looked up");
+}
+
+#[tokio::test]
 async fn settings_that_cannot_be_used_are_one_clear_line() {
     let queue = Queue::start();
     for (transport, flags, expected) in [
