@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use redis::{Commands, Connection, FromRedisValue, RedisResult};
-use testkit::{DEADLINE, RedisServer, eventually};
+use testkit::{DEADLINE, RedisServer, eventually, record};
 
 use crate::Worker;
 
@@ -22,10 +22,9 @@ impl Records {
         // All at one moment, because emails move from one to the other.
         let mut sizes = redis::pipe();
         sizes.atomic();
-        for set in ["waiting:high", "waiting:normal", "waiting:low", "scheduled", "sending"] {
-            sizes.zcard(format!("emails:{set}"));
-        }
-        read::<Vec<usize>>(sizes.query(&mut self.redis)).into_iter().sum()
+        sizes.hmget("emails:waiting", &["high", "normal", "low"]).zcard("emails:scheduled").zcard("emails:sending");
+        let (waiting, scheduled, sending): (Vec<Option<usize>>, usize, usize) = read(sizes.query(&mut self.redis));
+        waiting.into_iter().flatten().sum::<usize>() + scheduled + sending
     }
 
     /// Waits until each email is sent, failed or canceled.
@@ -38,7 +37,7 @@ impl Records {
 
     /// How many emails are in which state.
     pub fn states(&mut self) -> BTreeMap<String, usize> {
-        let ids: Vec<String> = read(self.redis.zrange("emails:index", 0, -1));
+        let ids = record::ids(&mut self.redis);
         let mut states = BTreeMap::new();
         for id in ids {
             *states.entry(self.field(&id, "state").unwrap_or_default()).or_default() += 1;
@@ -60,14 +59,13 @@ impl Records {
     /// The emails that Redis takes to be in the hand of this worker.
     pub fn held_by(&mut self, worker: &Worker) -> Vec<String> {
         let process = format!(":{}:", worker.process.id());
-        let mut ids: Vec<String> = read(self.redis.zrange("emails:sending", 0, -1));
-        ids.retain(|id| self.field(id, "worker").is_some_and(|name| name.contains(&process)));
-        ids
+        let holders: BTreeMap<String, String> = read(self.redis.hgetall("emails:holders"));
+        holders.into_iter().filter(|(_, worker)| worker.contains(&process)).map(|(id, _)| id).collect()
     }
 
-    /// A field of an email's record.
+    /// A field of an email's record; a number that is 0 is none.
     pub fn field(&mut self, id: &str, field: &str) -> Option<String> {
-        read(self.redis.hget(format!("emails:email:{id}"), field))
+        record::field(&mut self.redis, id, field)
     }
 
     /// How many entries the list of the normal lane has.

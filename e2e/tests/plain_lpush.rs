@@ -4,7 +4,7 @@
 
 use e2e::{Api, Mail, Worker};
 use serde_json::{Value, json};
-use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
+use testkit::{DEADLINE, RedisServer, SmtpServer, eventually, record};
 
 fn redis() -> RedisServer {
     RedisServer::builder().without_persistence().start()
@@ -16,7 +16,7 @@ fn push(redis: &RedisServer, list: &str, entry: impl AsRef<[u8]>) {
 
 /// The ids of all emails that Redis knows, oldest first.
 fn ids(redis: &RedisServer) -> Vec<String> {
-    redis::cmd("ZRANGE").arg("emails:index").arg(0).arg(-1).query(&mut redis.connection()).unwrap()
+    record::ids(&mut redis.connection())
 }
 
 /// The ids of the dead letters with what had been pushed.
@@ -24,7 +24,7 @@ fn dead_letters(redis: &RedisServer) -> Vec<(String, Vec<u8>)> {
     let mut connection = redis.connection();
     let ids: Vec<String> = redis::cmd("ZRANGE").arg("emails:failed").arg(0).arg(-1).query(&mut connection).unwrap();
     let raw = |id: String| {
-        let raw = redis::cmd("HGET").arg(format!("emails:email:{id}")).arg("email").query(&mut connection).unwrap();
+        let raw = record::email(&mut connection, &id).unwrap();
         (id, raw)
     };
     ids.into_iter().map(raw).collect()

@@ -1,28 +1,35 @@
 use std::str::FromStr;
 
-use crate::{EmailId, Lane};
+use crate::Lane;
 
 /// A queue, which is a name, and the Redis keys that belong to it. No other code makes up a key.
 ///
 /// | key | type | holds | lives |
 /// |---|---|---|---|
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
-/// | `<q>:email:<id>` | hash | the record of an email: the email as JSON, `state`, `lane`, times, counters | until forgotten |
-/// | `<q>:waiting:<lane>` | sorted set | id → when listed, for emails on that lane's list and not claimed | until claimed |
+/// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
+/// | `<q>:failure:<id>` | hash | `error` of the last attempt, `accepted`: who has the email already | until sent or forgotten |
+/// | `<q>:waiting` | hash | how many wait per lane, and the last places given at its end and its front | for ever |
+/// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
+/// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
 /// | `<q>:sending` | sorted set | id → end of the lease | until finished |
+/// | `<q>:holders` | hash | id → worker that has it in hand | until finished |
 /// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
 /// | `<q>:finished` | sorted set | id → when to forget it | for the retention |
 /// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
 /// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
-/// | `<q>:index` | sorted set | every id known, all with score 0, so in the order of ids | until forgotten |
+/// | `<q>:index` | sorted set | the first ids of the sets that follow, in order | while any of them is known |
+/// | `<q>:index:<id>` | sorted set | about 64 ids, from this one on, in order: together every id known | until forgotten |
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
 /// | `<q>:workers` | sorted set | worker → last sign of life | for a minute of silence |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
-/// | `<q>:sweep` | string | present while a worker has the turn to sweep | for a second |
+/// | `<q>:sweep` | string | present while there is nothing to sweep, or a worker has the turn | for up to a minute |
 ///
-/// All times are ms since 1970 by the clock of Redis. The scripts spell the same names in `lua/prelude.lua`; a test
+/// All times are ms since 1970 by the clock of Redis. What there is one of for each email that waits is kept in small
+/// pieces, which Redis packs: a million emails take 40 bytes each in `waiting` and in `index` instead of 140, and no
+/// more time than ten. The scripts spell the same names in `lua/prelude.lua`; a test
 /// holds both against what is really in Redis.
 ///
 /// The worker can be pointed at any list name, such as one that other programs push to already. On Redis Cluster use a
@@ -52,10 +59,9 @@ impl Queue {
         Lane::ALL.map(|lane| self.list(lane))
     }
 
-    /// The record of an email.
-    #[must_use]
-    pub fn record(&self, id: EmailId) -> String {
-        format!("{}:email:{id}", self.0)
+    /// Whose absence says that there is something to sweep.
+    pub(crate) fn sweep(&self) -> String {
+        format!("{}:sweep", self.0)
     }
 }
 

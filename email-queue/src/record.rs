@@ -1,11 +1,14 @@
 //! What Redis knows of one email.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 
 use crate::{
     Email, EmailId, Lane, Queue, State, Submission,
     email::Mailbox,
     redis::{Answer, Call, UnexpectedAnswer},
+    transition::READ,
 };
 
 /// The record of an email.
@@ -40,32 +43,76 @@ impl Record {
 
 /// Reads the record of an email; `None` when there is none with that id, or none any more.
 pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
-    let call = Call::plain("HMGET", record).argument(queue.record(id));
-    FIELDS.into_iter().fold(call, Call::argument)
+    Call::script(&READ, queue, |answer| if answer.is_empty() { Ok(None) } else { record(answer).map(Some) }).number(id)
 }
 
-/// The fields of the hash that make a [`Record`], in the order in which [`record`] reads them.
-pub(crate) const FIELDS: [&str; 8] = ["state", "lane", "created", "due", "finished", "attempts", "error", "email"];
+/// Takes a record and its last error off an answer.
+pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
+    let (header, json) = split(answer.bytes()?)?;
+    let error = answer.optional_text()?;
+    let (mut due, mut finished) = (None, None);
+    match header.state {
+        State::Scheduled | State::Delayed => due = Some(timestamp(header.when)?),
+        State::Sent | State::Failed | State::Canceled => finished = Some(timestamp(header.when)?),
+        State::Queued | State::Sending => {}
+    }
+    let Header { state, attempts, lane, created, .. } = header;
+    Ok(Record { state, lane, created, due, finished, attempts, error, json })
+}
 
-pub(crate) fn record(answer: &mut Answer) -> Result<Option<Record>, UnexpectedAnswer> {
-    let Some(state) = answer.optional()? else {
-        for _ in &FIELDS[1..] {
-            answer.next()?;
-        }
-        return Ok(None);
+/// The line in front of an email; `lua/record.lua` says what its columns are.
+pub(crate) struct Header {
+    pub(crate) state: State,
+    pub(crate) attempts: u32,
+    pub(crate) when: i64,
+    pub(crate) lane: Lane,
+    pub(crate) created: Timestamp,
+}
+
+/// Parts a record into its header and the email.
+pub(crate) fn split(mut record: Vec<u8>) -> Result<(Header, Vec<u8>), UnexpectedAnswer> {
+    let end = record.iter().position(|&byte| byte == b'\n').ok_or(UnexpectedAnswer)?;
+    let line = std::str::from_utf8(&record[..end]).map_err(|_| UnexpectedAnswer)?;
+    let mut columns = line.split_ascii_whitespace();
+    let header = Header {
+        state: column(&mut columns)?,
+        when: column(&mut columns)?,
+        attempts: column(columns.by_ref().skip(1))?,
+        lane: column(columns.by_ref().skip(1))?,
+        created: timestamp(column(&mut columns)?)?,
     };
-    Ok(Some(Record {
-        state,
-        lane: answer.optional()?.unwrap_or_default(),
-        created: timestamp(answer)?.ok_or(UnexpectedAnswer)?,
-        due: timestamp(answer)?,
-        finished: timestamp(answer)?,
-        attempts: answer.optional()?.unwrap_or(0),
-        error: answer.optional_text()?,
-        json: answer.bytes()?,
-    }))
+    // In place: an email may be large.
+    record.drain(..=end);
+    Ok((header, record))
 }
 
-fn timestamp(answer: &mut Answer) -> Result<Option<Timestamp>, UnexpectedAnswer> {
-    answer.optional()?.map(Timestamp::from_millisecond).transpose().map_err(|_| UnexpectedAnswer)
+fn column<'a, T: FromStr>(mut columns: impl Iterator<Item = &'a str>) -> Result<T, UnexpectedAnswer> {
+    columns.next().and_then(|column| column.parse().ok()).ok_or(UnexpectedAnswer)
+}
+
+fn timestamp(ms: i64) -> Result<Timestamp, UnexpectedAnswer> {
+    Timestamp::from_millisecond(ms).map_err(|_| UnexpectedAnswer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_header_and_the_email_whatever_is_in_it() {
+        for retention in ["", " 3600000"] {
+            let record = format!("delayed   1764000000001 00004 0003 01 low    1764000000000{retention}\n{{\n}}");
+            let (header, json) = split(record.into()).unwrap();
+            assert_eq!((header.state, header.attempts, header.lane), (State::Delayed, 3, Lane::Low));
+            assert_eq!((header.when, header.created.as_millisecond()), (1_764_000_000_001, 1_764_000_000_000));
+            assert_eq!(json, b"{\n}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        for record in ["", "\n", "sent\n{}", "unknown   1 00004 0003 01 low    1\n{}", "sent 0 0 0 0 low 1"] {
+            assert!(split(record.into()).is_err(), "{record}");
+        }
+    }
 }

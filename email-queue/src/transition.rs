@@ -35,7 +35,7 @@ pub use finish::{Finish, Outcome, finish};
 pub use list::{Cursor, Listed, Page, list};
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
-pub use sweep::{Sweep, Swept, sweep};
+pub use sweep::{Sweep, Swept, sweep, sweep_is_due};
 pub use throttle::{Throttled, throttle};
 
 use crate::{

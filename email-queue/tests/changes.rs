@@ -190,6 +190,28 @@ fn a_cursor_need_not_exist() {
 }
 
 #[test]
+fn ids_that_come_out_of_order_are_listed_in_order() {
+    let q = TestQueue::start();
+    let mut ids: Vec<_> = (0..1000).map(|_| EmailId::new()).collect();
+    // As from two hosts, one of them behind, and each a little out of order.
+    let (early, late) = ids.split_at(500);
+    for (early, late) in early.chunks(7).zip(late.chunks(7)) {
+        q.enqueue_as(&late.iter().rev().copied().collect::<Vec<_>>(), Lane::Normal, None);
+        early.iter().for_each(|id| q.enqueue_as(&[*id], Lane::Normal, None));
+    }
+    assert_eq!(q.index(), ids);
+    ids.reverse();
+    let mut cursor = Cursor::Newest;
+    for expected in ids.chunks(90) {
+        let (listed, more) = page(&q, 90, cursor, None);
+        assert_eq!((listed.as_slice(), more), (expected, expected.last() != ids.last()));
+        cursor = Cursor::After(*expected.last().unwrap());
+    }
+    let (newer, more) = page(&q, 90, Cursor::Before(ids[500]), None);
+    assert_eq!((newer.as_slice(), more), (&ids[410..500], true));
+}
+
+#[test]
 fn emails_can_be_listed_by_state_over_any_number_of_others() {
     let q = TestQueue::start();
     let wanted = [q.enqueue_due(Lane::Normal, Some(later(60))), {

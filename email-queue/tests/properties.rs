@@ -5,7 +5,7 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -22,6 +22,7 @@ use support::{LONG, TestQueue, eager};
 #[derive(Debug, Clone)]
 enum Step {
     Enqueue(Lane),
+    EnqueueBatch(Lane, usize),
     Schedule(Lane),
     PushJson(Lane),
     Pop,
@@ -53,11 +54,12 @@ fn step() -> impl Strategy<Value = Step> {
     let end = prop::sample::select(vec![End::Sent, End::Delayed, End::Failed, End::Scheduled]);
     prop_oneof![
         4 => lane.clone().prop_map(Step::Enqueue),
+        1 => (lane.clone(), 2..20usize).prop_map(|(lane, count)| Step::EnqueueBatch(lane, count)),
         1 => lane.clone().prop_map(Step::Schedule),
         1 => lane.prop_map(Step::PushJson),
         2 => Just(Step::Pop),
         1 => Just(Step::ClaimPopped),
-        4 => (1..4usize, any::<bool>()).prop_map(|(max, dies)| Step::Claim { max, dies }),
+        4 => (prop_oneof![3 => 1..4usize, 1 => 4..20usize], any::<bool>()).prop_map(|(max, dies)| Step::Claim { max, dies }),
         4 => (any::<usize>(), end).prop_map(|(nth, end)| Step::Finish(nth, end)),
         1 => any::<usize>().prop_map(Step::Extend),
         1 => any::<usize>().prop_map(Step::Release),
@@ -81,6 +83,7 @@ impl World<'_> {
         let soon = || Some(Timestamp::now() + Duration::from_millis(3));
         match step {
             Step::Enqueue(lane) => self.accepted.push(self.q.enqueue(*lane)),
+            Step::EnqueueBatch(lane, count) => self.accepted.extend(self.q.enqueue_batch(*lane, *count)),
             Step::Schedule(lane) => self.accepted.push(self.q.enqueue_due(*lane, soon())),
             Step::PushJson(lane) => {
                 self.q.push(&self.q.queue.list(*lane), "{}");
@@ -130,17 +133,20 @@ impl World<'_> {
 
     /// Every id known, with its state, after checking that it is where its state says and nowhere else.
     fn check_places(&self) -> BTreeMap<EmailId, State> {
-        let name = self.q.queue.name();
-        let ids = |set: &str| -> Vec<EmailId> {
-            let ids: Vec<String> = self.q.redis(&format!("ZRANGE {name}:{set} 0 -1"));
-            ids.iter().map(|id| id.parse().unwrap()).collect()
-        };
         let mut places: BTreeMap<EmailId, Vec<&str>> = BTreeMap::new();
-        let sets = ["waiting:high", "waiting:normal", "waiting:low", "sending", "scheduled", "finished", "failed"];
-        for set in sets {
-            ids(set).into_iter().for_each(|id| places.entry(id).or_default().push(set));
+        for (lane, set) in Lane::ALL.into_iter().zip(["waiting:high", "waiting:normal", "waiting:low"]) {
+            self.q.waiting(lane).into_iter().for_each(|id| places.entry(id).or_default().push(set));
         }
-        let index = ids("index");
+        for set in ["sending", "scheduled", "finished", "failed"] {
+            self.q.ids(set).into_iter().for_each(|id| places.entry(id).or_default().push(set));
+        }
+        let holders: BTreeSet<String> = self.q.redis(&format!("HKEYS {}:holders", self.q.queue.name()));
+        assert_eq!(
+            holders,
+            self.q.ids("sending").iter().map(EmailId::to_string).collect(),
+            "somebody has what is sent"
+        );
+        let index = self.q.index();
         assert_eq!(index.len(), places.len(), "the index knows all and nothing else");
         index
             .into_iter()
@@ -180,7 +186,7 @@ thread_local! {
 static CASE: AtomicUsize = AtomicUsize::new(0);
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn an_email_is_in_one_place_and_comes_to_an_end(steps in prop::collection::vec(step(), 1..60)) {

@@ -42,6 +42,31 @@ fn a_lane_is_first_in_first_out_and_high_comes_before_normal_before_low() {
 }
 
 #[test]
+fn a_million_emails_would_cost_little_more_than_their_json() {
+    let q = TestQueue::start();
+    let used = || -> f64 {
+        let info: String = q.redis("INFO memory");
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        used.trim().parse().unwrap()
+    };
+    q.enqueue_batch(Lane::Normal, 100);
+    let (before, count) = (used(), 20_000);
+    (0..count / 100).for_each(|_| drop(q.enqueue_batch(Lane::Normal, 100)));
+    let each = (used() - before) / f64::from(count) - EMAIL.len() as f64;
+    assert!(each < 400.0, "{each} bytes beyond the JSON");
+}
+
+#[test]
+fn a_large_batch_waits_in_order() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_batch(Lane::Low, 2500);
+    assert_eq!(q.waiting(Lane::Low), ids);
+    assert_eq!(q.claim_ids(1200), ids[..1200]);
+    assert_eq!(q.waiting(Lane::Low), ids[1200..]);
+    assert_eq!(q.claim_ids(3000), ids[1200..]);
+}
+
+#[test]
 fn enqueueing_the_same_id_again_changes_nothing() {
     let q = TestQueue::start();
     let email = new_email();
@@ -150,7 +175,8 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     assert_eq!(q.record(id), None);
     let mut left: Vec<String> = q.redis("KEYS emails*");
     left.retain(|key| key != "emails:sweep");
-    assert_eq!(left, ["emails:totals"]);
+    left.sort();
+    assert_eq!(left, ["emails:totals", "emails:waiting"]);
 }
 
 #[test]

@@ -41,11 +41,15 @@ pub(crate) async fn fetch(
 ) -> Ended {
     let mut blocking = Blocking::new(&shared.redis, &shared.waiting, &shared.config.queue);
     let mut failures = 0;
+    // Whether BRPOP has just waited for nothing: then a claim would find nothing either.
+    let mut empty = false;
     loop {
         let Some(mut permits) = free_permits(shared, stop).await else { return Ended::Stopped };
-        let Some(mut claimed) = claim_some(shared, permits.num_permits(), None, stop).await else {
-            return Ended::Stopped;
-        };
+        let mut claimed = Vec::new();
+        if !std::mem::take(&mut empty) || shared.config.drain {
+            let Some(some) = claim_some(shared, permits.num_permits(), None, stop).await else { return Ended::Stopped };
+            claimed = some;
+        }
         if claimed.is_empty() {
             if shared.config.drain && is_drained(shared).await {
                 return Ended::Drained;
@@ -54,7 +58,10 @@ pub(crate) async fn fetch(
                 return Ended::Stopped;
             }
             match blocking.pop(if shared.config.drain { WAIT_DRAINING } else { WAIT }).await {
-                Ok(None) => failures = 0,
+                Ok(None) => {
+                    failures = 0;
+                    empty = true;
+                }
                 Ok(Some(popped)) => {
                     failures = 0;
                     claimed = claim_popped(shared, permits.num_permits(), popped, give_up).await;

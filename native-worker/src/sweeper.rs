@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use email_queue::transition::{Swept, sweep};
+use email_queue::{
+    redis::CallError,
+    transition::{Swept, sweep, sweep_is_due},
+};
+use redis::RedisError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -11,15 +15,15 @@ use crate::{
     worker::Shared,
 };
 
-/// How long after one sweep the next begins, unless there is more to do at once. All workers sweep; Redis gives the
-/// turn to one.
+/// How often is asked whether there is something to sweep, unless there is more to do at once. All workers ask; Redis
+/// gives the turn to one.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until `stop`.
 pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
     let mut failures = 0;
     loop {
-        let pause = match sweep(&shared.config.queue, shared.config.sweep).run(&shared.redis).await {
+        let pause = match sweep_if_due(shared).await {
             Ok(swept) => {
                 failures = 0;
                 tell(&swept);
@@ -38,6 +42,15 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
     }
 }
 
+/// Asking costs an idle Redis one command, a sweep about fifteen.
+async fn sweep_if_due(shared: &Shared) -> Result<Swept, CallError<RedisError>> {
+    if sweep_is_due(&shared.config.queue).run(&shared.redis).await? {
+        sweep(&shared.config.queue, shared.config.sweep).run(&shared.redis).await
+    } else {
+        Ok(Swept::default())
+    }
+}
+
 fn tell(swept: &Swept) {
     if swept.recovered + swept.relisted > 0 {
         let Swept { recovered, relisted, .. } = swept;
@@ -49,5 +62,7 @@ fn tell(swept: &Swept) {
             "gave up emails with which too many workers died; they are dead letters"
         );
     }
-    tracing::debug!(?swept, "swept");
+    if swept.turn {
+        tracing::debug!(?swept, "swept");
+    }
 }

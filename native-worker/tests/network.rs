@@ -24,11 +24,13 @@ async fn a_brpop_on_a_connection_that_has_gone_silent_is_noticed_and_the_email_i
     // An id, as the API lists it: what the silent BRPOP takes off the list is then still in the record.
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let mut redis = queue.redis.connection();
+    let record = format!("queued    5000000000001 00000 0000 00 normal 1764000000000\n{}", short("a@b.example", "hi"));
     redis::pipe()
         .atomic()
-        .hset(format!("emails:email:{id}"), "email", short("a@b.example", "hi"))
-        .hset_multiple(format!("emails:email:{id}"), &[("lane", "normal"), ("created", "1"), ("state", "queued")])
-        .zadd("emails:waiting:normal", id, 1)
+        .set(format!("emails:email:{id}"), record)
+        .hset_multiple("emails:waiting", &[("normal", 1), ("normal:last", 1)])
+        .zadd("emails:waiting:normal", "50000000000", 50_000_000_000_u64)
+        .hset("emails:waiting:normal:50000000000", "01", id)
         .lpush("emails", id)
         .exec(&mut redis)
         .unwrap();

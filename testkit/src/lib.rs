@@ -6,6 +6,7 @@
 //! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
 //! - [`ports`]: a port nobody listens on, for servers that cannot choose one themselves.
 //! - [`redis_server`]: a Redis of one's own, which can be killed, started again and frozen.
+//! - [`mod@record`]: what Redis holds of an email.
 //! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
 //! - [`process`]: a child process whose output is captured and can be waited for.
 //! - [`received`]: an email as a server received it, whichever of the two servers below that was.
@@ -24,6 +25,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod received;
+pub mod record;
 pub mod redis_server;
 #[cfg(test)]
 mod smtp_client;

@@ -6,19 +6,20 @@
 -- Reply    {1} canceled; {0} there is no such email; {2, state} it is too late: nothing was changed
 -- Its entry may stay on the list: a claim drops it.
 
-local id, record = ARGV[1], record_of(ARGV[1])
-local fields = redis.call('HMGET', record, 'state', 'lane', 'retention')
-local state = fields[1]
-if not state then return {0} end
-if state == 'queued' then
-  redis.call('ZREM', waiting_in(fields[2]), id)
-elseif state == 'scheduled' or state == 'delayed' then
+local id = ARGV[1]
+local header = header_of(id)
+if not header then return {0} end
+local state = state_of(header)
+if state == QUEUED then
+  leave({[lane_of(header)] = {when_of(header)}})
+elseif state == SCHEDULED_STATE or state == DELAYED then
   redis.call('ZREM', SCHEDULED, id)
 else
-  return {2, state}
+  return {2, string.match(state, '%a+')}
 end
-redis.call('HSET', record, 'state', 'canceled', 'finished', now)
-redis.call('HDEL', record, 'due')
-redis.call('ZADD', FINISHED, now + (tonumber(fields[3]) or ARGV[2]), id)
+move(id, CANCELED, NOW)
+local retention = retention_of(header) or tonumber(ARGV[2])
+redis.call('ZADD', FINISHED, text_of(now + retention), id)
+sweep_within(retention)
 count('canceled', 1)
 return {1}

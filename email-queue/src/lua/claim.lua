@@ -9,17 +9,17 @@
 -- ARGV[4]  how many bytes of JSON at the most; the first email is given whatever its size
 -- ARGV[5]  list and
 -- ARGV[6]  entry that BRPOP just returned, claimed before any other; both '' for none
--- Reply    per email: id, claim, attempts before this one, when it was accepted in ms since 1970, recipients already
---          served as a JSON array or '', email
+-- Reply    per email: id, claim, recipients already served as a JSON array or '', its record as it was before
 --
 -- `claim` counts how often the email was claimed. Whoever reports its outcome must name it: it tells a worker whose
 -- lease was taken over from the one that took it.
 -- An entry that is no id was pushed by some other program with a plain LPUSH. It gets a record here, and is from now
 -- on as safe as any other email. Whether it can be read as an email is for the worker to find out.
 
-local worker, lease = ARGV[1], tonumber(ARGV[2])
+local worker, lease_ends = ARGV[1], text_of(now + ARGV[2])
 local max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local reply, claimed, bytes = {}, 0, 0
+local places, leases, holders = {}, {}, {}
 -- No API accepts more; a worker that read it would only risk its memory.
 local LARGEST = 40 * 1024 * 1024
 
@@ -38,34 +38,44 @@ local function new_id(entry)
     .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
 end
 
+-- Gives a record to an entry of some other program, and returns its id and the record; nil when it is buried at once.
 local function adopt(entry, lane)
   local id = new_id(entry)
-  redis.call('HSET', record_of(id), 'email', entry, 'lane', lane, 'created', now, 'state', 'queued')
-  redis.call('ZADD', INDEX, 0, id)
-  return id
+  create(id, QUEUED, text_of(0), lane, '', entry)
+  index({id})
+  if #entry <= LARGEST then return id, redis.call('GET', record_of(id)) end
+  bury(id, 'larger than 40 MiB')
+  count('failed', 1)
 end
 
 local function take(entry, lane)
-  local id = entry
-  if not is_id(entry) then
-    id = adopt(entry, lane)
-    if #entry > LARGEST then
-      bury(id, 'larger than 40 MiB')
-      count('failed', 1)
+  local id, record = entry, #entry == 36 and redis.call('GET', record_of(entry))
+  if record then
+    if state_of(record) ~= QUEUED then return end
+    local its_lane = lane_of(record)
+    local places_of_lane = places[its_lane]
+    if not places_of_lane then
+      places_of_lane = {}
+      places[its_lane] = places_of_lane
     end
+    places_of_lane[#places_of_lane + 1] = when_of(record)
+  elseif not is_id(entry) then
+    id, record = adopt(entry, lane)
   end
-  local record = record_of(id)
-  local fields = redis.call('HMGET', record, 'state', 'lane', 'attempts', 'created', 'accepted', 'email')
-  if fields[1] ~= 'queued' then return end
-  redis.call('ZREM', waiting_in(fields[2]), id)
-  redis.call('ZADD', SENDING, now + lease, id)
-  redis.call('HSET', record, 'state', 'sending', 'worker', worker)
-  local claim = redis.call('HINCRBY', record, 'claims', 1)
-  claimed = claimed + 1
-  bytes = bytes + #fields[6]
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3] = id, claim, tonumber(fields[3] or 0)
-  reply[n + 4], reply[n + 5], reply[n + 6] = tonumber(fields[4]), fields[5] or '', fields[6]
+  if not record then return end
+  local claim, attempts, counted = 1, 0, CLAIMED_ONCE
+  if counters_of(record) ~= NEW then
+    claim, attempts = (claims_of(record) + 1) % 100000, attempts_of(record)
+    counted = counters(claim, attempts, recovered_of(record))
+  end
+  move(id, SENDING_STATE, NOW, counted)
+  claimed, bytes = claimed + 1, bytes + #record - string.find(record, '\n', 50, true)
+  local n = 2 * claimed
+  leases[n - 1], leases[n], holders[n - 1], holders[n] = lease_ends, id, id, worker
+  n = #reply
+  reply[n + 1], reply[n + 2] = id, claim
+  reply[n + 3] = attempts > 0 and redis.call('HGET', failure_of(id), 'accepted') or ''
+  reply[n + 4] = record
 end
 
 write_though_full()
@@ -80,11 +90,26 @@ end
 -- Bounds how long Redis is kept busy where the list holds nothing but dropped entries; BRPOP then leads on.
 local looks = max + 1000
 for _, lane in ipairs(LANES) do
+  local list, at_once = list_of(lane), 1
   while claimed < max and bytes < max_bytes and looks > 0 do
-    local entry = redis.call('RPOP', list_of(lane))
-    if not entry then break end
-    looks = looks - 1
-    take(entry, lane)
+    local entries = redis.call('RPOP', list, math.min(at_once, max - claimed, looks))
+    if not entries then break end
+    looks = looks - #entries
+    -- Ids are small; what other programs push may be large, and is taken one by one.
+    at_once = is_id(entries[#entries]) and 100 or 1
+    for i, entry in ipairs(entries) do
+      if bytes >= max_bytes then
+        for j = #entries, i, -1 do redis.call('RPUSH', list, entries[j]) end
+        break
+      end
+      take(entry, lane)
+    end
   end
+end
+if claimed > 0 then
+  leave(places)
+  call_with('ZADD', SENDING, leases)
+  call_with('HSET', HOLDERS, holders)
+  sweep_within(tonumber(ARGV[2]))
 end
 return reply

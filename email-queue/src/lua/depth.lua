@@ -3,9 +3,10 @@
 -- KEYS[1]  the queue
 -- Reply    {waiting in high, normal, low, entries on the lists, sending, scheduled, failed}
 
+local waits = redis.call('HMGET', WAITING, unpack(LANES))
 local reply, entries = {}, 0
 for i, lane in ipairs(LANES) do
-  reply[i] = redis.call('ZCARD', waiting_in(lane))
+  reply[i] = tonumber(waits[i] or 0)
   entries = entries + redis.call('LLEN', list_of(lane))
 end
 reply[4] = entries

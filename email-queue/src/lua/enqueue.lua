@@ -7,10 +7,10 @@
 -- ARGV[3]  idempotency key, hashed; '' for none
 -- ARGV[4]  hash of the request, 64 characters
 -- ARGV[5…] per email: id, lane, due in ms since 1970 (0: now), email as JSON
--- Reply    {1, backlog} accepted
---          {0, backlog} no room: nothing was changed
---          {2, id …}    the same request was accepted before under that key, with these ids: nothing was changed
---          {3}          another request was accepted under that key: nothing was changed
+-- Reply    {1} accepted
+--          {0} no room: nothing was changed
+--          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
+--          {3} another request was accepted under that key: nothing was changed
 -- An id that exists already is left as it is, so that a call whose answer was lost can be repeated.
 
 local limit, retention, key, request = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
@@ -26,33 +26,36 @@ if key ~= '' then
     return reply
   end
 end
+if limit > 0 and redis.call('ZCARD', SCHEDULED) + waiting() + emails > limit then return {0} end
 
-local backlog = redis.call('ZCARD', SCHEDULED)
-for _, lane in ipairs(LANES) do
-  backlog = backlog + redis.call('ZCARD', waiting_in(lane))
-end
-if limit > 0 and backlog + emails > limit then return {0, backlog} end
-
-local accepted, ids = 0, {}
+local ids, known = {}, {}
+-- By lane: its last place, and what is put behind it.
+local last, listed, places = {}, {}, {}
 for i = 5, #ARGV, 4 do
   local id, lane, due, email = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
-  local record = record_of(id)
   ids[#ids + 1] = id
-  if redis.call('EXISTS', record) == 0 then
-    accepted = accepted + 1
-    if due > now then
+  local fresh
+  if due > now then
+    fresh = create(id, SCHEDULED_STATE, text_of(due), lane, retention, email)
+    if fresh then
       redis.call('ZADD', SCHEDULED, due, id)
-      redis.call('HSET', record, 'state', 'scheduled', 'due', due)
-    else
-      list_last(id, lane)
+      sweep_within(due - now)
     end
-    redis.call('HSET', record, 'email', email, 'lane', lane, 'created', now)
-    if retention ~= '' then redis.call('HSET', record, 'retention', retention) end
-    redis.call('ZADD', INDEX, 0, id)
+  else
+    if not last[lane] then last[lane], listed[lane], places[lane] = last_place(lane), {}, {} end
+    local nth = #listed[lane] + 1
+    local place = text_of(last[lane] + nth)
+    fresh = create(id, QUEUED, place, lane, retention, email)
+    if fresh then listed[lane][nth], places[lane][nth] = id, place end
   end
+  if fresh then known[#known + 1] = id end
 end
+for lane, those in pairs(listed) do
+  if those[1] then wait_behind(lane, those, places[lane]) end
+end
+index(known)
 if key ~= '' then
   redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
 end
-count('accepted', accepted)
-return {1, backlog + accepted}
+count('accepted', #known)
+return {1}

@@ -7,12 +7,13 @@
 -- Reply    per email 1, or 0: it is no longer this claim's, nothing was changed for it
 
 write_though_full()
-redis.call('ZADD', WORKERS, now, ARGV[1])
-local reply = {}
+redis.call('ZADD', WORKERS, NOW, ARGV[1])
+local reply, leases, lease_ends = {}, {}, text_of(now + ARGV[2])
 for i = 3, #ARGV, 2 do
-  local fields = redis.call('HMGET', record_of(ARGV[i]), 'state', 'claims')
-  local ours = fields[1] == 'sending' and fields[2] == ARGV[i + 1]
-  if ours then redis.call('ZADD', SENDING, now + ARGV[2], ARGV[i]) end
+  local header = header_of(ARGV[i])
+  local ours = header and state_of(header) == SENDING_STATE and claims_of(header) == tonumber(ARGV[i + 1])
+  if ours then leases[#leases + 1], leases[#leases + 2] = lease_ends, ARGV[i] end
   reply[#reply + 1] = ours and 1 or 0
 end
+call_with('ZADD', SENDING, leases)
 return reply

@@ -1,29 +1,53 @@
--- Begins every script: the names of the keys, and the moves that several transitions share.
+-- Begins every script: the names of the keys, and the clock. build.rs leaves out of each script what it does not use.
 --
 -- KEYS[1] is the queue's name, and the list of its normal lane. All other keys begin with it, so that on Redis Cluster
 -- a queue named `{emails}` has them all in one slot. keys.rs says what each key holds.
 
 local queue = KEYS[1]
+
 local LANES = {'high', 'normal', 'low'}
 
 local time = redis.call('TIME')
--- One clock for everybody, in ms since 1970, whatever the time is where the API or a worker runs.
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- One clock for everybody, in ms since 1970, whatever the time is where the API or a worker runs. NOW is the same as
+-- text: wherever a number goes to Redis or into a record for each email, it is kept as text, because turning numbers
+-- into text is a good part of what a script costs.
+local NOW = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
+
+local now = tonumber(NOW)
+
+local function text_of(ms) return string.format('%013.0f', ms) end
+
+local WAITING = queue .. ':waiting'
 
 local SENDING = queue .. ':sending'
+
+local HOLDERS = queue .. ':holders'
+
 local SCHEDULED = queue .. ':scheduled'
+
 local FINISHED = queue .. ':finished'
+
 local FAILED = queue .. ':failed'
+
 local INDEX = queue .. ':index'
+
 local POPPED = queue .. ':popped'
+
 local TOTALS = queue .. ':totals'
+
 local WORKERS = queue .. ':workers'
+
 local SWEEP = queue .. ':sweep'
+
 local SECRET = queue .. ':secret'
 
 local function idempotency_of(key) return queue .. ':idempotency:' .. key end
+
 local function record_of(id) return queue .. ':email:' .. id end
-local function waiting_in(lane) return queue .. ':waiting:' .. lane end
+
+local function failure_of(id) return queue .. ':failure:' .. id end
+
 local function list_of(lane)
   if lane == 'normal' then return queue end
   return queue .. ':' .. lane
@@ -38,26 +62,14 @@ end
 -- those that remove something first do not need it.
 local function write_though_full() redis.call('ZREM', POPPED, '') end
 
--- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
-local function list_last(id, lane)
-  -- First what fails if some other program has put something else than a list there: nothing is written then.
-  redis.call('LPUSH', list_of(lane), id)
-  redis.call('ZADD', waiting_in(lane), now, id)
-  redis.call('HSET', record_of(id), 'state', 'queued')
+-- One command for many arguments, by the thousand: Lua has no room for more in one call.
+local function call_with(command, key, arguments)
+  for i = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, i, math.min(i + 999, #arguments)))
+  end
 end
 
--- Puts an email before all others of its lane: it has waited longest. It shares the lowest score, so that the scores
--- stay in the order of the list.
-local function list_first(id, lane)
-  local lowest = redis.call('ZRANGE', waiting_in(lane), 0, 0, 'WITHSCORES')
-  redis.call('HSET', record_of(id), 'state', 'queued')
-  redis.call('RPUSH', list_of(lane), id)
-  redis.call('ZADD', waiting_in(lane), lowest[2] or now, id)
-end
-
--- Makes an email a dead letter, kept until a person retries or discards it.
-local function bury(id, why)
-  redis.call('HSET', record_of(id), 'state', 'failed', 'error', why, 'finished', now)
-  redis.call('HDEL', record_of(id), 'worker', 'due')
-  redis.call('ZADD', FAILED, now, id)
+-- There will be something to sweep in so many ms. While the key lives nothing is, and nobody needs to look.
+local function sweep_within(ms)
+  if redis.call('PTTL', SWEEP) > ms then redis.call('PEXPIRE', SWEEP, math.max(1, ms)) end
 end

@@ -10,12 +10,11 @@ redis.call('ZREM', WORKERS, ARGV[1])
 local released = 0
 -- The last one first, so that the first one ends in front.
 for i = #ARGV - 1, 2, -2 do
-  local id, record = ARGV[i], record_of(ARGV[i])
-  local fields = redis.call('HMGET', record, 'state', 'claims', 'lane')
-  if fields[1] == 'sending' and fields[2] == ARGV[i + 1] then
-    redis.call('ZREM', SENDING, id)
-    redis.call('HDEL', record, 'worker')
-    list_first(id, fields[3])
+  local id = ARGV[i]
+  local header = header_of(id)
+  if header and state_of(header) == SENDING_STATE and claims_of(header) == tonumber(ARGV[i + 1]) then
+    let_go({id})
+    list_first(id, lane_of(header))
     released = released + 1
   end
 end

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{CLAIM, ClaimRef, milliseconds};
 use crate::{
     Queue,
+    record::{Header, split},
     redis::{Answer, Call, UnexpectedAnswer},
 };
 
@@ -66,14 +67,12 @@ fn claimed(answer: &mut Answer) -> Result<Vec<Claimed>, UnexpectedAnswer> {
     while !answer.is_empty() {
         let id = answer.text()?.parse().map_err(|_| UnexpectedAnswer)?;
         let number = answer.number()?;
-        let attempts = answer.number()?;
-        let created = Timestamp::from_millisecond(answer.number()?).map_err(|_| UnexpectedAnswer)?;
         let accepted = answer.bytes()?;
         let accepted = match accepted.as_slice() {
             b"" => Vec::new(),
             list => serde_json::from_slice(list).map_err(|_| UnexpectedAnswer)?,
         };
-        let json = answer.bytes()?;
+        let (Header { attempts, created, .. }, json) = split(answer.bytes()?)?;
         claimed.push(Claimed { claim: ClaimRef { id, number }, attempts, created, accepted, json });
     }
     Ok(claimed)

@@ -89,14 +89,8 @@ pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
 
 fn enqueued(answer: &mut Answer) -> Result<Enqueued, UnexpectedAnswer> {
     Ok(match answer.number()? {
-        0 => {
-            let _backlog: u64 = answer.number()?;
-            Enqueued::BacklogFull
-        }
-        1 => {
-            let _backlog: u64 = answer.number()?;
-            Enqueued::Accepted
-        }
+        0 => Enqueued::BacklogFull,
+        1 => Enqueued::Accepted,
         2 => {
             let mut ids = Vec::new();
             while !answer.is_empty() {

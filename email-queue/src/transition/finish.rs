@@ -12,7 +12,7 @@ pub struct Finish {
     pub claim: ClaimRef,
     /// What became of it.
     pub outcome: Outcome,
-    /// All recipients who have it by now; empty leaves what is recorded as it is.
+    /// All recipients who have it by now, unless it is sent; empty leaves what is recorded as it is.
     pub accepted: Vec<String>,
 }
 
@@ -47,8 +47,9 @@ pub enum Outcome {
 pub fn finish(queue: &Queue, retention: Duration, finished: &[Finish]) -> Call<Vec<bool>> {
     let call = Call::script(&FINISH, queue, flags).number(milliseconds(retention));
     finished.iter().fold(call, |call, Finish { claim, outcome, accepted }| {
+        let call = call.number(claim.id).number(claim.number);
         let (outcome, when, error) = match outcome {
-            Outcome::Sent => ("sent", 0, ""),
+            Outcome::Sent => return call.argument("sent"),
             Outcome::Delayed { retry_in, error } => ("delayed", milliseconds(*retry_in), error.as_str()),
             Outcome::Scheduled { due } => ("scheduled", due.as_millisecond().try_into().unwrap_or(0), ""),
             Outcome::Failed { error } => ("failed", 0, error.as_str()),
@@ -57,6 +58,6 @@ pub fn finish(queue: &Queue, retention: Duration, finished: &[Finish]) -> Call<V
             [] => String::new(),
             accepted => serde_json::Value::from(accepted).to_string(),
         };
-        call.number(claim.id).number(claim.number).argument(outcome).number(when).argument(error).argument(accepted)
+        call.argument(outcome).number(when).argument(error).argument(accepted)
     })
 }

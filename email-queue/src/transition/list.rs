@@ -45,12 +45,11 @@ pub fn list(queue: &Queue, page: Page) -> Call<Listed> {
         Cursor::After(id) => ("after", id.to_string()),
         Cursor::Before(id) => ("before", id.to_string()),
     };
-    let call = Call::script(&LIST, queue, listed)
+    Call::script(&LIST, queue, listed)
         .number(page.limit)
         .argument(direction)
         .argument(cursor)
-        .argument(page.state.map(State::as_str).unwrap_or_default());
-    record::FIELDS.into_iter().fold(call, Call::argument)
+        .argument(page.state.map(State::as_str).unwrap_or_default())
 }
 
 fn listed(answer: &mut Answer) -> Result<Listed, UnexpectedAnswer> {
@@ -59,8 +58,7 @@ fn listed(answer: &mut Answer) -> Result<Listed, UnexpectedAnswer> {
     let mut emails = Vec::new();
     while !answer.is_empty() {
         let id = answer.text()?.parse().map_err(|_| UnexpectedAnswer)?;
-        // Forgotten between the index and the record there can be none: a script is alone.
-        emails.push((id, record::record(answer)?.ok_or(UnexpectedAnswer)?));
+        emails.push((id, record::record(answer)?));
     }
     Ok(Listed { emails, has_more, next: last.filter(|_| has_more) })
 }

@@ -17,6 +17,8 @@ pub struct Sweep {
     pub max_recoveries: u32,
     /// After how much silence a worker is no longer listed as alive.
     pub worker_silence: Duration,
+    /// How long nobody needs to sweep when nothing is to be expected.
+    pub rest: Duration,
 }
 
 impl Default for Sweep {
@@ -27,6 +29,7 @@ impl Default for Sweep {
             grace: Duration::from_secs(5),
             max_recoveries: 20,
             worker_silence: Duration::from_secs(60),
+            rest: Duration::from_secs(60),
         }
     }
 }
@@ -51,7 +54,7 @@ pub struct Swept {
 }
 
 /// Moves on whatever nobody holds: lists what is due, lists again what dead workers held, forgets what is past its
-/// retention. To be called about once a second by every worker.
+/// retention. To be called when it is due: see [`sweep_is_due`].
 pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
     let call = Call::script(&SWEEP, queue, |answer| {
         Ok(Swept {
@@ -69,4 +72,11 @@ pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
         .number(milliseconds(sweep.grace))
         .number(sweep.max_recoveries)
         .number(milliseconds(sweep.worker_silence))
+        .number(milliseconds(sweep.rest))
+}
+
+/// Whether there may be something to [`sweep`]. Costs Redis one command
+/// ([`EXISTS`](https://redis.io/docs/latest/commands/exists/)), to be asked about once a second by every worker.
+pub fn sweep_is_due(queue: &Queue) -> Call<bool> {
+    Call::plain("EXISTS", |answer| answer.flag().map(|rests| !rests)).argument(queue.sweep())
 }

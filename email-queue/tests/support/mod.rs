@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
-use std::{cell::RefCell, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use email_queue::{
     EmailId, Lane, Queue, Record, State, record,
@@ -74,12 +74,23 @@ impl TestQueue {
     }
 
     pub fn enqueue_due(&self, lane: Lane, due: Option<Timestamp>) -> EmailId {
-        let email = NewEmail { id: EmailId::new(), lane, due, json: EMAIL.into() };
-        let id = email.id;
-        let enqueue =
-            enqueue(&self.queue, Enqueue { emails: &[email], backlog_limit: None, retention: None, idempotency: None });
-        assert_eq!(self.run(&enqueue), Enqueued::Accepted);
+        let id = EmailId::new();
+        self.enqueue_as(&[id], lane, due);
         id
+    }
+
+    /// Enqueues many emails in one call.
+    pub fn enqueue_batch(&self, lane: Lane, count: usize) -> Vec<EmailId> {
+        let ids: Vec<_> = (0..count).map(|_| EmailId::new()).collect();
+        self.enqueue_as(&ids, lane, None);
+        ids
+    }
+
+    pub fn enqueue_as(&self, ids: &[EmailId], lane: Lane, due: Option<Timestamp>) {
+        let emails: Vec<_> = ids.iter().map(|&id| NewEmail { id, lane, due, json: EMAIL.into() }).collect();
+        let enqueue =
+            enqueue(&self.queue, Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None });
+        assert_eq!(self.run(&enqueue), Enqueued::Accepted);
     }
 
     pub fn claim(&self, max: usize, lease: Duration) -> Vec<Claimed> {
@@ -130,6 +141,39 @@ impl TestQueue {
         self.record(id).unwrap().state
     }
 
+    /// The ids of a sorted set of this queue.
+    pub fn ids(&self, set: &str) -> Vec<EmailId> {
+        let ids: Vec<String> = self.redis(&format!("ZRANGE {}:{set} 0 -1", self.queue.name()));
+        ids.iter().map(|id| id.parse().unwrap()).collect()
+    }
+
+    /// Every id that is known, in order, after checking that each is in the set where it is looked for.
+    pub fn index(&self) -> Vec<EmailId> {
+        let names = self.ids("index");
+        let ends = names.iter().skip(1).map(Some).chain([None]);
+        let ids = names.iter().zip(ends).flat_map(|(name, end)| {
+            let ids = self.ids(&format!("index:{name}"));
+            assert!(!ids.is_empty() && ids.iter().all(|id| id >= name && end.is_none_or(|end| id < end)), "{name}");
+            ids
+        });
+        ids.collect()
+    }
+
+    /// The emails that wait in a lane, in the order of their places, after checking that they are counted right.
+    pub fn waiting(&self, lane: Lane) -> Vec<EmailId> {
+        let name = self.queue.name();
+        let chunks: Vec<u64> = self.redis(&format!("ZRANGE {name}:waiting:{lane} 0 -1"));
+        let mut places = BTreeMap::new();
+        for chunk in chunks {
+            let fields: BTreeMap<String, String> = self.redis(&format!("HGETALL {name}:waiting:{lane}:{chunk}"));
+            assert!(!fields.is_empty(), "{chunk}");
+            places.extend(fields.into_iter().map(|(place, id)| ((chunk, place), id.parse().unwrap())));
+        }
+        let count: Option<usize> = self.redis(&format!("HGET {name}:waiting {lane}"));
+        assert_eq!(count.unwrap_or(0), places.len());
+        places.into_values().collect()
+    }
+
     pub fn depth(&self) -> Depth {
         self.run(&depth(&self.queue))
     }
@@ -137,7 +181,7 @@ impl TestQueue {
 
 /// A sweep that others hardly wait for, and that waits for nobody.
 pub fn eager() -> Sweep {
-    Sweep { turn: Duration::from_millis(1), grace: Duration::ZERO, ..Sweep::default() }
+    Sweep { turn: Duration::from_millis(1), grace: Duration::ZERO, rest: Duration::from_millis(1), ..Sweep::default() }
 }
 
 struct Client(RefCell<redis::Connection>);

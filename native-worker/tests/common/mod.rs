@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use redis::Commands;
-use testkit::{DEADLINE, Process, RedisServer, TcpProxy, eventually};
+use testkit::{DEADLINE, Process, RedisServer, TcpProxy, eventually, record};
 
 /// A Redis of the test's own, with a queue named `emails`.
 pub(crate) struct Queue {
@@ -61,13 +61,18 @@ impl Queue {
 
     /// All emails known, the oldest first.
     pub(crate) fn ids(&self) -> Vec<String> {
-        self.redis.connection().zrange("emails:index", 0, -1).unwrap()
+        record::ids(&mut self.redis.connection())
     }
 
-    /// A field of an email's record; empty when there is none.
+    /// A field of an email's record; empty when there is none, or when it is 0.
     pub(crate) fn field(&self, id: &str, field: &str) -> String {
-        let value: Option<String> = self.redis.connection().hget(format!("emails:email:{id}"), field).unwrap();
-        value.unwrap_or_default()
+        record::field(&mut self.redis.connection(), id, field).unwrap_or_default()
+    }
+
+    /// Makes an email due that is in one of the sets that are scored by time, as if that time had passed.
+    pub(crate) fn pass_time(&self, set: &str, id: &str) {
+        let mut redis = self.redis.connection();
+        redis::pipe().atomic().zadd(format!("emails:{set}"), id, 0).del("emails:sweep").exec(&mut redis).unwrap();
     }
 
     pub(crate) async fn wait_for_state(&self, id: &str, state: &str) {

@@ -1,0 +1,92 @@
+-- The record of an email: one string, a header line of fixed columns and then the email as JSON.
+--
+--   state     when          claims attempts recovered lane   created       [retention]
+--   sending   1764000000000 00001  0000     00        normal 1764000000000
+--
+-- One string, because it is the least that Redis can keep an email in, and a header in front of it, because SETRANGE
+-- changes that in place, however large the email is. record.rs reads the same columns. A header in these scripts is the
+-- line as it was read.
+--
+-- `when` depends on the state: queued, the email's place in its lane; scheduled and delayed, when it is due; sending,
+-- when it was claimed; sent, failed and canceled, since when.
+
+local QUEUED = 'queued    '
+
+local SCHEDULED_STATE = 'scheduled '
+
+local SENDING_STATE = 'sending   '
+
+local SENT = 'sent      '
+
+local DELAYED = 'delayed   '
+
+local FAILED_STATE = 'failed    '
+
+local CANCELED = 'canceled  '
+
+local function state_of(header) return string.sub(header, 1, 10) end
+
+local function when_of(header) return string.sub(header, 11, 23) end
+
+local function claims_of(header) return tonumber(string.sub(header, 25, 29)) end
+
+local function attempts_of(header) return tonumber(string.sub(header, 31, 34)) end
+
+local function recovered_of(header) return tonumber(string.sub(header, 36, 37)) end
+
+local function lane_of(header)
+  local lane = string.sub(header, 39, 44)
+  if lane == 'normal' then return lane end
+  return string.match(lane, '%a+')
+end
+
+-- nil where the email leaves it to the worker.
+local function retention_of(header) return tonumber(string.match(header, '^ (%d+)\n', 59)) end
+
+-- The header of an email; nil when there is no such email.
+local function header_of(id)
+  local header = redis.call('GETRANGE', record_of(id), '0', '90')
+  if header ~= '' then return header end
+end
+
+-- The counters of a header, as they stand behind its `when`.
+local function counters_of(header) return string.sub(header, 24, 37) end
+
+-- The same, anew. Each stops at what its column holds; claims begin again, which serves as well to tell one claim from
+-- the one before.
+local function counters(claims, attempts, recovered)
+  return string.format(' %05d %04d %02d', claims % 100000, math.min(attempts, 9999), math.min(recovered, 99))
+end
+
+-- What becomes of nearly all emails: claimed once, sent at the first attempt. Spelled out, as writing numbers takes
+-- longer than most commands of Redis.
+local NEW = ' 00000 0000 00'
+
+local CLAIMED_ONCE = ' 00001 0000 00'
+
+local SENT_AT_ONCE = ' 00001 0001 00'
+
+-- Makes a record that is not there yet; false when it is. `when` is text.
+local function create(id, state, when, lane, retention, email)
+  if retention ~= '' then retention = ' ' .. retention end
+  local record = state .. when .. NEW .. string.format(' %-6s ', lane) .. NOW .. retention .. '\n' .. email
+  return redis.call('SET', record_of(id), record, 'NX')
+end
+
+-- Writes the beginning of a header. `when` is text; without `counted` the counters stay as they are.
+local function move(id, state, when, counted)
+  redis.call('SETRANGE', record_of(id), '0', state .. when .. (counted or ''))
+end
+
+-- Makes an email a dead letter, kept until a person retries or discards it.
+local function bury(id, why, counted)
+  move(id, FAILED_STATE, NOW, counted)
+  redis.call('HSET', failure_of(id), 'error', why)
+  redis.call('ZADD', FAILED, NOW, id)
+end
+
+-- Takes emails from whoever has them in hand.
+local function let_go(ids)
+  call_with('ZREM', SENDING, ids)
+  call_with('HDEL', HOLDERS, ids)
+end

@@ -1,0 +1,38 @@
+//! What Redis holds of the emails of the queue `emails`, read as any Redis client can.
+
+use redis::{Commands, Connection, FromRedisValue, RedisResult};
+
+/// Every email known, the oldest first.
+pub fn ids(redis: &mut Connection) -> Vec<String> {
+    let mut ids = Vec::new();
+    for first in answer::<Vec<String>>(redis.zrange("emails:index", 0, -1)) {
+        ids.extend(answer::<Vec<String>>(redis.zrange(format!("emails:index:{first}"), 0, -1)));
+    }
+    ids
+}
+
+/// A column of an email's record, or what its last failure left: `error` and `accepted`. A number that is 0 is none.
+pub fn field(redis: &mut Connection, id: &str, field: &str) -> Option<String> {
+    const COLUMNS: [&str; 7] = ["state", "when", "claims", "attempts", "recovered", "lane", "created"];
+    let Some(column) = COLUMNS.iter().position(|&column| column == field) else {
+        return answer(redis.hget(format!("emails:failure:{id}"), field));
+    };
+    let header = halves(redis, id).map(|(header, _)| header).unwrap_or_default();
+    let value = header.split_ascii_whitespace().nth(column).map(|value| value.trim_start_matches('0'));
+    value.filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// The email of a record, which is JSON unless another program has pushed something else.
+pub fn email(redis: &mut Connection, id: &str) -> Option<Vec<u8>> {
+    halves(redis, id).map(|(_, email)| email)
+}
+
+fn halves(redis: &mut Connection, id: &str) -> Option<(String, Vec<u8>)> {
+    let record: Vec<u8> = answer::<Option<Vec<u8>>>(redis.get(format!("emails:email:{id}")))?;
+    let end = record.iter().position(|&byte| byte == b'\n')?;
+    Some((String::from_utf8_lossy(&record[..end]).into_owned(), record[end + 1..].to_vec()))
+}
+
+fn answer<T: FromRedisValue>(answer: RedisResult<T>) -> T {
+    answer.unwrap_or_else(|error| panic!("the test cannot ask Redis: {error}"))
+}
