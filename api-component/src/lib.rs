@@ -9,19 +9,28 @@
 //! - [`body`]: how a request's body is read without ever holding more than is allowed;
 //! - [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
-//! - `wasip2`: the entry point that Spin calls, and Spin's Redis.
+//! - [`kept`]: what an instance that serves many requests keeps between them;
+//! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
 //!
 //! All but the last are plain functions over an [`http::Request`] and whatever implements
-//! [`email_queue::redis::Redis`], so that another entry point can stand beside this one. The crate knows no SMTP.
+//! [`email_queue::redis::Redis`], so both entry points lead to the same handlers. The crate knows no SMTP.
 
 pub mod access;
 pub mod body;
 pub mod emails;
 pub mod error;
 pub mod health;
+pub mod kept;
 mod limit;
 mod openapi;
 pub mod router;
 pub mod settings;
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", test))]
+mod spin_redis;
+#[cfg(all(target_arch = "wasm32", feature = "wasip2"))]
 mod wasip2;
+#[cfg(all(target_arch = "wasm32", feature = "wasip3"))]
+mod wasip3;
+
+#[cfg(all(target_arch = "wasm32", feature = "wasip2", feature = "wasip3"))]
+compile_error!("a component has one entry point: build the other with --no-default-features --features wasip3");

@@ -1,5 +1,7 @@
 //! Which path and method leads where.
 
+use std::borrow::Borrow;
+
 use email_queue::redis::Redis;
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
@@ -83,30 +85,36 @@ pub(crate) struct Context<'a, R> {
     pub(crate) redis: &'a R,
 }
 
-/// Answers one request. `variable` gives the value of a Spin variable.
+/// Answers one request. The settings are asked for only if the request needs them.
 ///
 /// Whatever the request is, there is an answer: a refusal is one of the API's JSON errors. When the future is dropped,
 /// the email may or may not have been accepted.
-pub async fn respond<B, R>(request: Request<B>, variable: impl Fn(&str) -> Option<String>, redis: &R) -> Response
+pub async fn respond<B, R, S>(
+    request: Request<B>,
+    settings: impl AsyncFnOnce() -> Result<S, ApiError>,
+    redis: &R,
+) -> Response
 where
     B: Body,
     R: Redis<Error: std::fmt::Display>,
+    S: Borrow<Settings>,
 {
-    let mut response = serve(request, variable, redis).await.unwrap_or_else(ApiError::into_response);
+    let mut response = serve(request, settings, redis).await.unwrap_or_else(ApiError::into_response);
     // Without it some hosts fall back to chunks, and one of them then waits 40 ms for more.
     let length = HeaderValue::from(response.body().len());
     response.headers_mut().insert(header::CONTENT_LENGTH, length);
     response
 }
 
-async fn serve<B, R>(
+async fn serve<B, R, S>(
     request: Request<B>,
-    variable: impl Fn(&str) -> Option<String>,
+    settings: impl AsyncFnOnce() -> Result<S, ApiError>,
     redis: &R,
 ) -> Result<Response, ApiError>
 where
     B: Body,
     R: Redis<Error: std::fmt::Display>,
+    S: Borrow<Settings>,
 {
     let (parts, body) = request.into_parts();
     let route = Route::of(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
@@ -117,17 +125,18 @@ where
         Route::OpenApi => return Ok(openapi::openapi()),
         _ => {}
     }
-    let settings = Settings::from_variables(variable)?;
+    let settings = settings().await?;
+    let settings = settings.borrow();
     // Its link is its permission.
     if let Route::Download(id, attachment) = route {
-        return emails::download_attachment(&parts, &settings, redis, id, attachment).await;
+        return emails::download_attachment(&parts, settings, redis, id, attachment).await;
     }
     let caller = access::check(&parts.headers, &settings.api_keys)?;
     if caller.sending_only && !route.is_sending(&parts.method) {
         return Err(ApiError::restricted_api_key());
     }
-    let standing = limit::count(&caller, &settings, redis).await?;
-    let context = Context { parts: &parts, caller: &caller, settings: &settings, redis };
+    let standing = limit::count(&caller, settings, redis).await?;
+    let context = Context { parts: &parts, caller: &caller, settings, redis };
     let response = match standing.refusal() {
         Some(refusal) => Err(refusal),
         None => match (route, &parts.method) {

@@ -27,6 +27,10 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The variables that [`from_variables`](Self::from_variables) asks for.
+    pub const VARIABLES: [&str; 7] =
+        ["queue", "api_keys", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"];
+
     /// Reads the settings. A variable that is not set, or empty, has its default.
     ///
     /// # Errors
@@ -80,6 +84,21 @@ mod tests {
         assert_eq!(settings.max_body_bytes, 10_485_760);
         assert!(settings.api_keys.is_empty() && settings.default_from.is_none());
         assert_eq!((settings.backlog_limit, settings.retention), (None, None));
+    }
+
+    #[test]
+    fn every_variable_is_asked_for_once() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let settings = Settings::from_variables(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        assert!(settings.is_ok());
+        let mut asked = asked.into_inner();
+        asked.sort();
+        let mut known = Settings::VARIABLES;
+        known.sort_unstable();
+        assert_eq!(asked, known);
     }
 
     #[test]

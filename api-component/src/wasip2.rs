@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, reason = "the macro of spin-sdk exports the entry point by hand")]
 
-use std::{cell::OnceCell, fmt, pin::Pin};
+use std::{cell::OnceCell, pin::Pin};
 
 use email_queue::redis::{Command, Redis, Value};
 use futures::{Stream, StreamExt};
@@ -20,12 +20,14 @@ use spin_sdk::{
 use crate::{
     body::{Body, Interrupted, Response},
     router,
+    settings::Settings,
+    spin_redis::{Cause, SpinRedisError},
 };
 
 #[http_component]
 async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
     let redis = SpinRedis::default();
-    let response = router::respond(request(incoming), variable, &redis).await;
+    let response = router::respond(request(incoming), async || Settings::from_variables(variable), &redis).await;
     send(response, out).await;
 }
 
@@ -112,35 +114,17 @@ impl Redis for SpinRedis {
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {
-        // The client of the host may put its own words before the code that Redis gives.
-        matches!(&error.error, Error::Other(text) if text.contains("NOSCRIPT") || text.contains("NoScript"))
+        error.is_unknown_script()
     }
 }
 
-struct SpinRedisError {
-    doing: &'static str,
-    error: Error,
-}
-
-impl SpinRedisError {
-    fn new(doing: &'static str, error: Error) -> Self {
-        Self { doing, error }
-    }
-}
-
-impl fmt::Display for SpinRedisError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let doing = self.doing;
-        match &self.error {
-            Error::InvalidAddress => write!(
-                f,
-                "{doing}: the address in the variable `redis_url` is not usable, or not the one in `redis_host`"
-            ),
-            Error::TooManyConnections => write!(f, "{doing}: too many connections"),
-            Error::TypeError => write!(f, "{doing}: an answer of a type that the host does not know"),
-            // A client may quote the URL, and the URL may hold a password.
-            Error::Other(text) if text.contains("://") => write!(f, "{doing}: failed"),
-            Error::Other(text) => write!(f, "{doing}: {text}"),
+impl From<Error> for Cause {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InvalidAddress => Self::InvalidAddress,
+            Error::TooManyConnections => Self::TooManyConnections,
+            Error::TypeError => Self::TypeError,
+            Error::Other(text) => Self::Other(text),
         }
     }
 }

@@ -7,12 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, header::EXPECT};
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, EXPECT},
+};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, task::AbortHandle, time};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::WasiBody;
 
 /// How much of a request that nobody reads is received all the same.
 const LINGER_BYTES: u64 = 64 << 20;
@@ -89,20 +92,31 @@ async fn discard(mut body: Incoming) {
 
 /// The body of a component's response, written by the component while the client receives it.
 ///
-/// Dropped before its end (the client went away), it stops the component.
+/// Dropped before its end (the client went away), it stops the component if that works for this request alone.
 pub(crate) struct GuestBody {
-    body: HyperOutgoingBody,
-    component: AbortHandle,
+    body: WasiBody,
+    component: Option<AbortHandle>,
     /// How much is still to come, if the response said.
     remaining: Option<u64>,
     ended: bool,
 }
 
 impl GuestBody {
-    /// Wraps the body of a response with `content_length`; `component` is the task that writes it.
-    pub(crate) fn new(body: HyperOutgoingBody, content_length: Option<u64>, component: AbortHandle) -> Self {
-        Self { body, component, remaining: content_length, ended: false }
+    /// The body of a response with `content_length`; `component` is the task that writes it.
+    pub(crate) fn of_task(body: WasiBody, content_length: Option<u64>, component: AbortHandle) -> Self {
+        Self { body, component: Some(component), remaining: content_length, ended: false }
     }
+
+    /// The body of a response by an instance that serves other requests as well, and finds out by itself that nobody
+    /// reads on.
+    pub(crate) fn of_instance(body: WasiBody) -> Self {
+        Self { body, component: None, remaining: None, ended: false }
+    }
+}
+
+/// What a response says of the length of its body, in bytes.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Body for GuestBody {
@@ -134,8 +148,10 @@ impl Drop for GuestBody {
     fn drop(&mut self) {
         // hyper does not ask again once it has the length that the headers promised.
         let complete = self.ended || self.remaining == Some(0) || self.body.is_end_stream();
-        if !complete {
-            self.component.abort();
+        if let Some(component) = &self.component
+            && !complete
+        {
+            component.abort();
         }
     }
 }
@@ -213,7 +229,7 @@ mod tests {
         let chunks = Full::new(Bytes::from_static(body)).map_err(|never| match never {});
         // Says that it has an end only when asked for a frame, like the body of a component.
         let body = http_body_util::StreamBody::new(http_body_util::BodyStream::new(chunks)).boxed_unsync();
-        let mut body = GuestBody::new(body, content_length, component.abort_handle());
+        let mut body = GuestBody::of_task(body, content_length, component.abort_handle());
         for _ in 0..frames_read {
             body.frame().await;
         }

@@ -8,8 +8,9 @@ use clap::Parser;
 /// Runs a Spin application on wasmtime where the `spin` CLI is not installed.
 ///
 /// For development and tests only: it speaks plain HTTP and puts no limits on what a request may cost. It reads the same
-/// `spin.toml` as `spin up` and offers its HTTP components WASI 0.2, outbound Redis and variables. Outgoing HTTP is
-/// always refused.
+/// `spin.toml` as `spin up` and offers its HTTP components WASI 0.2 or 0.3, whichever they are built for, outbound Redis
+/// and variables. Outgoing HTTP is always refused. Under WASI 0.2 each request gets a new instance; under WASI 0.3 an
+/// instance serves up to 128 requests, up to 16 of them at the same time, as under `spin up`.
 ///
 /// Once requests are accepted it prints one line to stdout, `Serving http://ADDRESS:PORT`. Everything else goes to
 /// stderr: what the components print, and a log as chosen by RUST_LOG (default `warn`). SIGINT or SIGTERM stops it;
@@ -26,6 +27,10 @@ pub(crate) struct Args {
     /// Address and port to serve on. Port 0 takes any that is free.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
+
+    /// Runs the components of this build profile of the manifest, as `spin up --profile`; without it the default ones.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 
     /// Gives an application variable its value; may be repeated.
     ///

@@ -29,6 +29,8 @@ impl Engine {
     /// Sets up wasmtime: instances come from a pool, compiled code from the user's cache.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut config = Config::new();
+        // What WASI 0.3 is built on.
+        config.wasm_component_model_async(true);
         match Cache::new(CacheConfig::new()) {
             Ok(cache) => {
                 config.cache(Some(cache));

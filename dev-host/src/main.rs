@@ -1,8 +1,8 @@
 //! Runs a Spin application's HTTP components on wasmtime, for development and tests.
 //!
 //! Spin itself is what serves the application in earnest. Where its CLI is not installed, this program stands in for it:
-//! it reads the same `spin.toml`, runs the same `.wasm` and offers it the same interfaces (`wasi:http` 0.2, the rest of
-//! WASI 0.2, `fermyon:spin/redis` and `fermyon:spin/variables`), so that a test against it is a test of what is deployed.
+//! it reads the same `spin.toml`, runs the same `.wasm` and offers it the same interfaces (WASI 0.2 and 0.3, outbound
+//! Redis and variables as Spin has them for each), so that a test against it is a test of what is deployed.
 //! It has no TLS, no limits on time or memory per request, and no outgoing HTTP.
 //!
 //! In reading order:
@@ -12,7 +12,8 @@
 //! - [`app`]: those put together with the loaded components; answers a request.
 //! - [`spin_headers`]: the request headers that Spin adds.
 //! - [`component`]: a `.wasm` file made into a compiled component.
-//! - [`runner`]: a request through a component; [`wasip2`] is the runner for WASI 0.2.
+//! - [`runner`]: a request through a component; [`wasip2`] and [`wasip3`] are the runners for WASI 0.2 and 0.3;
+//!   [`state`] is what an instance has.
 //! - [`body`]: request and response bodies, and what happens when one side stops early.
 //! - [`bindings`], [`outbound_redis`]: the host's half of Spin's interfaces.
 //! - [`serve`]: sockets, connections and the graceful stop.
@@ -31,8 +32,10 @@ mod routes;
 mod runner;
 mod serve;
 mod spin_headers;
+mod state;
 mod variables;
 mod wasip2;
+mod wasip3;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -67,7 +70,7 @@ fn main() -> ExitCode {
 
 /// Serves the application until SIGINT or SIGTERM.
 async fn run(args: Args) -> anyhow::Result<()> {
-    let manifest = Manifest::read(&args.manifest_path())?;
+    let manifest = Manifest::read(&args.manifest_path(), args.profile.as_deref())?;
     let variables = Variables::resolve(&manifest.variables, &args.variables()?, |name| std::env::var(name).ok())?;
     // Bound before the components are compiled: a port in use is reported at once.
     let listener = serve::bind(args.listen).await?;

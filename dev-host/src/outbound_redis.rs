@@ -1,9 +1,11 @@
-//! `fermyon:spin/redis`: a component's connections to Redis.
+//! `fermyon:spin/redis`: a component's connections to Redis. [`wasip3`] is the same for `spin:redis`.
 //!
 //! As in Spin each guest connection is a TCP connection of its own, opened when the guest asks and closed when it drops
-//! the resource or the request ends. Addresses are held against the component's `allowed_outbound_hosts`.
+//! the resource or its instance ends. Addresses are held against the component's `allowed_outbound_hosts`.
 
-use std::time::Duration;
+mod wasip3;
+
+use std::{sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
@@ -14,8 +16,8 @@ use url::Url;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
 use crate::{
-    allowed_hosts::AllowedHosts,
     bindings::redis::{Error, Host, HostConnection, RedisParameter, RedisResult},
+    runner::Settings,
 };
 
 /// Name look-up, TCP, TLS and AUTH together.
@@ -25,22 +27,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// to answer within 5 seconds.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many connections one request may have open.
+/// How many connections one instance may have open.
 const MAX_CONNECTIONS: usize = 256;
 
-/// A guest's connection.
+/// A guest's connection. A clone is the same connection, and each command gets its own answer.
+#[derive(Clone)]
 #[expect(unreachable_pub, reason = "the generated module exports it again")]
 pub struct Connection(MultiplexedConnection);
 
-/// What the interface needs of a request's state.
+/// What the interface needs of an instance's state.
 pub(crate) struct OutboundRedis<'a> {
-    /// The component's id, for the log.
-    pub(crate) component: &'a str,
-    /// Where the component may connect to.
-    pub(crate) allowed_hosts: &'a AllowedHosts,
-    /// The request's resources.
+    /// The component's id, for the log, and where it may connect to.
+    pub(crate) settings: &'a Arc<Settings>,
+    /// The instance's resources.
     pub(crate) table: &'a mut ResourceTable,
-    /// How many connections the request has open.
+    /// How many connections the instance has open.
     pub(crate) connections: &'a mut usize,
 }
 
@@ -55,24 +56,8 @@ impl Host for OutboundRedis<'_> {}
 
 impl HostConnection for OutboundRedis<'_> {
     async fn open(&mut self, address: String) -> Result<Resource<Connection>, Error> {
-        // The same parsed URL is checked and connected to: two parsers could see two hosts.
-        let url = Url::parse(&address).map_err(|_| Error::InvalidAddress)?;
-        if !self.allowed_hosts.allows(&url) {
-            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            warn!(
-                "component `{}` may not connect to {}://{}{port}: its allowed_outbound_hosts do not include it",
-                self.component,
-                url.scheme(),
-                url.host_str().unwrap_or_default(),
-            );
-            return Err(Error::InvalidAddress);
-        }
-        if *self.connections >= MAX_CONNECTIONS {
-            return Err(Error::TooManyConnections);
-        }
-        let connection = self.table.push(connect(url).await?).map_err(|_| Error::TooManyConnections)?;
-        *self.connections += 1;
-        Ok(connection)
+        let connection = open(self.settings, *self.connections, &address).await?;
+        self.keep(connection)
     }
 
     async fn publish(&mut self, this: Resource<Connection>, channel: String, payload: Vec<u8>) -> Result<(), Error> {
@@ -113,16 +98,7 @@ impl HostConnection for OutboundRedis<'_> {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
-        let mut cmd = redis::cmd(&command);
-        for argument in arguments {
-            match argument {
-                RedisParameter::Int64(number) => cmd.arg(number),
-                RedisParameter::Binary(bytes) => cmd.arg(bytes),
-            };
-        }
-        let mut flat = Vec::new();
-        flatten(self.query(&this, &cmd).await?, &mut flat)?;
-        Ok(flat)
+        flat(self.query(&this, &cmd(&command, arguments)).await?)
     }
 
     async fn drop(&mut self, this: Resource<Connection>) -> wasmtime::Result<()> {
@@ -133,17 +109,59 @@ impl HostConnection for OutboundRedis<'_> {
 }
 
 impl OutboundRedis<'_> {
-    /// Runs a command whose reply has to be convertible to `T`.
-    async fn query<T: FromRedisValue>(&mut self, this: &Resource<Connection>, cmd: &Cmd) -> Result<T, Error> {
-        let connection = self.table.get_mut(this).map_err(|error| Error::Other(error.to_string()))?;
-        let reply: Value = cmd.query_async(&mut connection.0).await.map_err(|error| self.report(&error))?;
-        redis::from_redis_value(reply).map_err(|_| Error::TypeError)
+    fn keep(&mut self, connection: Connection) -> Result<Resource<Connection>, Error> {
+        let connection = self.table.push(connection).map_err(|_| Error::TooManyConnections)?;
+        *self.connections += 1;
+        Ok(connection)
     }
 
-    fn report(&self, error: &RedisError) -> Error {
-        debug!("component `{}`: Redis: {error}", self.component);
-        to_guest(error)
+    fn connection(&self, this: &Resource<Connection>) -> Result<Connection, Error> {
+        self.table.get(this).cloned().map_err(|error| Error::Other(error.to_string()))
     }
+
+    async fn query<T: FromRedisValue>(&mut self, this: &Resource<Connection>, cmd: &Cmd) -> Result<T, Error> {
+        query(&self.settings.id, self.connection(this)?, cmd).await
+    }
+}
+
+/// Connects to an allowed address for a component that has `open` connections already.
+async fn open(settings: &Settings, open: usize, address: &str) -> Result<Connection, Error> {
+    // The same parsed URL is checked and connected to: two parsers could see two hosts.
+    let url = Url::parse(address).map_err(|_| Error::InvalidAddress)?;
+    if !settings.allowed_hosts.allows(&url) {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        warn!(
+            "component `{}` may not connect to {}://{}{port}: its allowed_outbound_hosts do not include it",
+            settings.id,
+            url.scheme(),
+            url.host_str().unwrap_or_default(),
+        );
+        return Err(Error::InvalidAddress);
+    }
+    if open >= MAX_CONNECTIONS {
+        return Err(Error::TooManyConnections);
+    }
+    connect(url).await
+}
+
+/// Runs a command whose reply has to be convertible to `T`.
+async fn query<T: FromRedisValue>(component: &str, mut connection: Connection, cmd: &Cmd) -> Result<T, Error> {
+    let reply: Value = cmd.query_async(&mut connection.0).await.map_err(|error| {
+        debug!("component `{component}`: Redis: {error}");
+        to_guest(&error)
+    })?;
+    redis::from_redis_value(reply).map_err(|_| Error::TypeError)
+}
+
+fn cmd(command: &str, arguments: impl IntoIterator<Item = RedisParameter>) -> Cmd {
+    let mut cmd = redis::cmd(command);
+    for argument in arguments {
+        match argument {
+            RedisParameter::Int64(number) => cmd.arg(number),
+            RedisParameter::Binary(bytes) => cmd.arg(bytes),
+        };
+    }
+    cmd
 }
 
 async fn connect(url: Url) -> Result<Connection, Error> {
@@ -166,6 +184,12 @@ fn to_guest(error: &RedisError) -> Error {
         Some(code) => format!("{code} {}", error.detail().unwrap_or_default()),
         None => error.to_string(),
     })
+}
+
+fn flat(reply: Value) -> Result<Vec<RedisResult>, Error> {
+    let mut flat = Vec::new();
+    flatten(reply, &mut flat)?;
+    Ok(flat)
 }
 
 /// Appends `value` to `flat`, arrays element by element, their order kept.

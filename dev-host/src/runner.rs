@@ -4,20 +4,21 @@ use anyhow::bail;
 use http::{Request, Response};
 use thiserror::Error;
 use wasmtime::component::Component;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use crate::{
     allowed_hosts::AllowedHosts,
     body::{GuestBody, RequestBody},
     component::Engine,
     variables::ComponentVariables,
-    wasip2,
+    wasip2, wasip3,
 };
 
-/// Runs requests through one component. A runner for another WASI is another variant.
+/// Runs requests through one component.
 pub(crate) enum Runner {
     /// The component exports `wasi:http/incoming-handler` 0.2.
     Wasip2(wasip2::Runner),
+    /// It exports `wasi:http/handler` 0.3.
+    Wasip3(wasip3::Runner),
 }
 
 /// What the manifest and the command line say about a component.
@@ -43,7 +44,13 @@ pub(crate) enum RunError {
     NoResponse,
     /// It set an error in the place of a response.
     #[error("it answered with an error: {0}")]
-    Refused(ErrorCode),
+    Refused(String),
+    /// The instance that served it failed, whichever of its requests it was about; the log has said why.
+    #[error("its instance failed")]
+    InstanceFailed,
+    /// There is no instance to serve it.
+    #[error("it cannot be instantiated: {0}")]
+    NoInstance(String),
     /// The task that ran it is gone: a fault in this host.
     #[error("the host failed to run it")]
     Lost,
@@ -57,16 +64,20 @@ impl Runner {
         if exports("wasi:http/incoming-handler@0.2.") {
             return Ok(Self::Wasip2(wasip2::Runner::new(engine, component, settings)?));
         }
-        bail!("it does not export wasi:http/incoming-handler 0.2, the only HTTP interface that dev-host runs")
+        if exports("wasi:http/handler@0.3.0") {
+            return Ok(Self::Wasip3(wasip3::Runner::new(engine, component, settings)?));
+        }
+        bail!("it exports neither wasi:http/incoming-handler 0.2 nor wasi:http/handler 0.3.0: dev-host runs only these")
     }
 
-    /// Runs one request in a new instance.
+    /// Runs one request: under WASI 0.2 in a new instance, under WASI 0.3 in one that may serve others as well.
     ///
     /// Returns when the response begins; its body is still being written then. Dropping the future does not stop the
-    /// component; dropping the body before its end does.
+    /// component; under WASI 0.2 dropping the body before its end does.
     pub(crate) async fn handle(&self, request: Request<RequestBody>) -> Result<Response<GuestBody>, RunError> {
         match self {
             Self::Wasip2(runner) => runner.handle(request).await,
+            Self::Wasip3(runner) => runner.handle(request).await,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use thiserror::Error;
-use wasmtime::component::HasData;
+use wasmtime::component::{Accessor, HasData};
 
 use crate::{bindings, manifest};
 
@@ -26,6 +26,17 @@ impl bindings::variables::Host for &ComponentVariables {
     async fn get(&mut self, name: String) -> Result<String, bindings::variables::Error> {
         check_name(&name).map_err(|error| bindings::variables::Error::InvalidName(error.to_string()))?;
         self.values.get(&name).cloned().ok_or(bindings::variables::Error::Undefined(name))
+    }
+}
+
+impl bindings::variables_wasip3::Host for &ComponentVariables {}
+
+impl<T: Send + 'static> bindings::variables_wasip3::HostWithStore<T> for HasComponentVariables {
+    async fn get(host: &Accessor<T, Self>, name: String) -> Result<String, bindings::variables_wasip3::Error> {
+        use bindings::variables_wasip3::Error;
+        check_name(&name).map_err(|error| Error::InvalidName(error.to_string()))?;
+        let value = host.with(|mut host| host.get().values.get(&name).cloned());
+        value.ok_or(Error::Undefined(name))
     }
 }
 

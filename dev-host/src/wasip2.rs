@@ -3,21 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use http::{Request, Response, header::CONTENT_LENGTH};
+use http::{Request, Response};
 use tokio::sync::{Semaphore, oneshot};
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 use wasmtime::{
     Store,
-    component::{Component, Linker, Resource, ResourceTable},
+    component::{Component, Linker, Resource},
 };
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    WasiHttpView,
     p2::{
-        bindings::{
-            ProxyPre,
-            http::types::{ErrorCode, Scheme},
-        },
+        bindings::{ProxyPre, http::types::Scheme},
         body::HyperOutgoingBody,
         types::{HostIncomingRequest, HostResponseOutparam},
     },
@@ -25,11 +21,12 @@ use wasmtime_wasi_http::{
 
 use crate::{
     bindings,
-    body::{GuestBody, RequestBody},
+    body::{GuestBody, RequestBody, content_length},
     component::Engine,
-    outbound_redis::{HasOutboundRedis, OutboundRedis},
+    outbound_redis::HasOutboundRedis,
     runner::{RunError, Settings},
-    variables::{ComponentVariables, HasComponentVariables},
+    state::State,
+    variables::HasComponentVariables,
 };
 
 /// Runs requests through one component.
@@ -59,7 +56,9 @@ impl Runner {
         let out = store
             .data_mut()
             .http()
-            .new_response_outparam_from_callback(move |response| out.give(response.map_err(RunError::Refused)))
+            .new_response_outparam_from_callback(move |response| {
+                out.give(response.map_err(|code| RunError::Refused(code.to_string())))
+            })
             .map_err(RunError::Failed)?;
         let pre = self.pre.clone();
         // A task of its own, because it goes on after this function has returned the head of the response. A client that
@@ -82,8 +81,8 @@ impl Runner {
             drop((store, slot));
         });
         let response = answered.await.map_err(|_| RunError::Lost)??;
-        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        Ok(response.map(|body| GuestBody::new(body, length, task.abort_handle())))
+        let length = content_length(response.headers());
+        Ok(response.map(|body| GuestBody::of_task(body, length, task.abort_handle())))
     }
 }
 
@@ -127,86 +126,5 @@ impl Answer {
 
     fn is_given(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-    }
-}
-
-/// The state of one request.
-struct State {
-    settings: Arc<Settings>,
-    table: ResourceTable,
-    wasi: WasiCtx,
-    http: WasiHttpCtx,
-    hooks: Hooks,
-    redis_connections: usize,
-}
-
-impl State {
-    fn new(settings: Arc<Settings>) -> Self {
-        let mut wasi = WasiCtx::builder();
-        if !settings.quiet {
-            // Both to stderr: stdout is for whoever waits for the one line there.
-            wasi.stdout(std::io::stderr()).stderr(std::io::stderr());
-        }
-        Self {
-            hooks: Hooks { settings: Arc::clone(&settings) },
-            settings,
-            table: ResourceTable::new(),
-            wasi: wasi.build(),
-            http: WasiHttpCtx::new(),
-            redis_connections: 0,
-        }
-    }
-
-    fn redis(&mut self) -> OutboundRedis<'_> {
-        OutboundRedis {
-            component: &self.settings.id,
-            allowed_hosts: &self.settings.allowed_hosts,
-            table: &mut self.table,
-            connections: &mut self.redis_connections,
-        }
-    }
-
-    fn variables(&mut self) -> &ComponentVariables {
-        &self.settings.variables
-    }
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
-    }
-}
-
-struct Hooks {
-    settings: Arc<Settings>,
-}
-
-type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        request: Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _received: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        warn!(
-            "component `{}` may not send an HTTP request to {}: dev-host has no outgoing HTTP",
-            self.settings.id,
-            request.uri().host().unwrap_or_default(),
-        );
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
-    }
-
-    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
-        // Mostly a client that went away in the middle of its request: its affair, not worth a warning.
-        debug!("component `{}`: cannot read the request: {error}", self.settings.id);
-        ErrorCode::HttpProtocolError
     }
 }

@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::{env, process::Command};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -29,6 +29,10 @@ impl Api {
         let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
         let mut command = Command::new(binaries::path("DEV_HOST", "target/release/dev-host"));
         command.arg("--from").arg(binaries::path("SPIN_MANIFEST", "spin.toml")).args(["--listen", "127.0.0.1:0"]);
+        // Such as `wasip3`: the same tests then hold for that build of the component.
+        if let Some(profile) = profile() {
+            command.arg("--profile").arg(profile);
+        }
         command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
         command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com");
         for (name, value) in variables {
@@ -38,6 +42,12 @@ impl Api {
         let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
         Self { process, address, client: Client::new() }
+    }
+
+    /// Whether this build of the component keeps its connections to Redis from one request to the next.
+    #[must_use]
+    pub fn keeps_connections() -> bool {
+        profile().is_some_and(|profile| profile == "wasip3")
     }
 
     /// Host and port, for tests that speak HTTP by hand.
@@ -93,4 +103,9 @@ impl Api {
     pub async fn last_event(&self, id: &str) -> String {
         self.get(id).await.text("last_event").to_owned()
     }
+}
+
+/// The profile of `spin.toml` to take the component from, if it is not the default one.
+fn profile() -> Option<String> {
+    env::var("API_PROFILE").ok()
 }

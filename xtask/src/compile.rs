@@ -1,7 +1,7 @@
 //! Release builds, each where its users look for it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -22,24 +22,31 @@ pub(crate) fn everything(workspace: &Workspace, signals: &Signals) -> anyhow::Re
     wasm(workspace, signals)?;
     native(workspace, signals, &[WORKER, DEV_HOST])?;
     say(&format!("component  {}", workspace.short(&workspace.wasm())));
+    say(&format!("  WASI 0.3 {}", workspace.short(&workspace.wasm_wasip3())));
     say(&format!("worker     {}", workspace.short(&workspace.binary(WORKER))));
     say(&format!("dev host   {}", workspace.short(&workspace.binary(DEV_HOST))));
     Ok(())
 }
 
-/// Builds the component, to where `spin.toml` says.
+/// Builds the component for WASI 0.2 and for WASI 0.3, to where `spin.toml` says.
 ///
 /// # Errors
 /// As [`everything`].
 pub(crate) fn wasm(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
     let toolchain = WasmToolchain::find_or_install(signals)?;
-    let (mut command, target_dir) = toolchain.cargo_build(workspace);
-    command.args(["--release", "-p", "api-component"]);
-    if !process::run(signals, &mut command)?.success() {
-        bail!("the component does not compile for {TARGET}");
+    let builds: [(PathBuf, PathBuf, &[&str]); 2] = [
+        (workspace.target_dir(), workspace.wasm(), &[]),
+        (workspace.wasip3_target_dir(), workspace.wasm_wasip3(), &["--no-default-features", "--features", "wasip3"]),
+    ];
+    for (target_dir, wasm, features) in builds {
+        let (mut command, target_dir) = toolchain.cargo_build(workspace, &target_dir);
+        command.args(["--release", "-p", "api-component"]).args(features);
+        if !process::run(signals, &mut command)?.success() {
+            bail!("the component does not compile for {TARGET}");
+        }
+        copy_if_changed(&target_dir.join(TARGET).join("release/api_component.wasm"), &wasm)?;
     }
-    let built = target_dir.join(TARGET).join("release/api_component.wasm");
-    copy_if_changed(&built, &workspace.wasm())
+    Ok(())
 }
 
 /// Builds native programs in release mode.

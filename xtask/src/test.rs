@@ -17,6 +17,12 @@ use crate::test_count::TestCount;
 use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
 use crate::workspace::Workspace;
 
+/// The profile of `spin.toml` with the component for WASI 0.3.
+const WASIP3: &str = "wasip3";
+
+/// The end-to-end tests that depend on how the component is built. The others look at what is behind it.
+const OF_THE_API: [&str; 6] = ["api", "api_availability", "api_refusals", "batch", "list", "redis_connections"];
+
 /// Options of `cargo xtask test`.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -87,8 +93,11 @@ fn run_steps(
         compile::native(workspace, signals, &[WORKER, DEV_HOST])
     })?;
 
-    let cargo_test = |arguments: &[&str]| {
+    let cargo_test = |profile: Option<&str>, arguments: &[&str]| {
         let mut command = workspace.cargo();
+        if let Some(profile) = profile {
+            command.env("API_PROFILE", profile);
+        }
         command
             .arg("test")
             .args(arguments)
@@ -106,9 +115,13 @@ fn run_steps(
             .env(SCHEMATHESIS_VARIABLE, &schemathesis);
         run_tests(signals, &mut command, count)
     };
-    step("cargo test --workspace --exclude dev-host", || cargo_test(&["--workspace", "--exclude", DEV_HOST]))?;
+    step("cargo test --workspace --exclude dev-host", || cargo_test(None, &["--workspace", "--exclude", DEV_HOST]))?;
+    step("cargo test -p e2e, on the component for WASI 0.3", || {
+        let tests = OF_THE_API.iter().flat_map(|test| ["--test", test]);
+        cargo_test(Some(WASIP3), &["-p", "e2e"].into_iter().chain(tests).collect::<Vec<_>>())
+    })?;
     // Wasmtime is compiled once, in release mode: without optimisation it is too slow to be of use.
-    step("cargo test --release -p dev-host", || cargo_test(&["--release", "-p", DEV_HOST]))
+    step("cargo test --release -p dev-host", || cargo_test(None, &["--release", "-p", DEV_HOST]))
 }
 
 fn step(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {

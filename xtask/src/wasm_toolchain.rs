@@ -58,17 +58,17 @@ impl WasmToolchain {
         Ok(chosen)
     }
 
-    /// The beginning of a cargo command for the target, and cargo's target directory for it.
-    pub(crate) fn cargo_build(&self, workspace: &Workspace) -> (Command, PathBuf) {
+    /// The beginning of a cargo command for the target, and cargo's target directory for it: the one given, or one in it.
+    pub(crate) fn cargo_build(&self, workspace: &Workspace, target_dir: &Path) -> (Command, PathBuf) {
         let (mut command, target_dir) = match self {
             WasmToolchain::InUse => {
                 let mut command = workspace.cargo();
-                command.arg("build");
-                (command, workspace.target_dir())
+                command.env("CARGO_TARGET_DIR", target_dir).arg("build");
+                (command, target_dir.to_owned())
             }
             WasmToolchain::Debian { linker } => {
                 // A directory of its own: the two compilers would undo each other's work.
-                let target_dir = workspace.target_dir().join("debian-wasm");
+                let target_dir = target_dir.join("debian-wasm");
                 let mut command = debian_cargo(workspace, linker);
                 command.env("CARGO_TARGET_DIR", &target_dir).args(["build", "-Zbuild-std=std,panic_abort"]);
                 (command, target_dir)

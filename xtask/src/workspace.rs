@@ -35,6 +35,16 @@ impl Workspace {
         self.target_dir().join("wasm32-wasip1/release/api_component.wasm")
     }
 
+    /// Cargo's target directory for the component for WASI 0.3, so that it does not overwrite the other.
+    pub(crate) fn wasip3_target_dir(&self) -> PathBuf {
+        self.target_dir().join("wasip3")
+    }
+
+    /// The component for WASI 0.3, where the profile `wasip3` of `spin.toml` says.
+    pub(crate) fn wasm_wasip3(&self) -> PathBuf {
+        self.wasip3_target_dir().join("wasm32-wasip1/release/api_component.wasm")
+    }
+
     /// A native program built in release mode.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target_dir().join("release").join(name)
@@ -48,6 +58,11 @@ impl Workspace {
     /// Where a tool is installed that only the tests need.
     pub(crate) fn test_tool(&self, name: &str) -> PathBuf {
         self.target_dir().join("test-tools").join(name)
+    }
+
+    /// Where a tool is put that only `cargo xtask bench` needs.
+    pub(crate) fn bench_tool(&self, name: &str) -> PathBuf {
+        self.target_dir().join("bench-tools").join(name)
     }
 
     /// A path as it reads best in a message: without the part that leads to the checkout.

@@ -3,6 +3,7 @@ use std::{cell::RefCell, collections::HashMap, fmt};
 use api_component::{
     body::{Body, Interrupted, Response},
     router::respond,
+    settings::Settings,
 };
 use email_queue::redis::{Call, Command, Redis, Value};
 use http::Request;
@@ -109,7 +110,7 @@ fn answer(client: &Client, variables: &HashMap<&str, String>, ask: Ask) -> Respo
     }
     let body = Whole { bytes: Some(ask.body), cut_off: ask.cut_off };
     let variable = |name: &str| variables.get(name).cloned();
-    pollster::block_on(respond(request.body(body).unwrap(), variable, client))
+    pollster::block_on(respond(request.body(body).unwrap(), async || Settings::from_variables(variable), client))
 }
 
 struct Whole {

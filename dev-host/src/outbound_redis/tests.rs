@@ -10,6 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
+use crate::{allowed_hosts::AllowedHosts, variables::ComponentVariables};
 
 /// A Redis server, stopped when dropped.
 struct Server {
@@ -57,24 +58,24 @@ fn url(port: u16) -> String {
 
 /// The state of one request of a component that may connect to these hosts.
 struct Request {
-    allowed_hosts: AllowedHosts,
+    settings: Arc<Settings>,
     table: ResourceTable,
     connections: usize,
 }
 
 impl Request {
     fn allowed_to(host: &str) -> Self {
-        let allowed_hosts = AllowedHosts::parse(&[host]).unwrap();
-        Self { allowed_hosts, table: ResourceTable::new(), connections: 0 }
+        let settings = Settings {
+            id: "test".to_owned(),
+            variables: ComponentVariables::default(),
+            allowed_hosts: AllowedHosts::parse(&[host]).unwrap(),
+            quiet: true,
+        };
+        Self { settings: Arc::new(settings), table: ResourceTable::new(), connections: 0 }
     }
 
     fn redis(&mut self) -> OutboundRedis<'_> {
-        OutboundRedis {
-            component: "test",
-            allowed_hosts: &self.allowed_hosts,
-            table: &mut self.table,
-            connections: &mut self.connections,
-        }
+        OutboundRedis { settings: &self.settings, table: &mut self.table, connections: &mut self.connections }
     }
 
     /// Opens a connection. What it returns stands for the same connection however often it is copied.
@@ -89,11 +90,6 @@ fn message(error: Error) -> String {
         Error::Other(message) => message,
         error => panic!("expected a message, not {error:?}"),
     }
-}
-
-fn flat(value: Value) -> Result<Vec<RedisResult>, Error> {
-    let mut flat = Vec::new();
-    flatten(value, &mut flat).map(|()| flat)
 }
 
 #[tokio::test]

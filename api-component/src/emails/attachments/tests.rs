@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     body::{Body, Interrupted},
     router::respond,
+    settings::Settings,
 };
 
 const HOST: &str = "http://mail.example.com:3000";
@@ -43,7 +44,7 @@ impl OneEmail {
             request = request.header(*name, *value);
         }
         let variable = |name: &str| (name == "api_keys").then(|| "key".to_owned());
-        pollster::block_on(respond(request.body(NoBody).unwrap(), variable, self))
+        pollster::block_on(respond(request.body(NoBody).unwrap(), async || Settings::from_variables(variable), self))
     }
 
     fn attachments(&self, query: &str) -> (u16, serde_json::Value) {

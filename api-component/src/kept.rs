@@ -1,0 +1,175 @@
+//! What an instance that serves many requests keeps between them: its connection to Redis, and for a second each what
+//! the operator has set.
+//!
+//! Requests that are served at the same time share the connection. It is opened once, however many wait for it, and
+//! replaced when it breaks.
+
+mod recent;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use email_queue::redis::{Command, Value};
+
+pub use recent::Recent;
+
+/// A command that failed is repeated only if it failed sooner than this. What took longer met a Redis that is silent,
+/// and the client would wait for the same silence again.
+const REPEAT_WITHIN: Duration = Duration::from_secs(1);
+
+/// A client of Redis whose connections take commands from several requests at the same time.
+pub trait Connect {
+    /// An open connection. Dropping it closes it.
+    type Connection;
+    /// What can go wrong.
+    type Error: Clone;
+    /// The one end of [`wait`](Self::wait).
+    type Hold;
+
+    /// Something to wait for: the future is ready once the first value is dropped.
+    ///
+    /// The client makes it, because under WASI 0.3 a request can be woken by the host alone, and not by another request.
+    fn wait() -> (Self::Hold, impl Future<Output = ()> + use<Self>);
+
+    /// Opens a connection to the Redis of a URL.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn open(&self, url: &str) -> impl Future<Output = Result<Self::Connection, Self::Error>>;
+
+    /// Sends one command and returns its answer, which is that of no other command on the same connection.
+    ///
+    /// # Errors
+    /// As [`Redis::execute`](email_queue::redis::Redis::execute).
+    fn execute(
+        &self,
+        connection: &Self::Connection,
+        command: &Command<'_>,
+    ) -> impl Future<Output = Result<Vec<Value>, Self::Error>>;
+
+    /// Whether the error can only have come from Redis, so that the connection is as good as before.
+    fn is_answer(error: &Self::Error) -> bool;
+}
+
+/// A connection that outlives the requests that use it.
+pub struct KeptConnection<C: Connect> {
+    client: C,
+    kept: RefCell<Option<Rc<Open<C::Connection>>>>,
+    /// While one request opens a connection: what the others wait for.
+    opening: RefCell<Option<Vec<C::Hold>>>,
+    /// How often opening one has failed, and with what the last time.
+    failures: Cell<u64>,
+    failure: RefCell<Option<C::Error>>,
+}
+
+struct Open<C> {
+    url: String,
+    connection: C,
+}
+
+impl<C: Connect> KeptConnection<C> {
+    /// Keeps nothing yet.
+    pub fn new(client: C) -> Self {
+        Self {
+            client,
+            kept: RefCell::default(),
+            opening: RefCell::default(),
+            failures: Cell::new(0),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Runs a command on the Redis of `url`: on the connection that is kept, or on a new one if there is none or it is
+    /// to another Redis.
+    ///
+    /// A connection on which something failed is not used again. If it was one that had been kept, Redis may have
+    /// closed it since; the command is then sent once more, on a new one. So a command has to be one that Redis may
+    /// carry out twice.
+    ///
+    /// # Errors
+    /// As the client says.
+    pub async fn execute(&self, url: &str, command: &Command<'_>) -> Result<Vec<Value>, C::Error> {
+        let (open, was_kept) = self.connection(url).await?;
+        let began = Instant::now();
+        let answer = self.run(&open, command).await;
+        let broken = answer.as_ref().is_err_and(|error| !C::is_answer(error));
+        if !broken || !was_kept || began.elapsed() >= REPEAT_WITHIN {
+            return answer;
+        }
+        drop(open);
+        let (open, _) = self.connection(url).await?;
+        self.run(&open, command).await
+    }
+
+    async fn run(&self, open: &Rc<Open<C::Connection>>, command: &Command<'_>) -> Result<Vec<Value>, C::Error> {
+        let answer = self.client.execute(&open.connection, command).await;
+        if answer.as_ref().is_err_and(|error| !C::is_answer(error)) {
+            // Another request may have replaced it already.
+            self.kept.borrow_mut().take_if(|kept| Rc::ptr_eq(kept, open));
+        }
+        answer
+    }
+
+    /// A connection, and whether it was there before.
+    async fn connection(&self, url: &str) -> Result<(Rc<Open<C::Connection>>, bool), C::Error> {
+        let failures = self.failures.get();
+        loop {
+            if let Some(kept) = self.kept(url) {
+                return Ok((kept, true));
+            }
+            // What failed while this request waited would fail for it as well, and each would wait for all before it.
+            if failures != self.failures.get()
+                && let Some(failure) = self.failure.borrow().clone()
+            {
+                return Err(failure);
+            }
+            let Some(opened) = self.wait_for_another() else { break };
+            opened.await;
+        }
+        let _opening = Opening::begin(&self.opening);
+        let connection = self.client.open(url).await.inspect_err(|error| {
+            self.failures.set(self.failures.get() + 1);
+            *self.failure.borrow_mut() = Some(error.clone());
+        })?;
+        let open = Rc::new(Open { url: url.to_owned(), connection });
+        *self.kept.borrow_mut() = Some(Rc::clone(&open));
+        Ok((open, false))
+    }
+
+    /// Whether another request is opening a connection: then its end.
+    fn wait_for_another(&self) -> Option<impl Future<Output = ()> + use<C>> {
+        let mut opening = self.opening.borrow_mut();
+        let waiting = opening.as_mut()?;
+        let (hold, end) = C::wait();
+        waiting.push(hold);
+        Some(end)
+    }
+
+    fn kept(&self, url: &str) -> Option<Rc<Open<C::Connection>>> {
+        self.kept.borrow().as_ref().filter(|kept| kept.url == url).cloned()
+    }
+}
+
+/// Dropped when the connection is open, when there is none, and when the request that opens it is given up.
+struct Opening<'a, H>(&'a RefCell<Option<Vec<H>>>);
+
+impl<'a, H> Opening<'a, H> {
+    fn begin(waiting: &'a RefCell<Option<Vec<H>>>) -> Self {
+        *waiting.borrow_mut() = Some(Vec::new());
+        Self(waiting)
+    }
+}
+
+impl<H> Drop for Opening<'_, H> {
+    fn drop(&mut self) {
+        let waiting = self.0.take();
+        drop(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests;
