@@ -3,12 +3,14 @@
 //! - `up`: everything from a bare Rust toolchain to a running queue, until Ctrl-C.
 //! - `build`: the component and both native programs in release mode.
 //! - `test`: every check that continuous integration makes.
+//! - `bench`: how fast it all is, beside what bounds it.
 //!
 //! In reading order:
 //!
 //! - [`up`] tells the story of `cargo xtask up`; [`try_it`] writes what it prints in the end.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
+//! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
 //! - [`stack`] is the set of running services; [`process`] one child process; [`signals`] what they
@@ -22,6 +24,8 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench;
+mod bench_tools;
 mod compile;
 mod console;
 mod data_dir;
@@ -58,6 +62,8 @@ enum Command {
     Build,
     /// Runs every check: format, lints, unit tests, tests on a real Redis, end-to-end tests.
     Test(test::Options),
+    /// Measures throughput, latency and memory, beside what bounds them; `bench --help` says more.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +87,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(options) => up::up(&workspace, &signals, &options).map(|()| ExitCode::SUCCESS),
         Command::Build => compile::everything(&workspace, &signals).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::test(&workspace, &signals, &options),
+        Command::Bench(options) => bench::bench(&workspace, &signals, &options),
     }
 }
 

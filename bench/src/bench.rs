@@ -1,0 +1,36 @@
+//! What every measurement is given.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::cli::{Options, Programs};
+
+/// The programs to measure, how thoroughly, and a directory for what they leave behind.
+pub(crate) struct Bench<'a> {
+    quick: bool,
+    pub(crate) programs: &'a Programs,
+    /// Ours alone; it is removed at the end.
+    pub(crate) directory: PathBuf,
+    started: Instant,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(options: &'a Options, directory: &Path) -> Bench<'a> {
+        Bench {
+            quick: options.quick,
+            programs: &options.programs,
+            directory: directory.to_owned(),
+            started: Instant::now(),
+        }
+    }
+
+    /// A count or a time, by how thoroughly we measure.
+    pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// Tells the person who waits what is being done.
+    pub(crate) fn say(&self, what: &str) {
+        eprintln!("[{:>4} s] {what}", self.started.elapsed().as_secs());
+    }
+}

@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+
+/// Measures the queue, and what bounds it on this machine.
+///
+/// Prints one table: each figure, its ratio to the limit or the rival that was measured in the same run, and whether
+/// that meets its target. A target that is missed is no failure; a measurement that could not be made is, with exit
+/// code 1. The Redis of each measurement is one of its own, without persistence unless the table says otherwise.
+///
+/// Without names, all but `peers` are measured: 8 to 12 minutes, or under 3 with --quick. Close other programs first.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+pub(crate) struct Options {
+    /// Smaller counts and shorter times: a first impression.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Writes all figures, and what machine they are from, into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Other queues too; the same as naming `peers` besides the rest.
+    #[arg(id = "with_peers", long = "peers")]
+    with_peers: bool,
+
+    /// What to measure.
+    #[arg(value_name = "NAME", value_enum)]
+    names: Vec<Name>,
+
+    /// Prints the tools that the measurements need, one a line, and ends.
+    #[arg(long, hide = true)]
+    pub(crate) needs: bool,
+
+    #[command(flatten)]
+    pub(crate) programs: Programs,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Redis under redis-benchmark, the API where it needs no Redis, LPUSH to BRPOP between two programs (20 s).
+    Limits,
+    /// How fast one worker empties a queue if sending takes no time, and what that costs (3 min).
+    Drain,
+    /// The same with Postfix's smtp-sink as the mail server; emails for each connection (15 s).
+    Smtp,
+    /// Requests per second of the API, and how long they take (30 s, 60 s with WASI 0.3).
+    Api,
+    /// How long after its acceptance the delivery of an email begins on an idle system (30 s).
+    Latency,
+    /// What a queued email costs in Redis, and a worker at three sizes of the backlog (60 s).
+    Memory,
+    /// What a worker with nothing to do asks of Redis and of the processor (40 s).
+    Idle,
+    /// Whether a large backlog slows anything down; several workers (3 min).
+    Scale,
+    /// The same drain with other queues that use Redis (some minutes; needs their runtimes).
+    Peers,
+}
+
+impl Name {
+    const DEFAULT: [Name; 8] =
+        [Name::Limits, Name::Drain, Name::Smtp, Name::Api, Name::Latency, Name::Memory, Name::Idle, Name::Scale];
+
+    /// The tools that it cannot do without, by the names that `cargo xtask bench` knows.
+    fn tools(self) -> &'static [&'static str] {
+        match self {
+            Name::Limits => &["redis-benchmark", "wrk"],
+            Name::Drain => &["redis-benchmark"],
+            Name::Smtp => &["smtp-sink"],
+            Name::Api => &["wrk"],
+            Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Peers => &[],
+        }
+    }
+}
+
+/// Where the programs are. `cargo xtask bench` says it by the environment variables.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Programs (chosen by cargo xtask bench)")]
+pub(crate) struct Programs {
+    #[arg(long, env = "REDIS_SERVER", default_value = "redis-server", hide_short_help = true)]
+    pub(crate) redis_server: PathBuf,
+    #[arg(long, env = "REDIS_BENCHMARK", default_value = "redis-benchmark", hide_short_help = true)]
+    pub(crate) redis_benchmark: PathBuf,
+    #[arg(long, env = "WRK", default_value = "wrk", hide_short_help = true)]
+    pub(crate) wrk: PathBuf,
+    #[arg(long, env = "SMTP_SINK", default_value = "smtp-sink", hide_short_help = true)]
+    pub(crate) smtp_sink: PathBuf,
+    #[arg(long, env = "NATIVE_WORKER", default_value = "target/release/native-worker", hide_short_help = true)]
+    pub(crate) native_worker: PathBuf,
+    #[arg(long, env = "DEV_HOST", default_value = "target/release/dev-host", hide_short_help = true)]
+    pub(crate) dev_host: PathBuf,
+    #[arg(long, env = "SPIN_MANIFEST", default_value = "spin.toml", hide_short_help = true)]
+    pub(crate) spin_manifest: PathBuf,
+    /// The component for WASI 0.3. If there is such a file, it is measured too, as the manifest's profile `wasip3`.
+    #[arg(long, env = "API_WASM_WASIP3", hide_short_help = true)]
+    pub(crate) wasip3: Option<PathBuf>,
+    /// Where the other queues are installed.
+    #[arg(
+        long = "peers-dir",
+        env = "BENCH_PEERS_DIR",
+        default_value = "target/bench-tools/peers",
+        hide_short_help = true
+    )]
+    pub(crate) peers: PathBuf,
+}
+
+impl Options {
+    /// What to measure, in the order of the table.
+    pub(crate) fn names(&self) -> Vec<Name> {
+        let named = |name: &Name| self.names.contains(name);
+        let default = |name: &Name| self.names.is_empty() && Name::DEFAULT.contains(name);
+        let peers = |name: &Name| self.with_peers && *name == Name::Peers;
+        let wanted = |name: &Name| named(name) || default(name) || peers(name);
+        Name::value_variants().iter().copied().filter(wanted).collect()
+    }
+
+    /// The tools that these measurements need, each once.
+    pub(crate) fn tools(&self) -> Vec<&'static str> {
+        let mut tools: Vec<_> = self.names().into_iter().flat_map(Name::tools).copied().collect();
+        tools.sort_unstable();
+        tools.dedup();
+        tools
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn names(arguments: &[&str]) -> Vec<Name> {
+        Options::try_parse_from([&["bench"], arguments].concat()).unwrap().names()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn other_queues_are_measured_only_when_asked_for() {
+        assert_eq!(names(&[]), Name::DEFAULT);
+        assert_eq!(names(&["--peers"]), Name::value_variants());
+        assert_eq!(names(&["--peers", "drain"]), [Name::Drain, Name::Peers]);
+        assert_eq!(names(&["peers"]), [Name::Peers]);
+    }
+
+    #[test]
+    fn names_are_measured_once_and_in_order() {
+        assert_eq!(names(&["scale", "drain", "scale"]), [Name::Drain, Name::Scale]);
+    }
+
+    #[test]
+    fn only_the_tools_of_what_is_measured_are_needed() {
+        let options = Options::try_parse_from(["bench", "limits", "drain"]).unwrap();
+        assert_eq!(options.tools(), ["redis-benchmark", "wrk"]);
+        assert!(Options::try_parse_from(["bench", "idle"]).unwrap().tools().is_empty());
+    }
+}

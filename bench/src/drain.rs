@@ -1,0 +1,93 @@
+//! Watching workers empty a queue.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use crate::process::POLL;
+use crate::queue::Client;
+use crate::redis_server::{Info, RedisServer};
+use crate::worker::Worker;
+
+/// How long nothing may happen before the drain has failed.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// What was seen between the first email that was finished and the last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drained {
+    /// How many were finished in that time.
+    pub(crate) emails: u64,
+    pub(crate) time: Duration,
+    /// Time on a processor of all workers together.
+    pub(crate) worker_cpu: Duration,
+    /// Time on a processor of Redis.
+    pub(crate) redis_cpu: Duration,
+}
+
+impl Drained {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.emails as f64 / self.time.as_secs_f64()
+    }
+
+    /// A time for each email, in µs.
+    pub(crate) fn each(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.emails as f64
+    }
+}
+
+/// Watches until `total` emails in all have been sent, by the counter `sent` of the queue, every few milliseconds.
+///
+/// The clock starts when the counter is first seen to be above `before`, its value before the workers began, and what
+/// was sent by then does not count: so neither does the start of the workers.
+///
+/// # Errors
+/// A worker has ended; nothing has happened for a while; Redis is away.
+pub(crate) fn watch(server: &RedisServer, workers: &[&Worker], before: u64, total: u64) -> anyhow::Result<Drained> {
+    let client = Client::open(server)?;
+    let mut connection = server.connection()?;
+    let (mut sent, mut last_change) = (before, Instant::now());
+    let mut wait_above = |below: u64| -> anyhow::Result<(u64, Instant)> {
+        loop {
+            let (now_sent, now) = (client.sent()?, Instant::now());
+            if now_sent >= below {
+                return Ok((now_sent, now));
+            }
+            if now_sent != sent {
+                (sent, last_change) = (now_sent, now);
+            }
+            if last_change.elapsed() > STALLED {
+                bail!("{sent} of {total} emails were sent, and then none for {} s", STALLED.as_secs());
+            }
+            workers.iter().try_for_each(|worker| worker.check())?;
+            thread::sleep(POLL);
+        }
+    };
+    let (first_sent, first) = wait_above(before + 1)?;
+    let start = used(&mut connection, workers)?;
+    let (last_sent, last) = wait_above(total)?;
+    let end = used(&mut connection, workers)?;
+    if last_sent == first_sent {
+        bail!("{} emails are too few to be timed", last_sent - before);
+    }
+    Ok(Drained {
+        emails: last_sent - first_sent,
+        time: last - first,
+        worker_cpu: end.workers.saturating_sub(start.workers),
+        redis_cpu: end.redis.saturating_sub(start.redis),
+    })
+}
+
+/// Time on a processor until now.
+struct Used {
+    workers: Duration,
+    redis: Duration,
+}
+
+fn used(connection: &mut redis::Connection, workers: &[&Worker]) -> anyhow::Result<Used> {
+    let workers = workers.iter().map(|worker| worker.usage()).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Used {
+        workers: workers.iter().map(|usage| usage.cpu).sum(),
+        redis: Duration::from_secs_f64(Info::read(connection, "cpu")?.cpu_seconds()?),
+    })
+}

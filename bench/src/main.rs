@@ -1,0 +1,78 @@
+//! Measures the queue, and in the same run what bounds it. Started by `cargo xtask bench`, which builds and finds all
+//! programs that are measured.
+//!
+//! In reading order:
+//!
+//! - [`cli`]: what can be asked for; [`measure`]: the measurements, a file each;
+//! - [`report`], [`table`], [`json`]: the figures, their targets, and how they are shown; [`machine`]: where they are from;
+//! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`]: the programs that are started;
+//! - [`queue`]: fills a queue and reads its counters; [`drain`]: watches workers empty it;
+//! - [`load`]: wrk; [`redis_benchmark`]; [`http`], [`smtp_acceptor`]: the two ends of a single email;
+//! - [`process`]: children, and that none outlives us; [`procfs`]: what one has used of the machine;
+//! - [`samples`]: medians and percentiles.
+
+#![forbid(unsafe_code)]
+
+mod api_host;
+mod bench;
+mod cli;
+mod drain;
+mod http;
+mod json;
+mod load;
+mod machine;
+mod measure;
+mod peers;
+mod process;
+mod procfs;
+mod queue;
+mod redis_benchmark;
+mod redis_server;
+mod report;
+mod samples;
+mod smtp_acceptor;
+mod smtp_sink;
+mod table;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::bench::Bench;
+use crate::cli::Options;
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.needs {
+        for tool in options.tools() {
+            println!("{tool}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures what was asked for, one after the other. A measurement that fails is a line of the report.
+fn run(options: &Options) -> anyhow::Result<Report> {
+    let directory = tempfile::Builder::new().prefix("email-queue-bench-").tempdir()?;
+    process::end_all_when_asked(directory.path())?;
+    let bench = Bench::new(options, directory.path());
+    let mut report = Report::new(options.quick, machine::describe(&options.programs.redis_server)?);
+    for name in options.names() {
+        measure::run(name, &bench, &mut report);
+    }
+    if let Some(file) = &options.json {
+        json::write(&report, file)?;
+    }
+    print!("{}", table::render(&report));
+    Ok(report)
+}

@@ -1,0 +1,84 @@
+//! How fast one worker empties a queue if sending takes no time, and what that costs.
+
+use std::time::Duration;
+
+use crate::bench::Bench;
+use crate::drain::{self, Drained};
+use crate::queue;
+use crate::redis_benchmark;
+use crate::redis_server::{Persistence, RedisServer};
+use crate::report::{Row, Target};
+use crate::samples::median;
+use crate::worker::{Log, Worker};
+
+/// How often each drain is measured, each time right after its limit: the figures are medians, so that a moment in which
+/// somebody else used the machine does not count.
+const ROUNDS: u32 = 3;
+
+pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let emails = bench.pick(200_000, 20_000);
+    let warnings = rounds(bench, "RUST_LOG=warn", emails, Persistence::None, Log::Warnings)?;
+    rows.push(Row::new("redis-benchmark RPOP, right before each", warnings.median(|round| round.rpop), "/s"));
+    rows.push(warnings.row("one worker, null:, RUST_LOG=warn").target(Target::AtLeast(0.5)));
+    let cost = |time: fn(&Drained) -> Duration| warnings.median(|Round { drained, .. }| drained.each(time(drained)));
+    rows.push(Row::new("  worker CPU", cost(|drained| drained.worker_cpu), "µs/email"));
+    rows.push(Row::new("  Redis CPU", cost(|drained| drained.redis_cpu), "µs/email"));
+    rows.push(Row::new("  worker's peak RSS", warnings.median(|round| round.peak as f64) / 1e6, "MB"));
+
+    let default = rounds(bench, "default log", emails, Persistence::None, Log::Default)?;
+    rows.push(default.row("one worker, null:, default log to a file"));
+    let durable = rounds(bench, "appendonly everysec", emails, Persistence::EverySecond, Log::Warnings)?;
+    rows.push(durable.row("one worker, null:, appendonly everysec (RPOP too)"));
+    Ok(())
+}
+
+/// What the rounds of one setting have shown.
+struct Rounds(Vec<Round>);
+
+struct Round {
+    rpop: f64,
+    drained: Drained,
+    /// The worker's peak RSS in bytes.
+    peak: u64,
+}
+
+impl Rounds {
+    fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
+        median(&self.0.iter().map(figure).collect::<Vec<_>>())
+    }
+
+    fn row(&self, what: &str) -> Row {
+        let row = Row::new(what, self.median(|round| round.drained.per_second()), "emails/s");
+        row.over(self.median(|round| round.rpop), "redis-benchmark RPOP")
+    }
+}
+
+fn rounds(bench: &Bench<'_>, what: &str, emails: u64, persistence: Persistence, log: Log) -> anyhow::Result<Rounds> {
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        bench.say(&format!("drain: {emails} emails, {what}, round {round} of {ROUNDS}"));
+        let server = RedisServer::start(bench, persistence)?;
+        let rpop = redis_benchmark::run(bench, &server)?.rpop;
+        let (drained, peak) = drain_one(bench, &server, emails, log)?;
+        rounds.push(Round { rpop, drained, peak });
+    }
+    Ok(Rounds(rounds))
+}
+
+/// Fills a queue and lets one worker empty it. Answers the worker's peak RSS too, in bytes.
+///
+/// # Errors
+/// Redis is away; the worker ends or does not get on.
+pub(crate) fn drain_one(
+    bench: &Bench<'_>,
+    server: &RedisServer,
+    emails: u64,
+    log: Log,
+) -> anyhow::Result<(Drained, u64)> {
+    queue::fill(server, emails)?;
+    let worker = Worker::start(bench, &server.url(), "null:", log)?;
+    let drained = drain::watch(server, &[&worker], 0, emails)?;
+    let peak = worker.usage()?.peak_rss;
+    worker.stop()?;
+    Ok((drained, peak))
+}

@@ -1,0 +1,48 @@
+//! The same drain with other queues that use Redis, and ours right before and after.
+
+use std::time::Duration;
+
+use crate::bench::Bench;
+use crate::peers::{self, Peer};
+use crate::redis_server::{Persistence, RedisServer};
+use crate::report::Row;
+use crate::samples::median;
+use crate::worker::{CONCURRENCY, Log};
+
+use super::drain::drain_one;
+
+/// How long one of the others may take for its jobs, its start included.
+const LIMIT: Duration = Duration::from_secs(180);
+
+pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let emails = bench.pick(50_000, 10_000);
+    let ours = |when: &str| -> anyhow::Result<f64> {
+        bench.say(&format!("peers: {emails} emails with our worker, {when}"));
+        let server = RedisServer::start(bench, Persistence::None)?;
+        Ok(drain_one(bench, &server, emails, Log::Warnings)?.0.per_second())
+    };
+    let before = ours("before the others")?;
+    let server = RedisServer::start(bench, Persistence::None)?;
+    let progress = |what: &str| bench.say(&format!("peers: {what}"));
+    let peers = peers::run(&bench.programs.peers, &server.url(), emails, CONCURRENCY, LIMIT, &[], &progress);
+    drop(server);
+    let after = ours("after the others")?;
+
+    let ours = median(&[before, after]);
+    let note = format!("{before:.0} before the others, {after:.0} after");
+    rows.push(Row::new("email-queue, one worker", ours, "emails/s").note(note));
+    let mut failed = Vec::new();
+    for Peer { name, version, survives_kill, result } in peers {
+        match result {
+            Ok(drained) => {
+                let kill = if survives_kill { "survives kill -9" } else { "loses jobs at kill -9" };
+                let note = format!("{version}; {:.0} B of Redis for each job; {kill}", drained.bytes_per_job);
+                rows.push(Row::new(&name, drained.per_second(), "jobs/s").note(note));
+                rows.push(Row::new("  email-queue", ours, "emails/s").over(drained.per_second(), name));
+            }
+            Err(error) => failed.push(format!("{name}: {error:#}")),
+        }
+    }
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(())
+}

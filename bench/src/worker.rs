@@ -1,0 +1,118 @@
+//! The worker that is measured.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::bench::Bench;
+use crate::process::Process;
+use crate::procfs::{self, Usage};
+use crate::queue::Client;
+use crate::redis_server::{Info, RedisServer};
+
+/// How many emails a worker may have in hand at once: its default, said here so that it stays the same.
+pub(crate) const CONCURRENCY: u32 = 50;
+
+/// How long it may take to reach Redis.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long it may take to end its sessions.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How much a worker tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Log {
+    /// `RUST_LOG=warn`
+    Warnings,
+    /// What it tells if nobody says anything: a line for each email. It goes to a file.
+    Default,
+}
+
+/// A running `native-worker`. Dropping it kills it.
+pub(crate) struct Worker {
+    process: Process,
+}
+
+impl Worker {
+    /// Starts one, and does not wait for it.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn start(bench: &Bench<'_>, redis_url: &str, transport: &str, log: Log) -> anyhow::Result<Worker> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let mut command = Command::new(&bench.programs.native_worker);
+        // None of the variables that set up the caller's own worker.
+        command.env_clear();
+        if let Log::Warnings = log {
+            command.env("RUST_LOG", "warn");
+        }
+        command.args(["--redis-url", redis_url, "--transport", transport, "--concurrency", &CONCURRENCY.to_string()]);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let process =
+            Process::start("native-worker", &mut command, &bench.directory.join(format!("worker-{number}.log")))?;
+        Ok(Worker { process })
+    }
+
+    /// Waits until it sits in `BRPOP`, which is when it has nothing to do.
+    ///
+    /// # Errors
+    /// It has ended, or does not reach Redis.
+    pub(crate) fn wait_until_idle(&self, server: &RedisServer) -> anyhow::Result<()> {
+        let mut connection = server.connection()?;
+        self.process.wait_for("it does not sit in BRPOP", READY_LIMIT, || {
+            let blocked = Info::read(&mut connection, "clients")?.number("blocked_clients")?;
+            Ok((blocked >= 1.0).then_some(()))
+        })
+    }
+
+    /// Waits until so many emails have been sent in all, and it has nothing left to do.
+    ///
+    /// # Errors
+    /// It has ended, or does not send them within `limit`.
+    pub(crate) fn wait_until_sent(&self, server: &RedisServer, emails: u64, limit: Duration) -> anyhow::Result<()> {
+        let client = Client::open(server)?;
+        let what = format!("it has not sent {emails} emails");
+        self.process.wait_for(&what, limit, || Ok((client.sent()? >= emails).then_some(())))?;
+        self.wait_until_idle(server)
+    }
+
+    /// What it has used so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        procfs::usage(self.process.id())
+    }
+
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.process.check()
+    }
+
+    /// Halts it where it is; its connections stay open.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
+        self.process.signal(Signal::CONT)
+    }
+
+    /// Lets it end in order.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.process.stop(STOP_LIMIT)
+    }
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask bench`: builds and finds what is measured, and lets the program `bench` measure it.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+
+use crate::bench_tools::{find_or_install_redis_benchmark, find_or_install_smtp_sink, find_or_install_wrk};
+use crate::compile::{self, DEV_HOST, WORKER};
+use crate::console::complain;
+use crate::process;
+use crate::redis;
+use crate::signals::{Interrupted, Signals};
+use crate::workspace::Workspace;
+
+/// The program that measures.
+const BENCH: &str = "bench";
+
+/// Options of `cargo xtask bench`: all are the measuring program's.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// `--help` says what can be measured.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Something does not compile, or there is no Redis; we are asked to stop. That a tool for some of the measurements is
+/// missing is only said: those fail by themselves, and the others do not need it.
+pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
+    compile::native(workspace, signals, &[BENCH])?;
+    let program = || {
+        let mut program = Command::new(workspace.binary(BENCH));
+        program.args(&options.args);
+        program
+    };
+    if options.args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(exit_code(process::run(signals, &mut program())?));
+    }
+    let needs: Arc<Mutex<Vec<String>>> = Arc::default();
+    let reader = Arc::clone(&needs);
+    let status = process::run_by_line(signals, program().arg("--needs"), move |line| {
+        reader.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+    })?;
+    if !status.success() {
+        // It has said which argument it does not understand.
+        return Ok(exit_code(status));
+    }
+    let needs = needs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+
+    let mut measuring = program();
+    measuring.env("REDIS_SERVER", redis::find_or_install_server(signals)?);
+    for tool in &needs {
+        let (variable, found) = match tool.as_str() {
+            "redis-benchmark" => ("REDIS_BENCHMARK", find_or_install_redis_benchmark(signals)),
+            "wrk" => ("WRK", find_or_install_wrk(signals)),
+            "smtp-sink" => ("SMTP_SINK", find_or_install_smtp_sink(workspace, signals)),
+            _ => continue,
+        };
+        match found {
+            Ok(path) => measuring.env(variable, path),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                complain(&format!("{error:#}"));
+                continue;
+            }
+        };
+    }
+    compile::wasm(workspace, signals)?;
+    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    measuring
+        .env("NATIVE_WORKER", workspace.binary(WORKER))
+        .env("DEV_HOST", workspace.binary(DEV_HOST))
+        .env("SPIN_MANIFEST", workspace.spin_manifest())
+        .env("API_WASM_WASIP3", workspace.wasm_wasip3())
+        .env("BENCH_PEERS_DIR", workspace.bench_tool("peers"));
+    Ok(exit_code(process::run(signals, &mut measuring)?))
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

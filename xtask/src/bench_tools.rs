@@ -1,0 +1,145 @@
+//! What only `cargo xtask bench` needs: redis-benchmark, wrk, and Postfix' smtp-sink.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::apt::Apt;
+use crate::console::say;
+use crate::process::run_quietly;
+use crate::signals::Signals;
+use crate::workspace::{Workspace, find_program, is_executable};
+
+/// Redis' or Valkey's, whichever is there.
+///
+/// # Errors
+/// There is none and none can be installed, with what to do by hand.
+pub(crate) fn find_or_install_redis_benchmark(signals: &Signals) -> anyhow::Result<PathBuf> {
+    find_or_install(signals, &["redis-benchmark", "valkey-benchmark"], "redis-tools")
+}
+
+/// The HTTP load generator.
+///
+/// # Errors
+/// There is none and none can be installed, with what to do by hand.
+pub(crate) fn find_or_install_wrk(signals: &Signals) -> anyhow::Result<PathBuf> {
+    find_or_install(signals, &["wrk"], "wrk")
+}
+
+fn find_or_install(signals: &Signals, programs: &[&str], package: &str) -> anyhow::Result<PathBuf> {
+    let find = || programs.iter().find_map(|program| find_program(program));
+    if let Some(program) = find() {
+        return Ok(program);
+    }
+    let by_hand = format!("install {} (Debian's package {package})", programs.join(" or "));
+    let Some(apt) = Apt::find()? else { bail!("no {} on the PATH: {by_hand}", programs[0]) };
+    apt.install(signals, || vec![package.to_owned()]).context(by_hand.clone())?;
+    find().with_context(|| format!("the package {package} has brought no {}: {by_hand}", programs[0]))
+}
+
+/// The smtp-sink on the `PATH`, or one from Debian's package of Postfix, which is unpacked under `target` and not
+/// installed: nobody wants a mail server on their machine for this.
+///
+/// # Errors
+/// There is none, and the package cannot be had or does not run, with what to do by hand.
+pub(crate) fn find_or_install_smtp_sink(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(program) = find_program("smtp-sink") {
+        return Ok(program);
+    }
+    let directory = workspace.bench_tool("postfix");
+    let wrapper = directory.join("smtp-sink");
+    if is_executable(&wrapper) && runs(&wrapper) {
+        return Ok(wrapper);
+    }
+    let by_hand = "put Postfix' smtp-sink on the PATH";
+    let Some(apt) = Apt::find()? else { bail!("no smtp-sink on the PATH: {by_hand}") };
+    unpack_postfix(signals, &directory).context(by_hand)?;
+    write_wrapper(&directory, &wrapper)?;
+    if !runs(&wrapper) {
+        // Libraries that other programs need too; they start nothing.
+        apt.install(signals, libraries_of_postfix)?;
+    }
+    if runs(&wrapper) { Ok(wrapper) } else { bail!("the smtp-sink of Debian's Postfix does not run here: {by_hand}") }
+}
+
+fn unpack_postfix(signals: &Signals, directory: &Path) -> anyhow::Result<()> {
+    say("fetching smtp-sink (apt-get download postfix)...");
+    if directory.exists() {
+        fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut download = Command::new("apt-get");
+    // Run as root, apt would fetch as a user of its own, who may not write here.
+    download.args(["-q", "-o", "APT::Sandbox::User=root", "download", "postfix"]).current_dir(directory);
+    let (status, lines) = run_quietly(signals, &mut download, None)?;
+    if !status.success() {
+        bail!("apt-get cannot download postfix ({status}):\n  {}", lines.join("\n  "));
+    }
+    let package = fs::read_dir(directory)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get has downloaded no package")?;
+    let mut unpack = Command::new("dpkg");
+    unpack.arg("-x").arg(&package).arg(directory);
+    let (status, lines) = run_quietly(signals, &mut unpack, None)?;
+    if !status.success() {
+        bail!("dpkg cannot unpack {} ({status}):\n  {}", package.display(), lines.join("\n  "));
+    }
+    Ok(())
+}
+
+/// A program that finds Postfix' own libraries where they were unpacked.
+fn write_wrapper(directory: &Path, wrapper: &Path) -> anyhow::Result<()> {
+    let script = "#!/bin/sh\n\
+                  here=$(dirname \"$0\")\n\
+                  LD_LIBRARY_PATH=$here/usr/lib/postfix exec \"$here/usr/sbin/smtp-sink\" \"$@\"\n";
+    fs::write(wrapper, script).with_context(|| format!("cannot write to {}", directory.display()))?;
+    fs::set_permissions(wrapper, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// Whether it gets as far as to ask for arguments; without its libraries it does not.
+fn runs(smtp_sink: &Path) -> bool {
+    let output = Command::new(smtp_sink).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("usage:"))
+}
+
+fn libraries_of_postfix() -> Vec<String> {
+    let output = Command::new("apt-cache").args(["depends", "postfix"]).output();
+    output.map(|output| libraries(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
+}
+
+/// The libraries among the lines `  Depends: NAME` of `apt-cache depends`.
+fn libraries(depends: &str) -> Vec<String> {
+    let names = depends.lines().filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends: "));
+    names.filter(|name| name.starts_with("lib")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_libraries_of_a_mail_server_are_installed() {
+        let depends = "postfix\n  PreDepends: init-system-helpers\n |Depends: debconf\n  Depends: adduser\n  \
+                       Depends: libc6\n  Depends: libdb5.3\n  Conflicts: libnothing\n  Suggests: libsasl2-modules\n";
+        assert_eq!(libraries(depends), ["libc6", "libdb5.3"]);
+    }
+
+    #[test]
+    fn a_wrapper_finds_what_is_beside_it_from_anywhere() {
+        let home = tempfile::tempdir().unwrap();
+        let (directory, wrapper) = (home.path(), home.path().join("smtp-sink"));
+        fs::create_dir_all(directory.join("usr/sbin")).unwrap();
+        let sink = directory.join("usr/sbin/smtp-sink");
+        fs::write(&sink, "#!/bin/sh\necho \"usage: $LD_LIBRARY_PATH\" >&2\nexit 1\n").unwrap();
+        fs::set_permissions(&sink, fs::Permissions::from_mode(0o755)).unwrap();
+        write_wrapper(directory, &wrapper).unwrap();
+        assert!(is_executable(&wrapper) && runs(&wrapper));
+        fs::remove_file(&sink).unwrap();
+        assert!(!runs(&wrapper));
+    }
+}
