@@ -4,7 +4,10 @@ use email_queue::{
     EmailId,
     transition::{Finish, finish},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::yield_now,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{connection::Answered, delivery::Concluded, worker::Shared};
@@ -17,7 +20,7 @@ pub(crate) struct Done {
     pub(crate) id: EmailId,
     pub(crate) concluded: Concluded,
     /// Free again only when Redis has recorded the outcome: an email counts as in hand until then.
-    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
@@ -25,6 +28,13 @@ pub(crate) struct Done {
 pub(crate) async fn record_all(shared: &Shared, mut outcomes: mpsc::Receiver<Done>, give_up: &CancellationToken) {
     let mut batch = Vec::new();
     while outcomes.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        // Emails that were claimed together often end together: the others may be about to.
+        yield_now().await;
+        while batch.len() < MAX_BATCH
+            && let Ok(done) = outcomes.try_recv()
+        {
+            batch.push(done);
+        }
         if !record(shared, std::mem::take(&mut batch), give_up).await {
             return;
         }
@@ -53,9 +63,20 @@ async fn record(shared: &Shared, mut batch: Vec<Done>, give_up: &CancellationTok
             }
         }
         // What came back under a newer claim while we spoke is recorded under that one.
-        batch.retain(|done| shared.in_hand.claim(done.id).is_some());
+        let (again, settled) = batch.into_iter().partition(|done| shared.in_hand.claim(done.id).is_some());
+        batch = again;
+        release_at_once(settled);
     }
     true
+}
+
+/// Gives all permits back in one go, so that the fetcher does not wake to the first and claim few.
+fn release_at_once(settled: Vec<Done>) {
+    let permits = settled.into_iter().map(|done| done.permit);
+    drop(permits.reduce(|mut all, permit| {
+        all.merge(permit);
+        all
+    }));
 }
 
 /// The outcome under the newest claim that we have of the email.

@@ -254,7 +254,7 @@ async fn deliver(
     let concluded = delivery.unwrap_or_else(|_| delivery::panicked(&shared.config, claim, attempts));
     shared.in_hand.conclude(claim.id);
     // The finisher outlives all deliveries; if it did not, the lease would see to the email.
-    let _ = done.send(Done { id: claim.id, concluded, _permit: permit }).await;
+    let _ = done.send(Done { id: claim.id, concluded, permit }).await;
 }
 
 async fn give_back(shared: &Shared, claims: &[ClaimRef]) -> u64 {

@@ -1,6 +1,5 @@
 //! `cargo xtask bench`: builds and finds what is measured, and lets the program `bench` measure it.
 
-use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 
