@@ -1,6 +1,9 @@
 use std::{cell::RefCell, convert::Infallible};
 
-use email_queue::redis::{Command, Value};
+use email_queue::{
+    redis::{Command, Value},
+    transition::SECRET_BYTES,
+};
 use http::{HeaderMap, Method, Request, header};
 use serde_json::json;
 
@@ -61,14 +64,16 @@ impl Redis for OneEmail {
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, Infallible> {
         let last = command.arguments.last().unwrap();
-        Ok(match command.name {
-            "HMGET" if command.arguments[0].ends_with(self.id.to_string().as_bytes()) => {
-                let [state, lane, created] = ["queued", "normal", "1"].map(|text| Value::Bytes(text.into()));
-                let none = || Value::Nil;
-                vec![state, lane, created, none(), none(), none(), none(), Value::Bytes(self.json.clone())]
+        // The last argument of either script says which of them it is.
+        Ok(match last {
+            secret if secret.len() == SECRET_BYTES => {
+                vec![Value::Bytes(self.secret.borrow_mut().get_or_insert(secret.to_vec()).clone())]
             }
-            "HMGET" => vec![Value::Nil; command.arguments.len() - 1],
-            _ => vec![Value::Bytes(self.secret.borrow_mut().get_or_insert(last.to_vec()).clone())],
+            id if *id == self.id.to_string().as_bytes() => {
+                let header = b"queued    5000000000001 00000 0000 00 normal 0000000000001\n";
+                vec![Value::Bytes([header.as_slice(), &self.json].concat()), Value::Bytes(Vec::new())]
+            }
+            _ => Vec::new(),
         })
     }
 
