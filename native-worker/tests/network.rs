@@ -32,6 +32,7 @@ async fn a_brpop_on_a_connection_that_has_gone_silent_is_noticed_and_the_email_i
         .zadd("emails:waiting:normal", "50000000000", 50_000_000_000_u64)
         .hset("emails:waiting:normal:50000000000", "01", id)
         .lpush("emails", id)
+        .del("emails:sweep")
         .exec(&mut redis)
         .unwrap();
     queue.wait_for_state(id, "sent").await;
