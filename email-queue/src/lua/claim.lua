@@ -41,9 +41,9 @@ end
 -- Gives a record to an entry of some other program, and returns its id and the record; nil when it is buried at once.
 local function adopt(entry, lane)
   local id = new_id(entry)
-  create(id, QUEUED, text_of(0), lane, '', entry)
+  local record = create(id, QUEUED, text_of(0), lane, '', entry)
   index({id})
-  if #entry <= LARGEST then return id, redis.call('GET', record_of(id)) end
+  if #entry <= LARGEST then return id, record end
   bury(id, 'larger than 40 MiB')
   count('failed', 1)
 end

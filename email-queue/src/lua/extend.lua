@@ -11,7 +11,7 @@ redis.call('ZADD', WORKERS, NOW, ARGV[1])
 local reply, leases, lease_ends = {}, {}, text_of(now + ARGV[2])
 for i = 3, #ARGV, 2 do
   local header = header_of(ARGV[i])
-  local ours = header and state_of(header) == SENDING_STATE and claims_of(header) == tonumber(ARGV[i + 1])
+  local ours = is_held(header, ARGV[i + 1])
   if ours then leases[#leases + 1], leases[#leases + 2] = lease_ends, ARGV[i] end
   reply[#reply + 1] = ours and 1 or 0
 end

@@ -51,8 +51,9 @@ local function record_other(id, claim, header, outcome, when, why, accepted)
     redis.call('HSET', failure_of(id), 'error', why)
     delayed = delayed + 1
   end
-  move(id, state, text_of(when), counted)
-  scheduled[#scheduled + 1] = text_of(when)
+  local due = text_of(when)
+  move(id, state, due, counted)
+  scheduled[#scheduled + 1] = due
   scheduled[#scheduled + 1] = id
   soonest = math.min(soonest, when - now)
 end

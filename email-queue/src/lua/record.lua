@@ -49,6 +49,11 @@ local function header_of(id)
   if header ~= '' then return header end
 end
 
+-- Whether an email is in hand under this claim, given as text, and no later one.
+local function is_held(header, claim)
+  return header and state_of(header) == SENDING_STATE and claims_of(header) == tonumber(claim)
+end
+
 -- The counters of a header, as they stand behind its `when`.
 local function counters_of(header) return string.sub(header, 24, 37) end
 
@@ -66,11 +71,11 @@ local CLAIMED_ONCE = ' 00001 0000 00'
 
 local SENT_AT_ONCE = ' 00001 0001 00'
 
--- Makes a record that is not there yet; false when it is. `when` is text.
+-- Makes a record that is not there yet, and returns it; nil when there is one. `when` is text.
 local function create(id, state, when, lane, retention, email)
   if retention ~= '' then retention = ' ' .. retention end
   local record = state .. when .. NEW .. string.format(' %-6s ', lane) .. NOW .. retention .. '\n' .. email
-  return redis.call('SET', record_of(id), record, 'NX')
+  if redis.call('SET', record_of(id), record, 'NX') then return record end
 end
 
 -- Writes the beginning of a header. `when` is text; without `counted` the counters stay as they are.

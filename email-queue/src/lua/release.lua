@@ -12,7 +12,7 @@ local released = 0
 for i = #ARGV - 1, 2, -2 do
   local id = ARGV[i]
   local header = header_of(id)
-  if header and state_of(header) == SENDING_STATE and claims_of(header) == tonumber(ARGV[i + 1]) then
+  if is_held(header, ARGV[i + 1]) then
     let_go({id})
     list_first(id, lane_of(header))
     released = released + 1

@@ -28,9 +28,8 @@ local function last_place(lane)
   return ORIGIN + (redis.call('HGET', WAITING, lane .. ':last') or 0)
 end
 
--- Lets emails wait in a lane behind all others, at the places that follow its last one. Their records say so already.
-local function wait_behind(lane, ids, places)
-  call_with('LPUSH', list_of(lane), ids)
+-- Counts emails among those that wait in a lane, at these places. They are on its list, and their records say so.
+local function seat(lane, ids, places)
   local i = 1
   while i <= #ids do
     local chunk, fields = chunk_of(places[i]), {}
@@ -43,9 +42,15 @@ local function wait_behind(lane, ids, places)
     redis.call('ZADD', chunks_of(lane), chunk, chunk)
   end
   redis.call('HINCRBY', WAITING, lane, #ids)
-  redis.call('HINCRBY', WAITING, lane .. ':last', #ids)
-  -- It may be popped by a worker that dies.
+  -- They may be popped by a worker that dies.
   sweep_within(1000)
+end
+
+-- Lets emails wait in a lane behind all others, at the places that follow its last one. Their records say so already.
+local function wait_behind(lane, ids, places)
+  call_with('LPUSH', list_of(lane), ids)
+  redis.call('HINCRBY', WAITING, lane .. ':last', #ids)
+  seat(lane, ids, places)
 end
 
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
@@ -59,11 +64,8 @@ end
 local function list_first(id, lane, counted)
   redis.call('RPUSH', list_of(lane), id)
   local place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1))
-  redis.call('HSET', chunk_key(lane, chunk_of(place)), field_of(place), id)
-  redis.call('ZADD', chunks_of(lane), chunk_of(place), chunk_of(place))
-  redis.call('HINCRBY', WAITING, lane, 1)
+  seat(lane, {id}, {place})
   move(id, QUEUED, place, counted)
-  sweep_within(1000)
 end
 
 -- Takes emails out of those that wait, given as lists of their places by lane. The lists keep their entries.
