@@ -50,6 +50,37 @@ impl fmt::Display for SpinRedisError {
     }
 }
 
+/// Both SDKs have types of their own for what Redis says. Puts those of one into our words, where it is called.
+#[cfg(target_arch = "wasm32")]
+macro_rules! understand {
+    ($sdk:ident) => {
+        impl From<$sdk::redis::Error> for crate::spin_redis::Cause {
+            fn from(error: $sdk::redis::Error) -> Self {
+                use $sdk::redis::Error;
+                match error {
+                    Error::InvalidAddress => Self::InvalidAddress,
+                    Error::TooManyConnections => Self::TooManyConnections,
+                    Error::TypeError => Self::TypeError,
+                    Error::Other(text) => Self::Other(text),
+                }
+            }
+        }
+
+        fn value(result: $sdk::redis::RedisResult) -> Value {
+            use $sdk::redis::RedisResult;
+            match result {
+                RedisResult::Nil => Value::Nil,
+                RedisResult::Status(status) => Value::Status(status),
+                RedisResult::Int64(number) => Value::Int(number),
+                RedisResult::Binary(bytes) => Value::Bytes(bytes),
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use understand;
+
 #[cfg(test)]
 mod tests {
     use super::*;

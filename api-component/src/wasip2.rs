@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, header};
 use spin_sdk::{
     http::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam},
     http_component,
-    redis::{Connection, Error, RedisParameter, RedisResult},
+    redis::{Connection, RedisParameter},
     variables,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     body::{Body, Interrupted, Response},
     router,
     settings::Settings,
-    spin_redis::{Cause, SpinRedisError},
+    spin_redis::{SpinRedisError, understand},
 };
 
 #[http_component]
@@ -102,15 +102,7 @@ impl Redis for SpinRedis {
             .connection()?
             .execute(command.name, &arguments)
             .map_err(|error| SpinRedisError::new(command.name, error))?;
-        Ok(answer
-            .into_iter()
-            .map(|value| match value {
-                RedisResult::Nil => Value::Nil,
-                RedisResult::Status(status) => Value::Status(status),
-                RedisResult::Int64(number) => Value::Int(number),
-                RedisResult::Binary(bytes) => Value::Bytes(bytes),
-            })
-            .collect())
+        Ok(answer.into_iter().map(value).collect())
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {
@@ -118,13 +110,4 @@ impl Redis for SpinRedis {
     }
 }
 
-impl From<Error> for Cause {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::InvalidAddress => Self::InvalidAddress,
-            Error::TooManyConnections => Self::TooManyConnections,
-            Error::TypeError => Self::TypeError,
-            Error::Other(text) => Self::Other(text),
-        }
-    }
-}
+understand!(spin_sdk);

@@ -9,7 +9,7 @@ use std::{rc::Rc, time::Instant};
 use email_queue::redis::{Command, Redis, Value};
 use http::{HeaderName, HeaderValue, Request, header};
 use spin_sdk_wasip3::{
-    redis::{Connection, Error, RedisParameter, RedisResult},
+    redis::{Connection, RedisParameter},
     variables,
     wasip3::{
         self,
@@ -26,7 +26,7 @@ use crate::{
     kept::{Connect, KeptConnection, Recent},
     router,
     settings::Settings,
-    spin_redis::{Cause, SpinRedisError},
+    spin_redis::{SpinRedisError, understand},
 };
 
 /// How much of a body is read at a time, in bytes.
@@ -185,22 +185,4 @@ impl Connect for Client {
     }
 }
 
-fn value(result: RedisResult) -> Value {
-    match result {
-        RedisResult::Nil => Value::Nil,
-        RedisResult::Status(status) => Value::Status(status),
-        RedisResult::Int64(number) => Value::Int(number),
-        RedisResult::Binary(bytes) => Value::Bytes(bytes),
-    }
-}
-
-impl From<Error> for Cause {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::InvalidAddress => Self::InvalidAddress,
-            Error::TooManyConnections => Self::TooManyConnections,
-            Error::TypeError => Self::TypeError,
-            Error::Other(text) => Self::Other(text),
-        }
-    }
-}
+understand!(spin_sdk_wasip3);
