@@ -5,6 +5,17 @@ use testkit::{DEADLINE, RedisServer, eventually, record};
 
 use crate::Worker;
 
+/// Counts all at one moment, because emails move from one to the other.
+const UNFINISHED: &str = "
+    local sum = redis.call('ZCARD', 'emails:scheduled')
+    for _, waiting in ipairs(redis.call('HMGET', 'emails:waiting', 'high', 'normal', 'low')) do
+        sum = sum + (waiting or 0)
+    end
+    for _, worker in ipairs(redis.call('ZRANGE', 'emails:workers', 0, -1)) do
+        sum = sum + redis.call('HLEN', 'emails:sending:' .. worker)
+    end
+    return sum";
+
 /// What Redis holds of the queue `emails`, read as any Redis client can.
 pub struct Records {
     redis: Connection,
@@ -19,12 +30,7 @@ impl Records {
 
     /// How many emails wait, are scheduled or are being sent.
     pub fn unfinished(&mut self) -> usize {
-        // All at one moment, because emails move from one to the other.
-        let mut sizes = redis::pipe();
-        sizes.atomic();
-        sizes.hmget("emails:waiting", &["high", "normal", "low"]).zcard("emails:scheduled").zcard("emails:sending");
-        let (waiting, scheduled, sending): (Vec<Option<usize>>, usize, usize) = read(sizes.query(&mut self.redis));
-        waiting.into_iter().flatten().sum::<usize>() + scheduled + sending
+        read(redis::cmd("EVAL").arg(UNFINISHED).arg(0).query(&mut self.redis))
     }
 
     /// Waits until each email is sent, failed or canceled.
@@ -59,8 +65,13 @@ impl Records {
     /// The emails that Redis takes to be in the hand of this worker.
     pub fn held_by(&mut self, worker: &Worker) -> Vec<String> {
         let process = format!(":{}:", worker.process.id());
-        let holders: BTreeMap<String, String> = read(self.redis.hgetall("emails:holders"));
-        holders.into_iter().filter(|(_, worker)| worker.contains(&process)).map(|(id, _)| id).collect()
+        let workers = self.workers().into_iter().filter(|worker| worker.contains(&process));
+        workers.flat_map(|worker| read::<Vec<String>>(self.redis.hkeys(format!("emails:sending:{worker}")))).collect()
+    }
+
+    /// Those who may have emails in hand.
+    fn workers(&mut self) -> Vec<String> {
+        read(self.redis.zrange("emails:workers", 0, -1))
     }
 
     /// A field of an email's record; a number that is 0 is none.

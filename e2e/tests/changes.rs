@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use e2e::{Answer, Api, Worker};
+use e2e::{Answer, Api, Records, Worker};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
@@ -168,12 +168,7 @@ async fn a_change_of_time_that_races_with_the_sweep_sends_each_email_once() {
         }
     }
     smtp.wait_until(|received| received.len() >= rounds as usize).await;
-    eventually(DEADLINE, "nothing to be left", async || {
-        let mut connection = redis.connection();
-        let left = |key| redis::cmd("ZCARD").arg(key).query::<usize>(&mut connection).unwrap();
-        ["emails:scheduled", "emails:sending", "emails:waiting:normal"].map(left) == [0, 0, 0]
-    })
-    .await;
+    Records::of(&redis).wait_until_finished().await;
     let arrivals = arrivals(&smtp);
     assert_eq!(arrivals.len(), rounds as usize);
     assert!(arrivals.values().all(|count| *count == 1), "{arrivals:?}");

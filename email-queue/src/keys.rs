@@ -12,10 +12,9 @@ use crate::Lane;
 /// | `<q>:waiting` | hash | how many wait per lane, and the last places given at its end and its front | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
-/// | `<q>:sending` | sorted set | id → end of the lease | until finished |
-/// | `<q>:holders` | hash | id → worker that has it in hand | until finished |
+/// | `<q>:sending:<worker>` | hash | what a worker has in hand: id → header when claimed | until finished |
 /// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
-/// | `<q>:finished` | sorted set | id → when to forget it | for the retention |
+/// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
 /// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
 /// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
 /// | `<q>:index` | sorted set | the first ids of the sets that follow, in order | while any of them is known |
@@ -23,7 +22,7 @@ use crate::Lane;
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
-/// | `<q>:workers` | sorted set | worker → last sign of life | for a minute of silence |
+/// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in hand | until it stops, or the end of its lease |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
 /// | `<q>:sweep` | string | present while there is nothing to sweep, or a worker has the turn | for up to a minute |
 ///

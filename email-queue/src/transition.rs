@@ -5,7 +5,7 @@
 //!
 //! - [`enqueue`]: a client's emails are accepted, and listed or scheduled;
 //! - [`claim`]: a worker takes emails, under a lease;
-//! - [`finish`]: the worker says what became of them;
+//! - [`finish`]: the worker says what became of them, and takes the next ones;
 //! - [`extend`]: it is still at work on them;
 //! - [`release`]: it stops, and gives back what it has not begun;
 //! - [`sweep`]: whatever nobody holds is moved on;
@@ -31,7 +31,7 @@ pub use claim::{Claim, Claimed, PoppedEntry, claim};
 pub use depth::{Depth, depth};
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::extend;
-pub use finish::{Finish, Outcome, finish};
+pub use finish::{Finish, Finished, Next, Outcome, finish};
 pub use list::{Cursor, Listed, Page, list};
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
@@ -40,7 +40,7 @@ pub use throttle::{Throttled, throttle};
 
 use crate::{
     EmailId,
-    redis::{Answer, Script, UnexpectedAnswer},
+    redis::{Answer, Call, Script, UnexpectedAnswer},
 };
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
@@ -56,6 +56,10 @@ pub struct ClaimRef {
     pub number: u64,
 }
 
+/// How often an email may be taken back from dead workers before it becomes a dead letter: an email that kills every
+/// worker that touches it must not do so for ever.
+pub const MAX_RECOVERIES: u32 = 20;
+
 /// A list of 1 and 0, one for each email of the call.
 fn flags(answer: &mut Answer) -> Result<Vec<bool>, UnexpectedAnswer> {
     let mut flags = Vec::new();
@@ -63,6 +67,13 @@ fn flags(answer: &mut Answer) -> Result<Vec<bool>, UnexpectedAnswer> {
         flags.push(answer.flag()?);
     }
     Ok(flags)
+}
+
+impl<T> Call<T> {
+    /// A claim, as the scripts compare it: with its number as it stands in the record.
+    fn claim(self, claim: ClaimRef) -> Self {
+        self.number(claim.id).argument(format!("{:05}", claim.number))
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

@@ -46,6 +46,7 @@ fn as_documented(key: &str) -> String {
     let is_id = last.parse::<EmailId>().is_ok();
     match prefix {
         "<q>:email" | "<q>:failure" | "<q>:index" if is_id => format!("{prefix}:<id>"),
+        "<q>:sending" => "<q>:sending:<worker>".to_owned(),
         "<q>:idempotency" | "<q>:rate" => format!("{prefix}:<hash>"),
         _ if prefix.starts_with("<q>:waiting:") && last.parse::<u64>().is_ok() => {
             "<q>:waiting:<lane>:<chunk>".to_owned()

@@ -5,7 +5,7 @@
 mod support;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -29,10 +29,12 @@ enum Step {
     ClaimPopped,
     Claim {
         max: usize,
-        dies: bool,
+        worker: Worker,
     },
     /// The nth claim made so far, which may be long over.
     Finish(usize, End),
+    /// The same, and claims as many of the next.
+    FinishAndClaim(usize, End, usize),
     Extend(usize),
     Release(usize),
     /// The nth email accepted so far.
@@ -51,6 +53,7 @@ enum End {
 
 fn step() -> impl Strategy<Value = Step> {
     let lane = prop::sample::select(Lane::ALL.to_vec());
+    let worker = prop::sample::select(vec![Worker::Lives, Worker::Dies]);
     let end = prop::sample::select(vec![End::Sent, End::Delayed, End::Failed, End::Scheduled]);
     prop_oneof![
         4 => lane.clone().prop_map(Step::Enqueue),
@@ -59,8 +62,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => lane.prop_map(Step::PushJson),
         2 => Just(Step::Pop),
         1 => Just(Step::ClaimPopped),
-        4 => (prop_oneof![3 => 1..4usize, 1 => 4..20usize], any::<bool>()).prop_map(|(max, dies)| Step::Claim { max, dies }),
-        4 => (any::<usize>(), end).prop_map(|(nth, end)| Step::Finish(nth, end)),
+        4 => (prop_oneof![3 => 1..4usize, 1 => 4..20usize], worker).prop_map(|(max, worker)| Step::Claim { max, worker }),
+        4 => (any::<usize>(), end.clone()).prop_map(|(nth, end)| Step::Finish(nth, end)),
+        2 => (any::<usize>(), end, 1..4usize).prop_map(|(nth, end, next)| Step::FinishAndClaim(nth, end, next)),
         1 => any::<usize>().prop_map(Step::Extend),
         1 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::Cancel),
@@ -72,58 +76,77 @@ fn step() -> impl Strategy<Value = Step> {
 /// The queue, and what its workers have in their heads.
 struct World<'a> {
     q: &'a TestQueue,
+    dying: &'a TestQueue,
     accepted: Vec<EmailId>,
     pushed: usize,
     popped: Vec<PoppedEntry>,
-    claims: Vec<ClaimRef>,
+    claims: Vec<(Worker, ClaimRef)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worker {
+    Lives,
+    Dies,
 }
 
 impl World<'_> {
     fn take(&mut self, step: &Step) {
-        let soon = || Some(Timestamp::now() + Duration::from_millis(3));
         match step {
             Step::Enqueue(lane) => self.accepted.push(self.q.enqueue(*lane)),
             Step::EnqueueBatch(lane, count) => self.accepted.extend(self.q.enqueue_batch(*lane, *count)),
-            Step::Schedule(lane) => self.accepted.push(self.q.enqueue_due(*lane, soon())),
+            Step::Schedule(lane) => self.accepted.push(self.q.enqueue_due(*lane, Some(soon()))),
             Step::PushJson(lane) => {
                 self.q.push(&self.q.queue.list(*lane), "{}");
                 self.pushed += 1;
             }
             Step::Pop => match self.q.pop() {
                 // A raw entry that is popped and not claimed is nowhere: the one loss that a plain LPUSH risks.
-                Some(popped) if popped.entry == b"{}" => self.claim(1, LONG, Some(popped)),
+                Some(popped) if popped.entry == b"{}" => self.claim(Worker::Lives, 1, Some(popped)),
                 popped => self.popped.extend(popped),
             },
             Step::ClaimPopped => {
                 let popped = self.popped.pop();
-                self.claim(1, LONG, popped);
+                self.claim(Worker::Lives, 1, popped);
             }
-            Step::Claim { max, dies } => self.claim(*max, if *dies { Duration::ZERO } else { LONG }, None),
-            Step::Finish(nth, end) => {
-                let outcome = match end {
-                    End::Sent => Outcome::Sent,
-                    End::Delayed => Outcome::Delayed { retry_in: Duration::from_millis(3), error: "later".into() },
-                    End::Failed => Outcome::Failed { error: "never".into() },
-                    End::Scheduled => Outcome::Scheduled { due: soon().unwrap() },
-                };
-                self.nth(*nth).map(|claim| self.q.finish(claim, outcome));
-            }
-            Step::Extend(nth) => drop(self.nth(*nth).map(|claim| self.q.extend(LONG, &[claim]))),
-            Step::Release(nth) => drop(self.nth(*nth).map(|claim| self.q.release(&[claim]))),
+            Step::Claim { max, worker } => self.claim(*worker, *max, None),
+            Step::Finish(nth, end) => self.finish(*nth, *end, 0),
+            Step::FinishAndClaim(nth, end, next) => self.finish(*nth, *end, *next),
+            Step::Extend(nth) => drop(self.nth(*nth).map(|(worker, claim)| self.worker(worker).extend(LONG, &[claim]))),
+            Step::Release(nth) => drop(self.nth(*nth).map(|(worker, claim)| self.worker(worker).release(&[claim]))),
             Step::Cancel(nth) => drop(self.email(*nth).map(|id| self.q.run(&cancel(&self.q.queue, id, LONG)))),
             Step::Reschedule(nth) => {
-                let due = soon().unwrap();
+                let due = soon();
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
             Step::Sweep => drop(self.q.sweep(eager())),
         }
     }
 
-    fn claim(&mut self, max: usize, lease: Duration, popped: Option<PoppedEntry>) {
-        self.claims.extend(self.q.claim_popped(max, lease, popped).iter().map(|claimed| claimed.claim));
+    fn worker(&self, worker: Worker) -> &TestQueue {
+        match worker {
+            Worker::Lives => self.q,
+            Worker::Dies => self.dying,
+        }
     }
 
-    fn nth(&self, nth: usize) -> Option<ClaimRef> {
+    fn claim(&mut self, worker: Worker, max: usize, popped: Option<PoppedEntry>) {
+        let claimed = self.worker(worker).claim_popped(max, lease(worker), popped);
+        self.claims.extend(claimed.iter().map(|claimed| (worker, claimed.claim)));
+    }
+
+    fn finish(&mut self, nth: usize, end: End, next: usize) {
+        let outcome = match end {
+            End::Sent => Outcome::Sent,
+            End::Delayed => Outcome::Delayed { retry_in: Duration::from_millis(3), error: "later".into() },
+            End::Failed => Outcome::Failed { error: "never".into() },
+            End::Scheduled => Outcome::Scheduled { due: soon() },
+        };
+        let Some((worker, claim)) = self.nth(nth) else { return };
+        let claimed = self.worker(worker).finish_and_claim(claim, outcome, next, lease(worker)).next;
+        self.claims.extend(claimed.iter().map(|claimed| (worker, claimed.claim)));
+    }
+
+    fn nth(&self, nth: usize) -> Option<(Worker, ClaimRef)> {
         (!self.claims.is_empty()).then(|| self.claims[nth % self.claims.len()])
     }
 
@@ -137,15 +160,15 @@ impl World<'_> {
         for (lane, set) in Lane::ALL.into_iter().zip(["waiting:high", "waiting:normal", "waiting:low"]) {
             self.q.waiting(lane).into_iter().for_each(|id| places.entry(id).or_default().push(set));
         }
-        for set in ["sending", "scheduled", "finished", "failed"] {
-            self.q.ids(set).into_iter().for_each(|id| places.entry(id).or_default().push(set));
+        let sets = [
+            ("sending", self.q.sending()),
+            ("scheduled", self.q.ids("scheduled")),
+            ("finished", self.q.finished()),
+            ("failed", self.q.ids("failed")),
+        ];
+        for (set, ids) in sets {
+            ids.into_iter().for_each(|id| places.entry(id).or_default().push(set));
         }
-        let holders: BTreeSet<String> = self.q.redis(&format!("HKEYS {}:holders", self.q.queue.name()));
-        assert_eq!(
-            holders,
-            self.q.ids("sending").iter().map(EmailId::to_string).collect(),
-            "somebody has what is sent"
-        );
         let index = self.q.index();
         assert_eq!(index.len(), places.len(), "the index knows all and nothing else");
         index
@@ -168,7 +191,10 @@ impl World<'_> {
 
     /// All workers die, and one new worker sends everything.
     fn drain(&self) {
-        self.q.extend(Duration::ZERO, &self.claims);
+        for worker in [Worker::Lives, Worker::Dies] {
+            let its = self.claims.iter().filter(|(whose, _)| *whose == worker);
+            self.worker(worker).extend(Duration::ZERO, &its.map(|(_, claim)| *claim).collect::<Vec<_>>());
+        }
         testkit::wait::eventually_blocking(testkit::DEADLINE, "everything to be sent or failed", || {
             self.q.sweep(Sweep { max_recoveries: 1000, ..eager() });
             for claimed in self.q.claim(10, LONG) {
@@ -178,6 +204,17 @@ impl World<'_> {
             depth.is_drained() && depth.scheduled == 0
         });
     }
+}
+
+fn lease(worker: Worker) -> Duration {
+    match worker {
+        Worker::Lives => LONG,
+        Worker::Dies => Duration::ZERO,
+    }
+}
+
+fn soon() -> Timestamp {
+    Timestamp::now() + Duration::from_millis(3)
 }
 
 thread_local! {
@@ -193,7 +230,7 @@ proptest! {
         QUEUE.with(|q| {
             let case = CASE.fetch_add(1, Ordering::Relaxed);
             let q = TestQueue::on(q, &format!("case{case}"));
-            let mut world = World { q: &q, accepted: vec![], pushed: 0, popped: vec![], claims: vec![] };
+            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![] };
             for step in &steps {
                 world.take(step);
                 world.check_places();

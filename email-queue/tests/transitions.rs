@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, Lane, State,
-    transition::{Claim, Enqueue, Enqueued, Finish, NewEmail, Outcome, PoppedEntry, Sweep, claim, enqueue, finish},
+    transition::{
+        Claim, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, PoppedEntry, Sweep, claim, enqueue, finish,
+    },
 };
 use jiff::Timestamp;
 use support::{EMAIL, LONG, TestQueue, eager};
@@ -168,7 +170,7 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
     let sent = Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] };
-    assert_eq!(q.run(&finish(&q.queue, Duration::ZERO, &[sent])), [true]);
+    assert_eq!(q.run(&finish(&q.queue, q.worker, Duration::ZERO, &[sent], None)).recorded, [true]);
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.attempts, record.finished.is_some()), (State::Sent, 1, true));
     assert_eq!(q.sweep(eager()).forgotten, 1);
@@ -176,7 +178,7 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     let mut left: Vec<String> = q.redis("KEYS emails*");
     left.retain(|key| key != "emails:sweep");
     left.sort();
-    assert_eq!(left, ["emails:totals", "emails:waiting"]);
+    assert_eq!(left, ["emails:totals", "emails:waiting", "emails:workers"]);
 }
 
 #[test]
@@ -191,8 +193,10 @@ fn an_emails_own_retention_comes_before_the_workers() {
     let claimed = q.claim(1, LONG).remove(0);
     q.run(&finish(
         &q.queue,
+        q.worker,
         Duration::ZERO,
         &[Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] }],
+        None,
     ));
     assert_eq!(q.sweep(eager()).forgotten, 0);
     assert_eq!(q.state(email.id), State::Sent);
@@ -205,7 +209,7 @@ fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it
     let claimed = q.claim(1, LONG).remove(0);
     let accepted = vec!["b@example.com".to_owned()];
     let outcome = Finish { claim: claimed.claim, outcome: delayed(Duration::ZERO), accepted: accepted.clone() };
-    q.run(&finish(&q.queue, LONG, &[outcome]));
+    q.run(&finish(&q.queue, q.worker, LONG, &[outcome], None));
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
     assert_eq!(q.sweep(eager()).listed, 1);
@@ -252,7 +256,7 @@ fn an_email_not_yet_due_is_put_off_without_counting_an_attempt() {
 #[test]
 fn a_dead_workers_email_is_listed_again_in_front_when_its_lease_is_over() {
     let q = TestQueue::start();
-    let lost = q.claim_after_enqueue(Duration::ZERO);
+    let lost = q.other_worker().claim_after_enqueue(Duration::ZERO);
     let held = q.claim_after_enqueue(LONG);
     let waiting = q.enqueue(Lane::Normal);
     assert_eq!(q.sweep(eager()).recovered, 1);
@@ -287,17 +291,62 @@ fn an_extended_lease_holds() {
 }
 
 #[test]
+fn what_a_worker_does_not_know_it_has_is_taken_back_a_lease_later() {
+    let q = TestQueue::start();
+    let (known, unknown) = (q.enqueue(Lane::Normal), q.enqueue(Lane::Normal));
+    let claims: Vec<_> = q.claim(2, LONG).iter().map(|claimed| claimed.claim).collect();
+    assert_eq!(q.extend(LONG, &claims[..1]), [true]);
+    assert_eq!(q.state(unknown), State::Sending, "the answer may be on its way");
+    assert_eq!(q.extend(Duration::ZERO, &claims[..1]), [true]);
+    assert_eq!((q.state(known), q.state(unknown)), (State::Sending, State::Queued));
+    assert_eq!(q.claim_ids(10), [unknown]);
+}
+
+#[test]
+fn the_next_emails_are_claimed_in_the_call_that_records_outcomes() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(5);
+    let finished = |claimed: &[Claimed]| -> Vec<Finish> {
+        let finish = |claimed: &Claimed| Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] };
+        claimed.iter().map(finish).collect()
+    };
+    let next = Next { lease: LONG, max: 2, max_bytes: usize::MAX >> 12 };
+    let first = q.claim(2, LONG);
+    let answer = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
+    assert_eq!(answer.recorded, [true, true]);
+    assert_eq!(answer.next.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[2..4]);
+    let repeated = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
+    assert_eq!(repeated.recorded, [false, false]);
+    assert_eq!(repeated.next.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[4..]);
+    assert_eq!(q.depth().sending, 3);
+}
+
+#[test]
+fn a_worker_that_stops_stays_known_until_the_lease_of_what_it_leaves_is_over() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(2);
+    let leaving = q.other_worker();
+    let claims: Vec<_> = leaving.claim(2, LONG).iter().map(|claimed| claimed.claim).collect();
+    assert_eq!(leaving.release(&claims[..1]), 1);
+    assert_eq!((q.state(ids[0]), q.state(ids[1]), q.depth().sending), (State::Queued, State::Sending, 1));
+    leaving.extend(Duration::ZERO, &claims[1..]);
+    assert_eq!(q.sweep(eager()).recovered, 1);
+    assert_eq!((q.state(ids[1]), q.redis::<i64>("ZCARD emails:workers")), (State::Queued, 0));
+}
+
+#[test]
 fn a_worker_whose_lease_was_taken_over_is_told_so_and_changes_nothing() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
-    let first = q.claim(1, Duration::ZERO).remove(0).claim;
+    let slow = q.other_worker();
+    let first = slow.claim(1, Duration::ZERO).remove(0).claim;
     q.sweep(eager());
     let second = q.claim(1, LONG).remove(0).claim;
     for outcome in [Outcome::Sent, delayed(LONG), Outcome::Failed { error: "x".into() }] {
-        assert!(!q.finish(first, outcome));
+        assert!(!slow.finish(first, outcome));
     }
-    assert_eq!(q.extend(LONG, &[first, second]), [false, true]);
-    assert_eq!(q.release(&[first]), 0);
+    assert_eq!((slow.extend(LONG, &[first]), q.extend(LONG, &[second])), (vec![false], vec![true]));
+    assert_eq!((slow.release(&[first]), q.release(&[first])), (0, 0));
     assert_eq!(q.state(id), State::Sending);
     assert!(q.finish(second, Outcome::Sent));
     assert!(!q.finish(second, Outcome::Sent), "an outcome counts once");
@@ -412,8 +461,8 @@ fn a_worker_is_alive_as_long_as_it_says_so() {
     assert_eq!(q.redis::<Vec<String>>("ZRANGE emails:workers 0 -1"), ["w"]);
     q.release(&[]);
     assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
-    q.extend(LONG, &[]);
-    q.sweep(Sweep { worker_silence: Duration::ZERO, ..eager() });
+    q.extend(Duration::ZERO, &[]);
+    q.sweep(eager());
     assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
 }
 

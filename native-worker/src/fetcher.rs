@@ -1,10 +1,15 @@
 //! Takes emails off the lists, never more than can be delivered at once.
 
+use std::sync::atomic::Ordering;
+
 use email_queue::transition::{Claim, Claimed, PoppedEntry, claim, depth};
-use tokio::{sync::OwnedSemaphorePermit, time::sleep};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{blocking::Blocking, connection::RECONNECT, transport::Commitment, worker::Shared};
+use crate::{blocking::Blocking, connection::RECONNECT, dispatcher::Dispatcher, finisher::Done, worker::Shared};
 
 /// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
 /// is noticed only after this time.
@@ -14,7 +19,7 @@ const WAIT: u64 = 5;
 const WAIT_DRAINING: u64 = 1;
 
 /// The most bytes of email to take in one call, so that many large emails do not keep Redis busy in one go.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why fetching has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +38,8 @@ pub(crate) enum Ended {
 ///
 /// After `stop` a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
 /// hand but not begun, so that they are given back.
-pub(crate) async fn fetch(
-    shared: &Shared,
-    begin: impl Fn(Claimed, Commitment, OwnedSemaphorePermit),
-    stop: &CancellationToken,
-    give_up: &CancellationToken,
-) -> Ended {
+pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, give_up: &CancellationToken) -> Ended {
+    let Dispatcher { shared, stop, .. } = dispatcher;
     let mut blocking = Blocking::new(&shared.redis, &shared.waiting, &shared.config.queue);
     let mut failures = 0;
     // Whether BRPOP has just waited for nothing: then a claim would find nothing either.
@@ -76,28 +77,21 @@ pub(crate) async fn fetch(
                 }
             }
         }
-        for claimed in claimed {
-            let Some(commitment) = shared.in_hand.take(claimed.claim) else {
-                tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
-                continue;
-            };
-            if let Some(permit) = permits.split(1)
-                && !stop.is_cancelled()
-            {
-                begin(claimed, commitment, permit);
-            }
-        }
+        let begins = dispatcher.take(claimed);
+        dispatcher.begin(begins, &mut permits, done);
     }
 }
 
 /// Waits for a permit, and takes all others that are free.
 async fn free_permits(shared: &Shared, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    shared.saturated.store(shared.permits.available_permits() == 0, Ordering::Relaxed);
     let first = tokio::select! {
         // Stopped before emails are taken that nobody would deliver.
         biased;
         () = stop.cancelled() => return None,
         permit = shared.permits.clone().acquire_owned() => permit,
     };
+    shared.saturated.store(false, Ordering::Relaxed);
     // The semaphore is never closed.
     let mut permits = first.ok()?;
     let free = u32::try_from(shared.permits.available_permits()).unwrap_or(u32::MAX);

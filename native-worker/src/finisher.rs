@@ -1,16 +1,18 @@
-//! Tells Redis what became of the emails.
+//! Tells Redis what became of the emails, and takes the next ones in their place.
+
+use std::sync::atomic::Ordering;
 
 use email_queue::{
     EmailId,
-    transition::{Finish, finish},
+    transition::{Finish, Finished, Next, finish},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{Mutex, OwnedSemaphorePermit, mpsc},
     task::yield_now,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Answered, delivery::Concluded, worker::Shared};
+use crate::{connection::Answered, delivery::Concluded, dispatcher::Dispatcher, fetcher::MAX_BYTES, worker::Shared};
 
 /// The most outcomes in one call, so that Redis is not kept busy for long.
 const MAX_BATCH: usize = 500;
@@ -25,58 +27,100 @@ pub(crate) struct Done {
 
 /// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
 /// While Redis is away it waits, until `give_up`.
-pub(crate) async fn record_all(shared: &Shared, mut outcomes: mpsc::Receiver<Done>, give_up: &CancellationToken) {
-    let mut batch = Vec::new();
-    while outcomes.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        // Emails that were claimed together often end together: the others may be about to.
-        yield_now().await;
-        while batch.len() < MAX_BATCH
-            && let Ok(done) = outcomes.try_recv()
-        {
-            batch.push(done);
-        }
-        if !record(shared, std::mem::take(&mut batch), give_up).await {
-            return;
-        }
-    }
+///
+/// In halves of the concurrency, with two calls on their way at a time: so neither Redis nor the worker waits for the
+/// other while there is work for both.
+pub(crate) struct Finisher {
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) outcomes: Mutex<mpsc::Receiver<Done>>,
+    /// Where the outcomes of what we begin go. Weak, because there are no more outcomes to come when all others have
+    /// let go of it.
+    pub(crate) done: mpsc::WeakSender<Done>,
+    pub(crate) give_up: CancellationToken,
 }
 
-/// Records a batch; false when it had to give up.
-async fn record(shared: &Shared, mut batch: Vec<Done>, give_up: &CancellationToken) -> bool {
-    while !batch.is_empty() {
-        let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
-        let call = finish(&shared.config.queue, shared.config.retention, &finished);
-        let Some(Answered { answer, repeated }) = shared.redis.persist(&call, give_up).await else {
-            let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
-            tracing::error!(?ids, "Redis is away: these outcomes are not recorded, and sent emails are sent again");
-            return false;
-        };
-        for (Finish { claim, .. }, recorded) in finished.iter().zip(answer) {
-            let settled = shared.in_hand.remove(*claim);
-            if recorded || !settled {
-                continue;
-            }
-            if repeated {
-                tracing::debug!(id = %claim.id, "recorded by the first try, most likely, whose answer was lost");
-            } else {
-                tracing::warn!(id = %claim.id, "the outcome came too late: the lease was over and the email was taken from us");
+impl Finisher {
+    pub(crate) async fn run(&self) {
+        tokio::join!(self.record_all(), self.record_all());
+    }
+
+    async fn record_all(&self) {
+        let shared = &self.dispatcher.shared;
+        let max = shared.config.concurrency.div_ceil(2).min(MAX_BATCH);
+        loop {
+            let batch = self.gather(max).await;
+            if batch.is_empty() || !self.record(shared, batch).await {
+                return;
             }
         }
-        // What came back under a newer claim while we spoke is recorded under that one.
-        let (again, settled) = batch.into_iter().partition(|done| shared.in_hand.claim(done.id).is_some());
-        batch = again;
-        release_at_once(settled);
     }
-    true
-}
 
-/// Gives all permits back in one go, so that the fetcher does not wake to the first and claim few.
-fn release_at_once(settled: Vec<Done>) {
-    let permits = settled.into_iter().map(|done| done.permit);
-    drop(permits.reduce(|mut all, permit| {
-        all.merge(permit);
-        all
-    }));
+    /// The outcomes that are there, or the next one; none when there are no more to come.
+    async fn gather(&self, max: usize) -> Vec<Done> {
+        let mut outcomes = self.outcomes.lock().await;
+        let mut batch = Vec::new();
+        if outcomes.recv_many(&mut batch, max).await > 0 {
+            // Emails that were claimed together often end together: the others may be about to.
+            yield_now().await;
+            while batch.len() < max
+                && let Ok(done) = outcomes.try_recv()
+            {
+                batch.push(done);
+            }
+        }
+        batch
+    }
+
+    /// Records a batch; false when it had to give up.
+    async fn record(&self, shared: &Shared, mut batch: Vec<Done>) -> bool {
+        let mut permits: Option<OwnedSemaphorePermit> = None;
+        let mut begins = Vec::new();
+        let mut next = self.next(shared, batch.len());
+        while !batch.is_empty() {
+            let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
+            let config = &shared.config;
+            let call = finish(&config.queue, &shared.worker, config.retention, &finished, next.take());
+            let Some(Answered { answer, repeated }) = shared.redis.persist(&call, &self.give_up).await else {
+                let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
+                tracing::error!(?ids, "Redis is away: these outcomes are not recorded, and sent emails are sent again");
+                return false;
+            };
+            let Finished { recorded, next: claimed } = answer;
+            // First, because one of those that came too late may be among them.
+            begins.extend(self.dispatcher.take(claimed));
+            for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
+                let settled = shared.in_hand.remove(*claim);
+                if recorded || !settled {
+                    continue;
+                }
+                if repeated {
+                    tracing::debug!(id = %claim.id, "recorded by the first try, most likely, whose answer was lost");
+                } else {
+                    tracing::warn!(id = %claim.id, "the outcome came too late: the lease was over and the email was taken from us");
+                }
+            }
+            // What came back under a newer claim while we spoke is recorded under that one.
+            let (again, settled) = batch.into_iter().partition(|done| shared.in_hand.claim(done.id).is_some());
+            batch = again;
+            for Done { permit, .. } in settled {
+                match &mut permits {
+                    Some(permits) => permits.merge(permit),
+                    None => permits = Some(permit),
+                }
+            }
+        }
+        // What is left of the permits is free again in one go, so that the fetcher does not wake to the first and claim few.
+        if let (Some(mut permits), Some(done)) = (permits, self.done.upgrade()) {
+            self.dispatcher.begin(begins, &mut permits, &done);
+        }
+        true
+    }
+
+    /// As many emails as end, when there is no room for more: else the fetcher is at it.
+    fn next(&self, shared: &Shared, max: usize) -> Option<Next> {
+        let wanted = shared.saturated.load(Ordering::Relaxed) && !self.dispatcher.stop.is_cancelled();
+        wanted.then_some(Next { lease: shared.config.lease, max, max_bytes: MAX_BYTES })
+    }
 }
 
 /// The outcome under the newest claim that we have of the email.

@@ -1,4 +1,4 @@
-//! Renews the leases of what is in hand, and says that the worker lives.
+//! Renews the lease of what is in hand, and says that the worker lives.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{connection::report, worker::Shared};
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
-/// A lease that turns out to be over is not a reason to end the delivery, which may be at the very end: it goes on, and
+/// That an email turns out to be no longer ours is not a reason to end its delivery, which may be at the very end: it goes on, and
 /// Redis accepts the outcome only if nobody else has claimed the email since.
 pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let lease = shared.config.lease;

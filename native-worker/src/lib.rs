@@ -5,9 +5,10 @@
 //! - [`config`]: everything that can be set, and its limits; [`cli`] reads it from flags and the environment;
 //! - [`worker`]: [`run`], the life of a worker from connecting to giving back what it has not begun;
 //! - `fetcher`: takes emails, never more than can be delivered at once; `blocking` is its `BRPOP`;
+//! - `dispatcher`: a task for each email;
 //! - `in_hand`: the emails this worker has claimed and not yet recorded, and who may still give them back;
 //! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
-//! - `finisher`: tells Redis, many outcomes in one call;
+//! - `finisher`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
 //! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
 //! - `connection`: the Redis connection that all but `BRPOP` share, and that is replaced when it goes silent;
 //! - `preflight`: what to warn of at the start;
@@ -16,7 +17,7 @@
 //! - [`backoff`]: how long to wait before trying again; [`logging`]: what is printed.
 //!
 //! Which task holds what: an email is claimed only when a permit of the concurrency semaphore is free, the permit goes
-//! with it to its delivery and on to the finisher, and comes back when Redis has recorded the outcome. So no more
+//! with it to its delivery and on to the finisher, and is free, or the next email's, when Redis has recorded the outcome. So no more
 //! emails than permits can ever be sent twice by a crash, and memory is bounded by the same number.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod config;
 mod connection;
 mod delivery;
+mod dispatcher;
 mod fetcher;
 mod finisher;
 mod in_hand;

@@ -1,14 +1,16 @@
 //! The life of a worker.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use email_queue::{
     redis::ping,
-    transition::{ClaimRef, Claimed, Depth, depth, release},
+    transition::{ClaimRef, Depth, depth, release},
 };
-use futures_util::FutureExt;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
     time::{Instant, interval, timeout, timeout_at},
 };
@@ -19,12 +21,12 @@ use crate::{
     Config,
     blocking::Waiting,
     connection::Connection,
-    delivery,
+    dispatcher::Dispatcher,
     fetcher::{self, Ended},
-    finisher::{self, Done},
+    finisher::Finisher,
     in_hand::InHand,
     leases, preflight, sweeper,
-    transport::{Commitment, OpenError, Transport},
+    transport::{OpenError, Transport},
 };
 
 /// How long recording the last outcomes may take once all deliveries have ended.
@@ -66,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) in_hand: InHand,
     pub(crate) waiting: Waiting,
     pub(crate) permits: Arc<Semaphore>,
+    /// Whether the fetcher waits for a permit. Then whoever is done with emails claims the next ones in their place.
+    pub(crate) saturated: AtomicBool,
 }
 
 /// Delivers emails until `shutdown` is ready, or the queue is empty and [`Config::drain`] is set.
@@ -90,6 +94,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         in_hand: InHand::default(),
         waiting: Waiting::default(),
         permits: Arc::new(Semaphore::new(config.concurrency)),
+        saturated: AtomicBool::new(false),
         config,
     });
     tokio::pin!(shutdown);
@@ -146,25 +151,24 @@ impl Tasks {
         // Each outcome holds a permit, so there are never more outcomes than this: sending never waits.
         let (done, outcomes) = mpsc::channel(shared.config.concurrency);
 
-        let finisher = tokio::spawn({
-            let (shared, give_up) = (Arc::clone(shared), give_up.clone());
-            async move { finisher::record_all(&shared, outcomes, &give_up).await }
-        });
+        let dispatcher = Dispatcher {
+            shared: Arc::clone(shared),
+            deliveries: deliveries.clone(),
+            stop: stop.clone(),
+            abort: abort.clone(),
+        };
+        let finisher = Finisher {
+            dispatcher: dispatcher.clone(),
+            outcomes: Mutex::new(outcomes),
+            done: done.downgrade(),
+            give_up: give_up.clone(),
+        };
+        let finisher = tokio::spawn(async move { finisher.run().await });
         let fetcher = tokio::spawn({
-            let (shared, deliveries, abort) = (Arc::clone(shared), deliveries.clone(), abort.clone());
-            let (stop, give_up) = (stop.clone(), give_up.clone());
+            let give_up = give_up.clone();
             async move {
-                let begin = |claimed, commitment, permit| {
-                    let (shared, abort, done) = (Arc::clone(&shared), abort.clone(), done.clone());
-                    deliveries.spawn(async move {
-                        tokio::select! {
-                            () = deliver(&shared, claimed, &commitment, permit, &done) => {}
-                            () = abort.cancelled() => {}
-                        }
-                    });
-                };
-                if fetcher::fetch(&shared, begin, &stop, &give_up).await == Ended::Drained {
-                    tell_what_is_left(&shared).await;
+                if fetcher::fetch(&dispatcher, &done, &give_up).await == Ended::Drained {
+                    tell_what_is_left(&dispatcher.shared).await;
                 }
             }
         });
@@ -200,6 +204,8 @@ impl Tasks {
             let _ = timeout(LAST_STEP, self.end_of_words(fetched.is_ok())).await;
         }
         self.give_up.cancel();
+        // The finisher may have begun one just before it saw the stop.
+        let _ = timeout(LAST_STEP, self.deliveries.wait()).await;
         let _ = timeout(LAST_STEP, self.keepers.wait()).await;
         let left = self.shared.in_hand.left();
         let summary = Summary {
@@ -238,23 +244,6 @@ impl Tasks {
             }
         }
     }
-}
-
-/// Delivers one email and hands its outcome on. A delivery that panics counts as one that failed for now: the email
-/// must not be lost with it, nor the worker.
-async fn deliver(
-    shared: &Shared,
-    claimed: Claimed,
-    commitment: &Commitment,
-    permit: OwnedSemaphorePermit,
-    done: &mpsc::Sender<Done>,
-) {
-    let (claim, attempts) = (claimed.claim, claimed.attempts);
-    let delivery = AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await;
-    let concluded = delivery.unwrap_or_else(|_| delivery::panicked(&shared.config, claim, attempts));
-    shared.in_hand.conclude(claim.id);
-    // The finisher outlives all deliveries; if it did not, the lease would see to the email.
-    let _ = done.send(Done { id: claim.id, concluded, permit }).await;
 }
 
 async fn give_back(shared: &Shared, claims: &[ClaimRef]) -> u64 {

@@ -171,7 +171,7 @@ async fn an_email_whose_lease_was_lost_comes_back_to_the_same_worker_and_is_stil
     let id = queue.adopt(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     // As after a time without Redis that was longer than the lease.
-    queue.pass_time("sending", &id);
+    queue.pass_time("workers", &queue.lease().0);
     worker.wait_for_line(|line| line.contains(&id) && line.contains("came back")).await;
     smtp.release();
     queue.wait_for_state(&id, "sent").await;
@@ -185,9 +185,8 @@ async fn leases_are_renewed_for_as_long_as_a_delivery_takes() {
     let _worker = queue.worker(&smtp.url(), &["--lease", "1s"]);
     let id = queue.adopt(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
-    let end = || queue.redis.connection().zscore::<_, _, f64>("emails:sending", &id).unwrap();
-    let first = end();
-    eventually(DEADLINE, "a lease that ends two leases later", async || end() > first + 2000.0).await;
+    let (_, first) = queue.lease();
+    eventually(DEADLINE, "a lease that ends two leases later", async || queue.lease().1 > first + 2000.0).await;
     smtp.release();
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(queue.field(&id, "recovered"), "");

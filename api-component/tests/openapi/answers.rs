@@ -208,5 +208,5 @@ fn fail(api: &Api, outcome: Outcome) {
     let call = Claim { worker: "w", lease: minute, max: 1, max_bytes: 1 << 20, popped: None };
     let claimed = api.run(&claim(&queue, call));
     let finished = Finish { claim: claimed[0].claim, outcome, accepted: Vec::new() };
-    assert_eq!(api.run(&finish(&queue, minute, &[finished])), [true]);
+    assert_eq!(api.run(&finish(&queue, "w", minute, &[finished], None)).recorded, [true]);
 }

@@ -19,7 +19,7 @@ else
 end
 move(id, CANCELED, NOW)
 local retention = retention_of(header) or tonumber(ARGV[2])
-redis.call('ZADD', FINISHED, text_of(now + retention), id)
+forget_in(retention, {id})
 sweep_within(retention)
 count('canceled', 1)
 return {1}

@@ -1,44 +1,49 @@
--- Records what became of claimed emails. sending -> sent | delayed | scheduled | failed.
+-- Records what became of claimed emails, and claims the next ones. sending -> sent | delayed | scheduled | failed.
+-- Both in one call, because a call costs Redis as much as an email or two.
 --
 -- KEYS[1]  the queue
--- ARGV[1]  retention in ms: how long a sent email is kept, where the email does not say itself
--- ARGV[2…] per email: id, claim, outcome; unless that is 'sent', then also when in ms, error, recipients served so far
---          as a JSON array or '' (as before)
+-- ARGV[1]  the worker's id
+-- ARGV[2]  retention in ms: how long a sent email is kept, where the email does not say itself
+-- ARGV[3]  for the next emails: lease in ms,
+-- ARGV[4]  how many at the most, 0 for none,
+-- ARGV[5]  how many bytes of JSON at the most; as for `claim`
+-- ARGV[6…] per email: id, claim in five digits, outcome; unless that is 'sent', then also when in ms, error, recipients
+--          served so far as a JSON array or '' (as before)
 --          outcome 'sent'
 --                  'delayed'   to be tried again `when` ms from now
 --                  'scheduled' not tried: its time is `when`, in ms since 1970
 --                  'failed'    a dead letter
--- Reply    per email 1, or 0: the claim is not the last one (or the email was canceled), nothing was changed
+-- Reply    how many outcomes there were; for each 1, or 0: the claim is not the last one (or the email was canceled),
+--          nothing was changed; then the next emails, as `claim` replies
 --
 -- A worker that was slow, so that its lease ended and the sweep listed the email again, may still say that it is
 -- sent as long as nobody else has claimed it: better than sending it twice.
 
-local retention = tonumber(ARGV[1])
+local worker, retention = ARGV[1], tonumber(ARGV[2])
 local reply = {}
 local sent, delayed, failed = 0, 0, 0
 local ended, finished, scheduled = {}, {}, {}
-local forget_at = text_of(now + retention)
 local soonest = math.huge
+local sent_now = SENT .. NOW
+local sent_at_once = sent_now .. SENT_AT_ONCE
 
-local function record_sent(id, claim, header)
-  if state_of(header) == QUEUED then leave({[lane_of(header)] = {when_of(header)}}) end
-  local counted = SENT_AT_ONCE
+local function record_sent(id, header)
+  local beginning = sent_at_once
   if counters_of(header) ~= CLAIMED_ONCE then
     if attempts_of(header) > 0 then redis.call('UNLINK', failure_of(id)) end
-    counted = counters(claim, attempts_of(header) + 1, recovered_of(header))
+    beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
   end
-  move(id, SENT, NOW, counted)
-  local own = retention_of(header)
-  finished[#finished + 1] = own and text_of(now + own) or forget_at
-  finished[#finished + 1] = id
-  soonest = math.min(soonest, own or retention)
+  redis.call('SETRANGE', record_of(id), '0', beginning)
+  local kept = retention_of(header) or retention
+  local with = finished[kept]
+  if with then with[#with + 1] = id else finished[kept] = {id} end
   sent = sent + 1
 end
 
-local function record_other(id, claim, header, outcome, when, why, accepted)
+local function record_other(id, header, outcome, when, why, accepted)
   local attempts = attempts_of(header)
   if outcome ~= 'scheduled' then attempts = attempts + 1 end
-  local counted = counters(claim, attempts, recovered_of(header))
+  local counted = counters(claims_of(header), attempts, recovered_of(header))
   if accepted ~= '' then redis.call('HSET', failure_of(id), 'accepted', accepted) end
   if outcome == 'failed' then
     bury(id, why, counted)
@@ -59,29 +64,44 @@ local function record_other(id, claim, header, outcome, when, why, accepted)
 end
 
 write_though_full()
-local i = 2
-while i <= #ARGV do
-  local id, claim, outcome = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local header = header_of(id)
-  local state = header and claims_of(header) == claim and state_of(header)
-  local ours = state == SENDING_STATE or (state == QUEUED and outcome == 'sent')
+local ids, outcomes, last = {}, {}, #ARGV
+local i = 6
+while i <= last do
+  local n = #ids + 1
+  ids[n], outcomes[n] = ARGV[i], i + 1
+  i = i + (ARGV[i + 2] == 'sent' and 3 or 6)
+end
+reply[1] = #ids
+for n, header in ipairs(headers_held(worker, ids)) do
+  local id, at = ids[n], outcomes[n]
+  local claim, outcome = ARGV[at], ARGV[at + 1]
+  local ours = is_held(header, claim)
   if ours then
     ended[#ended + 1] = id
-    if outcome == 'sent' then
-      record_sent(id, claim, header)
-    else
-      record_other(id, claim, header, outcome, tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5])
-    end
+  elseif outcome == 'sent' then
+    header = header_of(id)
+    ours = header and claim_of(header) == claim and state_of(header) == QUEUED
+    if ours then leave({[lane_of(header)] = {when_of(header)}}) end
   end
-  reply[#reply + 1] = ours and 1 or 0
-  i = i + (outcome == 'sent' and 3 or 6)
+  if ours and outcome == 'sent' then
+    record_sent(id, header)
+  elseif ours then
+    record_other(id, header, outcome, tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4])
+  end
+  reply[n + 1] = ours and 1 or 0
 end
 
-let_go(ended)
+call_with('HDEL', sending_of(worker), ended)
 call_with('ZADD', SCHEDULED, scheduled)
-call_with('ZADD', FINISHED, finished)
+for kept, those in pairs(finished) do
+  forget_in(kept, those)
+  soonest = math.min(soonest, kept)
+end
 if soonest < math.huge then sweep_within(soonest) end
 count('sent', sent)
 count('retried', delayed)
 count('failed', failed)
+
+local max = tonumber(ARGV[4])
+if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, tonumber(ARGV[5]), '', '') end
 return reply

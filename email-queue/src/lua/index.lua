@@ -33,11 +33,23 @@ local function index(ids)
   end
 end
 
-local function unindex(id)
-  local name = name_for(id)
-  if not name then return end
-  redis.call('ZREM', ids_from(name), id)
-  if redis.call('EXISTS', ids_from(name)) == 0 then redis.call('ZREM', INDEX, name) end
+local function unindex(ids)
+  table.sort(ids)
+  local i = 1
+  while i <= #ids do
+    local name = name_for(ids[i])
+    local above = redis.call('ZRANGEBYLEX', INDEX, '(' .. ids[i], '+', 'LIMIT', 0, 1)[1]
+    -- All that follow and belong to the same set.
+    local members = {}
+    repeat
+      members[#members + 1] = ids[i]
+      i = i + 1
+    until i > #ids or above and ids[i] >= above
+    if name then
+      redis.call('ZREM', ids_from(name), unpack(members))
+      if redis.call('EXISTS', ids_from(name)) == 0 then redis.call('ZREM', INDEX, name) end
+    end
+  end
 end
 
 -- The ids that come after `id` in a direction, 'before' for the newer ones or else the older ones, in that order: some

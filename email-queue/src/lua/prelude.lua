@@ -20,10 +20,6 @@ local function text_of(ms) return string.format('%013.0f', ms) end
 
 local WAITING = queue .. ':waiting'
 
-local SENDING = queue .. ':sending'
-
-local HOLDERS = queue .. ':holders'
-
 local SCHEDULED = queue .. ':scheduled'
 
 local FINISHED = queue .. ':finished'
@@ -47,6 +43,9 @@ local function idempotency_of(key) return queue .. ':idempotency:' .. key end
 local function record_of(id) return queue .. ':email:' .. id end
 
 local function failure_of(id) return queue .. ':failure:' .. id end
+
+-- What a worker has in hand.
+local function sending_of(worker) return queue .. ':sending:' .. worker end
 
 local function list_of(lane)
   if lane == 'normal' then return queue end

@@ -1,21 +1,24 @@
 -- Gives back what a stopping worker has claimed and not begun, to the front of its lane in the order it was claimed,
--- and takes the worker off the list of live ones. sending -> queued; no attempt is counted.
+-- and takes the worker off the list of live ones, unless it leaves emails to the end of its lease.
+-- sending -> queued; no attempt is counted.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
--- ARGV[2…] per email, in the order of claiming: id, claim
+-- ARGV[2…] per email, in the order of claiming: id, claim in five digits
 -- Reply    {how many were given back}; one that is no longer this claim's is left alone
 
-redis.call('ZREM', WORKERS, ARGV[1])
+local worker = ARGV[1]
+local ids, claims = {}, {}
+for i = 2, #ARGV, 2 do ids[#ids + 1], claims[#claims + 1] = ARGV[i], ARGV[i + 1] end
+local headers = headers_held(worker, ids)
 local released = 0
 -- The last one first, so that the first one ends in front.
-for i = #ARGV - 1, 2, -2 do
-  local id = ARGV[i]
-  local header = header_of(id)
-  if is_held(header, ARGV[i + 1]) then
-    let_go({id})
-    list_first(id, lane_of(header))
+for i = #ids, 1, -1 do
+  if is_held(headers[i], claims[i]) then
+    redis.call('HDEL', sending_of(worker), ids[i])
+    list_first(ids[i], lane_of(headers[i]))
     released = released + 1
   end
 end
+if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end
 return {released}

@@ -6,24 +6,32 @@
 -- ARGV[2]  how many emails at the most for each kind of work, so that Redis is never kept busy for long
 -- ARGV[3]  grace in ms: how long an email may be popped and not yet claimed
 -- ARGV[4]  how often an email may be taken from a dead worker before it becomes a dead letter
--- ARGV[5]  after how many ms of silence a worker is no longer listed
--- ARGV[6]  rest in ms: how long nobody sweeps when nothing is to be expected
+-- ARGV[5]  rest in ms: how long nobody sweeps when nothing is to be expected
 -- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and listed again, buried, forgotten,
 --           more: 1 when some kind of work was cut off at ARGV[2]; the turn is then open at once}
 
 write_though_full()
 if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then return {0, 0, 0, 0, 0, 0, 0} end
 local turn, batch, grace, max_recoveries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local more = 0
+local rest, more = tonumber(ARGV[5]), 0
 
-local function first_of(set)
-  local ids = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, batch)
-  if #ids == batch then more = 1 end
-  return ids
+-- Up to `max` members of a set whose time has come. Of the others, the first bounds the rest.
+local function due(set, max)
+  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  if not first then return {} end
+  if tonumber(first) > now then
+    rest = math.min(rest, first - now)
+    return {}
+  end
+  local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, max)
+  -- What comes after these may be due soon.
+  rest = 0
+  if #members == max then more = 1 end
+  return members
 end
 
 local listed = 0
-for _, id in ipairs(first_of(SCHEDULED)) do
+for _, id in ipairs(due(SCHEDULED, batch)) do
   redis.call('ZREM', SCHEDULED, id)
   local header = header_of(id)
   if header then
@@ -32,25 +40,23 @@ for _, id in ipairs(first_of(SCHEDULED)) do
   end
 end
 
--- The first time to the front, because it has waited; from the second time on behind the others, because an email that
--- kills every worker that touches it must not hold up its lane.
-local recovered, buried = 0, 0
-local abandoned = first_of(SENDING)
-let_go(abandoned)
-for _, id in ipairs(abandoned) do
-  local header = header_of(id)
-  if header then
-    local times = recovered_of(header) + 1
-    local counted = counters(claims_of(header), attempts_of(header), times)
-    if times > max_recoveries then
-      bury(id, 'given up: ' .. times .. ' workers died or lost Redis while they had it in hand', counted)
-      buried = buried + 1
-    else
-      if times == 1 then list_first(id, lane_of(header), counted) else list_last(id, lane_of(header), counted) end
-      recovered = recovered + 1
+-- A worker whose lease is over is dead, or as good as dead.
+local abandoned = {}
+for _, worker in ipairs(due(WORKERS, batch)) do
+  local held = redis.call('HGETALL', sending_of(worker))
+  local ids = {}
+  for i = 1, #held, 2 do
+    if #abandoned == batch then
+      more = 1
+      break
     end
+    ids[#ids + 1] = held[i]
+    abandoned[#abandoned + 1] = {held[i], held[i + 1]}
   end
+  call_with('HDEL', sending_of(worker), ids)
+  if 2 * #ids == #held then redis.call('ZREM', WORKERS, worker) end
 end
+local recovered, buried = recover(abandoned, max_recoveries)
 
 -- The place of the oldest email that is still on the lane's list; +inf when no waiting email is on it.
 -- Entries that wait for nobody (canceled emails, plain JSON) are stepped over; after a hundred of them the answer is
@@ -88,28 +94,35 @@ for i, lane in ipairs(LANES) do
     end
   end
 end
--- What was claimed in time is of no interest any more. The second grace lets a relisting above come first.
-redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
-
-local forgotten = 0
-for _, id in ipairs(first_of(FINISHED)) do
-  redis.call('ZREM', FINISHED, id)
-  redis.call('UNLINK', record_of(id), failure_of(id))
-  unindex(id)
-  forgotten = forgotten + 1
+if expected then
+  -- What was claimed in time is of no interest any more. The second grace lets a relisting above come first.
+  redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
+else
+  redis.call('UNLINK', POPPED)
 end
 
-redis.call('ZREMRANGEBYSCORE', WORKERS, '-inf', now - ARGV[5])
-count('recovered', recovered + relisted)
-count('failed', buried)
+local forgotten = 0
+-- Each member is up to a hundred emails.
+for _, those in ipairs(due(FINISHED, math.ceil(batch / 20))) do
+  if forgotten >= batch then
+    more = 1
+    break
+  end
+  redis.call('ZREM', FINISHED, those)
+  local ids, keys = {}, {}
+  for id in string.gmatch(those, '%S+') do
+    ids[#ids + 1] = id
+    keys[2 * #ids - 1], keys[2 * #ids] = record_of(id), failure_of(id)
+  end
+  redis.call('UNLINK', unpack(keys))
+  unindex(ids)
+  forgotten = forgotten + #ids
+end
+
+count('recovered', relisted)
 if more == 1 then
   redis.call('DEL', SWEEP)
 elseif not (expected or listed + recovered > 0) then
-  local rest = tonumber(ARGV[6])
-  for _, set in ipairs({SENDING, SCHEDULED, FINISHED}) do
-    local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
-    if first then rest = math.min(rest, first - now) end
-  end
   redis.call('PEXPIRE', SWEEP, math.max(turn, rest))
 end
 return {1, listed, recovered, relisted, buried, forgotten, more}

@@ -71,7 +71,7 @@ end
 -- Takes emails out of those that wait, given as lists of their places by lane. The lists keep their entries.
 local function leave(places)
   for lane, places_of_lane in pairs(places) do
-    local by_chunk = {}
+    local by_chunk, left = {}, 0
     for _, place in ipairs(places_of_lane) do
       local chunk = chunk_of(place)
       local fields = by_chunk[chunk]
@@ -79,9 +79,10 @@ local function leave(places)
     end
     for chunk, fields in pairs(by_chunk) do
       local key = chunk_key(lane, chunk)
-      redis.call('HINCRBY', WAITING, lane, -redis.call('HDEL', key, unpack(fields)))
+      left = left + redis.call('HDEL', key, unpack(fields))
       if redis.call('EXISTS', key) == 0 then redis.call('ZREM', chunks_of(lane), chunk) end
     end
+    redis.call('HINCRBY', WAITING, lane, -left)
   end
 end
 

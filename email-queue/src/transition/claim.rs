@@ -62,7 +62,8 @@ pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Vec<Claimed>> {
         .argument(entry)
 }
 
-fn claimed(answer: &mut Answer) -> Result<Vec<Claimed>, UnexpectedAnswer> {
+/// Reads to the end of an answer.
+pub(super) fn claimed(answer: &mut Answer) -> Result<Vec<Claimed>, UnexpectedAnswer> {
     let mut claimed = Vec::new();
     while !answer.is_empty() {
         let id = answer.text()?.parse().map_err(|_| UnexpectedAnswer)?;

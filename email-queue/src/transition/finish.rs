@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClaimRef, FINISH, flags, milliseconds};
+use super::{ClaimRef, Claimed, FINISH, claim::claimed, milliseconds};
 use crate::{Queue, redis::Call};
 
 /// What became of one claimed email.
@@ -40,14 +40,46 @@ pub enum Outcome {
     },
 }
 
-/// Records what became of claimed emails. Emails that were sent are kept for `retention`.
-///
-/// The answer says for each whether it was recorded: not so when the lease was over and another worker has claimed the
-/// email since.
-pub fn finish(queue: &Queue, retention: Duration, finished: &[Finish]) -> Call<Vec<bool>> {
-    let call = Call::script(&FINISH, queue, flags).number(milliseconds(retention));
+/// The emails that a [`finish`] is to claim in the same call.
+#[derive(Debug, Clone, Copy)]
+pub struct Next {
+    /// How long the worker's lease holds from then on, for all that it has in hand.
+    pub lease: Duration,
+    /// How many emails at the most.
+    pub max: usize,
+    /// How many bytes of email at the most; the first one is given whatever its size.
+    pub max_bytes: usize,
+}
+
+/// The answer to [`finish`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// For each outcome whether it was recorded: not so when the lease was over and another worker has claimed the email
+    /// since.
+    pub recorded: Vec<bool>,
+    /// The next emails, as from [`claim`](super::claim).
+    pub next: Vec<Claimed>,
+}
+
+/// Records what became of emails that `worker` has claimed, and claims the next ones. Emails that were sent are kept for
+/// `retention`.
+pub fn finish(
+    queue: &Queue,
+    worker: &str,
+    retention: Duration,
+    finished: &[Finish],
+    next: Option<Next>,
+) -> Call<Finished> {
+    let Next { lease, max, max_bytes } = next.unwrap_or(Next { lease: Duration::ZERO, max: 0, max_bytes: 0 });
+    let call = Call::script(&FINISH, queue, |answer| {
+        let outcomes = answer.number()?;
+        let recorded = (0..outcomes).map(|_: usize| answer.flag()).collect::<Result<_, _>>()?;
+        Ok(Finished { recorded, next: claimed(answer)? })
+    });
+    let call = call.argument(worker).number(milliseconds(retention));
+    let call = call.number(milliseconds(lease)).number(max).number(max_bytes);
     finished.iter().fold(call, |call, Finish { claim, outcome, accepted }| {
-        let call = call.number(claim.id).number(claim.number);
+        let call = call.claim(*claim);
         let (outcome, when, error) = match outcome {
             Outcome::Sent => return call.argument("sent"),
             Outcome::Delayed { retry_in, error } => ("delayed", milliseconds(*retry_in), error.as_str()),

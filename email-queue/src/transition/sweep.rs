@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{SWEEP, milliseconds};
+use super::{MAX_RECOVERIES, SWEEP, milliseconds};
 use crate::{Queue, redis::Call};
 
 /// What [`sweep`] needs. The default suits everything but tests.
@@ -15,8 +15,6 @@ pub struct Sweep {
     /// How often an email may be taken back from a dead worker before it becomes a dead letter: an email that kills
     /// every worker that touches it must not do so for ever.
     pub max_recoveries: u32,
-    /// After how much silence a worker is no longer listed as alive.
-    pub worker_silence: Duration,
     /// How long nobody needs to sweep when nothing is to be expected.
     pub rest: Duration,
 }
@@ -27,8 +25,7 @@ impl Default for Sweep {
             turn: Duration::from_millis(900),
             batch: 1000,
             grace: Duration::from_secs(5),
-            max_recoveries: 20,
-            worker_silence: Duration::from_secs(60),
+            max_recoveries: MAX_RECOVERIES,
             rest: Duration::from_secs(60),
         }
     }
@@ -71,7 +68,6 @@ pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
         .number(sweep.batch)
         .number(milliseconds(sweep.grace))
         .number(sweep.max_recoveries)
-        .number(milliseconds(sweep.worker_silence))
         .number(milliseconds(sweep.rest))
 }
 

@@ -9,8 +9,8 @@ use email_queue::{
     EmailId, Lane, Queue, Record, State, record,
     redis::{Call, Command, Redis, Value},
     transition::{
-        Claim, ClaimRef, Claimed, Depth, Enqueue, Enqueued, Finish, NewEmail, Outcome, PoppedEntry, Sweep, Swept,
-        claim, depth, enqueue, extend, finish, release, sweep,
+        Claim, ClaimRef, Claimed, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next, Outcome, PoppedEntry,
+        Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
     },
 };
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub struct TestQueue {
     pub server: Arc<RedisServer>,
     pub queue: Queue,
+    /// Who claims.
+    pub worker: &'static str,
     client: Client,
 }
 
@@ -35,12 +37,17 @@ impl TestQueue {
     /// Another client of the same Redis and the same queue, for another thread.
     pub fn beside(server: &Arc<RedisServer>) -> Self {
         let client = Client(RefCell::new(server.connection()));
-        Self { server: Arc::clone(server), queue: Queue::default(), client }
+        Self { server: Arc::clone(server), queue: Queue::default(), worker: "w", client }
     }
 
     /// Another queue on the Redis of `other`.
     pub fn on(other: &Self, name: &str) -> Self {
         Self { queue: name.parse().unwrap(), ..Self::beside(&other.server) }
+    }
+
+    /// The same queue as another worker sees it.
+    pub fn other_worker(&self) -> Self {
+        Self { queue: self.queue.clone(), worker: "other", ..Self::beside(&self.server) }
     }
 
     /// Every call is answered at once, because the client blocks.
@@ -98,7 +105,7 @@ impl TestQueue {
     }
 
     pub fn claim_popped(&self, max: usize, lease: Duration, popped: Option<PoppedEntry>) -> Vec<Claimed> {
-        self.run(&claim(&self.queue, Claim { worker: "w", lease, max, max_bytes: usize::MAX >> 12, popped }))
+        self.run(&claim(&self.queue, Claim { worker: self.worker, lease, max, max_bytes: usize::MAX >> 12, popped }))
     }
 
     pub fn claim_ids(&self, max: usize) -> Vec<EmailId> {
@@ -114,15 +121,21 @@ impl TestQueue {
     }
 
     pub fn finish(&self, claim: ClaimRef, outcome: Outcome) -> bool {
-        self.run(&finish(&self.queue, LONG, &[Finish { claim, outcome, accepted: vec![] }]))[0]
+        self.finish_and_claim(claim, outcome, 0, LONG).recorded[0]
+    }
+
+    pub fn finish_and_claim(&self, claim: ClaimRef, outcome: Outcome, max: usize, lease: Duration) -> Finished {
+        let finished = [Finish { claim, outcome, accepted: vec![] }];
+        let next = Next { lease, max, max_bytes: usize::MAX >> 12 };
+        self.run(&finish(&self.queue, self.worker, LONG, &finished, Some(next)))
     }
 
     pub fn extend(&self, lease: Duration, claims: &[ClaimRef]) -> Vec<bool> {
-        self.run(&extend(&self.queue, "w", lease, claims))
+        self.run(&extend(&self.queue, self.worker, lease, claims))
     }
 
     pub fn release(&self, claims: &[ClaimRef]) -> u64 {
-        self.run(&release(&self.queue, "w", claims))
+        self.run(&release(&self.queue, self.worker, claims))
     }
 
     /// Sweeps until this caller has had a turn.
@@ -145,6 +158,22 @@ impl TestQueue {
     pub fn ids(&self, set: &str) -> Vec<EmailId> {
         let ids: Vec<String> = self.redis(&format!("ZRANGE {}:{set} 0 -1", self.queue.name()));
         ids.iter().map(|id| id.parse().unwrap()).collect()
+    }
+
+    /// What workers have in hand.
+    pub fn sending(&self) -> Vec<EmailId> {
+        let workers: Vec<String> = self.redis(&format!("ZRANGE {}:workers 0 -1", self.queue.name()));
+        let ids = workers.iter().flat_map(|worker| {
+            let ids: Vec<String> = self.redis(&format!("HKEYS {}:sending:{worker}", self.queue.name()));
+            ids
+        });
+        ids.map(|id| id.parse().unwrap()).collect()
+    }
+
+    /// What has ended and is kept for its retention.
+    pub fn finished(&self) -> Vec<EmailId> {
+        let members: Vec<String> = self.redis(&format!("ZRANGE {}:finished 0 -1", self.queue.name()));
+        members.iter().flat_map(|ids| ids.split(' ')).map(|id| id.parse().unwrap()).collect()
     }
 
     /// Every id that is known, in order, after checking that each is in the set where it is looked for.

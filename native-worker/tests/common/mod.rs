@@ -69,10 +69,17 @@ impl Queue {
         record::field(&mut self.redis.connection(), id, field).unwrap_or_default()
     }
 
-    /// Makes an email due that is in one of the sets that are scored by time, as if that time had passed.
-    pub(crate) fn pass_time(&self, set: &str, id: &str) {
+    /// Makes a member of one of the sets that are scored by time due, as if that time had passed.
+    pub(crate) fn pass_time(&self, set: &str, member: &str) {
         let mut redis = self.redis.connection();
-        redis::pipe().atomic().zadd(format!("emails:{set}"), id, 0).del("emails:sweep").exec(&mut redis).unwrap();
+        redis::pipe().atomic().zadd(format!("emails:{set}"), member, 0).del("emails:sweep").exec(&mut redis).unwrap();
+    }
+
+    /// The only worker, and when its lease ends, in ms since 1970.
+    pub(crate) fn lease(&self) -> (String, f64) {
+        let mut workers: Vec<_> = self.redis.connection().zrange_withscores("emails:workers", 0, -1).unwrap();
+        assert_eq!(workers.len(), 1);
+        workers.remove(0)
     }
 
     pub(crate) async fn wait_for_state(&self, id: &str, state: &str) {

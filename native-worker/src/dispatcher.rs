@@ -1,0 +1,73 @@
+//! Starts deliveries: a task for each email.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use email_queue::transition::Claimed;
+use futures_util::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{delivery, finisher::Done, transport::Commitment, worker::Shared};
+
+/// Whoever claims emails hands them to it.
+#[derive(Clone)]
+pub(crate) struct Dispatcher {
+    pub(crate) shared: Arc<Shared>,
+    /// The deliveries that run.
+    pub(crate) deliveries: TaskTracker,
+    /// Nothing new is begun: what was claimed is given back.
+    pub(crate) stop: CancellationToken,
+    /// Deliveries end where they are.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Dispatcher {
+    /// Takes emails in hand, and returns those whose delivery can begin.
+    pub(crate) fn take(&self, claimed: Vec<Claimed>) -> Vec<(Claimed, Commitment)> {
+        let begins = claimed.into_iter().filter_map(|claimed| {
+            let commitment = self.shared.in_hand.take(claimed.claim);
+            if commitment.is_none() {
+                tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
+            }
+            commitment.map(|commitment| (claimed, commitment))
+        });
+        begins.collect()
+    }
+
+    /// Begins the delivery of emails in hand, each with one of the permits. Their outcomes go to `done`.
+    pub(crate) fn begin(
+        &self,
+        emails: Vec<(Claimed, Commitment)>,
+        permits: &mut OwnedSemaphorePermit,
+        done: &mpsc::Sender<Done>,
+    ) {
+        for (claimed, commitment) in emails {
+            let Some(permit) = permits.split(1).filter(|_| !self.stop.is_cancelled()) else { return };
+            let (shared, abort, done) = (Arc::clone(&self.shared), self.abort.clone(), done.clone());
+            self.deliveries.spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = abort.cancelled() => {}
+                    () = deliver(&shared, claimed, &commitment, permit, &done) => {}
+                }
+            });
+        }
+    }
+}
+
+/// Delivers one email and hands its outcome on. A delivery that panics counts as one that failed for now: the email
+/// must not be lost with it, nor the worker.
+async fn deliver(
+    shared: &Shared,
+    claimed: Claimed,
+    commitment: &Commitment,
+    permit: OwnedSemaphorePermit,
+    done: &mpsc::Sender<Done>,
+) {
+    let (claim, attempts) = (claimed.claim, claimed.attempts);
+    let delivery = AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await;
+    let concluded = delivery.unwrap_or_else(|_| delivery::panicked(&shared.config, claim, attempts));
+    shared.in_hand.conclude(claim.id);
+    // The finisher outlives all deliveries; if it did not, the lease would see to the email.
+    let _ = done.send(Done { id: claim.id, concluded, permit }).await;
+}
