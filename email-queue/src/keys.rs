@@ -9,7 +9,7 @@ use crate::Lane;
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
 /// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
 /// | `<q>:failure:<id>` | hash | `error` of the last attempt, `accepted`: who has the email already | until sent or forgotten |
-/// | `<q>:waiting` | hash | how many wait per lane, and the last places given at its end and its front | for ever |
+/// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
 /// | `<q>:sending:<worker>` | hash | what a worker has in hand: id → header when claimed | until finished |
@@ -17,8 +17,8 @@ use crate::Lane;
 /// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
 /// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
 /// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
-/// | `<q>:index` | sorted set | the first ids of the sets that follow, in order | while any of them is known |
-/// | `<q>:index:<id>` | sorted set | about 64 ids, from this one on, in order: together every id known | until forgotten |
+/// | `<q>:index` | sorted set | the first ids of the lists that follow, in order | while any of them is known |
+/// | `<q>:index:<id>` | list | about 64 ids, from this one on, as they came: together every id known | until forgotten |
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |

@@ -100,6 +100,19 @@ fn a_full_backlog_refuses_all_and_changes_nothing() {
 }
 
 #[test]
+fn where_a_lane_is_no_list_nothing_is_accepted_however_often_it_is_tried() {
+    let q = TestQueue::start();
+    q.redis::<()>("SET emails:high x");
+    let emails = [Lane::High, Lane::Normal].map(|lane| NewEmail { lane, ..new_email() });
+    let request = Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None };
+    let call = enqueue(&q.queue, request);
+    for _ in 0..2 {
+        assert!(q.try_run(&call).is_err());
+    }
+    assert_eq!(q.redis::<Vec<String>>("KEYS *"), ["emails:high"]);
+}
+
+#[test]
 fn a_claimed_email_is_claimed_by_nobody_else() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);

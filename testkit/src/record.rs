@@ -6,8 +6,9 @@ use redis::{Commands, Connection, FromRedisValue, RedisResult};
 pub fn ids(redis: &mut Connection) -> Vec<String> {
     let mut ids = Vec::new();
     for first in answer::<Vec<String>>(redis.zrange("emails:index", 0, -1)) {
-        ids.extend(answer::<Vec<String>>(redis.zrange(format!("emails:index:{first}"), 0, -1)));
+        ids.extend(answer::<Vec<String>>(redis.lrange(format!("emails:index:{first}"), 0, -1)));
     }
+    ids.sort();
     ids
 }
 

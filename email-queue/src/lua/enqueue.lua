@@ -28,32 +28,66 @@ if key ~= '' then
 end
 if limit > 0 and redis.call('ZCARD', SCHEDULED) + waiting() + emails > limit then return {0} end
 
-local ids, known = {}, {}
--- By lane: its last place, and what is put behind it.
-local last, listed, places = {}, {}, {}
+-- The lanes in which emails are listed now: `entries` go on the list, and of those the new ones, `ids`, get `places`.
+local lanes, lane_named = {}, {}
 for i = 5, #ARGV, 4 do
-  local id, lane, due, email = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
-  ids[#ids + 1] = id
+  local name = ARGV[i + 1]
+  if tonumber(ARGV[i + 2]) <= now then
+    local lane = lane_named[name]
+    if not lane then
+      lane = {name = name, entries = {}, ids = {}, places = {}}
+      lanes[#lanes + 1], lane_named[name] = lane, lane
+    end
+    lane.entries[#lane.entries + 1] = ARGV[i]
+  end
+end
+-- The first thing that is written, because it fails where some other program has put something else than a list. An
+-- entry without a record does no harm.
+local fields = {'index'}
+for _, lane in ipairs(lanes) do
+  call_with('LPUSH', list_of(lane.name), lane.entries)
+  fields[#fields + 1], fields[#fields + 2] = lane.name, lane.name .. ':last'
+end
+local values = redis.call('HMGET', WAITING, unpack(fields))
+for n, lane in ipairs(lanes) do lane.waits, lane.last = values[2 * n] or 0, values[2 * n + 1] or 0 end
+
+local ids, known = {}, {}
+for i = 5, #ARGV, 4 do
+  local id, due, email = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local fresh
   if due > now then
-    fresh = create(id, SCHEDULED_STATE, text_of(due), lane, retention, email)
+    fresh = create(id, SCHEDULED_STATE, text_of(due), ARGV[i + 1], retention, email)
     if fresh then
       redis.call('ZADD', SCHEDULED, due, id)
       sweep_within(due - now)
     end
   else
-    if not last[lane] then last[lane], listed[lane], places[lane] = last_place(lane), {}, {} end
-    local nth = #listed[lane] + 1
-    local place = text_of(last[lane] + nth)
-    fresh = create(id, QUEUED, place, lane, retention, email)
-    if fresh then listed[lane][nth], places[lane][nth] = id, place end
+    local lane = lane_named[ARGV[i + 1]]
+    local nth = #lane.ids + 1
+    local its_place = text_of(ORIGIN + lane.last + nth)
+    fresh = create(id, QUEUED, its_place, lane.name, retention, email)
+    if fresh then
+      lane.ids[nth], lane.places[nth] = id, its_place
+    else
+      redis.call('LREM', list_of(lane.name), 1, id)
+    end
   end
+  ids[#ids + 1] = id
   if fresh then known[#known + 1] = id end
 end
-for lane, those in pairs(listed) do
-  if those[1] then wait_behind(lane, those, places[lane]) end
+
+local changed = {}
+for _, lane in ipairs(lanes) do
+  local added = #lane.ids
+  if added > 0 then
+    place(lane.name, lane.ids, lane.places)
+    changed[#changed + 1], changed[#changed + 2] = lane.name, lane.waits + added
+    changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
+  end
 end
-index(known)
+local hint = index_with(values[1], known)
+if hint then changed[#changed + 1], changed[#changed + 2] = 'index', hint end
+if changed[1] then redis.call('HSET', WAITING, unpack(changed)) end
 if key ~= '' then
   redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
 end

@@ -1,53 +1,81 @@
--- Every id that is known, in order. Sorted sets of about 64 ids, each named by the first id that it was made for, so
--- small that Redis packs them; and one more sorted set of these names.
+-- Every id that is known. Lists of about 64 ids, each named by the first id that it was made for, so small that Redis packs
+-- them; and a sorted set of these names.
 --
--- An id belongs to the set with the highest name that is not above it. Ids come almost in order, so the last set fills
--- and the next is begun; one that comes late goes where it belongs, and its set grows by one.
+-- An id belongs to the list with the highest name that is not above it. Within a list ids are in the order in which they
+-- came, because whoever lists emails sorts a few at little cost, and a sorted set would sort at every step. Ids come
+-- almost in order, so the last list fills and the next is begun; one that comes late goes where it belongs, and its list
+-- grows by one.
 
 local FULL = 64
 
 local function ids_from(name) return INDEX .. ':' .. name end
 
--- The name of the set that an id belongs to; nil when it is below all of them.
+-- The name of the list that an id belongs to; nil when it is below all of them.
 local function name_for(id) return redis.call('ZREVRANGEBYLEX', INDEX, '[' .. id, '-', 'LIMIT', 0, 1)[1] end
 
-local function index(ids)
+-- The name that follows; nil when there is none.
+local function name_above(id) return redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 1)[1] end
+
+-- Whether all ids of a list are below this one.
+local function ends_below(name, id)
+  for _, other in ipairs(redis.call('LRANGE', ids_from(name), 0, -1)) do
+    if other >= id then return false end
+  end
+  return true
+end
+
+-- Adds ids. `hint` is the field `index` of WAITING, or false: the last list, and how many ids were put into it. Returns
+-- what the field becomes; nil for no change.
+--
+-- With the hint an id that comes after all others, as nearly all do, costs one command.
+local function index_with(hint, ids)
+  local last, filled
+  if hint then last, filled = string.sub(hint, 1, 36), tonumber(string.sub(hint, 38)) end
   local i = 1
   while i <= #ids do
     local first = ids[i]
-    local name = name_for(first)
-    local room = name and FULL - redis.call('ZCARD', ids_from(name)) or 0
-    if room <= 0 and not (name and redis.call('ZREVRANGE', ids_from(name), 0, 0)[1] >= first) then
+    local name, room, above
+    if last and first > last then
+      name, room = last, FULL - filled
+    else
+      name, above = name_for(first), name_above(first)
+      room = name and FULL - redis.call('LLEN', ids_from(name)) or 0
+    end
+    if room <= 0 and not (name and not ends_below(name, first)) then
       redis.call('ZADD', INDEX, 0, first)
       name, room = first, FULL
     end
-    -- All that follow and belong to the same set, while it has room.
-    local above = ids[i + 1] and redis.call('ZRANGEBYLEX', INDEX, '(' .. first, '+', 'LIMIT', 0, 1)[1]
-    local members = {0, first}
+    -- All that follow and belong to the same list, while it has room.
+    local members = {first}
     i = i + 1
-    while ids[i] and #members < 2 * room and ids[i] > name and not (above and ids[i] >= above) do
-      members[#members + 1], members[#members + 2] = 0, ids[i]
+    while ids[i] and #members < room and ids[i] > name and not (above and ids[i] >= above) do
+      members[#members + 1] = ids[i]
       i = i + 1
     end
-    redis.call('ZADD', ids_from(name), unpack(members))
+    redis.call('RPUSH', ids_from(name), unpack(members))
+    if not above then last, filled = name, FULL - room + #members end
   end
+  return last and last .. ' ' .. filled
+end
+
+local function index(ids)
+  local hint = index_with(redis.call('HGET', WAITING, 'index'), ids)
+  if hint then redis.call('HSET', WAITING, 'index', hint) end
 end
 
 local function unindex(ids)
   table.sort(ids)
   local i = 1
   while i <= #ids do
-    local name = name_for(ids[i])
-    local above = redis.call('ZRANGEBYLEX', INDEX, '(' .. ids[i], '+', 'LIMIT', 0, 1)[1]
-    -- All that follow and belong to the same set.
-    local members = {}
+    local name, above = name_for(ids[i]), name_above(ids[i])
+    -- All that belong to the same list.
     repeat
-      members[#members + 1] = ids[i]
+      if name then redis.call('LREM', ids_from(name), 1, ids[i]) end
       i = i + 1
     until i > #ids or above and ids[i] >= above
-    if name then
-      redis.call('ZREM', ids_from(name), unpack(members))
-      if redis.call('EXISTS', ids_from(name)) == 0 then redis.call('ZREM', INDEX, name) end
+    if name and redis.call('EXISTS', ids_from(name)) == 0 then
+      redis.call('ZREM', INDEX, name)
+      redis.call('HDEL', WAITING, 'index')
     end
   end
 end
@@ -60,13 +88,12 @@ local function ids_beyond(id, direction)
   if newer then
     for _, name in ipairs(redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 4)) do names[#names + 1] = name end
   end
-  local command, to = 'ZREVRANGEBYLEX', '-'
-  if newer then command, to = 'ZRANGEBYLEX', '+' end
   local ids = {}
   for _, name in ipairs(names) do
-    local found = redis.call(command, ids_from(name), id == '' and '+' or '(' .. id, to, 'LIMIT', 0, 200)
-    for _, other in ipairs(found) do ids[#ids + 1] = other end
-    if #found == 200 then break end
+    for _, other in ipairs(redis.call('LRANGE', ids_from(name), 0, -1)) do
+      if id == '' or newer and other > id or not newer and other < id then ids[#ids + 1] = other end
+    end
   end
+  table.sort(ids, function(a, b) if newer then return a < b else return a > b end end)
   return ids
 end

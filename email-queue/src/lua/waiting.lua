@@ -21,15 +21,8 @@ local function waiting()
   return sum
 end
 
--- The last place given in a lane, as a number. Fails where some other program has put something else than a list:
--- before anything is written.
-local function last_place(lane)
-  redis.call('LLEN', list_of(lane))
-  return ORIGIN + (redis.call('HGET', WAITING, lane .. ':last') or 0)
-end
-
--- Counts emails among those that wait in a lane, at these places. They are on its list, and their records say so.
-local function seat(lane, ids, places)
+-- Notes emails at their places in a lane, given as text in order. The hash that counts them is the caller's to see to.
+local function place(lane, ids, places)
   local i = 1
   while i <= #ids do
     local chunk, fields = chunk_of(places[i]), {}
@@ -38,34 +31,31 @@ local function seat(lane, ids, places)
       fields[#fields + 1] = ids[i]
       i = i + 1
     until i > #ids or chunk_of(places[i]) ~= chunk
-    redis.call('HSET', chunk_key(lane, chunk), unpack(fields))
-    redis.call('ZADD', chunks_of(lane), chunk, chunk)
+    local key = chunk_key(lane, chunk)
+    redis.call('HSET', key, unpack(fields))
+    -- Nothing but these: it is new.
+    if 2 * redis.call('HLEN', key) == #fields then redis.call('ZADD', chunks_of(lane), chunk, chunk) end
   end
-  redis.call('HINCRBY', WAITING, lane, #ids)
   -- They may be popped by a worker that dies.
   sweep_within(1000)
 end
 
--- Lets emails wait in a lane behind all others, at the places that follow its last one. Their records say so already.
-local function wait_behind(lane, ids, places)
-  call_with('LPUSH', list_of(lane), ids)
-  redis.call('HINCRBY', WAITING, lane .. ':last', #ids)
-  seat(lane, ids, places)
-end
-
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 local function list_last(id, lane, counted)
-  local place = text_of(last_place(lane) + 1)
-  wait_behind(lane, {id}, {place})
-  move(id, QUEUED, place, counted)
+  redis.call('LPUSH', list_of(lane), id)
+  local its_place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1))
+  redis.call('HINCRBY', WAITING, lane, 1)
+  place(lane, {id}, {its_place})
+  move(id, QUEUED, its_place, counted)
 end
 
 -- Puts an email before all others of its lane: it has waited longest.
 local function list_first(id, lane, counted)
   redis.call('RPUSH', list_of(lane), id)
-  local place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1))
-  seat(lane, {id}, {place})
-  move(id, QUEUED, place, counted)
+  local its_place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1))
+  redis.call('HINCRBY', WAITING, lane, 1)
+  place(lane, {id}, {its_place})
+  move(id, QUEUED, its_place, counted)
 end
 
 -- Takes emails out of those that wait, given as lists of their places by lane. The lists keep their entries.

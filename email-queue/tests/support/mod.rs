@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::BTreeMap, future::Future, pin::pin, sync::
 
 use email_queue::{
     EmailId, Lane, Queue, Record, State, record,
-    redis::{Call, Command, Redis, Value},
+    redis::{Call, CallError, Command, Redis, Value},
     transition::{
         Claim, ClaimRef, Claimed, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next, Outcome, PoppedEntry,
         Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
@@ -52,9 +52,13 @@ impl TestQueue {
 
     /// Every call is answered at once, because the client blocks.
     pub fn run<T>(&self, call: &Call<T>) -> T {
+        self.try_run(call).unwrap()
+    }
+
+    pub fn try_run<T>(&self, call: &Call<T>) -> Result<T, CallError<redis::RedisError>> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match pin!(call.run(&self.client)).poll(&mut context) {
-            Poll::Ready(answer) => answer.unwrap(),
+            Poll::Ready(answer) => answer,
             Poll::Pending => unreachable!("the client blocks"),
         }
     }
@@ -176,12 +180,14 @@ impl TestQueue {
         members.iter().flat_map(|ids| ids.split(' ')).map(|id| id.parse().unwrap()).collect()
     }
 
-    /// Every id that is known, in order, after checking that each is in the set where it is looked for.
+    /// Every id that is known, in order, after checking that each is in the list where it is looked for.
     pub fn index(&self) -> Vec<EmailId> {
         let names = self.ids("index");
         let ends = names.iter().skip(1).map(Some).chain([None]);
         let ids = names.iter().zip(ends).flat_map(|(name, end)| {
-            let ids = self.ids(&format!("index:{name}"));
+            let ids: Vec<String> = self.redis(&format!("LRANGE {}:index:{name} 0 -1", self.queue.name()));
+            let mut ids: Vec<EmailId> = ids.iter().map(|id| id.parse().unwrap()).collect();
+            ids.sort();
             assert!(!ids.is_empty() && ids.iter().all(|id| id >= name && end.is_none_or(|end| id < end)), "{name}");
             ids
         });
