@@ -53,7 +53,7 @@ pub(crate) enum Name {
     Latency,
     /// What a queued email costs in Redis, and a worker at three sizes of the backlog (60 s).
     Memory,
-    /// What a worker with nothing to do asks of Redis and of the processor (40 s).
+    /// What a worker with nothing to do asks of Redis and of the processor (80 s).
     Idle,
     /// Whether a large backlog slows anything down; several workers (3 min).
     Scale,

@@ -10,7 +10,11 @@
 -- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and listed again, buried, forgotten,
 --           more: 1 when some kind of work was cut off at ARGV[2]; the turn is then open at once}
 
-write_though_full()
+local waits = redis.call('HMGET', WAITING, unpack(LANES))
+local expected = false
+for i = 1, #LANES do expected = expected or tonumber(waits[i] or 0) > 0 end
+-- Both remove something, after which a script may write to a Redis that is full.
+if expected then write_though_full() else redis.call('UNLINK', POPPED) end
 if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then return {0, 0, 0, 0, 0, 0, 0} end
 local turn, batch, grace, max_recoveries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local rest, more = tonumber(ARGV[5]), 0
@@ -74,11 +78,9 @@ end
 -- A lane's list is first in, first out, and places are counted in that order: what waits at a place below that of the
 -- oldest entry on the list has been popped. When it is still not claimed after the grace, whoever popped it died with
 -- the id in hand. `popped` remembers since when it is known.
-local waits = redis.call('HMGET', WAITING, unpack(LANES))
-local relisted, expected = 0, false
+local relisted = 0
 for i, lane in ipairs(LANES) do
   if tonumber(waits[i] or 0) > 0 then
-    expected = true
     local gone = places_below(lane, oldest_listed(lane), batch)
     -- From the newest to the oldest, so that the oldest ends in front.
     for j = #gone, 1, -1 do
@@ -97,8 +99,6 @@ end
 if expected then
   -- What was claimed in time is of no interest any more. The second grace lets a relisting above come first.
   redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
-else
-  redis.call('UNLINK', POPPED)
 end
 
 local forgotten = 0
