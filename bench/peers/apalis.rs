@@ -2,8 +2,8 @@
 //!
 //! - Batches of the concurrency's size (default: 10), which its documentation names as the way to more throughput.
 //! - Jobs run on tokio's tasks (`parallelize`), as its documentation does.
-//! - Neither events nor locks, which its documentation calls of no help to jobs shorter than a heartbeat.
 //! - Jobs are added by push_bulk, 1,000 at a time.
+//! - `MODE` "no locks": neither locks, which its documentation calls of no help to jobs shorter than a heartbeat, nor events.
 //!
 //! kill -9: nothing is lost. The jobs in hand are in a set of the worker's, and are requeued when its heartbeat has been
 //! missing for 5 minutes.
@@ -25,7 +25,8 @@ const BATCH: u64 = 1000;
 #[tokio::main]
 async fn main() {
     let connection = apalis_redis::connect(tally::redis_url()).await.expect("Redis");
-    let config = Config::default().queue("emails").emit_events(false).lock_tasks(false);
+    let as_it_comes = tally::mode() != "no locks";
+    let config = Config::default().queue("emails").emit_events(as_it_comes).lock_tasks(as_it_comes);
     match tally::step() {
         Step::Enqueue { emails, deadline } => {
             enqueue(RedisStorage::new(connection).with_config(config), emails, deadline).await;

@@ -92,32 +92,22 @@ pub(crate) fn run(
         result: Err(anyhow::anyhow!("there is no such peer; there are {}", library::names())),
     });
     let chosen = LIBRARIES.iter().filter(|library| only.is_empty() || only.iter().any(|name| library.is_called(name)));
-    chosen.map(|library| measure(library, folder, load, progress)).chain(unknown).collect()
+    chosen.flat_map(|library| measure(library, folder, load, progress)).chain(unknown).collect()
 }
 
-fn measure(library: &Library, folder: &Path, load: Load<'_>, progress: &dyn Fn(&str)) -> Peer {
-    let mut peer = Peer {
-        name: library.name.to_owned(),
-        version: String::new(),
-        survives_kill: library.survives_kill,
-        result: Err(anyhow::anyhow!("it was not measured")),
-    };
+/// A result for each mode.
+fn measure(library: &Library, folder: &Path, load: Load<'_>, progress: &dyn Fn(&str)) -> Vec<Peer> {
+    let peer =
+        |name: String, version: String, result| Peer { name, version, survives_kill: library.survives_kill, result };
     if let Err(error) = install::install(library, folder, progress) {
-        peer.result = Err(error.context("it cannot be installed"));
-        return peer;
+        return vec![peer(library.name.to_owned(), String::new(), Err(error.context("it cannot be installed")))];
     }
-    for mode in library.modes {
-        let drained = drain(library, mode, folder, load, &mut peer.version, progress);
-        let is_better = match (&peer.result, &drained) {
-            (Ok(best), Ok(drained)) => drained.per_second() > best.per_second(),
-            (best, _) => best.is_err(),
-        };
-        if is_better {
-            peer.result = drained;
-            peer.name = if mode.is_empty() { peer.name } else { format!("{} ({mode})", library.name) };
-        }
-    }
-    peer
+    let measured = library.modes.iter().map(|mode| {
+        let mut version = String::new();
+        let drained = drain(library, mode, folder, load, &mut version, progress);
+        peer(library.name_in(mode), version, drained)
+    });
+    measured.collect()
 }
 
 /// One run on an empty Redis.
@@ -139,8 +129,7 @@ fn drain(
     let call = |step: &mut Command| -> anyhow::Result<Value> { last_line(&child::run(step, &log, limit + GRACE)?) };
     let mut redis = redis::Client::open(redis_url)?.get_connection().context("cannot reach the benchmark's Redis")?;
 
-    let name = if mode.is_empty() { library.name.to_owned() } else { format!("{} ({mode})", library.name) };
-
+    let name = library.name_in(mode);
     progress(&format!("{name}: enqueueing {emails} emails"));
     redis::cmd("FLUSHALL").exec(&mut redis)?;
     let before = used_memory(&mut redis)?;

@@ -113,6 +113,17 @@ fn where_a_lane_is_no_list_nothing_is_accepted_however_often_it_is_tried() {
 }
 
 #[test]
+fn a_lane_that_is_no_list_does_not_keep_emails_of_the_others_from_being_claimed() {
+    for lane in ["emails:high", "emails:low"] {
+        let q = TestQueue::start();
+        q.redis::<()>(&format!("SET {lane} x"));
+        let ids = q.enqueue_many(2);
+        assert_eq!(q.claim_ids(10), ids);
+        assert_eq!(q.sending().len(), 2);
+    }
+}
+
+#[test]
 fn a_claimed_email_is_claimed_by_nobody_else() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
@@ -389,6 +400,16 @@ fn released_emails_are_in_front_in_their_old_order_and_count_no_attempt() {
     let order: Vec<_> = again.iter().map(|claimed| claimed.claim.id).collect();
     assert_eq!(order, [ids[0], ids[1], ids[2], waiting]);
     assert!(again.iter().all(|claimed| claimed.attempts == 0));
+}
+
+#[test]
+fn a_worker_with_the_largest_concurrency_can_give_all_of_it_back() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_batch(Lane::Normal, 10_000);
+    let claims: Vec<_> = q.claim(10_000, LONG).iter().map(|claimed| claimed.claim).collect();
+    assert!(q.extend(LONG, &claims).iter().all(|ours| *ours));
+    assert_eq!(q.release(&claims), 10_000);
+    assert_eq!(q.waiting(Lane::Normal), ids);
 }
 
 #[test]

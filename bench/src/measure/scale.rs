@@ -47,6 +47,10 @@ fn show(rows: &mut Vec<Row>, kind: &str, levels: &[Level], rate: impl Fn(&Level)
     }
 }
 
+/// How many emails are put in before they are taken out again: the backlog stays between its size and so many more. The
+/// same for all sizes, because the first milliseconds after a pause are slow, and count the more the shorter a piece is.
+const PIECE: u64 = 10_000;
+
 /// A queue that is kept at about one size, and the rates seen there, one for each turn.
 struct Level {
     backlog: u64,
@@ -62,15 +66,14 @@ impl Level {
         Ok(Level { backlog, server, enqueue: Vec::new(), drain: Vec::new() })
     }
 
-    /// Moves `emails` in and out, in pieces that leave the backlog between its size and three times that.
+    /// Moves `emails` in and out, a [`PIECE`] at a time.
     fn take_turn(&mut self, bench: &Bench<'_>, emails: u64) -> anyhow::Result<()> {
-        let piece = emails.min(2 * self.backlog);
         let client = Client::open(&self.server)?;
         let (mut entered, mut left) = (Moved::default(), Moved::default());
         let mut worker: Option<Worker> = None;
         while left.emails < emails {
             let waiting: u64 = client.depth()?.waiting.iter().sum();
-            let filled = queue::fill(&self.server, (self.backlog + piece).saturating_sub(waiting))?;
+            let filled = queue::fill(&self.server, (self.backlog + PIECE).saturating_sub(waiting))?;
             entered.add(filled.emails, filled.time);
 
             let before = client.sent()?;
@@ -81,7 +84,7 @@ impl Level {
                 }
                 None => worker.insert(Worker::start(bench, &self.server.url(), "null:", Log::Warnings)?),
             };
-            let drained = drain::watch(&self.server, &[worker], before, before + piece)?;
+            let drained = drain::watch(&self.server, &[worker], before, before + PIECE)?;
             worker.freeze()?;
             left.add(drained.emails, drained.time);
         }

@@ -13,7 +13,7 @@ pub(super) struct Library {
     pub(super) source: Source,
     /// Our files, with their paths in the library's directory. The first is the program.
     pub(super) files: &'static [(&'static str, &'static str)],
-    /// What the program is told as its `MODE`, one run for each; the fastest is reported.
+    /// What the program is told as its `MODE`, one run for each; empty for how the library comes.
     pub(super) modes: &'static [&'static str],
     /// Whether the jobs in hand survive a `kill -9` of the worker; the head of each program says how.
     pub(super) survives_kill: bool,
@@ -78,7 +78,7 @@ pub(super) const LIBRARIES: &[Library] = &[
             file!("Cargo.toml" from "apalis.toml"),
             file!("src/tally.rs" from "tally.rs"),
         ],
-        modes: &[""],
+        modes: &["", "no locks"],
         survives_kill: true,
     },
     Library {
@@ -111,6 +111,11 @@ pub(super) fn names() -> String {
 }
 
 impl Library {
+    /// Its name, with the mode if there is one.
+    pub(super) fn name_in(&self, mode: &str) -> String {
+        if mode.is_empty() { self.name.to_owned() } else { format!("{} ({mode})", self.name) }
+    }
+
     /// Whether this is its name, in capitals or not.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)

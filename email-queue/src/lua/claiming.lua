@@ -79,8 +79,10 @@ local function claim_into(reply, worker, lease, max, max_bytes, popped_from, pop
   for _, lane in ipairs(LANES) do
     local list, at_once = list_of(lane), 1
     while claimed < max and bytes < max_bytes and looks > 0 do
-      local entries = redis.call('RPOP', list, math.min(at_once, max - claimed, looks))
-      if not entries then break end
+      -- An error means that some other program has put something else than a list here. To fail now would lose what has
+      -- been claimed from the other lanes.
+      local entries = redis.pcall('RPOP', list, math.min(at_once, max - claimed, looks))
+      if not entries or entries.err then break end
       looks = looks - #entries
       -- Ids are small; what other programs push may be large, and is taken one by one.
       at_once = is_id(entries[#entries]) and 100 or 1

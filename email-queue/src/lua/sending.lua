@@ -3,7 +3,13 @@
 
 -- Those of these emails that a worker has in hand: for each its header, or false.
 local function headers_held(worker, ids)
-  return ids[1] and redis.call('HMGET', sending_of(worker), unpack(ids)) or {}
+  if not ids[1] then return {} end
+  local headers = redis.call('HMGET', sending_of(worker), unpack(ids, 1, math.min(1000, #ids)))
+  for i = 1001, #ids, 1000 do
+    local more = redis.call('HMGET', sending_of(worker), unpack(ids, i, math.min(i + 999, #ids)))
+    for n, header in ipairs(more) do headers[i + n - 1] = header end
+  end
+  return headers
 end
 
 -- Whether an email is in hand under this claim, and no later one.
