@@ -30,13 +30,13 @@ pub(crate) enum Ended {
     Drained,
 }
 
-/// Fetches until `stop`, or until the queue is empty if the worker is to drain it, and hands each email to `begin`.
+/// Fetches until the worker is stopped, or until the queue is empty if it is to drain it, and has deliveries begin.
 ///
 /// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails: a permit is
 /// waited for first, then as many emails are claimed as permits are free, and only when there are none is `BRPOP`
-/// asked to wait for one, which is then claimed the same way.
+/// asked to wait for one, which is then claimed the same way. While no permit is free the finisher claims instead.
 ///
-/// After `stop` a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
+/// After the stop a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
 /// hand but not begun, so that they are given back.
 pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, give_up: &CancellationToken) -> Ended {
     let Dispatcher { shared, stop, .. } = dispatcher;
