@@ -34,11 +34,12 @@ impl Dispatcher {
         begins.collect()
     }
 
-    /// Begins the delivery of emails in hand, each with one of the permits. Their outcomes go to `done`.
+    /// Begins the delivery of emails in hand, each with one of the permits; what is left of them is
+    /// free. Their outcomes go to `done`.
     pub(crate) fn begin(
         &self,
         emails: Vec<(Claimed, Commitment)>,
-        permits: &mut OwnedSemaphorePermit,
+        mut permits: OwnedSemaphorePermit,
         done: &mpsc::Sender<Done>,
     ) {
         for (claimed, commitment) in emails {

@@ -45,7 +45,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
     // Whether BRPOP has just waited for nothing: then a claim would find nothing either.
     let mut empty = false;
     loop {
-        let Some(mut permits) = free_permits(shared, stop).await else { return Ended::Stopped };
+        let Some(permits) = free_permits(shared, stop).await else { return Ended::Stopped };
         let mut claimed = Vec::new();
         if !std::mem::take(&mut empty) || shared.config.drain {
             let Some(some) = claim_some(shared, permits.num_permits(), None, stop).await else { return Ended::Stopped };
@@ -78,7 +78,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
             }
         }
         let begins = dispatcher.take(claimed);
-        dispatcher.begin(begins, &mut permits, done);
+        dispatcher.begin(begins, permits, done);
     }
 }
 

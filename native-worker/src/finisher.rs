@@ -45,11 +45,10 @@ impl Finisher {
     }
 
     async fn record_all(&self) {
-        let shared = &self.dispatcher.shared;
-        let max = shared.config.concurrency.div_ceil(2).min(MAX_BATCH);
+        let max = self.dispatcher.shared.config.concurrency.div_ceil(2).min(MAX_BATCH);
         loop {
             let batch = self.gather(max).await;
-            if batch.is_empty() || !self.record(shared, batch).await {
+            if batch.is_empty() || !self.record(batch).await {
                 return;
             }
         }
@@ -72,10 +71,11 @@ impl Finisher {
     }
 
     /// Records a batch; false when it had to give up.
-    async fn record(&self, shared: &Shared, mut batch: Vec<Done>) -> bool {
+    async fn record(&self, mut batch: Vec<Done>) -> bool {
+        let shared = &self.dispatcher.shared;
         let mut permits: Option<OwnedSemaphorePermit> = None;
         let mut begins = Vec::new();
-        let mut next = self.next(shared, batch.len());
+        let mut next = self.next(batch.len());
         while !batch.is_empty() {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
             let config = &shared.config;
@@ -110,15 +110,16 @@ impl Finisher {
             }
         }
         // What is left of the permits is free again in one go, so that the fetcher does not wake to the first and claim few.
-        if let (Some(mut permits), Some(done)) = (permits, self.done.upgrade()) {
-            self.dispatcher.begin(begins, &mut permits, &done);
+        if let (Some(permits), Some(done)) = (permits, self.done.upgrade()) {
+            self.dispatcher.begin(begins, permits, &done);
         }
         true
     }
 
     /// As many emails as end, when there is no room for more: else the fetcher is at it.
-    fn next(&self, shared: &Shared, max: usize) -> Option<Next> {
-        let wanted = shared.saturated.load(Ordering::Relaxed) && !self.dispatcher.stop.is_cancelled();
+    fn next(&self, max: usize) -> Option<Next> {
+        let Dispatcher { shared, stop, .. } = &self.dispatcher;
+        let wanted = shared.saturated.load(Ordering::Relaxed) && !stop.is_cancelled();
         wanted.then_some(Next { lease: shared.config.lease, max, max_bytes: MAX_BYTES })
     }
 }

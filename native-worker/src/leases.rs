@@ -10,8 +10,8 @@ use crate::{connection::report, worker::Shared};
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
-/// That an email turns out to be no longer ours is not a reason to end its delivery, which may be at the very end: it goes on, and
-/// Redis accepts the outcome only if nobody else has claimed the email since.
+/// That an email turns out to be no longer ours is not a reason to end its delivery, which may be at the very end: it
+/// goes on, and Redis accepts the outcome only if nobody else has claimed the email since.
 pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let lease = shared.config.lease;
     let mut failures = 0;

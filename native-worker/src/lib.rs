@@ -17,8 +17,8 @@
 //! - [`backoff`]: how long to wait before trying again; [`logging`]: what is printed.
 //!
 //! Which task holds what: an email is claimed only when a permit of the concurrency semaphore is free, the permit goes
-//! with it to its delivery and on to the finisher, and is free, or the next email's, when Redis has recorded the outcome. So no more
-//! emails than permits can ever be sent twice by a crash, and memory is bounded by the same number.
+//! with it to its delivery and on to the finisher, and is free, or the next email's, when Redis has recorded the outcome.
+//! So no more emails than permits can ever be sent twice by a crash, and memory is bounded by the same number.
 
 #![forbid(unsafe_code)]
 

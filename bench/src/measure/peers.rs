@@ -37,8 +37,8 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
             Ok(drained) => {
                 let kill = if survives_kill { "survives kill -9" } else { "loses jobs at kill -9" };
                 let note = format!("{version}; {:.0} B of Redis for each job; {kill}", drained.bytes_per_job);
-                rows.push(Row::new(&name, drained.per_second(), "jobs/s").note(note));
                 let rate = drained.per_second();
+                rows.push(Row::new(&name, rate, "jobs/s").note(note));
                 rows.push(Row::new("  email-queue", ours, "emails/s").over(rate, name.clone()));
                 if fastest.as_ref().is_none_or(|(most, _)| rate > *most) {
                     fastest = Some((rate, name));

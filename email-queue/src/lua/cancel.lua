@@ -17,7 +17,7 @@ elseif state == SCHEDULED_STATE or state == DELAYED then
 else
   return {2, string.match(state, '%a+')}
 end
-move(id, CANCELED, NOW)
+move(id, CANCELED .. NOW)
 local retention = retention_of(header) or tonumber(ARGV[2])
 forget_in(retention, {id})
 sweep_within(retention)

@@ -58,7 +58,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, popped_from, pop
       beginning = claimed_now .. counters(claim, attempts, recovered_of(record))
       if attempts > 0 then accepted = redis.call('HGET', failure_of(id), 'accepted') or '' end
     end
-    redis.call('SETRANGE', record_of(id), '0', beginning)
+    move(id, beginning)
     local header_ends = string.find(record, '\n', 50, true)
     claimed, bytes = claimed + 1, bytes + #record - header_ends
     local n = 2 * claimed

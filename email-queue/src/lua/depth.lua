@@ -3,12 +3,9 @@
 -- KEYS[1]  the queue
 -- Reply    {waiting in high, normal, low, entries on the lists, sending, scheduled, failed}
 
-local waits = redis.call('HMGET', WAITING, unpack(LANES))
-local reply, entries = {}, 0
-for i, lane in ipairs(LANES) do
-  reply[i] = tonumber(waits[i] or 0)
-  entries = entries + redis.call('LLEN', list_of(lane))
-end
+local _, reply = waiting()
+local entries = 0
+for _, lane in ipairs(LANES) do entries = entries + redis.call('LLEN', list_of(lane)) end
 reply[4] = entries
 reply[5] = 0
 for _, worker in ipairs(redis.call('ZRANGE', WORKERS, 0, -1)) do

@@ -29,5 +29,5 @@ for id, header in pairs(headers) do
     unknown[#unknown + 1] = {id, header}
   end
 end
-if unknown[1] then recover(unknown, tonumber(ARGV[3])) end
+recover(unknown, tonumber(ARGV[3]))
 return reply

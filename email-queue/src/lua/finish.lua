@@ -33,7 +33,7 @@ local function record_sent(id, header)
     if attempts_of(header) > 0 then redis.call('UNLINK', failure_of(id)) end
     beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
   end
-  redis.call('SETRANGE', record_of(id), '0', beginning)
+  move(id, beginning)
   local kept = retention_of(header) or retention
   local with = finished[kept]
   if with then with[#with + 1] = id else finished[kept] = {id} end
@@ -57,7 +57,7 @@ local function record_other(id, header, outcome, when, why, accepted)
     delayed = delayed + 1
   end
   local due = text_of(when)
-  move(id, state, due, counted)
+  move(id, state .. due .. counted)
   scheduled[#scheduled + 1] = due
   scheduled[#scheduled + 1] = id
   soonest = math.min(soonest, when - now)

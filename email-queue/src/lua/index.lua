@@ -41,7 +41,7 @@ local function index_with(hint, ids)
       name, above = name_for(first), name_above(first)
       room = name and FULL - redis.call('LLEN', ids_from(name)) or 0
     end
-    if room <= 0 and not (name and not ends_below(name, first)) then
+    if room <= 0 and (not name or ends_below(name, first)) then
       redis.call('ZADD', INDEX, 0, first)
       name, room = first, FULL
     end

@@ -76,14 +76,12 @@ local function create(id, state, when, lane, retention, email)
   if redis.call('SET', record_of(id), record, 'NX') then return record end
 end
 
--- Writes the beginning of a header. `when` is text; without `counted` the counters stay as they are.
-local function move(id, state, when, counted)
-  redis.call('SETRANGE', record_of(id), '0', state .. when .. (counted or ''))
-end
+-- Writes the beginning of a header: state, `when` as text, and the counters unless they stay as they are.
+local function move(id, beginning) redis.call('SETRANGE', record_of(id), '0', beginning) end
 
 -- Makes an email a dead letter, kept until a person retries or discards it.
 local function bury(id, why, counted)
-  move(id, FAILED_STATE, NOW, counted)
+  move(id, FAILED_STATE .. NOW .. (counted or ''))
   redis.call('HSET', failure_of(id), 'error', why)
   redis.call('ZADD', FAILED, NOW, id)
 end

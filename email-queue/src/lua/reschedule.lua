@@ -9,7 +9,7 @@ local id, due = ARGV[1], tonumber(ARGV[2])
 local header = header_of(id)
 if not header then return {0} end
 if state_of(header) ~= SCHEDULED_STATE then return {2, string.match(header, '%a+')} end
-move(id, SCHEDULED_STATE, text_of(due))
+move(id, SCHEDULED_STATE .. text_of(due))
 redis.call('ZADD', SCHEDULED, due, id)
 sweep_within(due - now)
 return {1}

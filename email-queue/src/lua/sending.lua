@@ -32,10 +32,10 @@ local function recover(emails, max_recoveries)
     elseif times == 1 then
       list_first(id, lane_of(header), counted)
     else
-      table.insert(others, 1, {id, lane_of(header), counted})
+      others[#others + 1] = {id, lane_of(header), counted}
     end
   end
-  for _, other in ipairs(others) do list_last(unpack(other)) end
+  for i = #others, 1, -1 do list_last(unpack(others[i])) end
   count('recovered', #emails - buried)
   count('failed', buried)
   return #emails - buried, buried

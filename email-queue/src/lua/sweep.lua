@@ -10,9 +10,8 @@
 -- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and listed again, buried, forgotten,
 --           more: 1 when some kind of work was cut off at ARGV[2]; the turn is then open at once}
 
-local waits = redis.call('HMGET', WAITING, unpack(LANES))
-local expected = false
-for i = 1, #LANES do expected = expected or tonumber(waits[i] or 0) > 0 end
+local sum, waits = waiting()
+local expected = sum > 0
 -- Both remove something, after which a script may write to a Redis that is full.
 if expected then write_though_full() else redis.call('UNLINK', POPPED) end
 if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then return {0, 0, 0, 0, 0, 0, 0} end
@@ -80,7 +79,7 @@ end
 -- the id in hand. `popped` remembers since when it is known.
 local relisted = 0
 for i, lane in ipairs(LANES) do
-  if tonumber(waits[i] or 0) > 0 then
+  if waits[i] > 0 then
     local gone = places_below(lane, oldest_listed(lane), batch)
     -- From the newest to the oldest, so that the oldest ends in front.
     for j = #gone, 1, -1 do

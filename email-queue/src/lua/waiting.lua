@@ -14,11 +14,14 @@ local function chunk_of(place) return string.sub(place, 1, 11) end
 
 local function field_of(place) return string.sub(place, 12) end
 
--- How many emails wait in all lanes.
+-- How many emails wait in all lanes, and in each of LANES.
 local function waiting()
-  local sum = 0
-  for _, waits in ipairs(redis.call('HMGET', WAITING, unpack(LANES))) do sum = sum + (waits or 0) end
-  return sum
+  local sum, waits = 0, redis.call('HMGET', WAITING, unpack(LANES))
+  for i = 1, #LANES do
+    waits[i] = tonumber(waits[i] or 0)
+    sum = sum + waits[i]
+  end
+  return sum, waits
 end
 
 -- Notes emails at their places in a lane, given as text in order. The hash that counts them is the caller's to see to.
@@ -40,22 +43,24 @@ local function place(lane, ids, places)
   sweep_within(1000)
 end
 
+-- Has an email that has just been put on its lane's list wait there, at a place given as a number.
+local function wait_at(nth, id, lane, counted)
+  local its_place = text_of(nth)
+  redis.call('HINCRBY', WAITING, lane, 1)
+  place(lane, {id}, {its_place})
+  move(id, QUEUED .. its_place .. (counted or ''))
+end
+
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 local function list_last(id, lane, counted)
   redis.call('LPUSH', list_of(lane), id)
-  local its_place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1))
-  redis.call('HINCRBY', WAITING, lane, 1)
-  place(lane, {id}, {its_place})
-  move(id, QUEUED, its_place, counted)
+  wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)
 end
 
 -- Puts an email before all others of its lane: it has waited longest.
 local function list_first(id, lane, counted)
   redis.call('RPUSH', list_of(lane), id)
-  local its_place = text_of(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1))
-  redis.call('HINCRBY', WAITING, lane, 1)
-  place(lane, {id}, {its_place})
-  move(id, QUEUED, its_place, counted)
+  wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1), id, lane, counted)
 end
 
 -- Takes emails out of those that wait, given as lists of their places by lane. The lists keep their entries.
