@@ -17,24 +17,18 @@ use email_queue::redis::{Command, Value};
 
 pub use recent::Recent;
 
+use crate::tasks::Tasks;
+
 /// A command that failed is repeated only if it failed sooner than this. What took longer met a Redis that is silent,
 /// and the client would wait for the same silence again.
-const REPEAT_WITHIN: Duration = Duration::from_secs(1);
+pub(crate) const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
 /// A client of Redis whose connections take commands from several requests at the same time.
-pub trait Connect {
+pub trait Connect: Tasks {
     /// An open connection. Dropping it closes it.
     type Connection;
     /// What can go wrong.
     type Error: Clone;
-    /// The one end of [`wait`](Self::wait).
-    type Hold;
-
-    /// Something to wait for: the future is ready once the first value is dropped.
-    ///
-    /// The client makes it, because under WASI 0.3 a request can be woken by the host alone, and not by another request.
-    fn wait() -> (Self::Hold, impl Future<Output = ()> + use<Self>);
-
     /// Opens a connection to the Redis of a URL.
     ///
     /// # Errors

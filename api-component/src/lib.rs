@@ -9,16 +9,20 @@
 //! - [`body`]: how a request's body is read without ever holding more than is allowed;
 //! - [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
-//! - [`kept`]: what an instance that serves many requests keeps between them;
+//! - [`backend`]: what the handlers need of Redis;
+//! - [`kept`], [`group_commit`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
+//!   it serves at the same time share, and how they wait for each other;
 //! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
 //!
 //! All but the last are plain functions over an [`http::Request`] and whatever implements
 //! [`email_queue::redis::Redis`], so both entry points lead to the same handlers. The crate knows no SMTP.
 
 pub mod access;
+pub mod backend;
 pub mod body;
 pub mod emails;
 pub mod error;
+pub mod group_commit;
 pub mod health;
 pub mod kept;
 mod limit;
@@ -27,6 +31,7 @@ pub mod router;
 pub mod settings;
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
+pub mod tasks;
 #[cfg(all(target_arch = "wasm32", feature = "wasip2"))]
 mod wasip2;
 #[cfg(all(target_arch = "wasm32", feature = "wasip3"))]

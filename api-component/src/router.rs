@@ -2,11 +2,11 @@
 
 use std::borrow::Borrow;
 
-use email_queue::redis::Redis;
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
     access::{self, Caller},
+    backend::Backend,
     body::{Body, Response},
     emails,
     error::ApiError,
@@ -96,7 +96,7 @@ pub async fn respond<B, R, S>(
 ) -> Response
 where
     B: Body,
-    R: Redis<Error: std::fmt::Display>,
+    R: Backend,
     S: Borrow<Settings>,
 {
     let mut response = serve(request, settings, redis).await.unwrap_or_else(ApiError::into_response);
@@ -113,7 +113,7 @@ async fn serve<B, R, S>(
 ) -> Result<Response, ApiError>
 where
     B: Body,
-    R: Redis<Error: std::fmt::Display>,
+    R: Backend,
     S: Borrow<Settings>,
 {
     let (parts, body) = request.into_parts();

@@ -18,6 +18,7 @@ use spin_sdk::{
 };
 
 use crate::{
+    backend::Backend,
     body::{Body, Interrupted, Response},
     router,
     settings::Settings,
@@ -75,7 +76,7 @@ async fn send(response: Response, out: ResponseOutparam) {
     }
 }
 
-/// Spin's outbound Redis.
+/// Spin's outbound Redis. An instance has one request, and nothing to share a call with.
 #[derive(Default)]
 struct SpinRedis {
     connection: OnceCell<Connection>,
@@ -109,5 +110,7 @@ impl Redis for SpinRedis {
         error.is_unknown_script()
     }
 }
+
+impl Backend for SpinRedis {}
 
 understand!(spin_sdk);

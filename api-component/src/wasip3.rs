@@ -6,7 +6,11 @@
 
 use std::{rc::Rc, time::Instant};
 
-use email_queue::redis::{Command, Redis, Value};
+use email_queue::{
+    Queue,
+    redis::{CallError, Command, Redis, Value},
+    transition::{Enqueue, Enqueued},
+};
 use http::{HeaderName, HeaderValue, Request, header};
 use spin_sdk_wasip3::{
     redis::{Connection, RedisParameter},
@@ -17,16 +21,19 @@ use spin_sdk_wasip3::{
         http::types::{self, ErrorCode, Fields, Trailers},
         spawn, wit_future, wit_stream,
     },
-    wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter},
+    wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter, yield_async},
 };
 
 use crate::{
+    backend::Backend,
     body::{Body, Interrupted, Response},
     error::ApiError,
+    group_commit::GroupCommit,
     kept::{Connect, KeptConnection, Recent},
     router,
     settings::Settings,
     spin_redis::{SpinRedisError, understand},
+    tasks::Tasks,
 };
 
 /// How much of a body is read at a time, in bytes.
@@ -46,6 +53,7 @@ thread_local! {
     static SETTINGS: Recent<Rc<Settings>> = const { Recent::new() };
     static REDIS_URL: Recent<Rc<str>> = const { Recent::new() };
     static CONNECTION: Rc<KeptConnection<Client>> = Rc::new(KeptConnection::new(Client));
+    static COMMIT: Rc<GroupCommit<Client, SpinRedisError>> = Rc::default();
 }
 
 async fn settings() -> Result<Rc<Settings>, ApiError> {
@@ -156,11 +164,15 @@ impl Redis for SpinRedis {
     }
 }
 
+impl Backend for SpinRedis {
+    async fn enqueue(&self, queue: &Queue, emails: Enqueue<'_>) -> Result<Enqueued, CallError<SpinRedisError>> {
+        COMMIT.with(Rc::clone).enqueue(self, queue, emails).await
+    }
+}
+
 struct Client;
 
-impl Connect for Client {
-    type Connection = Connection;
-    type Error = SpinRedisError;
+impl Tasks for Client {
     type Hold = StreamWriter<u8>;
 
     fn wait() -> (StreamWriter<u8>, impl Future<Output = ()>) {
@@ -168,6 +180,15 @@ impl Connect for Client {
         let (writer, mut reader) = wit_stream::new();
         (writer, async move { assert!(reader.next().await.is_none()) })
     }
+
+    async fn turn() {
+        yield_async().await;
+    }
+}
+
+impl Connect for Client {
+    type Connection = Connection;
+    type Error = SpinRedisError;
 
     async fn open(&self, url: &str) -> Result<Connection, SpinRedisError> {
         Connection::open(url).await.map_err(|error| SpinRedisError::new("no connection", error))

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use e2e::{Answer, Api, Worker};
 use serde_json::json;
 use testkit::{DEADLINE, RedisServer, TcpProxy, eventually};
+use tokio::task::JoinSet;
 
 /// The longest that a client may be kept waiting for the news that Redis is away.
 const PROMPT: Duration = Duration::from_secs(5);
@@ -160,4 +165,22 @@ async fn a_full_backlog_is_a_429_that_says_when_to_try_again() {
     let outbox = tempfile::tempdir().unwrap();
     let _worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
     assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn of_many_requests_at_once_a_backlog_takes_as_many_as_it_has_room_for() {
+    const ROOM: usize = 25;
+    let redis = redis();
+    let api = Arc::new(Api::start_with(&redis.url(), &[("backlog_limit", &ROOM.to_string())]).await);
+    let mut posts = JoinSet::new();
+    for _ in 0..3 * ROOM {
+        let api = Arc::clone(&api);
+        posts.spawn(async move { post(&api).await });
+    }
+    let answers = posts.join_all().await;
+    let with = |status| answers.iter().filter(|answer| answer.status == status).collect::<Vec<_>>();
+    assert_eq!((with(202).len(), with(429).len()), (ROOM, 2 * ROOM));
+    let ids: BTreeSet<_> = with(202).iter().map(|answer| answer.text("id").to_owned()).collect();
+    let listed: Vec<String> = redis::cmd("LRANGE").arg(&["emails", "0", "-1"]).query(&mut redis.connection()).unwrap();
+    assert_eq!((listed.len(), listed.into_iter().collect::<BTreeSet<_>>()), (ROOM, ids));
 }

@@ -134,7 +134,7 @@ pub fn ping() -> Call<()> {
 }
 
 /// Why a [`Call`] has no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError<E> {
     /// The client could not carry the command to Redis, or Redis refused it.
     #[error(transparent)]

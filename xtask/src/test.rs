@@ -21,7 +21,8 @@ use crate::workspace::Workspace;
 const WASIP3: &str = "wasip3";
 
 /// The end-to-end tests that depend on how the component is built. The others look at what is behind it.
-const OF_THE_API: [&str; 6] = ["api", "api_availability", "api_refusals", "batch", "list", "redis_connections"];
+const OF_THE_API: [&str; 8] =
+    ["api", "api_availability", "api_crash", "api_refusals", "batch", "list", "redis_connections", "redis_crash"];
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]

@@ -1,12 +1,11 @@
-use std::fmt::Display;
-
-use email_queue::{EmailId, email::batch, redis::Redis};
+use email_queue::{EmailId, email::batch};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::create::accept;
 use crate::{
+    backend::Backend,
     body::{Body, Response, json, read_json},
     error::ApiError,
     router::Context,
@@ -16,10 +15,7 @@ const VALIDATION: &str = "x-batch-validation";
 
 /// `POST /emails/batch`: several emails in one request. All are accepted or none; with `x-batch-validation: permissive`
 /// the good ones are, and the bad ones named.
-pub(crate) async fn create_batch<R: Redis<Error: Display>>(
-    context: &Context<'_, R>,
-    body: impl Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create_batch<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
     let permissive = is_permissive(&context.parts.headers)?;
     let settings = context.settings;
     let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;

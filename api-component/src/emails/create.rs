@@ -1,9 +1,6 @@
-use std::fmt::Display;
-
 use email_queue::{
     EmailId, Submission,
-    redis::Redis,
-    transition::{Enqueue, Enqueued, NewEmail, enqueue},
+    transition::{Enqueue, Enqueued, NewEmail},
 };
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -11,16 +8,14 @@ use serde_json::json;
 
 use super::idempotency;
 use crate::{
+    backend::Backend,
     body::{Body, Response, json, read_json},
     error::ApiError,
     router::Context,
 };
 
 /// `POST /emails`: checks an email and puts it on the queue. The 202 means that it is safe in Redis.
-pub(crate) async fn create<R: Redis<Error: Display>>(
-    context: &Context<'_, R>,
-    body: impl Body,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
     let settings = context.settings;
     let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;
     let submission = Submission::from_request(&body, settings.default_from.as_ref(), Timestamp::now())?;
@@ -36,7 +31,7 @@ pub(crate) async fn create<R: Redis<Error: Display>>(
 
 /// Puts emails on the queue, all or none, and returns their ids: new ones, or if the request is the repetition of an
 /// earlier one, those that it got then.
-pub(super) async fn accept<R: Redis<Error: Display>>(
+pub(super) async fn accept<R: Backend>(
     context: &Context<'_, R>,
     submissions: &[Submission],
 ) -> Result<Vec<EmailId>, ApiError> {
@@ -51,16 +46,13 @@ pub(super) async fn accept<R: Redis<Error: Display>>(
             json: submission.email.to_json(),
         })
         .collect();
-    let enqueue = enqueue(
-        &settings.queue,
-        Enqueue {
-            emails: &emails,
-            backlog_limit: settings.backlog_limit,
-            retention: settings.retention,
-            idempotency: idempotency.as_ref(),
-        },
-    );
-    match enqueue.run(*redis).await? {
+    let enqueue = Enqueue {
+        emails: &emails,
+        backlog_limit: settings.backlog_limit,
+        retention: settings.retention,
+        idempotency: idempotency.as_ref(),
+    };
+    match redis.enqueue(&settings.queue, enqueue).await? {
         Enqueued::Accepted => Ok(emails.iter().map(|email| email.id).collect()),
         Enqueued::Repeated(ids) => Ok(ids),
         Enqueued::Conflict => Err(ApiError::invalid_idempotent_request()),

@@ -5,6 +5,7 @@ use std::{
 };
 
 use super::*;
+use crate::tasks::testing::Polled;
 
 /// A Redis whose connections and answers are the test's to decide.
 #[derive(Default)]
@@ -19,20 +20,21 @@ struct Scripted {
     sent: Cell<usize>,
 }
 
+impl Tasks for &Scripted {
+    type Hold = <Polled as Tasks>::Hold;
+
+    fn wait() -> (Self::Hold, impl Future<Output = ()>) {
+        Polled::wait()
+    }
+
+    fn turn() -> impl Future<Output = ()> {
+        Polled::turn()
+    }
+}
+
 impl Connect for &Scripted {
     type Connection = usize;
     type Error = &'static str;
-    type Hold = ();
-
-    fn wait() -> ((), impl Future<Output = ()>) {
-        // Asked again until it is over.
-        let mut asked = false;
-        let end =
-            std::future::poll_fn(
-                move |_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending },
-            );
-        ((), end)
-    }
 
     async fn open(&self, url: &str) -> Result<usize, &'static str> {
         self.opened.borrow_mut().push(url.to_owned());

@@ -1,6 +1,7 @@
 use std::{cell::RefCell, collections::HashMap, fmt};
 
 use api_component::{
+    backend::Backend,
     body::{Body, Interrupted, Response},
     router::respond,
     settings::Settings,
@@ -146,6 +147,8 @@ impl fmt::Display for ClientError {
         }
     }
 }
+
+impl Backend for Client {}
 
 impl Redis for Client {
     type Error = ClientError;

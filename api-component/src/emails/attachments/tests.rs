@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    backend::Backend,
     body::{Body, Interrupted},
     router::respond,
     settings::Settings,
@@ -58,6 +59,8 @@ impl OneEmail {
         self.attachments("").1["data"][0]["download_url"].as_str().unwrap().to_owned()
     }
 }
+
+impl Backend for OneEmail {}
 
 impl Redis for OneEmail {
     type Error = Infallible;
