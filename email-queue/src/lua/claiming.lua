@@ -19,7 +19,7 @@ local function adopt(entry, lane)
   local id = string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
     .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
   local record = create(id, QUEUED, text_of(0), lane, '', entry)
-  index({id})
+  add_to_index({id})
   if #entry <= LARGEST then return id, record end
   bury(id, 'larger than 40 MiB')
   count('failed', 1)

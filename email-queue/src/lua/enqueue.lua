@@ -26,16 +26,23 @@ if key ~= '' then
     return reply
   end
 end
-if limit > 0 and redis.call('ZCARD', SCHEDULED) + waiting() + emails > limit then return {0} end
+-- The hint of the index; how many emails wait in each lane, and the last place given in it.
+local counted = redis.call('HMGET', WAITING, 'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last')
+if limit > 0 then
+  local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
+  if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then return {0} end
+end
 
 -- The lanes in which emails are listed now: `entries` go on the list, and of those the new ones, `ids`, get `places`.
+local COUNTED_AT = {high = 2, normal = 4, low = 6}
 local lanes, lane_named = {}, {}
 for i = 5, #ARGV, 4 do
   local name = ARGV[i + 1]
   if tonumber(ARGV[i + 2]) <= now then
     local lane = lane_named[name]
     if not lane then
-      lane = {name = name, entries = {}, ids = {}, places = {}}
+      local at = COUNTED_AT[name]
+      lane = {name = name, waits = counted[at] or 0, last = counted[at + 1] or 0, entries = {}, ids = {}, places = {}}
       lanes[#lanes + 1], lane_named[name] = lane, lane
     end
     lane.entries[#lane.entries + 1] = ARGV[i]
@@ -43,13 +50,7 @@ for i = 5, #ARGV, 4 do
 end
 -- The first thing that is written, because it fails where some other program has put something else than a list. An
 -- entry without a record does no harm.
-local fields = {'index'}
-for _, lane in ipairs(lanes) do
-  call_with('LPUSH', list_of(lane.name), lane.entries)
-  fields[#fields + 1], fields[#fields + 2] = lane.name, lane.name .. ':last'
-end
-local values = redis.call('HMGET', WAITING, unpack(fields))
-for n, lane in ipairs(lanes) do lane.waits, lane.last = values[2 * n] or 0, values[2 * n + 1] or 0 end
+for _, lane in ipairs(lanes) do call_with('LPUSH', list_of(lane.name), lane.entries) end
 
 local ids, known = {}, {}
 for i = 5, #ARGV, 4 do
@@ -85,7 +86,7 @@ for _, lane in ipairs(lanes) do
     changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
   end
 end
-local hint = index_with(values[1], known)
+local hint = index_with(counted[1], known)
 if hint then changed[#changed + 1], changed[#changed + 2] = 'index', hint end
 if changed[1] then redis.call('HSET', WAITING, unpack(changed)) end
 if key ~= '' then

@@ -10,11 +10,12 @@ local FULL = 64
 
 local function ids_from(name) return INDEX .. ':' .. name end
 
--- The name of the list that an id belongs to; nil when it is below all of them.
-local function name_for(id) return redis.call('ZREVRANGEBYLEX', INDEX, '[' .. id, '-', 'LIMIT', 0, 1)[1] end
-
--- The name that follows; nil when there is none.
-local function name_above(id) return redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 1)[1] end
+-- The name of the list that an id belongs to, nil when it is below all of them; and the name that follows, nil when there
+-- is none.
+local function names_around(id)
+  return redis.call('ZREVRANGEBYLEX', INDEX, '[' .. id, '-', 'LIMIT', 0, 1)[1],
+    redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 1)[1]
+end
 
 -- Whether all ids of a list are below this one.
 local function ends_below(name, id)
@@ -38,7 +39,7 @@ local function index_with(hint, ids)
     if last and first > last then
       name, room = last, FULL - filled
     else
-      name, above = name_for(first), name_above(first)
+      name, above = names_around(first)
       room = name and FULL - redis.call('LLEN', ids_from(name)) or 0
     end
     if room <= 0 and (not name or ends_below(name, first)) then
@@ -58,7 +59,7 @@ local function index_with(hint, ids)
   return last and last .. ' ' .. filled
 end
 
-local function index(ids)
+local function add_to_index(ids)
   local hint = index_with(redis.call('HGET', WAITING, 'index'), ids)
   if hint then redis.call('HSET', WAITING, 'index', hint) end
 end
@@ -67,7 +68,7 @@ local function unindex(ids)
   table.sort(ids)
   local i = 1
   while i <= #ids do
-    local name, above = name_for(ids[i]), name_above(ids[i])
+    local name, above = names_around(ids[i])
     -- All that belong to the same list.
     repeat
       if name then redis.call('LREM', ids_from(name), 1, ids[i]) end
