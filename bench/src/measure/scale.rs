@@ -26,7 +26,7 @@ fn backlogs(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         bench.say(&format!("scale: filling to a backlog of {backlog}"));
         levels.push(Level::start(bench, backlog)?);
     }
-    let (turns, emails) = (bench.pick(7, 3), bench.pick(20_000, 10_000));
+    let (turns, emails) = (bench.pick(15, 3), bench.pick(20_000, 10_000));
     for turn in 1..=turns {
         bench.say(&format!("scale: {emails} emails in and out at each backlog, turn {turn} of {turns}"));
         for level in &mut levels {
