@@ -29,6 +29,7 @@ pub trait Connect: Tasks {
     type Connection;
     /// What can go wrong.
     type Error: Clone;
+
     /// Opens a connection to the Redis of a URL.
     ///
     /// # Errors

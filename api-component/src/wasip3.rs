@@ -1,6 +1,7 @@
 //! The entry point under WASI 0.3: a thin adapter between Spin and [`router`](crate::router).
 //!
-//! An instance serves many requests, several at the same time. They share one Redis connection.
+//! An instance serves many requests, several at the same time. They share one Redis connection, and those that put emails on
+//! the queue at the same time share the call.
 
 #![allow(unsafe_code, reason = "the macro of wasip3 exports the entry point by hand")]
 
