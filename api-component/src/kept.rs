@@ -24,7 +24,9 @@ use crate::tasks::Tasks;
 pub(crate) const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
 /// A client of Redis whose connections take commands from several requests at the same time.
-pub trait Connect: Tasks {
+pub trait Connect {
+    /// How requests wait for each other.
+    type Tasks: Tasks;
     /// An open connection. Dropping it closes it.
     type Connection;
     /// What can go wrong.
@@ -55,7 +57,7 @@ pub struct KeptConnection<C: Connect> {
     client: C,
     kept: RefCell<Option<Rc<Open<C::Connection>>>>,
     /// While one request opens a connection: what the others wait for.
-    opening: RefCell<Option<Vec<C::Hold>>>,
+    opening: RefCell<Option<Vec<<C::Tasks as Tasks>::Hold>>>,
     /// How often opening one has failed, and with what the last time.
     failures: Cell<u64>,
     failure: RefCell<Option<C::Error>>,
@@ -139,7 +141,7 @@ impl<C: Connect> KeptConnection<C> {
     fn wait_for_another(&self) -> Option<impl Future<Output = ()> + use<C>> {
         let mut opening = self.opening.borrow_mut();
         let waiting = opening.as_mut()?;
-        let (hold, end) = C::wait();
+        let (hold, end) = C::Tasks::wait();
         waiting.push(hold);
         Some(end)
     }

@@ -15,7 +15,7 @@
 //! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
 //!
 //! All but the last are plain functions over an [`http::Request`] and whatever implements
-//! [`email_queue::redis::Redis`], so both entry points lead to the same handlers. The crate knows no SMTP.
+//! [`backend::Backend`], so both entry points lead to the same handlers. The crate knows no SMTP.
 
 pub mod access;
 pub mod backend;

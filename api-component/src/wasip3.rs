@@ -54,7 +54,7 @@ thread_local! {
     static SETTINGS: Recent<Rc<Settings>> = const { Recent::new() };
     static REDIS_URL: Recent<Rc<str>> = const { Recent::new() };
     static CONNECTION: Rc<KeptConnection<Client>> = Rc::new(KeptConnection::new(Client));
-    static COMMIT: Rc<GroupCommit<Client, SpinRedisError>> = Rc::default();
+    static COMMIT: Rc<GroupCommit<GuestTasks, SpinRedisError>> = Rc::default();
 }
 
 async fn settings() -> Result<Rc<Settings>, ApiError> {
@@ -171,9 +171,10 @@ impl Backend for SpinRedis {
     }
 }
 
-struct Client;
+/// The tasks of this instance.
+struct GuestTasks;
 
-impl Tasks for Client {
+impl Tasks for GuestTasks {
     type Hold = StreamWriter<u8>;
 
     fn wait() -> (StreamWriter<u8>, impl Future<Output = ()>) {
@@ -187,7 +188,10 @@ impl Tasks for Client {
     }
 }
 
+struct Client;
+
 impl Connect for Client {
+    type Tasks = GuestTasks;
     type Connection = Connection;
     type Error = SpinRedisError;
 

@@ -20,19 +20,8 @@ struct Scripted {
     sent: Cell<usize>,
 }
 
-impl Tasks for &Scripted {
-    type Hold = <Polled as Tasks>::Hold;
-
-    fn wait() -> (Self::Hold, impl Future<Output = ()>) {
-        Polled::wait()
-    }
-
-    fn turn() -> impl Future<Output = ()> {
-        Polled::turn()
-    }
-}
-
 impl Connect for &Scripted {
+    type Tasks = Polled;
     type Connection = usize;
     type Error = &'static str;
 
