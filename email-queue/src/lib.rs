@@ -4,7 +4,7 @@
 //!
 //! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
 //! - [`EmailId`], [`AttachmentId`]: what an email and its files are called;
-//! - [`Lane`], [`State`]: how urgent an email is, how far it has come;
+//! - [`Lane`], [`State`]: how urgent an email is, how far it has come; [`Class`]: why it came no further;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function;
 //! - [`record`]: what Redis knows of one email;
@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod attachment_id;
+mod class;
 pub mod email;
 mod id;
 mod keys;
@@ -27,6 +28,7 @@ mod state;
 pub mod transition;
 
 pub use attachment_id::AttachmentId;
+pub use class::{Class, UnknownClass};
 pub use email::{Email, Invalid, Submission};
 pub use id::{EmailId, InvalidId};
 pub use keys::{InvalidQueueName, Queue};

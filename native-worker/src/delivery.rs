@@ -64,10 +64,10 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, attempt: u32, commi
     recipients.retain(|recipient| !accepted.iter().any(|served| served == address(recipient)));
     tracing::debug!(%id, attempt, recipients = ?recipients.iter().copied().map(address).collect::<Vec<_>>(), "delivering");
     let delivery = match recipients.as_slice() {
-        [] => Delivery::All(Verdict::Accepted),
+        [] => Delivery { verdicts: Vec::new(), fault: None },
         recipients => shared.transport.deliver(&Outgoing { id, email, recipients, commitment }).await,
     };
-    conclude(&shared.config, attempt, accepted, &recipients, delivery)
+    conclude(&shared.config, attempt, accepted, &recipients, &delivery)
 }
 
 /// Makes one outcome of what happened to each recipient.
@@ -82,22 +82,21 @@ fn conclude(
     attempt: u32,
     mut accepted: Vec<String>,
     recipients: &[&Mailbox],
-    delivery: Delivery,
+    delivery: &Delivery<'_>,
 ) -> Concluded {
-    let verdicts = match delivery {
-        Delivery::Each(verdicts) => verdicts,
-        Delivery::All(verdict) => vec![verdict; recipients.len()],
-    };
     // Those who had it before as well: a reason without names is one for all of them.
     let everybody = accepted.len() + recipients.len();
     let mut delayed = Vec::new();
     let mut refused = Vec::new();
-    for (recipient, verdict) in recipients.iter().zip(verdicts) {
+    for recipient in recipients {
+        let verdict = delivery.verdicts.iter().find(|(decided, _)| decided == recipient).map(|(_, verdict)| verdict);
         let address = address(recipient).to_owned();
-        match verdict {
-            Verdict::Accepted => accepted.push(address),
-            Verdict::Delayed(reason) => delayed.push((address, reason)),
-            Verdict::Refused(reason) => refused.push((address, reason)),
+        match (verdict, &delivery.fault) {
+            (Some(Verdict::Accepted), _) => accepted.push(address),
+            (Some(Verdict::Deferred(failure)), _) => delayed.push((address, failure.reason.clone())),
+            (Some(Verdict::Failed(failure)), _) => refused.push((address, failure.reason.clone())),
+            (None, Some(fault)) => delayed.push((address, fault.failure.reason.clone())),
+            (None, None) => delayed.push((address, "not decided upon".to_owned())),
         }
     }
     let outcome = match (delayed.as_slice(), refused.as_slice()) {
@@ -167,49 +166,72 @@ fn address(recipient: &Mailbox) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use email_queue::Class;
 
-    fn conclusion(attempt: u32, earlier: &[&str], delivery: Delivery) -> Concluded {
-        let recipients: Vec<Mailbox> = ["a@x.example", "b@x.example", "c@x.example"].map(|a| a.parse().unwrap()).into();
+    use super::*;
+    use crate::transport::{Failure, Fault};
+
+    const RECIPIENTS: [&str; 3] = ["a@x.example", "b@x.example", "c@x.example"];
+
+    /// What is made of a delivery to some of three recipients, in the order of the verdicts.
+    fn conclusion(attempt: u32, earlier: &[&str], verdicts: [Verdict; 3]) -> Concluded {
+        let recipients: Vec<Mailbox> = RECIPIENTS.map(|address| address.parse().unwrap()).into();
         let earlier = earlier.iter().map(|address| (*address).to_owned()).collect();
         let config = Config::with_defaults().unwrap();
-        conclude(&config, attempt, earlier, &recipients.iter().collect::<Vec<_>>(), delivery)
+        let delivery = Delivery { verdicts: recipients.iter().zip(verdicts).collect(), fault: None };
+        conclude(&config, attempt, earlier, &recipients.iter().collect::<Vec<_>>(), &delivery)
     }
 
     fn delayed() -> Verdict {
-        Verdict::Delayed("450 busy".to_owned())
+        Verdict::Deferred(Failure::new(Class::Deferred, "450 busy"))
     }
 
     fn refused() -> Verdict {
-        Verdict::Refused("550 no such user".to_owned())
+        Verdict::Failed(Failure::new(Class::Recipient, "550 no such user"))
     }
 
     #[test]
     fn an_email_that_all_accepted_is_sent() {
-        assert_eq!(conclusion(1, &[], Delivery::All(Verdict::Accepted)).outcome, Outcome::Sent);
+        let verdicts = [Verdict::Accepted, Verdict::Accepted, Verdict::Accepted];
+        assert_eq!(conclusion(1, &[], verdicts).outcome, Outcome::Sent);
     }
 
     #[test]
     fn one_recipient_pending_delays_it_and_keeps_who_has_it() {
-        let verdicts = vec![Verdict::Accepted, delayed(), refused()];
-        let concluded = conclusion(1, &["z@x.example"], Delivery::Each(verdicts));
+        let concluded = conclusion(1, &["z@x.example"], [Verdict::Accepted, delayed(), refused()]);
         let Outcome::Delayed { error, .. } = concluded.outcome else { panic!("{concluded:?}") };
         assert_eq!(error, "not accepted for now for 1 of 4 recipients: b@x.example: 450 busy");
         assert_eq!(concluded.accepted, ["z@x.example", "a@x.example"]);
     }
 
     #[test]
+    fn who_was_not_decided_upon_waits_for_what_is_at_fault() {
+        let recipient: Mailbox = "b@x.example".parse().unwrap();
+        let config = Config::with_defaults().unwrap();
+        let delivery = Fault::of_relay(Class::Authentication, "530 log in first").into();
+        let concluded = conclude(&config, 1, Vec::new(), &[&recipient], &delivery);
+        let Outcome::Delayed { error, .. } = concluded.outcome else { panic!("{concluded:?}") };
+        assert_eq!(error, "530 log in first");
+    }
+
+    #[test]
     fn whoever_is_left_of_several_is_named_even_when_nobody_else_is_left() {
         let recipient: Mailbox = "b@x.example".parse().unwrap();
         let config = Config::with_defaults().unwrap();
-        let concluded = conclude(&config, 10, vec!["a@x.example".to_owned()], &[&recipient], Delivery::All(delayed()));
+        let concluded = conclude(
+            &config,
+            10,
+            vec!["a@x.example".to_owned()],
+            &[&recipient],
+            &Delivery::all(&[&recipient], &delayed()),
+        );
         let Outcome::Failed { error } = concluded.outcome else { panic!("{concluded:?}") };
         assert!(error.contains("1 of 2 recipients: b@x.example: 450 busy"), "{error}");
     }
 
     #[test]
     fn one_recipient_refused_and_none_pending_makes_it_a_dead_letter_that_says_who_has_it() {
-        let concluded = conclusion(1, &[], Delivery::Each(vec![Verdict::Accepted, Verdict::Accepted, refused()]));
+        let concluded = conclusion(1, &[], [Verdict::Accepted, Verdict::Accepted, refused()]);
         let error = "refused for 1 of 3 recipients: c@x.example: 550 no such user".to_owned();
         assert_eq!(concluded.outcome, Outcome::Failed { error });
         assert_eq!(concluded.accepted, ["a@x.example", "b@x.example"]);
@@ -217,9 +239,9 @@ mod tests {
 
     #[test]
     fn the_last_attempt_ends_in_a_dead_letter_with_the_last_reason() {
-        let Outcome::Delayed { .. } = conclusion(9, &[], Delivery::All(delayed())).outcome else { panic!() };
+        let Outcome::Delayed { .. } = conclusion(9, &[], [delayed(), delayed(), delayed()]).outcome else { panic!() };
         let error = "given up after 10 attempts; the last one: 450 busy".to_owned();
-        assert_eq!(conclusion(10, &[], Delivery::All(delayed())).outcome, Outcome::Failed { error });
+        assert_eq!(conclusion(10, &[], [delayed(), delayed(), delayed()]).outcome, Outcome::Failed { error });
     }
 
     #[test]

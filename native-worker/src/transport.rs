@@ -20,13 +20,15 @@ use std::{
     time::Duration,
 };
 
-use email_queue::{Email, EmailId, email::Mailbox};
+use email_queue::{Class, Email, EmailId, email::Mailbox};
 
 use crate::config::InvalidConfig;
 use file::FileTransport;
 use log::LogTransport;
 use null::NullTransport;
 use smtp::{SmtpConfig, SmtpTransport};
+
+pub(crate) use smtp::ConnectionLimit;
 
 /// Which transport, and how it is set up. Printed without secrets.
 #[derive(Debug, Clone)]
@@ -108,12 +110,21 @@ impl Transport {
     }
 
     /// Hands over one email. When the future is dropped, the commitment tells whether anything may have been sent.
-    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+    pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         match self {
             Self::Log(log) => log.deliver(outgoing).await,
             Self::File(file) => file.deliver(outgoing).await,
             Self::Null(null) => null.deliver(outgoing),
             Self::Smtp(smtp) => smtp.deliver(outgoing).await,
+        }
+    }
+
+    /// How many connections the server may be given at once, where that can be learned.
+    #[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+    pub(crate) fn connection_limit(&self) -> Option<&ConnectionLimit> {
+        match self {
+            Self::Log(_) | Self::File(_) | Self::Null(_) => None,
+            Self::Smtp(smtp) => Some(smtp.connection_limit()),
         }
     }
 
@@ -153,7 +164,7 @@ pub enum OpenError {
 pub(crate) struct Outgoing<'a> {
     pub(crate) id: EmailId,
     pub(crate) email: &'a Email,
-    /// Those who have it not yet: one or more.
+    /// Those who have it not yet and were not refused for good: one or more.
     pub(crate) recipients: &'a [&'a Mailbox],
     /// To be made right before anything is done that may reach a recipient.
     pub(crate) commitment: &'a Commitment,
@@ -174,24 +185,78 @@ impl Commitment {
     }
 }
 
-/// How a delivery ended.
+/// What became of a delivery.
+///
+/// A verdict belongs to its recipient, in whatever order. A recipient without one was not decided upon, and waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// For each recipient in its own way, in the order of the recipients.
-    Each(Vec<Verdict>),
-    /// For all in the same way.
-    All(Verdict),
+pub(crate) struct Delivery<'a> {
+    pub(crate) verdicts: Vec<(&'a Mailbox, Verdict)>,
+    /// Why recipients were not decided upon. Some may have been before it happened.
+    pub(crate) fault: Option<Fault>,
 }
 
-/// How a delivery ended for one recipient. Reasons are for people.
+/// How a delivery ended for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The transport has taken it.
     Accepted,
     /// Not now; it may work later.
-    Delayed(String),
+    Deferred(Failure),
     /// Never.
-    Refused(String),
+    Failed(Failure),
+}
+
+/// Why an email is not delivered. The reason is for people, may come from a server, and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+pub(crate) struct Failure {
+    pub(crate) class: Class,
+    pub(crate) reason: String,
+}
+
+/// What is not the email's fault, and must not use up an attempt of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+pub(crate) struct Fault {
+    pub(crate) scope: Scope,
+    pub(crate) failure: Failure,
+}
+
+/// Whose emails are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+pub(crate) enum Scope {
+    /// All that go by this transport.
+    Relay,
+    /// Those of the same sender: the relay takes none of them, or no more for now.
+    Sender,
+}
+
+impl<'a> Delivery<'a> {
+    /// The same verdict for everybody.
+    pub(crate) fn all(recipients: &[&'a Mailbox], verdict: &Verdict) -> Self {
+        Self { verdicts: recipients.iter().map(|recipient| (*recipient, verdict.clone())).collect(), fault: None }
+    }
+}
+
+impl Fault {
+    /// All emails that go by this transport are concerned.
+    pub(crate) fn of_relay(class: Class, reason: impl Into<String>) -> Self {
+        Self { scope: Scope::Relay, failure: Failure::new(class, reason) }
+    }
+}
+
+impl From<Fault> for Delivery<'_> {
+    /// Nobody was decided upon.
+    fn from(fault: Fault) -> Self {
+        Self { verdicts: Vec::new(), fault: Some(fault) }
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(class: Class, reason: impl Into<String>) -> Self {
+        Self { class, reason: reason.into() }
+    }
 }
 
 #[cfg(test)]

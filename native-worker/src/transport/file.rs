@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use email_queue::Class;
 use tokio::task::spawn_blocking;
 
-use super::{Delivery, OpenError, Outgoing, Verdict};
+use super::{Delivery, Failure, Fault, OpenError, Outgoing, Verdict};
 use crate::message;
 
 pub(crate) struct FileTransport {
@@ -29,19 +30,23 @@ impl FileTransport {
         Ok(Self { directory: directory.to_owned() })
     }
 
-    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+    pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let message = match message::build(outgoing.id, outgoing.email) {
             Ok(message) => message,
-            Err(error) => return Delivery::All(Verdict::Refused(error.to_string())),
+            Err(error) => {
+                let failure = Failure::new(Class::Content, error.to_string());
+                return Delivery::all(outgoing.recipients, &Verdict::Failed(failure));
+            }
         };
         let (directory, name) = (self.directory.clone(), format!("{}.eml", outgoing.id));
         // The thread that writes goes on even when nobody waits for it any more.
         outgoing.commitment.make();
         let written = spawn_blocking(move || write(&directory, &name, &message)).await;
-        Delivery::All(match written.map_err(io::Error::other).flatten() {
-            Ok(()) => Verdict::Accepted,
-            Err(error) => Verdict::Delayed(format!("cannot write the file: {error}")),
-        })
+        match written.map_err(io::Error::other).flatten() {
+            Ok(()) => Delivery::all(outgoing.recipients, &Verdict::Accepted),
+            // A full disk is none of the email's business.
+            Err(error) => Fault::of_relay(Class::Connection, format!("cannot write the file: {error}")).into(),
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
-use email_queue::email::Mailbox;
+use email_queue::{Class, email::Mailbox};
 use tokio::{
     io::{AsyncWriteExt, stdout},
     sync::Mutex,
 };
 
-use super::{Delivery, Outgoing, Verdict};
+use super::{Delivery, Fault, Outgoing, Verdict};
 
 /// One block at a time, so that emails do not mix.
 static STDOUT: Mutex<()> = Mutex::const_new(());
@@ -16,7 +16,7 @@ static STDOUT: Mutex<()> = Mutex::const_new(());
 pub(crate) struct LogTransport;
 
 impl LogTransport {
-    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+    pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let text = Printed(outgoing).to_string();
         let _turn = STDOUT.lock().await;
         outgoing.commitment.make();
@@ -25,10 +25,10 @@ impl LogTransport {
             stdout.write_all(text.as_bytes()).await?;
             stdout.flush().await
         };
-        Delivery::All(match printed.await {
-            Ok(()) => Verdict::Accepted,
-            Err(error) => Verdict::Delayed(format!("cannot print: {error}")),
-        })
+        match printed.await {
+            Ok(()) => Delivery::all(outgoing.recipients, &Verdict::Accepted),
+            Err(error) => Fault::of_relay(Class::Connection, format!("cannot print: {error}")).into(),
+        }
     }
 }
 

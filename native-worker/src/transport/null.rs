@@ -10,10 +10,10 @@ pub(crate) struct NullTransport {
 }
 
 impl NullTransport {
-    pub(crate) fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+    pub(crate) fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         outgoing.commitment.make();
         self.discarded.fetch_add(1, Ordering::Relaxed);
-        Delivery::All(Verdict::Accepted)
+        Delivery::all(outgoing.recipients, &Verdict::Accepted)
     }
 
     /// How many emails it was handed.

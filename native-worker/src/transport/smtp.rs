@@ -13,6 +13,7 @@
 //! email for one to send again), and keeps what a stranger has slipped in before STARTTLS for the encrypted session.
 
 mod config;
+mod limit;
 mod pool;
 mod reply;
 mod session;
@@ -25,8 +26,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 
 pub use config::{Credentials, SmtpConfig, TlsMode};
+pub(crate) use limit::ConnectionLimit;
 
-use super::{Delivery, OpenError, Outgoing, Verdict};
+use email_queue::Class;
+
+use super::{Delivery, Failure, Fault, OpenError, Outgoing, Verdict};
 use crate::message;
 use pool::Pool;
 use session::{Connector, Session};
@@ -38,22 +42,32 @@ pub(crate) struct SmtpTransport {
     pool: Pool,
     /// Whether the last session could not be opened, so that trouble and its end are each said once.
     unusable: AtomicBool,
+    #[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+    limit: ConnectionLimit,
 }
 
 impl SmtpTransport {
     /// Connects to nobody yet: the server may come later.
     pub(crate) fn open(config: &SmtpConfig) -> Result<Self, OpenError> {
-        Ok(Self { connector: Connector::new(config)?, pool: Pool::new(), unusable: AtomicBool::new(false) })
+        Ok(Self {
+            connector: Connector::new(config)?,
+            pool: Pool::new(),
+            unusable: AtomicBool::new(false),
+            limit: ConnectionLimit::default(),
+        })
     }
 
     /// Sends one email.
     ///
     /// Until the server has accepted a sender, any failure is taken for one that passes, a wrong password included: a
     /// setting that is wrong for an hour must not make dead letters of all emails of that hour.
-    pub(crate) async fn deliver(&self, outgoing: &Outgoing<'_>) -> Delivery {
+    pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let message = match message::build(outgoing.id, outgoing.email) {
             Ok(message) => message,
-            Err(error) => return Delivery::All(Verdict::Refused(error.to_string())),
+            Err(error) => {
+                let failure = Failure::new(Class::Content, error.to_string());
+                return Delivery::all(outgoing.recipients, &Verdict::Failed(failure));
+            }
         };
         let envelope = Envelope::new(outgoing, &message);
         if let Some(mut session) = self.pool.take() {
@@ -68,8 +82,13 @@ impl SmtpTransport {
                 let transaction = transaction::send(&mut session, &envelope, outgoing.commitment).await;
                 self.end(session, transaction, outgoing)
             }
-            Err(reason) => Delivery::All(Verdict::Delayed(reason)),
+            Err(reason) => Fault::of_relay(Class::Connection, reason).into(),
         }
+    }
+
+    #[allow(dead_code, reason = "what reads it comes with the hold-offs")]
+    pub(crate) fn connection_limit(&self) -> &ConnectionLimit {
+        &self.limit
     }
 
     /// Ends the sessions that wait.
@@ -94,26 +113,31 @@ impl SmtpTransport {
         }
     }
 
-    fn end(&self, session: Session, transaction: Transaction, outgoing: &Outgoing<'_>) -> Delivery {
+    fn end<'a>(&self, session: Session, transaction: Transaction, outgoing: &Outgoing<'a>) -> Delivery<'a> {
+        let each = |verdicts: Vec<Verdict>| Delivery {
+            verdicts: outgoing.recipients.iter().copied().zip(verdicts).collect(),
+            fault: None,
+        };
         match transaction {
             Transaction::Done(verdicts) => {
                 self.pool.put(session, Instant::now());
-                Delivery::Each(verdicts)
+                each(verdicts)
             }
-            Transaction::Ended(verdicts) => Delivery::Each(verdicts),
+            Transaction::Ended(verdicts) => each(verdicts),
             Transaction::Unanswered(verdicts) => {
                 tracing::warn!(
                     id = %outgoing.id,
                     "the message was sent but never answered: it may have been delivered, and is sent again with the same Message-ID"
                 );
-                Delivery::Each(verdicts)
+                each(verdicts)
             }
             Transaction::Unsuitable(unsuitable) => {
                 self.pool.put(session, Instant::now());
                 let Unsuitable::NeedsSmtputf8 = unsuitable;
-                Delivery::All(Verdict::Refused(unsuitable.to_string()))
+                let failure = Failure::new(Class::Recipient, unsuitable.to_string());
+                Delivery::all(outgoing.recipients, &Verdict::Failed(failure))
             }
-            Transaction::Stale => Delivery::All(Verdict::Delayed("the server closed the connection".to_owned())),
+            Transaction::Stale => Fault::of_relay(Class::Connection, "the server closed the connection").into(),
         }
     }
 }

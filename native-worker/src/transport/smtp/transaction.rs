@@ -2,13 +2,15 @@
 
 use std::io;
 
+use email_queue::Class;
+
 use super::{
     reply::{Reply, Severity},
     session::Session,
 };
 use crate::{
     message::ascii_domain,
-    transport::{Commitment, Outgoing, Verdict},
+    transport::{Commitment, Failure, Outgoing, Verdict},
 };
 
 /// How much of a message is sent at once.
@@ -93,7 +95,7 @@ pub(super) async fn send(session: &mut Session, envelope: &Envelope<'_>, commitm
     }
     let verdicts: Vec<Verdict> = rcpts.iter().map(recipient_verdict).collect();
     if let Some(goodbye) = rcpts.iter().find(|rcpt| rcpt.is_goodbye()) {
-        return Transaction::Ended(vec![Verdict::Delayed(goodbye.to_string()); everybody]);
+        return Transaction::Ended(vec![deferred(goodbye.to_string()); everybody]);
     }
     if !verdicts.contains(&Verdict::Accepted) {
         return settle(session, verdicts, false).await;
@@ -102,7 +104,7 @@ pub(super) async fn send(session: &mut Session, envelope: &Envelope<'_>, commitm
         Ok(reply) if reply.code == 354 => {}
         Ok(reply) => {
             // Anything else that sounds positive is nothing that we could go on with.
-            let verdict = if reply.is_positive() { Verdict::Delayed(reply.to_string()) } else { verdict(&reply) };
+            let verdict = if reply.is_positive() { deferred(reply.to_string()) } else { verdict(&reply) };
             return settle(session, for_accepted(verdicts, &verdict), reply.is_goodbye() || reply.is_positive()).await;
         }
         Err(error) => return Transaction::Ended(for_accepted(verdicts, &lost(&error))),
@@ -126,7 +128,7 @@ pub(super) async fn send(session: &mut Session, envelope: &Envelope<'_>, commitm
         Ok(reply) => Transaction::Done(for_accepted(verdicts, &verdict(&reply))),
         Err(error) => {
             let reason = format!("the message was sent but not answered ({error}); it may have been delivered");
-            Transaction::Unanswered(for_accepted(verdicts, &Verdict::Delayed(reason)))
+            Transaction::Unanswered(for_accepted(verdicts, &deferred(reason)))
         }
     }
 }
@@ -166,18 +168,26 @@ async fn settle(session: &mut Session, verdicts: Vec<Verdict>, ended: bool) -> T
 fn verdict(reply: &Reply) -> Verdict {
     match reply.severity() {
         Severity::Positive => Verdict::Accepted,
-        Severity::Transient => Verdict::Delayed(reply.to_string()),
-        Severity::Permanent => Verdict::Refused(reply.to_string()),
+        Severity::Transient => deferred(reply.to_string()),
+        Severity::Permanent => failed(reply.to_string()),
     }
 }
 
 /// RFC 5321 4.5.3.1.10: some servers say 552 for too many recipients, and mean 452.
 fn recipient_verdict(reply: &Reply) -> Verdict {
-    if reply.code == 552 { Verdict::Delayed(reply.to_string()) } else { verdict(reply) }
+    if reply.code == 552 { deferred(reply.to_string()) } else { verdict(reply) }
+}
+
+fn deferred(reason: String) -> Verdict {
+    Verdict::Deferred(Failure::new(Class::Deferred, reason))
+}
+
+fn failed(reason: String) -> Verdict {
+    Verdict::Failed(Failure::new(Class::Content, reason))
 }
 
 fn lost(error: &io::Error) -> Verdict {
-    Verdict::Delayed(format!("lost the connection to the server: {error}"))
+    deferred(format!("lost the connection to the server: {error}"))
 }
 
 /// What became of the message is the verdict of all whom the server had accepted.
@@ -219,8 +229,8 @@ mod tests {
 
     #[test]
     fn the_verdict_on_the_message_is_for_those_who_were_accepted() {
-        let refused = Verdict::Refused("550".to_owned());
-        let delayed = Verdict::Delayed("451".to_owned());
+        let refused = failed("550".to_owned());
+        let delayed = deferred("451".to_owned());
         let verdicts = for_accepted(vec![Verdict::Accepted, refused.clone()], &delayed);
         assert_eq!(verdicts, [delayed, refused]);
     }
@@ -228,8 +238,8 @@ mod tests {
     #[test]
     fn too_many_recipients_is_a_refusal_for_now() {
         let reply = |code| Reply { code, lines: Vec::new() };
-        assert!(matches!(recipient_verdict(&reply(552)), Verdict::Delayed(_)));
-        assert!(matches!(recipient_verdict(&reply(550)), Verdict::Refused(_)));
-        assert!(matches!(verdict(&reply(552)), Verdict::Refused(_)));
+        assert!(matches!(recipient_verdict(&reply(552)), Verdict::Deferred(_)));
+        assert!(matches!(recipient_verdict(&reply(550)), Verdict::Failed(_)));
+        assert!(matches!(verdict(&reply(552)), Verdict::Failed(_)));
     }
 }

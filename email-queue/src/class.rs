@@ -1,0 +1,123 @@
+use std::{fmt, str::FromStr};
+
+/// Why an email was not delivered, or not yet: a closed list, on which every decision is a match.
+///
+/// Three can be at fault. The **email**: it fails, or is tried again after its own back-off. The **relay** or the
+/// account of a **sender** there: emails wait until it works again, and no attempt of theirs is used up. Or **we**.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The email's: the server refused this recipient for good. The others go on.
+    Recipient,
+    /// The email's: the server refused the message for good.
+    Content,
+    /// The email's: the server refused the message or a recipient for good, because of a rule, a blocklist or a
+    /// reputation.
+    Policy,
+    /// The email's: the server takes no message of this size.
+    TooLarge,
+    /// The email's: a recipient or the message was refused for now, as in greylisting or with a full mailbox.
+    Deferred,
+    /// The relay's: it takes no more for now, or no more connections.
+    Throttled,
+    /// The relay's: it cannot be reached, or greets with a refusal.
+    Connection,
+    /// The relay's: no encrypted connection that can be trusted, or none where one is required.
+    Tls,
+    /// The relay's: it wants a login, or refuses the one that it is given.
+    Authentication,
+    /// The sender's: the relay does not take emails of this sender, or no more of them for now.
+    Sender,
+    /// The relay's: it went silent, or was lost, before it had the last byte of a message.
+    Timeout,
+    /// Nobody knows: it went silent, or was lost, after the last byte of a message. The email may be sent twice.
+    Unknown,
+    /// The relay's: what it answers is no SMTP.
+    Protocol,
+    /// The email's: it was tried for as long as an email is, or as often. What failed last is told with it.
+    GivenUp,
+    /// The queue's: what Redis holds of the email cannot be read.
+    Unreadable,
+    /// The queue's: the email was taken back from workers that died, too often.
+    Recovered,
+    /// Ours: a panic, or no Redis. Nothing is used up.
+    Internal,
+}
+
+impl Class {
+    /// All there are, in the order of their declaration.
+    pub const ALL: [Class; 17] = [
+        Class::Recipient,
+        Class::Content,
+        Class::Policy,
+        Class::TooLarge,
+        Class::Deferred,
+        Class::Throttled,
+        Class::Connection,
+        Class::Tls,
+        Class::Authentication,
+        Class::Sender,
+        Class::Timeout,
+        Class::Unknown,
+        Class::Protocol,
+        Class::GivenUp,
+        Class::Unreadable,
+        Class::Recovered,
+        Class::Internal,
+    ];
+
+    /// The name in Redis, in logs and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Class::Recipient => "recipient",
+            Class::Content => "content",
+            Class::Policy => "policy",
+            Class::TooLarge => "too_large",
+            Class::Deferred => "deferred",
+            Class::Throttled => "throttled",
+            Class::Connection => "connection",
+            Class::Tls => "tls",
+            Class::Authentication => "authentication",
+            Class::Sender => "sender",
+            Class::Timeout => "timeout",
+            Class::Unknown => "unknown",
+            Class::Protocol => "protocol",
+            Class::GivenUp => "given_up",
+            Class::Unreadable => "unreadable",
+            Class::Recovered => "recovered",
+            Class::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Class {
+    type Err = UnknownClass;
+
+    fn from_str(text: &str) -> Result<Self, UnknownClass> {
+        Class::ALL.into_iter().find(|class| class.as_str() == text).ok_or(UnknownClass)
+    }
+}
+
+/// A text is the name of no class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no class of failures has this name")]
+pub struct UnknownClass;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_read_back_from_its_name() {
+        for class in Class::ALL {
+            assert_eq!(class.as_str().parse(), Ok(class));
+        }
+        assert_eq!("Recipient".parse::<Class>(), Err(UnknownClass));
+    }
+}
