@@ -9,7 +9,25 @@ pub struct Command<'a> {
     pub name: &'static str,
     /// Its arguments, in order.
     pub arguments: Vec<&'a [u8]>,
+    /// Whether Redis has to be told when the command is sent once more, because it would else answer something else.
+    pub tells_again: bool,
 }
+
+impl Command<'_> {
+    /// The command, to be sent once more where its first answer was lost. What Redis answers then is what it has answered
+    /// before, or would have.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut again = self.clone();
+        if self.tells_again {
+            again.arguments.push(AGAIN);
+        }
+        again
+    }
+}
+
+/// The last argument of a script that is told that it is sent once more.
+const AGAIN: &[u8] = b"again";
 
 /// One value of an answer. Nested arrays arrive flattened, because Spin's outbound Redis knows no others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +74,7 @@ pub(crate) struct Script {
 pub struct Call<T> {
     kind: Kind,
     arguments: Vec<Vec<u8>>,
+    tells_again: bool,
     read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
 }
 
@@ -72,12 +91,12 @@ impl<T> Call<T> {
         queue: &crate::Queue,
         read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
     ) -> Self {
-        Self { kind: Kind::Script(script), arguments: vec![queue.name().into()], read }
+        Self { kind: Kind::Script(script), arguments: vec![queue.name().into()], tells_again: false, read }
     }
 
     /// A command of Redis' own.
     pub(crate) fn plain(name: &'static str, read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>) -> Self {
-        Self { kind: Kind::Plain(name), arguments: Vec::new(), read }
+        Self { kind: Kind::Plain(name), arguments: Vec::new(), tells_again: false, read }
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
@@ -87,6 +106,12 @@ impl<T> Call<T> {
 
     pub(crate) fn number(self, number: impl ToString) -> Self {
         self.argument(number.to_string())
+    }
+
+    /// Has the script told when it is sent once more: `again` is then its last argument.
+    pub(crate) fn tells_again(mut self) -> Self {
+        self.tells_again = true;
+        self
     }
 
     /// What the call does, for logs and errors: a transition's name, or a Redis command.
@@ -124,7 +149,7 @@ impl<T> Call<T> {
     fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {
         let script = script.map(|script| [script.as_bytes(), b"1"]);
         let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Vec::as_slice)).collect();
-        Command { name, arguments }
+        Command { name, arguments, tells_again: self.tells_again }
     }
 }
 

@@ -11,7 +11,7 @@
 --          {0} no room: nothing was changed
 --          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
 --          {3} another request was accepted under that key: nothing was changed
--- An id that exists already is left as it is, so that a call whose answer was lost can be repeated.
+-- An id that exists already is left as it is, so that a call whose answer was lost can be repeated: that has room, too.
 
 local limit, retention, key, request = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local emails = (#ARGV - 4) / 4
@@ -30,7 +30,10 @@ end
 local counted = redis.call('HMGET', WAITING, 'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last')
 if limit > 0 then
   local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
-  if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then return {0} end
+  if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then
+    -- They are among those that wait if the answer to the same call was lost.
+    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[5])) or 0}
+  end
 end
 
 -- The lanes in which emails are listed now: `entries` go on the list, and of those the new ones, `ids`, get `places`.

@@ -21,13 +21,17 @@ pub enum Changed {
 
 /// Takes back an email that no worker has claimed: one that is queued, scheduled, or waits for a retry. It is kept for
 /// `retention`, where it does not say itself.
+///
+/// Sent once more because its answer was lost, it says again that it is done, where one that a client asks for anew is
+/// refused as too late.
 pub fn cancel(queue: &Queue, id: EmailId, retention: Duration) -> Call<Changed> {
-    Call::script(&CANCEL, queue, changed).number(id).number(milliseconds(retention))
+    Call::script(&CANCEL, queue, changed).number(id).number(milliseconds(retention)).tells_again()
 }
 
-/// Moves the time of an email that is scheduled.
+/// Moves the time of an email that is scheduled. Sent once more because its answer was lost, it says again that it is
+/// done, also where the email has become due by it.
 pub fn reschedule(queue: &Queue, id: EmailId, due: Timestamp) -> Call<Changed> {
-    Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond())
+    Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond()).tells_again()
 }
 
 fn changed(answer: &mut Answer) -> Result<Changed, UnexpectedAnswer> {

@@ -17,7 +17,8 @@ pub struct Throttled {
 }
 
 /// Counts a request of a client against its limit per second. Counted in Redis, so that it holds over all instances of
-/// the API. `client` is its API key; Redis sees a hash of it.
+/// the API. `client` is its API key; Redis sees a hash of it. A request that is sent once more because its answer was lost
+/// is not counted twice.
 pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
     let client = hex(&Sha256::digest(client)[..16]);
     let call = Call::script(&THROTTLE, queue, |answer| {
@@ -27,5 +28,5 @@ pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
             reset: Duration::from_millis(answer.number()?),
         })
     });
-    call.argument(client).number(limit)
+    call.argument(client).number(limit).tells_again()
 }

@@ -56,11 +56,12 @@ impl TestQueue {
     }
 
     pub fn try_run<T>(&self, call: &Call<T>) -> Result<T, CallError<redis::RedisError>> {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match pin!(call.run(&self.client)).poll(&mut context) {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => unreachable!("the client blocks"),
-        }
+        now(call.run(&self.client))
+    }
+
+    /// Sends a call as a client does whose answer to the same call was lost.
+    pub fn again<T>(&self, call: &Call<T>) -> T {
+        now(call.run(&Again(&self.client))).unwrap()
     }
 
     pub fn redis<T: redis::FromRedisValue>(&self, command: &str) -> T {
@@ -217,6 +218,28 @@ impl TestQueue {
 /// A sweep that others hardly wait for, and that waits for nobody.
 pub fn eager() -> Sweep {
     Sweep { turn: Duration::from_millis(1), grace: Duration::ZERO, rest: Duration::from_millis(1), ..Sweep::default() }
+}
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("the client blocks"),
+    }
+}
+
+struct Again<'a>(&'a Client);
+
+impl Redis for Again<'_> {
+    type Error = redis::RedisError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, redis::RedisError> {
+        self.0.execute(command.again()).await
+    }
+
+    fn is_unknown_script(error: &redis::RedisError) -> bool {
+        Client::is_unknown_script(error)
+    }
 }
 
 struct Client(RefCell<redis::Connection>);
