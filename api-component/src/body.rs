@@ -1,6 +1,9 @@
 //! Bodies: reading a request's without ever holding more than is allowed, and writing an answer's.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -10,18 +13,31 @@ use crate::error::ApiError;
 /// An answer, complete.
 pub type Response = http::Response<Vec<u8>>;
 
+/// For so long a body may be silent: at its beginning, and between any two of its bytes.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How many bytes of a body have to come in a second, on average after the first [`SILENCE`]. A body that trickles would
+/// otherwise hold an instance for days. As [`RequestReadTimeout`](https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html)
+/// of Apache does it: what has come gives time for more.
+const LEAST_PER_SECOND: u32 = 8 * 1024;
+
 /// The body of a request as it comes in.
 pub trait Body {
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end. Waits no longer than `patience`.
     ///
     /// # Errors
-    /// When the rest cannot be read.
-    fn chunk(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
+    /// When the rest cannot be read, or does not come.
+    fn chunk(&mut self, patience: Duration) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
 }
 
-/// The client went away, or sent less than it had announced.
-#[derive(Debug)]
-pub struct Interrupted;
+/// Why the rest of a body cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    /// The client went away, or sent less than it had announced.
+    CutOff,
+    /// Nothing came for as long as the reader waited.
+    Silent,
+}
 
 /// Reads a JSON body to its end, or to the limit: what lies behind is not read.
 pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -33,13 +49,22 @@ pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: u
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
     let announced = usize::try_from(announced).ok().filter(|announced| *announced <= limit);
     let mut read = Vec::with_capacity(announced.ok_or_else(|| ApiError::body_too_large(limit))?);
-    while let Some(chunk) = body.chunk().await.map_err(|Interrupted| ApiError::body_cut_off())? {
+    let began = Instant::now();
+    let mut now = began;
+    while let Some(chunk) = body.chunk(patience(now - began, read.len())).await? {
+        now = Instant::now();
         if read.len() + chunk.len() > limit {
             return Err(ApiError::body_too_large(limit));
         }
         read.extend_from_slice(&chunk);
     }
     Ok(read)
+}
+
+/// How long to wait for more of a body of which so many bytes have come since it began.
+fn patience(since: Duration, read: usize) -> Duration {
+    let earned = Duration::from_secs(1) * u32::try_from(read).unwrap_or(u32::MAX) / LEAST_PER_SECOND;
+    SILENCE.min((SILENCE + earned).saturating_sub(since))
 }
 
 /// Also what keeps web pages out: a browser lets a page of another origin send anything but this type unasked.
@@ -74,7 +99,7 @@ mod tests {
     struct Endless(usize);
 
     impl Body for &mut Endless {
-        async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+        async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
             self.0 += 1000;
             Ok(Some(vec![b' '; 1000]))
         }
@@ -99,6 +124,36 @@ mod tests {
         let mut body = Endless(0);
         assert!(pollster::block_on(read_json(&headers, &mut body, 10_000)).is_err());
         assert_eq!(body.0, 0);
+    }
+
+    #[test]
+    fn a_body_may_be_silent_for_30_s_and_slow_but_not_trickle() {
+        let seconds = Duration::from_secs;
+        assert_eq!(patience(seconds(0), 0), seconds(30));
+        // A quick one is waited for no longer than a slow one.
+        assert_eq!(patience(seconds(1), 10 << 20), seconds(30));
+        // 10 MiB at 10 KiB a second.
+        for passed in 0..1024 {
+            assert_eq!(patience(seconds(passed), usize::try_from(passed).unwrap() * 10 * 1024), seconds(30));
+        }
+        // A byte a second.
+        assert_eq!(patience(seconds(20), 20), seconds(10) + seconds(20) / LEAST_PER_SECOND);
+        assert_eq!(patience(seconds(31), 31), seconds(0));
+        // At exactly the least rate nothing more is earned.
+        assert_eq!(patience(seconds(1280), 10 << 20), seconds(30));
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_is_a_time_out() {
+        struct Stalled;
+        impl Body for Stalled {
+            async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+                assert_eq!(patience, SILENCE);
+                Err(Interrupted::Silent)
+            }
+        }
+        let refused = pollster::block_on(read_json(&headers("application/json"), Stalled, 10_000)).unwrap_err();
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use email_queue::{Invalid, email::InvalidKind, redis::CallError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::body::{Response, json};
+use crate::body::{Interrupted, Response, json};
 
 /// In seconds: how long a client should wait when the server cannot take an email for now.
 const RETRY_AFTER: u8 = 2;
@@ -135,6 +135,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body could not be read to its end.")
     }
 
+    /// 408: the client has sent no more of the body, or next to nothing. The status is that of
+    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.9).
+    pub(crate) fn body_timed_out() -> Self {
+        let message = "The body did not come in time. Nothing was done.";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    }
+
     /// 429: as many emails wait as the operator allows.
     pub(crate) fn backlog_full(limit: u64) -> Self {
         let message = "Too many emails are waiting to be sent. Nothing was accepted; try again later.";
@@ -183,6 +190,15 @@ impl From<Invalid> for ApiError {
             InvalidKind::Value | InvalidKind::NotServed => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
         };
         Self::new(status, name, invalid.to_string())
+    }
+}
+
+impl From<Interrupted> for ApiError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::CutOff => Self::body_cut_off(),
+            Interrupted::Silent => Self::body_timed_out(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use email_queue::redis::{Command, Value};
 
 pub use recent::Recent;
 
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, within};
 
 /// A command that failed is repeated only if it failed sooner than this. What took longer met a Redis that is silent,
 /// and the client would wait for the same silence again.
@@ -48,8 +48,22 @@ pub trait Connect {
         command: &Command<'_>,
     ) -> impl Future<Output = Result<Vec<Value>, Self::Error>>;
 
-    /// Whether the error can only have come from Redis, so that the connection is as good as before.
-    fn is_answer(error: &Self::Error) -> bool;
+    /// What an error of [`execute`](Self::execute) says of the connection.
+    fn fault(error: &Self::Error) -> Fault;
+
+    /// The error of a command that Redis has not answered in time.
+    fn silent(command: &Command<'_>) -> Self::Error;
+}
+
+/// What an error says of the connection on which it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Redis has answered with it: the connection is as good as before.
+    None,
+    /// Redis has answered with it, and it is no longer the Redis to ask. A new connection may lead to the one that is.
+    WrongServer,
+    /// It is not known to be an answer: the connection is broken, and Redis may or may not have carried out the command.
+    Broken,
 }
 
 /// A connection that outlives the requests that use it.
@@ -83,32 +97,63 @@ impl<C: Connect> KeptConnection<C> {
     /// Runs a command on the Redis of `url`: on the connection that is kept, or on a new one if there is none or it is
     /// to another Redis.
     ///
-    /// A connection on which something failed is not used again. If it was one that had been kept, Redis may have
-    /// closed it since; the command is then sent once more, on a new one. So a command has to be one that Redis may
+    /// A connection that broke is not used again. If it was one that had been kept, Redis may have closed it since; the
+    /// command is then sent once more, on a new one, as [`Command::again`]. So a command has to be one that Redis may
     /// carry out twice.
     ///
     /// # Errors
-    /// As the client says.
-    pub async fn execute(&self, url: &str, command: &Command<'_>) -> Result<Vec<Value>, C::Error> {
-        let (open, was_kept) = self.connection(url).await?;
-        let began = Instant::now();
-        let answer = self.run(&open, command).await;
-        let broken = answer.as_ref().is_err_and(|error| !C::is_answer(error));
-        if !broken || !was_kept || began.elapsed() >= REPEAT_WITHIN {
-            return answer;
-        }
-        drop(open);
-        let (open, _) = self.connection(url).await?;
-        self.run(&open, command).await
+    /// As the client says; and [`Connect::silent`] at the deadline. The connection is then not used again either: a
+    /// network that has forgotten it would stay silent for as long as its host goes on sending.
+    pub async fn execute(&self, url: &str, command: &Command<'_>, deadline: Instant) -> Result<Vec<Value>, C::Error> {
+        let now = Instant::now();
+        let used = RefCell::new(None);
+        let answer =
+            within::<C::Tasks, _>(deadline.saturating_duration_since(now), self.ask(url, command, now, &used)).await;
+        answer.unwrap_or_else(|| {
+            if let Some(open) = used.take() {
+                self.forget(&open);
+            }
+            Err(C::silent(command))
+        })
     }
 
-    async fn run(&self, open: &Rc<Open<C::Connection>>, command: &Command<'_>) -> Result<Vec<Value>, C::Error> {
-        let answer = self.client.execute(&open.connection, command).await;
-        if answer.as_ref().is_err_and(|error| !C::is_answer(error)) {
-            // Another request may have replaced it already.
-            self.kept.borrow_mut().take_if(|kept| Rc::ptr_eq(kept, open));
+    /// Runs a command, at most twice. `used` gets the connection that it is sent on.
+    async fn ask(
+        &self,
+        url: &str,
+        command: &Command<'_>,
+        began: Instant,
+        used: &RefCell<Option<Rc<Open<C::Connection>>>>,
+    ) -> Result<Vec<Value>, C::Error> {
+        let (open, was_kept) = self.connection(url).await?;
+        used.replace(Some(Rc::clone(&open)));
+        let (answer, fault) = self.run(&open, command).await;
+        if fault != Fault::Broken || !was_kept || began.elapsed() >= REPEAT_WITHIN {
+            return answer;
         }
-        answer
+        drop((open, used.take()));
+        let (open, _) = self.connection(url).await?;
+        used.replace(Some(Rc::clone(&open)));
+        self.run(&open, &command.again()).await.0
+    }
+
+    async fn run(
+        &self,
+        open: &Rc<Open<C::Connection>>,
+        command: &Command<'_>,
+    ) -> (Result<Vec<Value>, C::Error>, Fault) {
+        let answer = self.client.execute(&open.connection, command).await;
+        let fault = answer.as_ref().err().map_or(Fault::None, C::fault);
+        if fault != Fault::None {
+            self.forget(open);
+        }
+        (answer, fault)
+    }
+
+    /// Keeps a connection no longer. Those that still wait for an answer on it have it until then.
+    fn forget(&self, open: &Rc<Open<C::Connection>>) {
+        // Another request may have replaced it already.
+        self.kept.borrow_mut().take_if(|kept| Rc::ptr_eq(kept, open));
     }
 
     /// A connection, and whether it was there before.

@@ -1,6 +1,11 @@
-//! What requests that one instance serves at the same time can do with each other.
+//! What requests that one instance serves at the same time can do with each other, and with time.
 
-use std::future::Future;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 /// The requests of an instance, each a task of its host. Under WASI 0.3 a task is woken by its host alone, and not by
 /// another task, so both ways of waiting for others are the host's to make.
@@ -13,11 +18,34 @@ pub trait Tasks {
 
     /// Lets the other tasks go on, and the host begin others. Ready when all that could go on at once have done so.
     fn turn() -> impl Future<Output = ()>;
+
+    /// Ready after this time.
+    fn pause(time: Duration) -> impl Future<Output = ()>;
+}
+
+/// What comes of a future, if it comes in this time; `None` where it does not, and then the future is dropped.
+///
+/// A future that need not wait costs no clock.
+pub async fn within<T: Tasks, O>(time: Duration, future: impl Future<Output = O>) -> Option<O> {
+    let mut future = pin!(future);
+    let mut pause = pin!(T::pause(time));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => pause.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 #[cfg(test)]
 pub(crate) mod testing {
-    use std::{cell::Cell, future::poll_fn, mem, rc::Rc, task::Poll};
+    use std::{
+        cell::Cell,
+        future::poll_fn,
+        mem,
+        rc::Rc,
+        task::Poll,
+        time::{Duration, Instant},
+    };
 
     use super::Tasks;
 
@@ -47,6 +75,11 @@ pub(crate) mod testing {
         fn turn() -> impl Future<Output = ()> {
             let mut polled = false;
             poll_fn(move |_| if mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending })
+        }
+
+        fn pause(time: Duration) -> impl Future<Output = ()> {
+            let end = Instant::now() + time;
+            poll_fn(move |_| if Instant::now() >= end { Poll::Ready(()) } else { Poll::Pending })
         }
     }
 }

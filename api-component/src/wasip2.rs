@@ -5,16 +5,23 @@
 
 #![allow(unsafe_code, reason = "the macro of spin-sdk exports the entry point by hand")]
 
-use std::{cell::OnceCell, pin::Pin};
+use std::{cell::OnceCell, time::Duration};
 
 use email_queue::redis::{Command, Redis, Value};
-use futures::{Stream, StreamExt};
 use http::{HeaderValue, Request, header};
 use spin_sdk::{
     http::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam},
     http_component,
     redis::{Connection, RedisParameter},
     variables,
+    wit::wasi::http0_2_0::types::{IncomingBody, OutgoingBody},
+};
+use wasi::{
+    clocks::monotonic_clock,
+    io::{
+        poll::poll,
+        streams::{InputStream, OutputStream, StreamError},
+    },
 };
 
 use crate::{
@@ -25,11 +32,14 @@ use crate::{
     spin_redis::{SpinRedisError, understand},
 };
 
+/// How much of a body is read at a time, in bytes.
+const CHUNK: u64 = 64 * 1024;
+
 #[http_component]
 async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
     let redis = SpinRedis::default();
     let response = router::respond(request(incoming), async || Settings::from_variables(variable), &redis).await;
-    send(response, out).await;
+    send(response, out);
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -49,18 +59,53 @@ fn request(incoming: IncomingRequest) -> Request<SpinBody> {
     if let Some(host) = incoming.authority().and_then(|host| host.parse().ok()) {
         request.headers_mut().entry(header::HOST).or_insert(host);
     }
-    request.map(|()| SpinBody(Box::pin(incoming.into_body_stream().map(|chunk| chunk.map_err(|_| Interrupted)))))
+    request.map(|()| SpinBody::Unread(incoming))
 }
 
-struct SpinBody(Pin<Box<dyn Stream<Item = Result<Vec<u8>, Interrupted>>>>);
+enum SpinBody {
+    Unread(IncomingRequest),
+    /// The stream goes before the body that it is of.
+    Reading(InputStream, #[expect(dead_code, reason = "kept until the stream is gone")] IncomingBody),
+}
 
-impl Body for SpinBody {
-    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
-        self.0.next().await.transpose()
+impl SpinBody {
+    fn stream(&mut self) -> Result<&InputStream, Interrupted> {
+        if let Self::Unread(request) = self {
+            let body = request.consume().map_err(|()| Interrupted::CutOff)?;
+            let stream = body.stream().map_err(|()| Interrupted::CutOff)?;
+            *self = Self::Reading(stream, body);
+        }
+        match self {
+            Self::Reading(stream, _) => Ok(stream),
+            Self::Unread(_) => Err(Interrupted::CutOff),
+        }
     }
 }
 
-async fn send(response: Response, out: ResponseOutparam) {
+impl Body for SpinBody {
+    async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+        let stream = self.stream()?;
+        let mut clock = None;
+        loop {
+            match stream.read(CHUNK) {
+                Ok(chunk) if chunk.is_empty() => {}
+                Ok(chunk) => return Ok(Some(chunk)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(_)) => return Err(Interrupted::CutOff),
+            }
+            // An instance has one request, so that nobody else waits here.
+            let clock = clock.get_or_insert_with(|| {
+                monotonic_clock::subscribe_duration(patience.as_nanos().try_into().unwrap_or(u64::MAX))
+            });
+            poll(&[&stream.subscribe(), clock]);
+            if clock.ready() {
+                return Err(Interrupted::Silent);
+            }
+        }
+    }
+}
+
+fn send(response: Response, out: ResponseOutparam) {
     let (parts, body) = response.into_parts();
     let headers: Vec<_> =
         parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
@@ -71,9 +116,43 @@ async fn send(response: Response, out: ResponseOutparam) {
     };
     // Refused only for what is no status code.
     let _ = outgoing.set_status_code(parts.status.as_u16());
-    if let Err(error) = out.set_with_body(outgoing, body).await {
-        eprintln!("the answer could not be sent: {error:?}");
+    let Ok((contents, stream)) = outgoing.body().and_then(|body| body.write().map(|stream| (body, stream))) else {
+        eprintln!("the host has no body for an answer");
+        return;
+    };
+    // As much as the host takes before it knows the answer: head and body of a small one then go out together.
+    let sent = write_some(&stream, &body);
+    out.set(outgoing);
+    match sent.and_then(|sent| write_all(&stream, &body[sent..])) {
+        Ok(()) => {
+            drop(stream);
+            if let Err(error) = OutgoingBody::finish(contents, None) {
+                eprintln!("the answer could not be sent: {error:?}");
+            }
+        }
+        // The client went away.
+        Err(StreamError::Closed) => {}
+        Err(StreamError::LastOperationFailed(error)) => {
+            eprintln!("the answer could not be sent: {}", error.to_debug_string());
+        }
     }
+}
+
+/// Writes what the host takes at once, and says how many bytes that is.
+fn write_some(stream: &OutputStream, bytes: &[u8]) -> Result<usize, StreamError> {
+    let taken = usize::try_from(stream.check_write()?).unwrap_or(usize::MAX).min(bytes.len());
+    if taken > 0 {
+        stream.write(&bytes[..taken])?;
+    }
+    Ok(taken)
+}
+
+fn write_all(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+    while !bytes.is_empty() {
+        stream.subscribe().block();
+        bytes = &bytes[write_some(stream, bytes)?..];
+    }
+    Ok(())
 }
 
 /// Spin's outbound Redis. An instance has one request, and nothing to share a call with.

@@ -5,40 +5,29 @@
 
 #![allow(unsafe_code, reason = "the macro of wasip3 exports the entry point by hand")]
 
-use std::{rc::Rc, time::Instant};
+mod body;
+mod redis;
 
-use email_queue::{
-    Queue,
-    redis::{CallError, Command, Redis, Value},
-    transition::{Enqueue, Enqueued},
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
 };
+
 use http::{HeaderName, HeaderValue, Request, header};
 use spin_sdk_wasip3::{
-    redis::{Connection, RedisParameter},
     variables,
     wasip3::{
         self,
+        clocks::monotonic_clock::wait_for,
         exports::http::handler::Guest,
-        http::types::{self, ErrorCode, Fields, Trailers},
+        http::types::{self, ErrorCode, Fields},
         spawn, wit_future, wit_stream,
     },
-    wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter, yield_async},
+    wit_bindgen::{StreamWriter, yield_async},
 };
 
-use crate::{
-    backend::Backend,
-    body::{Body, Interrupted, Response},
-    error::ApiError,
-    group_commit::GroupCommit,
-    kept::{Connect, KeptConnection, Recent},
-    router,
-    settings::Settings,
-    spin_redis::{SpinRedisError, understand},
-    tasks::Tasks,
-};
-
-/// How much of a body is read at a time, in bytes.
-const CHUNK: usize = 64 * 1024;
+use self::{body::WasiBody, redis::SpinRedis};
+use crate::{body::Response, error::ApiError, kept::Recent, router, settings::Settings, tasks::Tasks};
 
 struct Component;
 
@@ -46,15 +35,15 @@ wasip3::http::service::export!(Component);
 
 impl Guest for Component {
     async fn handle(incoming: types::Request) -> Result<types::Response, ErrorCode> {
-        answer(router::respond(request(incoming), settings, &SpinRedis).await)
+        let response = router::respond(request(incoming), settings, &SpinRedis::new()).await;
+        // The host then has the time to do what else it has to do for this request, and sends head and body together.
+        yield_async().await;
+        answer(response)
     }
 }
 
 thread_local! {
     static SETTINGS: Recent<Rc<Settings>> = const { Recent::new() };
-    static REDIS_URL: Recent<Rc<str>> = const { Recent::new() };
-    static CONNECTION: Rc<KeptConnection<Client>> = Rc::new(KeptConnection::new(Client));
-    static COMMIT: Rc<GroupCommit<GuestTasks, SpinRedisError>> = Rc::default();
 }
 
 async fn settings() -> Result<Rc<Settings>, ApiError> {
@@ -72,16 +61,6 @@ async fn settings() -> Result<Rc<Settings>, ApiError> {
     Ok(settings)
 }
 
-async fn redis_url() -> Rc<str> {
-    let now = Instant::now();
-    if let Some(url) = REDIS_URL.with(|recent| recent.get(now)) {
-        return url;
-    }
-    let url = Rc::from(variables::get("redis_url").await.unwrap_or_default());
-    REDIS_URL.with(|recent| recent.keep(now, Rc::clone(&url)));
-    url
-}
-
 fn request(incoming: types::Request) -> Request<WasiBody> {
     let mut request = Request::new(());
     *request.method_mut() = incoming.get_method().try_into().unwrap_or_default();
@@ -96,42 +75,7 @@ fn request(incoming: types::Request) -> Request<WasiBody> {
         request.headers_mut().entry(header::HOST).or_insert(host);
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    request.map(|()| WasiBody { part: Part::Unread(incoming), remaining: length })
-}
-
-struct WasiBody {
-    part: Part,
-    /// How many bytes are still to come, if the request has said.
-    remaining: Option<u64>,
-}
-
-enum Part {
-    Unread(types::Request),
-    Reading(StreamReader<u8>, FutureReader<Result<Option<Trailers>, ErrorCode>>),
-    Read,
-}
-
-impl Body for WasiBody {
-    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
-        // Then there is no more, and the host need not be asked.
-        if self.remaining == Some(0) {
-            return Ok(None);
-        }
-        let (mut stream, trailers) = match std::mem::replace(&mut self.part, Part::Read) {
-            Part::Unread(request) => types::Request::consume_body(request, wit_future::new(|| Ok(())).1),
-            Part::Reading(stream, trailers) => (stream, trailers),
-            Part::Read => return Ok(None),
-        };
-        let expected = self.remaining.and_then(|remaining| usize::try_from(remaining).ok());
-        let (result, chunk) = stream.read(Vec::with_capacity(expected.map_or(CHUNK, |bytes| bytes.min(CHUNK)))).await;
-        if chunk.is_empty() && result == StreamResult::Dropped {
-            // Says whether that was the end.
-            return trailers.await.map(|_| None).map_err(|_| Interrupted);
-        }
-        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(chunk.len() as u64));
-        self.part = Part::Reading(stream, trailers);
-        Ok(Some(chunk))
-    }
+    request.map(|()| WasiBody::new(incoming, length))
 }
 
 fn answer(response: Response) -> Result<types::Response, ErrorCode> {
@@ -141,34 +85,19 @@ fn answer(response: Response) -> Result<types::Response, ErrorCode> {
     let headers = Fields::from_list(&headers)
         .map_err(|_| ErrorCode::InternalError(Some("an answer had a header that the host refuses".to_owned())))?;
     let (mut writer, contents) = wit_stream::new();
-    let (_, trailers) = wit_future::new(|| Ok(None));
+    let (end, trailers) = wit_future::new(|| Ok(None));
     let (response, _sent) = types::Response::new(headers, Some(contents), trailers);
     // Refused only for what is no status code.
     let _ = response.set_status_code(parts.status.as_u16());
-    // What is left over was not wanted: the client went away.
-    spawn(async move { drop(writer.write_all(body).await) });
+    spawn(async move {
+        // What is left over was not wanted: the client went away.
+        drop(writer.write_all(body).await);
+        drop(writer);
+        // Not before: a host that knows that there are no trailers while the body has not come sends the head by itself,
+        // and the network may then hold the body back until the client has acknowledged the head.
+        drop(end);
+    });
     Ok(response)
-}
-
-/// Spin's outbound Redis, by the connection of this instance.
-struct SpinRedis;
-
-impl Redis for SpinRedis {
-    type Error = SpinRedisError;
-
-    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
-        CONNECTION.with(Rc::clone).execute(&redis_url().await, &command).await
-    }
-
-    fn is_unknown_script(error: &SpinRedisError) -> bool {
-        error.is_unknown_script()
-    }
-}
-
-impl Backend for SpinRedis {
-    async fn enqueue(&self, queue: &Queue, emails: Enqueue<'_>) -> Result<Enqueued, CallError<SpinRedisError>> {
-        COMMIT.with(Rc::clone).enqueue(self, queue, emails).await
-    }
 }
 
 /// The tasks of this instance.
@@ -186,29 +115,8 @@ impl Tasks for GuestTasks {
     async fn turn() {
         yield_async().await;
     }
-}
 
-struct Client;
-
-impl Connect for Client {
-    type Tasks = GuestTasks;
-    type Connection = Connection;
-    type Error = SpinRedisError;
-
-    async fn open(&self, url: &str) -> Result<Connection, SpinRedisError> {
-        Connection::open(url).await.map_err(|error| SpinRedisError::new("no connection", error))
-    }
-
-    async fn execute(&self, connection: &Connection, command: &Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
-        let arguments = command.arguments.iter().map(|argument| RedisParameter::Binary(argument.to_vec()));
-        let answer = connection.execute(command.name, arguments).await;
-        let answer = answer.map_err(|error| SpinRedisError::new(command.name, error))?;
-        Ok(answer.into_iter().map(value).collect())
-    }
-
-    fn is_answer(error: &SpinRedisError) -> bool {
-        error.is_unknown_script()
+    async fn pause(time: Duration) {
+        wait_for(time.as_nanos().try_into().unwrap_or(u64::MAX)).await;
     }
 }
-
-understand!(spin_sdk_wasip3);

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use api_component::body::Interrupted;
 use email_queue::{
     Queue,
     transition::{Claim, Finish, Outcome, claim, finish},
@@ -65,7 +66,8 @@ fn refusals_of_a_body(witness: &mut Witness<'_>, operation: &Operation<'_>) {
         ask
     };
     witness.check(operation, 400, api.ask(Ask { body: Vec::new(), ..ask.clone() }));
-    witness.check(operation, 400, api.ask(Ask { cut_off: true, ..ask.clone() }));
+    witness.check(operation, 400, api.ask(Ask { interrupted: Some(Interrupted::CutOff), ..ask.clone() }));
+    witness.check(operation, 408, api.ask(Ask { interrupted: Some(Interrupted::Silent), ..ask.clone() }));
     witness.check(operation, 413, api.with("max_body_bytes", "10").ask(ask.clone()));
     witness.check(operation, 415, api.ask(without("content-type")));
 }

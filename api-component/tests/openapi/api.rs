@@ -1,4 +1,4 @@
-use std::{cell::RefCell, collections::HashMap, fmt};
+use std::{cell::RefCell, collections::HashMap, fmt, time::Duration};
 
 use api_component::{
     backend::Backend,
@@ -25,7 +25,7 @@ pub(crate) struct Ask {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
     /// Whether the body breaks off at its end.
-    pub(crate) cut_off: bool,
+    pub(crate) interrupted: Option<Interrupted>,
 }
 
 impl Ask {
@@ -37,7 +37,7 @@ impl Ask {
             ("host", "127.0.0.1:3000".to_owned()),
         ];
         let (method, target) = (method.to_uppercase(), target.to_owned());
-        Self { method, target, headers, body: Vec::new(), cut_off: false }
+        Self { method, target, headers, body: Vec::new(), interrupted: None }
     }
 
     pub(crate) fn json(mut self, body: impl ToString) -> Self {
@@ -109,20 +109,20 @@ fn answer(client: &Client, variables: &HashMap<&str, String>, ask: Ask) -> Respo
     for (name, value) in ask.headers {
         request = request.header(name, value);
     }
-    let body = Whole { bytes: Some(ask.body), cut_off: ask.cut_off };
+    let body = Whole { bytes: Some(ask.body), interrupted: ask.interrupted };
     let variable = |name: &str| variables.get(name).cloned();
     pollster::block_on(respond(request.body(body).unwrap(), async || Settings::from_variables(variable), client))
 }
 
 struct Whole {
     bytes: Option<Vec<u8>>,
-    cut_off: bool,
+    interrupted: Option<Interrupted>,
 }
 
 impl Body for Whole {
-    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
         match self.bytes.take() {
-            None if self.cut_off => Err(Interrupted),
+            None => self.interrupted.map_or(Ok(None), Err),
             bytes => Ok(bytes),
         }
     }

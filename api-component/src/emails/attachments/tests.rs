@@ -1,4 +1,4 @@
-use std::{cell::RefCell, convert::Infallible};
+use std::{cell::RefCell, convert::Infallible, time::Duration};
 
 use email_queue::{
     redis::{Command, Value},
@@ -88,7 +88,7 @@ impl Redis for OneEmail {
 struct NoBody;
 
 impl Body for NoBody {
-    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
+    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
         Ok(None)
     }
 }

@@ -1,0 +1,128 @@
+//! Spin's outbound Redis under WASI 0.3, and what the requests of an instance share of it.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use email_queue::{
+    Queue,
+    redis::{CallError, Command, Redis, Value},
+    transition::{Enqueue, Enqueued},
+};
+use spin_sdk_wasip3::{
+    redis::{Connection, RedisParameter},
+    variables,
+};
+
+use super::GuestTasks;
+use crate::{
+    backend::Backend,
+    group_commit::GroupCommit,
+    kept::{Connect, Fault, KeptConnection, Recent},
+    spin_redis::{Cause, SpinRedisError, understand},
+};
+
+/// How long a request waits for Redis, all its commands together. Spin itself would wait for ever, and a network that has
+/// forgotten a connection answers nothing. Longer than Redis takes for anything that it does in good health.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+thread_local! {
+    static REDIS_URL: Recent<Rc<str>> = const { Recent::new() };
+    static CONNECTION: Rc<KeptConnection<Client>> = Rc::new(KeptConnection::new(Client));
+    static COMMIT: Rc<GroupCommit<GuestTasks, SpinRedisError>> = Rc::default();
+}
+
+/// Spin's outbound Redis, by the connection of this instance, for one request.
+pub(super) struct SpinRedis {
+    /// How much longer the request waits for Redis.
+    patience: Cell<Duration>,
+}
+
+impl SpinRedis {
+    pub(super) fn new() -> Self {
+        Self { patience: Cell::new(PATIENCE) }
+    }
+
+    /// Asks Redis something, and counts how long that takes.
+    async fn ask<T>(&self, ask: impl AsyncFnOnce(UntilDeadline) -> T) -> T {
+        let deadline = Instant::now() + self.patience.get();
+        let answer = ask(UntilDeadline(deadline)).await;
+        self.patience.set(deadline.saturating_duration_since(Instant::now()));
+        answer
+    }
+}
+
+impl Redis for SpinRedis {
+    type Error = SpinRedisError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
+        self.ask(async |redis| redis.execute(command).await).await
+    }
+
+    fn is_unknown_script(error: &SpinRedisError) -> bool {
+        error.is_unknown_script()
+    }
+}
+
+impl Backend for SpinRedis {
+    async fn enqueue(&self, queue: &Queue, emails: Enqueue<'_>) -> Result<Enqueued, CallError<SpinRedisError>> {
+        let commit = COMMIT.with(Rc::clone);
+        self.ask(async |redis| commit.enqueue(&redis, queue, emails).await).await
+    }
+}
+
+/// The same for one question, which may be several commands.
+struct UntilDeadline(Instant);
+
+impl Redis for UntilDeadline {
+    type Error = SpinRedisError;
+
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
+        CONNECTION.with(Rc::clone).execute(&redis_url().await, &command, self.0).await
+    }
+
+    fn is_unknown_script(error: &SpinRedisError) -> bool {
+        error.is_unknown_script()
+    }
+}
+
+async fn redis_url() -> Rc<str> {
+    let now = Instant::now();
+    if let Some(url) = REDIS_URL.with(|recent| recent.get(now)) {
+        return url;
+    }
+    let url = Rc::from(variables::get("redis_url").await.unwrap_or_default());
+    REDIS_URL.with(|recent| recent.keep(now, Rc::clone(&url)));
+    url
+}
+
+struct Client;
+
+impl Connect for Client {
+    type Tasks = GuestTasks;
+    type Connection = Connection;
+    type Error = SpinRedisError;
+
+    async fn open(&self, url: &str) -> Result<Connection, SpinRedisError> {
+        Connection::open(url).await.map_err(|error| SpinRedisError::new("no connection", error))
+    }
+
+    async fn execute(&self, connection: &Connection, command: &Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
+        let arguments = command.arguments.iter().map(|argument| RedisParameter::Binary(argument.to_vec()));
+        let answer = connection.execute(command.name, arguments).await;
+        let answer = answer.map_err(|error| SpinRedisError::new(command.name, error))?;
+        Ok(answer.into_iter().map(value).collect())
+    }
+
+    fn fault(error: &SpinRedisError) -> Fault {
+        error.fault()
+    }
+
+    fn silent(command: &Command<'_>) -> SpinRedisError {
+        SpinRedisError::new(command.name, Cause::Silent)
+    }
+}
+
+understand!(spin_sdk_wasip3);
