@@ -11,6 +11,7 @@ mod attachment;
 pub mod batch;
 mod header;
 mod invalid;
+mod limits;
 mod mailbox;
 pub mod schedule;
 mod submission;
@@ -20,10 +21,9 @@ mod wire;
 pub use attachment::Attachment;
 pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
+pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};
 pub use mailbox::{InvalidMailbox, Mailbox};
-pub use submission::{
-    MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS, Submission,
-};
+pub use submission::Submission;
 pub use tag::Tag;
 
 use serde::Serialize;

@@ -22,7 +22,9 @@ use crate::Lane;
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
+/// | `<q>:import:<worker>` | string | the id that the last entry got which a worker has popped and another program pushed as JSON, and which pop of that worker it was | 24 hours |
 /// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in hand | until it stops, or the end of its lease |
+/// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
 /// | `<q>:sweep` | string | present while there is nothing to sweep, or a worker has the turn | for up to a minute |
 ///

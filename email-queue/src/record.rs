@@ -49,7 +49,7 @@ pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
 /// Takes a record and its last error off an answer.
 pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
     let (header, json) = split(answer.bytes()?)?;
-    let error = answer.optional_text()?;
+    let error = answer.prose()?;
     let (mut due, mut finished) = (None, None);
     match header.state {
         State::Scheduled | State::Delayed => due = Some(timestamp(header.when)?),

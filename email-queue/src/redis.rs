@@ -1,6 +1,6 @@
 //! The seam to a Redis client: what to ask Redis, and how to read its answer, without knowing who carries it there.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 /// One Redis command, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +73,24 @@ pub(crate) struct Script {
 #[must_use = "a call does nothing until it is run"]
 pub struct Call<T> {
     kind: Kind,
-    arguments: Vec<Vec<u8>>,
+    arguments: Vec<Argument>,
     tells_again: bool,
     read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
+}
+
+#[derive(Debug)]
+enum Argument {
+    Own(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Argument {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +106,8 @@ impl<T> Call<T> {
         queue: &crate::Queue,
         read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
     ) -> Self {
-        Self { kind: Kind::Script(script), arguments: vec![queue.name().into()], tells_again: false, read }
+        let arguments = vec![Argument::Own(queue.name().into())];
+        Self { kind: Kind::Script(script), arguments, tells_again: false, read }
     }
 
     /// A command of Redis' own.
@@ -100,7 +116,13 @@ impl<T> Call<T> {
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
+        self.arguments.push(Argument::Own(argument.into()));
+        self
+    }
+
+    /// A large argument that somebody else needs as well.
+    pub(crate) fn shared(mut self, argument: Arc<Vec<u8>>) -> Self {
+        self.arguments.push(Argument::Shared(argument));
         self
     }
 
@@ -148,7 +170,7 @@ impl<T> Call<T> {
 
     fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {
         let script = script.map(|script| [script.as_bytes(), b"1"]);
-        let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Vec::as_slice)).collect();
+        let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Argument::as_slice)).collect();
         Command { name, arguments, tells_again: self.tells_again }
     }
 }
@@ -178,6 +200,11 @@ pub(crate) struct UnexpectedAnswer;
 pub(crate) struct Answer(std::vec::IntoIter<Value>);
 
 impl Answer {
+    #[cfg(test)]
+    pub(crate) fn of(values: Vec<Value>) -> Self {
+        Self(values.into_iter())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
@@ -216,6 +243,12 @@ impl Answer {
     /// A script cannot reply with nothing in the middle of a list, so an empty text counts as none.
     pub(crate) fn optional_text(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
         let text = self.optional_bytes()?.map(String::from_utf8).transpose().map_err(|_| UnexpectedAnswer)?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// A text for people, of which nothing depends. What is no UTF-8 in it is replaced.
+    pub(crate) fn prose(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
+        let text = self.optional_bytes()?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(text.filter(|text| !text.is_empty()))
     }
 

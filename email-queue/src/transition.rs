@@ -27,10 +27,10 @@ mod sweep;
 mod throttle;
 
 pub use change::{Changed, cancel, reschedule};
-pub use claim::{Claim, Claimed, PoppedEntry, claim};
+pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
 pub use depth::{Depth, depth};
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
-pub use extend::extend;
+pub use extend::{Extended, extend};
 pub use finish::{Finish, Finished, Next, Outcome, finish};
 pub use list::{Cursor, Listed, Page, list};
 pub use release::release;

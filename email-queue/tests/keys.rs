@@ -2,11 +2,11 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use email_queue::{
     EmailId, Lane,
-    transition::{Enqueue, Idempotency, Outcome, SECRET_BYTES, enqueue, secret, throttle},
+    transition::{Enqueue, Idempotency, Outcome, PoppedEntry, SECRET_BYTES, enqueue, secret, throttle},
 };
 use jiff::Timestamp;
 use support::{LONG, TestQueue, eager};
@@ -31,6 +31,9 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.run(&secret(&q.queue, [0; SECRET_BYTES]));
     q.enqueue(Lane::High);
     q.pop();
+    q.push("emails", "{}");
+    let entry = PoppedEntry { list: "emails".into(), entry: Arc::new(b"{}".to_vec()), number: 1 };
+    q.claim_popped(1, LONG, Some(entry));
     q.enqueue(Lane::High);
     q.sweep(email_queue::transition::Sweep { turn: LONG, ..eager() });
 
@@ -46,7 +49,7 @@ fn as_documented(key: &str) -> String {
     let is_id = last.parse::<EmailId>().is_ok();
     match prefix {
         "<q>:email" | "<q>:failure" | "<q>:index" if is_id => format!("{prefix}:<id>"),
-        "<q>:sending" => "<q>:sending:<worker>".to_owned(),
+        "<q>:sending" | "<q>:import" => format!("{prefix}:<worker>"),
         "<q>:idempotency" | "<q>:rate" => format!("{prefix}:<hash>"),
         _ if prefix.starts_with("<q>:waiting:") && last.parse::<u64>().is_ok() => {
             "<q>:waiting:<lane>:<chunk>".to_owned()

@@ -101,7 +101,7 @@ impl World<'_> {
             }
             Step::Pop => match self.q.pop() {
                 // A raw entry that is popped and not claimed is nowhere: the one loss that a plain LPUSH risks.
-                Some(popped) if popped.entry == b"{}" => self.claim(Worker::Lives, 1, Some(popped)),
+                Some(popped) if popped.entry.as_slice() == b"{}" => self.claim(Worker::Lives, 1, Some(popped)),
                 popped => self.popped.extend(popped),
             },
             Step::ClaimPopped => {
@@ -142,7 +142,7 @@ impl World<'_> {
             End::Scheduled => Outcome::Scheduled { due: soon() },
         };
         let Some((worker, claim)) = self.nth(nth) else { return };
-        let claimed = self.worker(worker).finish_and_claim(claim, outcome, next, lease(worker)).next;
+        let claimed = self.worker(worker).finish_and_claim(claim, outcome, next, lease(worker)).next.emails;
         self.claims.extend(claimed.iter().map(|claimed| (worker, claimed.claim)));
     }
 

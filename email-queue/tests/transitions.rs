@@ -2,12 +2,12 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use email_queue::{
     EmailId, Lane, State,
     transition::{
-        Claim, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, PoppedEntry, Sweep, claim, enqueue, finish,
+        ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, PoppedEntry, Sweep, enqueue, finish,
     },
 };
 use jiff::Timestamp;
@@ -46,11 +46,7 @@ fn a_lane_is_first_in_first_out_and_high_comes_before_normal_before_low() {
 #[test]
 fn a_million_emails_would_cost_little_more_than_their_json() {
     let q = TestQueue::start();
-    let used = || -> f64 {
-        let info: String = q.redis("INFO memory");
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-        used.trim().parse().unwrap()
-    };
+    let used = || q.memory("used_memory") as f64;
     q.enqueue_batch(Lane::Normal, 100);
     let (before, count) = (used(), 20_000);
     (0..count / 100).for_each(|_| drop(q.enqueue_batch(Lane::Normal, 100)));
@@ -145,13 +141,17 @@ fn what_brpop_returned_is_claimed_first() {
 }
 
 #[test]
-fn a_claim_stops_at_its_number_of_bytes_but_gives_at_least_one() {
+fn a_claim_stops_at_its_number_of_bytes_and_says_what_it_left() {
     let q = TestQueue::start();
-    q.enqueue_many(5);
-    let claim = |max_bytes| claim(&q.queue, Claim { worker: "w", lease: LONG, max: 5, max_bytes, popped: None });
-    assert_eq!(q.run(&claim(1)).len(), 1);
-    assert_eq!(q.run(&claim(EMAIL.len() + 1)).len(), 2);
-    assert_eq!(q.depth().waiting, [0, 2, 0]);
+    let ids = q.enqueue_many(5);
+    let claim = |all, first| q.claim_bytes(5, LONG, ByteBudget { all, first }, None);
+    let one = claim(1, EMAIL.len());
+    assert_eq!((one.emails.len(), one.left.is_some()), (1, true));
+    assert_eq!(claim(2 * EMAIL.len(), 1).emails.len(), 2);
+    let none = claim(EMAIL.len() - 1, EMAIL.len() - 1);
+    assert!(none.emails.is_empty() && none.left.is_some_and(|left| left >= EMAIL.len()));
+    assert_eq!((q.depth().waiting, q.depth().entries), ([0, 2, 0], 2));
+    assert_eq!(q.claim_ids(5), ids[3..]);
 }
 
 #[test]
@@ -338,10 +338,10 @@ fn the_next_emails_are_claimed_in_the_call_that_records_outcomes() {
     let first = q.claim(2, LONG);
     let answer = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
     assert_eq!(answer.recorded, [true, true]);
-    assert_eq!(answer.next.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[2..4]);
+    assert_eq!(answer.next.emails.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[2..4]);
     let repeated = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
     assert_eq!(repeated.recorded, [false, false]);
-    assert_eq!(repeated.next.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[4..]);
+    assert_eq!(repeated.next.emails.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[4..]);
     assert_eq!(q.depth().sending, 3);
 }
 
@@ -527,7 +527,8 @@ fn a_queue_can_have_any_name_and_shares_nothing_with_another() {
 fn an_entry_of_no_known_email_is_dropped() {
     let q = TestQueue::start();
     q.push("emails", &EmailId::new().to_string());
-    let popped = PoppedEntry { list: b"emails".to_vec(), entry: EmailId::new().to_string().into() };
+    let popped =
+        PoppedEntry { list: b"emails".to_vec(), entry: Arc::new(EmailId::new().to_string().into()), number: 1 };
     assert_eq!(q.claim_popped(10, LONG, Some(popped)), []);
     assert_eq!(q.depth(), Default::default());
 }

@@ -1,7 +1,10 @@
 //! `BRPOP`, on a connection of its own: it blocks whatever shares its connection.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,8 @@ pub(crate) struct Blocking<'a> {
     connection: Option<MultiplexedConnection>,
     /// The number of the connection that the others shared when ours was opened.
     beside: u64,
+    /// How many entries have been popped.
+    popped: u64,
 }
 
 /// Who waits in `BRPOP`, so that another task can end the waiting.
@@ -33,7 +38,7 @@ pub(crate) struct Waiting {
 
 impl<'a> Blocking<'a> {
     pub(crate) fn new(redis: &'a Connection, waiting: &'a Waiting, queue: &Queue) -> Self {
-        Self { redis, waiting, lists: queue.lists(), connection: None, beside: 0 }
+        Self { redis, waiting, lists: queue.lists(), connection: None, beside: 0, popped: 0 }
     }
 
     /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
@@ -68,7 +73,9 @@ impl<'a> Blocking<'a> {
         };
         // Kept only now: whatever failed is dropped, and so closed.
         self.connection = Some(connection);
-        Ok(entry(answer))
+        let Some((list, entry)) = entry(answer) else { return Ok(None) };
+        self.popped += 1;
+        Ok(Some(PoppedEntry { list, entry: Arc::new(entry), number: self.popped }))
     }
 
     async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
@@ -100,10 +107,10 @@ impl Waiting {
     }
 }
 
-fn entry(answer: Value) -> Option<PoppedEntry> {
+fn entry(answer: Value) -> Option<(Vec<u8>, Vec<u8>)> {
     let Value::Array(values) = answer else { return None };
     match <[Value; 2]>::try_from(values) {
-        Ok([Value::BulkString(list), Value::BulkString(entry)]) => Some(PoppedEntry { list, entry }),
+        Ok([Value::BulkString(list), Value::BulkString(entry)]) => Some((list, entry)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use email_queue::transition::Claimed;
+use email_queue::transition::{Claimed, Claims};
 use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,8 +23,8 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     /// Takes emails in hand, and returns those whose delivery can begin.
-    pub(crate) fn take(&self, claimed: Vec<Claimed>) -> Vec<(Claimed, Commitment)> {
-        let begins = claimed.into_iter().filter_map(|claimed| {
+    pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Commitment)> {
+        let begins = claims.emails.into_iter().filter_map(|claimed| {
             let commitment = self.shared.in_hand.take(claimed.claim);
             if commitment.is_none() {
                 tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");

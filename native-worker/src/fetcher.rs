@@ -1,8 +1,8 @@
 //! Takes emails off the lists, never more than can be delivered at once.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
-use email_queue::transition::{Claim, Claimed, PoppedEntry, claim, depth};
+use email_queue::transition::{ByteBudget, Claim, Claims, LARGEST, PoppedEntry, claim, depth};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::sleep,
@@ -46,7 +46,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
     let mut empty = false;
     loop {
         let Some(permits) = free_permits(shared, stop).await else { return Ended::Stopped };
-        let mut claimed = Vec::new();
+        let mut claimed = Claims::default();
         if !std::mem::take(&mut empty) || shared.config.drain {
             let Some(some) = claim_some(shared, permits.num_permits(), None, stop).await else { return Ended::Stopped };
             claimed = some;
@@ -111,29 +111,34 @@ async fn claim_some(
     max: usize,
     popped: Option<PoppedEntry>,
     stop: &CancellationToken,
-) -> Option<Vec<Claimed>> {
+) -> Option<Claims> {
     let (worker, lease) = (shared.worker.as_str(), shared.config.lease);
-    let call = claim(&shared.config.queue, Claim { worker, lease, max, max_bytes: MAX_BYTES, popped });
+    let bytes = ByteBudget { all: MAX_BYTES, first: LARGEST };
+    let call = claim(&shared.config.queue, Claim { worker, lease, max, bytes, popped });
     shared.redis.persist(&call, stop).await.map(|answered| answered.answer)
 }
 
 /// Claims what `BRPOP` returned, which is on no list any more: tried until it works, across reconnects. If it never
-/// does, the sweep finds an id. An email that another program has pushed as it is was nowhere else: it is lost then, and
-/// if an answer is lost on the way it may be stored twice.
-async fn claim_popped(shared: &Shared, max: usize, popped: PoppedEntry, give_up: &CancellationToken) -> Vec<Claimed> {
-    let (bytes, is_id) = (popped.entry.len(), is_id(&popped.entry));
+/// does, the sweep finds an id. An email that another program has pushed as it is was nowhere else: it is lost then.
+async fn claim_popped(shared: &Shared, max: usize, popped: PoppedEntry, give_up: &CancellationToken) -> Claims {
+    let (entry, is_id) = (Arc::clone(&popped.entry), popped.is_id());
     let claimed = claim_some(shared, max, Some(popped), give_up).await;
-    if claimed.is_none() && !is_id {
-        tracing::error!(
-            bytes,
-            "Redis went away with the worker about to end: an entry pushed by another program is lost"
-        );
+    match claimed {
+        Some(mut claimed) => {
+            claimed.give(entry);
+            claimed
+        }
+        None => {
+            if !is_id {
+                let bytes = entry.len();
+                tracing::error!(
+                    bytes,
+                    "Redis went away with the worker about to end: an entry pushed by another program is lost"
+                );
+            }
+            Claims::default()
+        }
     }
-    claimed.unwrap_or_default()
-}
-
-fn is_id(entry: &[u8]) -> bool {
-    std::str::from_utf8(entry).is_ok_and(|entry| entry.parse::<email_queue::EmailId>().is_ok())
 }
 
 async fn is_drained(shared: &Shared) -> bool {

@@ -17,10 +17,11 @@ pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let mut failures = 0;
     loop {
         let claims = shared.in_hand.claims();
-        let pause = match extend(&shared.config.queue, &shared.worker, lease, &claims).run(&shared.redis).await {
-            Ok(renewed) => {
+        let extend = extend(&shared.config.queue, &shared.worker, lease, lease, &claims);
+        let pause = match extend.run(&shared.redis).await {
+            Ok(extended) => {
                 failures = 0;
-                for (claim, renewed) in claims.into_iter().zip(renewed) {
+                for (claim, renewed) in claims.into_iter().zip(extended.held) {
                     if !renewed && shared.in_hand.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease was over before it was renewed; another worker may send this email too");
                     }

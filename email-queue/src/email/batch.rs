@@ -19,10 +19,11 @@ pub fn read(
     now: Timestamp,
 ) -> Result<Vec<Result<Submission, Invalid>>, Invalid> {
     wire::check_depth(json)?;
-    let emails: Vec<&RawValue> = serde_json::from_slice(json).map_err(|error| match error.is_data() {
-        true => Invalid::value("", "expected a list of emails"),
-        false => Invalid { kind: InvalidKind::NotJson, field: String::new(), reason: error.to_string() },
-    })?;
+    let wire::AtMost::<MAX_BATCH, &RawValue>(emails) =
+        serde_json::from_slice(json).map_err(|error| match error.is_data() {
+            true => Invalid::value("", "expected a list of emails"),
+            false => Invalid { kind: InvalidKind::NotJson, field: String::new(), reason: error.to_string() },
+        })?;
     if emails.is_empty() || emails.len() > MAX_BATCH {
         return Err(Invalid::value("", format!("a batch has 1 to {MAX_BATCH} emails")));
     }

@@ -1,22 +1,13 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Attachment, Email, Header, Invalid, InvalidKind, Mailbox, schedule, wire};
+use super::{
+    Attachment, Email, Header, Invalid, InvalidKind, Mailbox,
+    limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT},
+    schedule::{self, InvalidTime},
+    wire,
+};
 use crate::Lane;
-
-/// How many addresses each of `to`, `cc`, `bcc` and `reply_to` may have.
-pub const MAX_RECIPIENTS: usize = 50;
-/// How many header fields of its own an email may have.
-pub const MAX_HEADERS: usize = 100;
-/// How many tags an email may have.
-pub const MAX_TAGS: usize = 100;
-/// How many files an email may have.
-pub const MAX_ATTACHMENTS: usize = 100;
-/// How many bytes all files of an email may have, taken together and decoded: 40 MiB. Where a request may be no larger
-/// than 10 MiB, as it is unless the operator says otherwise, that limit comes first, at about 7.4 MiB of files.
-pub const MAX_ATTACHMENT_BYTES: usize = 40 * 1024 * 1024;
-/// How many characters a subject may have.
-pub const MAX_SUBJECT: usize = 998;
 
 /// An email as a client hands it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +54,22 @@ impl Submission {
             .transpose()
             .map_err(|error| Invalid::value("scheduled_at", error.to_string()))?;
         Ok(Self { scheduled_at, ..submission })
+    }
+
+    /// Reads what another program has pushed and nobody has looked at before, listed at `now`: by all the rules that hold
+    /// for a client, but that a time that is over is none.
+    ///
+    /// # Errors
+    /// As [`from_request`](Self::from_request).
+    pub fn from_program(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
+        let submission = Self::from_list(json, default_from, now)?;
+        match submission.scheduled_at.map(|time| schedule::check(time, now)) {
+            Some(Err(error @ (InvalidTime::TooFar | InvalidTime::Unreadable))) => {
+                Err(Invalid::value("scheduled_at", error.to_string()))
+            }
+            Some(Err(InvalidTime::Past)) => Ok(Self { scheduled_at: None, ..submission }),
+            Some(Ok(_)) | None => Ok(submission),
+        }
     }
 
     /// A digest of all that the client asked for, by which a repeated request is known. The order of `headers` does not
@@ -122,7 +129,7 @@ fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<Submission, Inval
         text,
         html: wire.html,
         headers: headers(wire.headers)?,
-        tags: checked("tags", MAX_TAGS, wire.tags, |wire::Object(tag), place| tag.check(place))?,
+        tags: checked("tags", wire.tags, |wire::Object(tag), place| tag.check(place))?,
         attachments: attachments(wire.attachments)?,
     };
     Ok(Submission { email, lane: lane(wire.priority)?, scheduled_at: None, time: wire.scheduled_at })
@@ -183,25 +190,24 @@ fn headers(headers: Option<wire::Headers>) -> Result<Vec<Header>, Invalid> {
     })
 }
 
-fn attachments(attachments: Option<Vec<wire::Object<wire::Attachment>>>) -> Result<Vec<Attachment>, Invalid> {
-    let attachments = checked("attachments", MAX_ATTACHMENTS, attachments, |wire::Object(file), place| {
-        Attachment::check(file, place)
-    })?;
+fn attachments(
+    attachments: Option<wire::AtMost<MAX_ATTACHMENTS, wire::Object<wire::Attachment>>>,
+) -> Result<Vec<Attachment>, Invalid> {
+    let attachments = checked("attachments", attachments, |wire::Object(file), place| Attachment::check(file, place))?;
     if attachments.iter().map(|attachment| attachment.content.len()).sum::<usize>() > MAX_ATTACHMENT_BYTES {
         return Err(Invalid::value("attachments", format!("{MAX_ATTACHMENT_BYTES} bytes at the most, all together")));
     }
     Ok(attachments)
 }
 
-fn checked<T, C>(
+fn checked<const MAX: usize, T, C>(
     field: &str,
-    max: usize,
-    items: Option<Vec<T>>,
+    items: Option<wire::AtMost<MAX, T>>,
     check: impl Fn(T, usize) -> Result<C, Invalid>,
 ) -> Result<Vec<C>, Invalid> {
-    let items = items.unwrap_or_default();
-    if items.len() > max {
-        return Err(Invalid::value(field, format!("{max} at the most")));
+    let items = items.map(|items| items.0).unwrap_or_default();
+    if items.len() > MAX {
+        return Err(Invalid::value(field, format!("{MAX} at the most")));
     }
     items.into_iter().enumerate().map(|(place, item)| check(item, place)).collect()
 }

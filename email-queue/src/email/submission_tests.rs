@@ -160,7 +160,7 @@ fn all_attachments_together_have_40_mib_at_the_most() {
                 inline_content_id: None,
             })
         });
-        attachments(Some(wire.into()))
+        attachments(Some(wire::AtMost(wire.into())))
     };
     assert_eq!(of_sizes([MAX_ATTACHMENT_BYTES - 1, 1]).unwrap().len(), 2);
     let refused = of_sizes([MAX_ATTACHMENT_BYTES, 1]).unwrap_err();
@@ -300,4 +300,28 @@ fn any_json() -> impl Strategy<Value = Value> {
             prop::collection::vec((key, inner), 0..5).prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
+}
+
+#[test]
+fn a_program_that_pushes_can_schedule_as_far_ahead_as_a_client() {
+    let now = Timestamp::UNIX_EPOCH;
+    let read = |time: &str| {
+        let json = format!(r#"{{"from":"a@b.c","to":"a@b.c","message":"t","scheduled_at":"{time}"}}"#);
+        Submission::from_program(json.as_bytes(), None, now).map(|submission| submission.scheduled_at)
+    };
+    assert_eq!(read("1970-01-31"), Ok(Some("1970-01-31T00:00:00Z".parse().unwrap())));
+    for far in ["1970-01-31T00:00:01Z", "2286-11-20T17:46:41Z", "2999-12-31T00:00:00Z"] {
+        assert_eq!(read(far).unwrap_err().field, "scheduled_at", "{far}");
+    }
+    assert_eq!(read("1969-12-30"), Ok(None), "what is over is sent now");
+}
+
+#[test]
+fn of_a_list_that_is_too_long_no_more_is_kept_than_shows_it() {
+    let mut json = br#"{"from":"a@b.c","to":"a@b.c","message":"t","attachments":["#.to_vec();
+    json.extend(b"{},".repeat(100_000));
+    json.extend(b"{}]}");
+    let wire = wire::Submission::read(&json).unwrap();
+    assert_eq!(wire.attachments.unwrap().0.len(), MAX_ATTACHMENTS + 1);
+    assert_eq!(Submission::from_request(&json, None, Timestamp::now()).unwrap_err().field, "attachments");
 }

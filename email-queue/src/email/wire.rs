@@ -11,7 +11,10 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Invalid, InvalidKind, Tag};
+use super::{
+    Invalid, InvalidKind, Tag,
+    limits::{MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_TAGS},
+};
 
 #[derive(Deserialize)]
 pub(super) struct Submission {
@@ -26,8 +29,8 @@ pub(super) struct Submission {
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     pub(super) headers: Option<Headers>,
-    pub(super) tags: Option<Vec<Object<Tag>>>,
-    pub(super) attachments: Option<Vec<Object<Attachment>>>,
+    pub(super) tags: Option<AtMost<MAX_TAGS, Object<Tag>>>,
+    pub(super) attachments: Option<AtMost<MAX_ATTACHMENTS, Object<Attachment>>>,
     pub(super) scheduled_at: Option<String>,
     pub(super) priority: Option<String>,
     pub(super) template: Option<IgnoredAny>,
@@ -139,6 +142,46 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// A list of which no more is kept than `MAX` items and one, by which it is known to be too long: a text of ten bytes an
+/// item must not become a list of two hundred bytes an item.
+pub(super) struct AtMost<const MAX: usize, T>(pub(super) Vec<T>);
+
+impl<const MAX: usize, T> AtMost<MAX, T> {
+    fn read<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error>
+    where
+        T: Deserialize<'de>,
+    {
+        let mut items = Vec::new();
+        while items.len() <= MAX
+            && let Some(item) = list.next_element()?
+        {
+            items.push(item);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self(items))
+    }
+}
+
+impl<'de, const MAX: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<MAX, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<const MAX: usize, T>(PhantomData<T>);
+
+        impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for ListVisitor<MAX, T> {
+            type Value = AtMost<MAX, T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<AtMost<MAX, T>, A::Error> {
+                AtMost::read(list)
+            }
+        }
+
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
 /// One string or a list of them.
 pub(super) struct Strings(pub(super) Vec<String>);
 
@@ -157,12 +200,8 @@ impl<'de> Deserialize<'de> for Strings {
                 Ok(Strings(vec![text.to_owned()]))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Strings, A::Error> {
-                let mut strings = Vec::new();
-                while let Some(text) = list.next_element()? {
-                    strings.push(text);
-                }
-                Ok(Strings(strings))
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Strings, A::Error> {
+                AtMost::<MAX_RECIPIENTS, _>::read(list).map(|strings| Strings(strings.0))
             }
         }
 
@@ -186,9 +225,12 @@ impl<'de> Deserialize<'de> for Headers {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
                 let mut headers = Vec::new();
-                while let Some(header) = map.next_entry()? {
+                while headers.len() <= MAX_HEADERS
+                    && let Some(header) = map.next_entry()?
+                {
                     headers.push(header);
                 }
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Headers(headers))
             }
         }

@@ -6,17 +6,24 @@
 -- ARGV[1]  the worker's id
 -- ARGV[2]  lease in ms, from now, for all that the worker has in hand
 -- ARGV[3]  how many at the most
--- ARGV[4]  how many bytes of JSON at the most; the first email is given whatever its size
--- ARGV[5]  list and
--- ARGV[6]  entry that BRPOP just returned, claimed before any other; both '' for none
--- Reply    per email: id, claim, recipients already served as a JSON array or '', its record as it was before
+-- ARGV[4]  how many bytes of JSON at the most,
+-- ARGV[5]  and how many the first email may have
+-- ARGV[6]  list and
+-- ARGV[7]  entry that BRPOP just returned, claimed before any other; both '' for none
+-- ARGV[8]  what the worker calls the entry, if it is no id; else ''
+-- Reply    per email: id, claim, recipients already served as a JSON array or '', its record as it was before; for an
+--          entry with a name the claim is negative, and the record is only the header.
+--          In the end, if the next email found no room, its size in bytes
 --
 -- `claim` counts how often the email was claimed. Whoever reports its outcome must name it: it tells a worker whose
 -- email was taken over from the one that took it.
 -- An entry that is no id was pushed by some other program with a plain LPUSH. It gets a record here, and is from now
--- on as safe as any other email. Whether it can be read as an email is for the worker to find out.
+-- on as safe as any other email. Whether it can be read as an email is for the worker to find out. The last one that BRPOP
+-- gave to the worker is remembered by its name: when the answer is lost and the call is repeated, it is found again.
+-- An email whose record is missing or cannot be read becomes a dead letter of the class `unreadable`.
 
 write_though_full()
 local reply = {}
-claim_into(reply, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6])
+local lease, max, max_bytes, first_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+claim_into(reply, ARGV[1], lease, max, max_bytes, first_bytes, ARGV[6], ARGV[7], ARGV[8])
 return reply

@@ -3,54 +3,58 @@
 -- No API accepts more; a worker that read it would only risk its memory.
 local LARGEST = 40 * 1024 * 1024
 
+-- An entry of this size is not copied once more to be put behind its header.
+local LARGE = 1024 * 1024
+
+local IMPORT_REMEMBERED_MS = 24 * 60 * 60 * 1000
+
 local function is_id(entry)
   return #entry == 36 and string.find(entry, '^%x+%-%x+%-%x+%-%x+%-%x+$')
 end
 
--- Gives a record to an entry that some other program has pushed, and returns its id and the record; nil when it is
--- buried at once.
+-- Gives a record to an entry that some other program has pushed, and returns its id and header.
 local function adopt(entry, lane)
   -- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond behind the time, as the API makes them. The rest is a
   -- hash: a script has no source of randomness.
   local nth = redis.call('HINCRBY', TOTALS, 'adopted', 1)
-  local hash = redis.sha1hex(time[1] .. ' ' .. time[2] .. ' ' .. nth .. ' ' .. entry)
+  local hash = redis.sha1hex(queue .. ' ' .. time[1] .. ' ' .. time[2] .. ' ' .. nth)
   local ms, fraction = string.format('%012x', now), string.format('%03x', math.floor(time[2] % 1000 * 4.096))
   local variant = string.format('%x', 8 + tonumber(string.sub(hash, 1, 1), 16) % 4)
   local id = string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
     .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
-  local record = create(id, QUEUED, text_of(0), lane, '', entry)
+  local header = QUEUED .. text_of(0) .. NEW .. string.format(' %-6s ', lane) .. NOW .. '\n'
+  if #entry < LARGE then
+    redis.call('SET', record_of(id), header .. entry)
+  else
+    redis.call('SET', record_of(id), header)
+    redis.call('APPEND', record_of(id), entry)
+  end
   add_to_index({id})
-  if #entry <= LARGEST then return id, record end
-  bury(id, 'larger than 40 MiB')
-  count('failed', 1)
+  return id, header
 end
 
 -- Takes emails from the lanes, high before normal before low, for a worker to send. Appends for each to `reply`: id,
--- claim, recipients already served as a JSON array or '', its record as it was before.
+-- claim, recipients already served as a JSON array or '', its record as it was before. In the end, if the next email
+-- found no room, its size in bytes.
 --
--- At most `max` emails and `max_bytes` of JSON, but the first email whatever its size. `popped` is an entry that was
--- taken off `popped_from` already, and comes before any other; both '' for none.
-local function claim_into(reply, worker, lease, max, max_bytes, popped_from, popped)
-  local claimed, bytes = 0, 0
+-- At most `max` emails, and `max_bytes` of JSON; the first email may have up to `first_bytes`. `popped` is an entry that was
+-- taken off the list `popped_from` already, and comes before any other; '' and '' for none. If it is no id, `import` is
+-- what the worker calls it, so that it is one email however often the call is repeated, and its record is not replied but
+-- for the header, after a claim below zero: the worker has the rest.
+local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, popped_from, popped, import)
+  local claimed, bytes, left = 0, 0, nil
   local places, held = {}, {}
   local claimed_now = SENDING_STATE .. NOW
   local claimed_once = claimed_now .. CLAIMED_ONCE
+  -- As text: no more of a record is read than could be taken.
+  local up_to, first_up_to = string.format('%.0f', max_bytes + 90), string.format('%.0f', first_bytes + 90)
 
-  local function take(entry, lane)
-    local id, record = entry, #entry == 36 and redis.call('GET', record_of(entry))
-    if record then
-      if state_of(record) ~= QUEUED then return end
-      local its_lane = lane_of(record)
-      local places_of_lane = places[its_lane]
-      if not places_of_lane then
-        places_of_lane = {}
-        places[its_lane] = places_of_lane
-      end
-      places_of_lane[#places_of_lane + 1] = when_of(record)
-    elseif not is_id(entry) then
-      id, record = adopt(entry, lane)
-    end
-    if not record then return end
+  local function has_room(size)
+    if claimed == 0 and size <= first_bytes or bytes + size <= max_bytes then return true end
+    left = size
+  end
+
+  local function hold(id, record, size, is_given)
     local claim, accepted, beginning = 1, '', claimed_once
     if counters_of(record) ~= NEW then
       claim = (claims_of(record) + 1) % 100000
@@ -59,39 +63,106 @@ local function claim_into(reply, worker, lease, max, max_bytes, popped_from, pop
       if attempts > 0 then accepted = redis.call('HGET', failure_of(id), 'accepted') or '' end
     end
     move(id, beginning)
-    local header_ends = string.find(record, '\n', 50, true)
-    claimed, bytes = claimed + 1, bytes + #record - header_ends
+    claimed, bytes = claimed + 1, bytes + size
     local n = 2 * claimed
-    held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, header_ends)
+    held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, string.find(record, '\n', 50, true))
     n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, claim, accepted, record
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, is_given and -claim or claim, accepted, record
   end
 
-  if popped ~= '' then
+  -- Takes an entry, and drops one that leads to no email that waits. False when there is no room for it: then nothing
+  -- was changed.
+  local function take(entry, lane)
+    local record = #entry == 36 and redis.pcall('GETRANGE', record_of(entry), '0', claimed == 0 and first_up_to or up_to)
+    if not record or record == '' and not is_id(entry) then
+      if #entry <= LARGEST and not has_room(#entry) then return false end
+      local id, header = adopt(entry, lane)
+      if #entry <= LARGEST then
+        hold(id, header .. entry, #entry)
+      else
+        bury(id, 'too_large', 'larger than 40 MiB')
+        count('failed', 1)
+      end
+    elseif record ~= '' and not is_header(record) then
+      bury_unreadable(entry)
+    elseif record ~= '' and state_of(record) == QUEUED then
+      local size = #record - string.find(record, '\n', 50, true)
+      if not has_room(size) then
+        left = redis.call('STRLEN', record_of(entry))
+        return false
+      end
+      local its_lane = lane_of(record)
+      local places_of_lane = places[its_lane]
+      if not places_of_lane then
+        places_of_lane = {}
+        places[its_lane] = places_of_lane
+      end
+      places_of_lane[#places_of_lane + 1] = when_of(record)
+      hold(entry, record, size)
+    end
+    return true
+  end
+
+  -- Takes an entry that is no id and is in the hands of the worker.
+  local function import_popped(lane)
+    local key = import_of(worker)
+    local before = redis.call('GET', key)
+    if before and string.sub(before, 38) == import then
+      -- The answer was lost. What is no longer in the hands of this worker is on its way again by now.
+      local id = string.sub(before, 1, 36)
+      local header = redis.call('HGET', sending_of(worker), id)
+      if is_header(header) then
+        local n = #reply
+        reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, -claims_of(header), '', header
+        claimed, bytes = 1, #popped
+        held[1], held[2] = id, header
+      end
+      return
+    end
+    local id, header = adopt(popped, lane)
+    redis.call('SET', key, id .. ' ' .. import, 'PX', IMPORT_REMEMBERED_MS)
+    if #popped > LARGEST then
+      bury(id, 'too_large', 'larger than 40 MiB')
+      count('failed', 1)
+    elseif has_room(#popped) then
+      hold(id, header, #popped, true)
+    else
+      list_first(id, lane)
+    end
+  end
+
+  if popped_from ~= '' then
     local from = 'normal'
     for _, lane in ipairs(LANES) do
       if list_of(lane) == popped_from then from = lane end
     end
-    take(popped, from)
+    if import ~= '' then
+      import_popped(from)
+    elseif not take(popped, from) then
+      redis.call('RPUSH', list_of(from), popped)
+    end
   end
   -- Bounds how long Redis is kept busy where the list holds nothing but dropped entries; BRPOP then leads on.
   local looks = max + 1000
   for _, lane in ipairs(LANES) do
-    local list, at_once = list_of(lane), 1
-    while claimed < max and bytes < max_bytes and looks > 0 do
-      -- An error means that some other program has put something else than a list here. To fail now would lose what has
-      -- been claimed from the other lanes.
-      local entries = redis.pcall('RPOP', list, math.min(at_once, max - claimed, looks))
-      if not entries or entries.err then break end
-      looks = looks - #entries
-      -- Ids are small; what other programs push may be large, and is taken one by one.
-      at_once = is_id(entries[#entries]) and 100 or 1
+    local list = list_of(lane)
+    -- No number where some other program has put something else than a list. To fail now would lose what has been claimed
+    -- from the other lanes.
+    local listed = claimed < max and not left and redis.pcall('LLEN', list)
+    if type(listed) ~= 'number' then listed = 0 end
+    -- Ids are small. What other programs push may be large, and is taken one by one; there is none of it where no more
+    -- is listed than waits.
+    local at_once = 1
+    if listed > 1 and listed <= tonumber(redis.call('HGET', WAITING, lane) or 0) then at_once = 1000 end
+    while listed > 0 and claimed < max and bytes < max_bytes and looks > 0 and not left do
+      local entries = redis.call('RPOP', list, math.min(at_once, listed, max - claimed, looks))
+      if not entries then break end
+      listed, looks = listed - #entries, looks - #entries
       for i, entry in ipairs(entries) do
-        if bytes >= max_bytes then
+        if not take(entry, lane) then
           for j = #entries, i, -1 do redis.call('RPUSH', list, entries[j]) end
           break
         end
-        take(entry, lane)
       end
     end
   end
@@ -101,4 +172,5 @@ local function claim_into(reply, worker, lease, max, max_bytes, popped_from, pop
     redis.call('ZADD', WORKERS, text_of(now + lease), worker)
     sweep_within(lease)
   end
+  if left then reply[#reply + 1] = left end
 end

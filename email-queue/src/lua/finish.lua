@@ -6,7 +6,7 @@
 -- ARGV[2]  retention in ms: how long a sent email is kept, where the email does not say itself
 -- ARGV[3]  for the next emails: lease in ms,
 -- ARGV[4]  how many at the most, 0 for none,
--- ARGV[5]  how many bytes of JSON at the most; as for `claim`
+-- ARGV[5]  how many bytes of JSON at the most, the first email included
 -- ARGV[6…] per email: id, claim in five digits, outcome; unless that is 'sent', then also when in ms, error, recipients
 --          served so far as a JSON array or '' (as before)
 --          outcome 'sent'
@@ -46,7 +46,7 @@ local function record_other(id, header, outcome, when, why, accepted)
   local counted = counters(claims_of(header), attempts, recovered_of(header))
   if accepted ~= '' then redis.call('HSET', failure_of(id), 'accepted', accepted) end
   if outcome == 'failed' then
-    bury(id, why, counted)
+    bury(id, '', why, counted)
     failed = failed + 1
     return
   end
@@ -102,6 +102,6 @@ count('sent', sent)
 count('retried', delayed)
 count('failed', failed)
 
-local max = tonumber(ARGV[4])
-if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, tonumber(ARGV[5]), '', '') end
+local max, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, max_bytes, max_bytes, '', '', '') end
 return reply

@@ -18,16 +18,18 @@ local ids
 repeat
   ids = ids_beyond(last, direction)
   for _, id in ipairs(ids) do
-    local matches = wanted == '' or string.match(header_of(id), '%a+') == wanted
+    -- One that cannot be read is shown as a dead letter, and one that is missing not at all.
+    local matches = wanted == '' or string.match(header_of(id) or 'failed', '%a+') == wanted
     if matches and (#found == max or bytes > BYTES) or looked == LOOKS then
       more = 1
       break
     end
     looked, last = looked + 1, id
-    if matches then
-      local record = redis.call('GET', record_of(id))
+    local record, why
+    if matches then record, why = shown(id) end
+    if record then
       bytes = bytes + #record
-      found[#found + 1] = {id, record, redis.call('HGET', failure_of(id), 'error') or ''}
+      found[#found + 1] = {id, record, why}
     end
   end
 until more == 1 or #ids == 0

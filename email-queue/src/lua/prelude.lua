@@ -16,7 +16,8 @@ local NOW = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
 
 local now = tonumber(NOW)
 
-local function text_of(ms) return string.format('%013.0f', ms) end
+-- Thirteen digits, as wide as its column in a record, whatever it is asked for.
+local function text_of(ms) return string.format('%013.0f', math.max(0, math.min(ms, 9999999999999))) end
 
 local WAITING = queue .. ':waiting'
 
@@ -34,6 +35,8 @@ local TOTALS = queue .. ':totals'
 
 local WORKERS = queue .. ':workers'
 
+local ALIVE = queue .. ':alive'
+
 local SWEEP = queue .. ':sweep'
 
 local SECRET = queue .. ':secret'
@@ -46,6 +49,8 @@ local function failure_of(id) return queue .. ':failure:' .. id end
 
 -- What a worker has in hand.
 local function sending_of(worker) return queue .. ':sending:' .. worker end
+
+local function import_of(worker) return queue .. ':import:' .. worker end
 
 local function list_of(lane)
   if lane == 'normal' then return queue end

@@ -4,6 +4,6 @@
 -- ARGV[1]  the email's id
 -- Reply    {its record, its last error or ''}; {} when there is no such email
 
-local record = redis.call('GET', record_of(ARGV[1]))
+local record, why = shown(ARGV[1])
 if not record then return {} end
-return {record, redis.call('HGET', failure_of(ARGV[1]), 'error') or ''}
+return {record, why}

@@ -43,10 +43,31 @@ end
 -- nil where the email leaves it to the worker.
 local function retention_of(header) return tonumber(string.match(header, '^ (%d+)\n', 59)) end
 
--- The header of an email; nil when there is no such email.
+-- How many bytes of a record hold its header for sure.
+local HEADER_BYTES = '90'
+
+-- What a header looks like.
+local HEADER = '^%l%l%l%l[%l ][%l ][%l ][%l ][%l ] ' .. string.rep('%d', 13)
+  .. ' %d%d%d%d%d %d%d%d%d %d%d %l%l%l[%l ][%l ][%l ] ' .. string.rep('%d', 13) .. '[ %d]*\n'
+
+local IS_STATE = {
+  [QUEUED] = true, [SCHEDULED_STATE] = true, [SENDING_STATE] = true, [SENT] = true, [DELAYED] = true,
+  [FAILED_STATE] = true, [CANCELED] = true,
+}
+
+local IS_LANE = {high = true, normal = true, low = true}
+
+-- Whether this is the beginning of a record that can be read. What else is there was put there by somebody else, or cut
+-- off, and no script may rely on it.
+local function is_header(header)
+  return type(header) == 'string' and string.find(header, HEADER) and IS_STATE[state_of(header)]
+    and IS_LANE[lane_of(header)]
+end
+
+-- The header of an email; nil when there is no such email, or none that can be read.
 local function header_of(id)
-  local header = redis.call('GETRANGE', record_of(id), '0', '90')
-  if header ~= '' then return header end
+  local header = redis.pcall('GETRANGE', record_of(id), '0', HEADER_BYTES)
+  if is_header(header) then return header end
 end
 
 -- The number of the last claim as text, in five digits.
@@ -76,14 +97,53 @@ local function create(id, state, when, lane, retention, email)
   if redis.call('SET', record_of(id), record, 'NX') then return record end
 end
 
--- Writes the beginning of a header: state, `when` as text, and the counters unless they stay as they are.
-local function move(id, beginning) redis.call('SETRANGE', record_of(id), '0', beginning) end
+-- When an email was accepted, by its id: the first 48 bits of a UUID v7 (RFC 9562 5.7) are ms since 1970.
+local function accepted_at(id)
+  return text_of(tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) or 0)
+end
 
--- Makes an email a dead letter, kept until a person retries or discards it.
-local function bury(id, why, counted)
+-- A header for an email that has lost its own, with the given beginning.
+local function header_anew(id, beginning)
+  if #beginning < 37 then beginning = beginning .. NEW end
+  return beginning .. ' normal ' .. accepted_at(id) .. '\n'
+end
+
+-- Writes the beginning of a header: state, `when` as text, and the counters unless they stay as they are. Where the record
+-- is gone meanwhile there must be no half of a header: it gets a whole one, with no email behind it.
+local function move(id, beginning)
+  local length = redis.pcall('SETRANGE', record_of(id), '0', beginning)
+  if type(length) ~= 'number' or length < 59 then redis.call('SET', record_of(id), header_anew(id, beginning)) end
+end
+
+-- Makes an email a dead letter, kept until a person retries or discards it. `class` is one of those in class.rs.
+local function bury(id, class, why, counted)
   move(id, FAILED_STATE .. NOW .. (counted or ''))
-  redis.call('HSET', failure_of(id), 'error', why)
+  redis.call('HSET', failure_of(id), 'error', why, 'class', class)
   redis.call('ZADD', FAILED, NOW, id)
+end
+
+-- Makes a dead letter of an email whose record is missing or cannot be read. What is there becomes the email as it is,
+-- for a person to look at. One that has ended is left as it is.
+local function bury_unreadable(id)
+  local raw, why = redis.pcall('GET', record_of(id)), 'its record in Redis cannot be read'
+  if is_header(raw) then return end
+  if type(raw) ~= 'string' then
+    why = raw and 'its record in Redis is a key of another type' or 'its record in Redis is missing'
+    raw = ''
+  end
+  redis.call('SET', record_of(id), header_anew(id, FAILED_STATE .. NOW) .. raw)
+  bury(id, 'unreadable', why)
+  count('failed', 1)
+end
+
+-- A record as it is to be shown, and its last error or ''; nil when there is none. One that cannot be read is shown as the
+-- dead letter that it becomes when a worker comes across it.
+local function shown(id)
+  local record = redis.pcall('GET', record_of(id))
+  if not record then return end
+  if is_header(record) then return record, redis.call('HGET', failure_of(id), 'error') or '' end
+  local raw = type(record) == 'string' and record or ''
+  return header_anew(id, FAILED_STATE .. accepted_at(id)) .. raw, 'its record in Redis cannot be read'
 end
 
 -- Has emails that have ended forgotten in so many ms. Those that ended together are one member of the set, which is a

@@ -11,14 +11,11 @@ local worker = ARGV[1]
 local ids, claims = {}, {}
 for i = 2, #ARGV, 2 do ids[#ids + 1], claims[#claims + 1] = ARGV[i], ARGV[i + 1] end
 local headers = headers_held(worker, ids)
-local released = 0
--- The last one first, so that the first one ends in front.
-for i = #ids, 1, -1 do
-  if is_held(headers[i], claims[i]) then
-    redis.call('HDEL', sending_of(worker), ids[i])
-    list_first(ids[i], lane_of(headers[i]))
-    released = released + 1
-  end
+local ours = {}
+for i, id in ipairs(ids) do
+  if is_held(headers[i], claims[i]) then ours[#ours + 1] = id end
 end
+call_with('HDEL', sending_of(worker), ours)
+local released = give_back(ours)
 if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end
 return {released}

@@ -13,21 +13,45 @@ local function headers_held(worker, ids)
 end
 
 -- Whether an email is in hand under this claim, and no later one.
-local function is_held(header, claim) return header and claim_of(header) == claim end
+local function is_held(header, claim) return header and claim_of(header) == claim and is_header(header) end
 
--- Lists again what was taken from a worker, given as {id, header}: the first time in front, because it has waited; from
+-- How often an email may be claimed and keep its place at the front when it comes back untouched: if it is what breaks
+-- the line to its worker, it must not do so before all others for ever.
+local CLAIMS_IN_FRONT = 20
+
+-- Lists again what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many.
+local function give_back(emails)
+  local given_back = 0
+  for i = #emails, 1, -1 do
+    local id = emails[i]
+    local header = header_of(id)
+    if not header then
+      bury_unreadable(id)
+    else
+      local list = claims_of(header) > CLAIMS_IN_FRONT and list_last or list_first
+      list(id, lane_of(header))
+      given_back = given_back + 1
+    end
+  end
+  return given_back
+end
+
+-- Lists again what was taken from a worker: the first time in front, because it has waited; from
 -- the second time on behind the others, because an email that kills every worker that touches it must not hold up its
 -- lane; and in the end as a dead letter. Returns how many were listed, and how many buried.
 local function recover(emails, max_recoveries)
-  table.sort(emails, function(a, b) return a[1] < b[1] end)
-  local others, buried = {}, 0
+  table.sort(emails)
+  local others, buried, unreadable = {}, 0, 0
   -- From the newest to the oldest, so that the oldest ends in front.
   for i = #emails, 1, -1 do
-    local id, header = emails[i][1], emails[i][2]
-    local times = recovered_of(header) + 1
-    local counted = counters(claims_of(header), attempts_of(header), times)
-    if times > max_recoveries then
-      bury(id, 'given up: ' .. times .. ' workers died or lost Redis while they had it in hand', counted)
+    local id, header = emails[i], header_of(emails[i])
+    local times = header and recovered_of(header) + 1
+    local counted = header and counters(claims_of(header), attempts_of(header), times)
+    if not header then
+      bury_unreadable(id)
+      unreadable = unreadable + 1
+    elseif times > max_recoveries then
+      bury(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in hand', counted)
       buried = buried + 1
     elseif times == 1 then
       list_first(id, lane_of(header), counted)
@@ -36,7 +60,28 @@ local function recover(emails, max_recoveries)
     end
   end
   for i = #others, 1, -1 do list_last(unpack(others[i])) end
-  count('recovered', #emails - buried)
+  local listed = #emails - buried - unreadable
+  count('recovered', listed)
   count('failed', buried)
-  return #emails - buried, buried
+  return listed, buried + unreadable
+end
+
+-- How long after a time without Redis a worker may take to come back and renew its lease, in ms.
+local RETURN = 10000
+
+-- How far apart sweeps may be while there is something to sweep, in ms.
+local BETWEEN_SWEEPS = 1500
+
+-- When all workers must have come back from the last time that none of them gave a sign of life for half a lease, as when
+-- Redis was away; 0 when there was no such time. A lease that ends before that says nothing of its worker.
+--
+-- The call is itself a sign of life: of a worker with the given lease, or with none of a worker that sweeps.
+local function all_back_at(lease)
+  local last, since, last_lease = string.match(redis.call('GET', ALIVE) or '', '^(%d+) (%d+) (%d+)$')
+  if not last and not lease then return 0 end
+  local longest = (lease or last_lease) / 2 + (lease and 0 or BETWEEN_SWEEPS)
+  if last and now - last > longest then since = NOW end
+  since, lease = since or '0', lease or tonumber(last_lease)
+  redis.call('SET', ALIVE, NOW .. ' ' .. since .. ' ' .. string.format('%.0f', lease))
+  return since == '0' and 0 or tonumber(since) + math.min(lease, RETURN)
 end

@@ -37,15 +37,26 @@ local listed = 0
 for _, id in ipairs(due(SCHEDULED, batch)) do
   redis.call('ZREM', SCHEDULED, id)
   local header = header_of(id)
-  if header then
+  if not header then
+    bury_unreadable(id)
+  elseif state_of(header) == SCHEDULED_STATE or state_of(header) == DELAYED then
     list_last(id, lane_of(header))
     listed = listed + 1
   end
 end
 
--- A worker whose lease is over is dead, or as good as dead.
+-- A worker whose lease is over is dead, or as good as dead. Unless none could reach Redis to renew its lease: then all have
+-- the time to come back.
 local abandoned = {}
-for _, worker in ipairs(due(WORKERS, batch)) do
+local expired = due(WORKERS, batch)
+if expired[1] then
+  local all_back = all_back_at()
+  if all_back > now then
+    expired = {}
+    rest = math.min(rest, all_back - now)
+  end
+end
+for _, worker in ipairs(expired) do
   local held = redis.call('HGETALL', sending_of(worker))
   local ids = {}
   for i = 1, #held, 2 do
@@ -54,7 +65,7 @@ for _, worker in ipairs(due(WORKERS, batch)) do
       break
     end
     ids[#ids + 1] = held[i]
-    abandoned[#abandoned + 1] = {held[i], held[i + 1]}
+    abandoned[#abandoned + 1] = held[i]
   end
   call_with('HDEL', sending_of(worker), ids)
   if 2 * #ids == #held then redis.call('ZREM', WORKERS, worker) end
@@ -62,12 +73,17 @@ end
 local recovered, buried = recover(abandoned, max_recoveries)
 
 -- The place of the oldest email that is still on the lane's list; +inf when no waiting email is on it.
--- Entries that wait for nobody (canceled emails, plain JSON) are stepped over; after a hundred of them the answer is
--- -inf, "cannot tell", and the caller tries again when workers have taken them away.
+-- Entries that wait for nobody (canceled emails, plain JSON) are stepped over; after a hundred of them, or a megabyte, the
+-- answer is -inf, "cannot tell", and the caller tries again when workers have taken them away. So it is where the list is
+-- none.
 local function oldest_listed(lane)
+  local bytes = 0
   for back = 1, 100 do
-    local entry = redis.call('LINDEX', list_of(lane), -back)
+    local entry = redis.pcall('LINDEX', list_of(lane), -back)
     if not entry then return math.huge end
+    if type(entry) ~= 'string' then return -math.huge end
+    bytes = bytes + #entry
+    if bytes > 1024 * 1024 then return -math.huge end
     local header = #entry == 36 and header_of(entry)
     if header and state_of(header) == QUEUED then return tonumber(when_of(header)) end
   end
@@ -89,8 +105,15 @@ for i, lane in ipairs(LANES) do
         redis.call('ZADD', POPPED, now, id)
       elseif tonumber(since) <= now - grace then
         redis.call('ZREM', POPPED, id)
-        redis.call('RPUSH', list_of(lane), id)
-        relisted = relisted + 1
+        local header = header_of(id)
+        if header and state_of(header) == QUEUED and lane_of(header) == lane then
+          redis.call('RPUSH', list_of(lane), id)
+          relisted = relisted + 1
+        else
+          -- Its place is all that is left of it.
+          leave({[lane] = {text_of(gone[j].place)}})
+          bury_unreadable(id)
+        end
       end
     end
   end

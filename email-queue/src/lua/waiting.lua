@@ -52,14 +52,17 @@ local function wait_at(nth, id, lane, counted)
 end
 
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
+--
+-- Where some other program has put something else than a list it waits without an entry: the sweep lists it when there is
+-- a list again.
 local function list_last(id, lane, counted)
-  redis.call('LPUSH', list_of(lane), id)
+  redis.pcall('LPUSH', list_of(lane), id)
   wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)
 end
 
 -- Puts an email before all others of its lane: it has waited longest.
 local function list_first(id, lane, counted)
-  redis.call('RPUSH', list_of(lane), id)
+  redis.pcall('RPUSH', list_of(lane), id)
   wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1), id, lane, counted)
 end
 

@@ -1,12 +1,12 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{CLAIM, ClaimRef, milliseconds};
 use crate::{
-    Queue,
+    EmailId, Queue,
     record::{Header, split},
-    redis::{Answer, Call, UnexpectedAnswer},
+    redis::{Answer, Call, UnexpectedAnswer, Value},
 };
 
 /// What [`claim`] needs.
@@ -18,19 +18,42 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
-    /// How many bytes of email at the most; the first one is given whatever its size.
-    pub max_bytes: usize,
+    /// How much of them.
+    pub bytes: ByteBudget,
     /// What `BRPOP` just took off a list; claimed before any other.
     pub popped: Option<PoppedEntry>,
 }
+
+/// How many bytes of email a claim may bring. Redis looks at no more than that, whatever lies on the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteBudget {
+    /// All together, if there is more than one.
+    pub all: usize,
+    /// The first one, which may be larger than the rest.
+    pub first: usize,
+}
+
+/// No entry that another program pushes is taken for an email if it is larger: 40 MiB.
+pub const LARGEST: usize = 40 * 1024 * 1024;
 
 /// An answer of [`BRPOP`](https://redis.io/docs/latest/commands/brpop/).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoppedEntry {
     /// The list it was on.
     pub list: Vec<u8>,
-    /// An id, or whatever another program has pushed there.
-    pub entry: Vec<u8>,
+    /// An id, or whatever another program has pushed there. Shared, because it may be large: a claim need not copy it.
+    pub entry: Arc<Vec<u8>>,
+    /// Which entry it is of those that the worker has popped, so that the claim of it can be repeated: if the entry is no
+    /// id, a repeated claim gives it no second record.
+    pub number: u64,
+}
+
+impl PoppedEntry {
+    /// Whether the entry leads to an email that has a record.
+    #[must_use]
+    pub fn is_id(&self) -> bool {
+        std::str::from_utf8(&self.entry).is_ok_and(|entry| entry.parse::<EmailId>().is_ok())
+    }
 }
 
 /// An email that is now this worker's to send.
@@ -48,33 +71,124 @@ pub struct Claimed {
     pub json: Vec<u8>,
 }
 
+/// The answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Claims {
+    /// The emails, the most urgent first.
+    pub emails: Vec<Claimed>,
+    /// Whether the first of them is the popped entry, which was no id: its JSON is not in the answer, because the worker
+    /// has it.
+    pub popped: bool,
+    /// Those of which the answer cannot be read. They are this worker's too, to be finished as what they are.
+    pub unreadable: Vec<ClaimRef>,
+    /// The size of the next email, when there was no room for it.
+    pub left: Option<usize>,
+}
+
+impl Claims {
+    /// Whether the claim brought nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.emails.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Gives the first email its JSON, if it is the entry that was popped for this claim.
+    pub fn give(&mut self, entry: Arc<Vec<u8>>) {
+        if let Some(email) = self.emails.first_mut().filter(|_| self.popped) {
+            email.json = Arc::unwrap_or_clone(entry);
+        }
+    }
+}
+
 /// Takes emails off the lists, the most urgent lane first and the oldest first within it, for a worker to send.
 ///
-/// Fewer than asked for, or none, when no more wait.
-pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Vec<Claimed>> {
-    let (list, entry) = claim.popped.map(|popped| (popped.list, popped.entry)).unwrap_or_default();
-    Call::script(&CLAIM, queue, claimed)
+/// Fewer than asked for, or none, when no more wait, or the next one is too large. A popped entry that is too large goes
+/// back to the front of its lane.
+pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
+    let call = Call::script(&CLAIM, queue, claimed)
         .argument(claim.worker)
         .number(milliseconds(claim.lease))
         .number(claim.max)
-        .number(claim.max_bytes)
-        .argument(list)
-        .argument(entry)
+        .number(claim.bytes.all)
+        .number(claim.bytes.first);
+    match claim.popped {
+        None => call.argument("").argument("").argument(""),
+        Some(popped) => {
+            let import = if popped.is_id() { String::new() } else { popped.number.to_string() };
+            call.argument(popped.list).shared(popped.entry).argument(import)
+        }
+    }
 }
 
-/// Reads to the end of an answer.
-pub(super) fn claimed(answer: &mut Answer) -> Result<Vec<Claimed>, UnexpectedAnswer> {
-    let mut claimed = Vec::new();
+/// Reads to the end of an answer. Emails are read one by one, so that what is wrong with one costs no other.
+pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
+    let mut claims = Claims::default();
     while !answer.is_empty() {
-        let id = answer.text()?.parse().map_err(|_| UnexpectedAnswer)?;
-        let number = answer.number()?;
-        let accepted = answer.bytes()?;
-        let accepted = match accepted.as_slice() {
-            b"" => Vec::new(),
-            list => serde_json::from_slice(list).map_err(|_| UnexpectedAnswer)?,
+        let id = match answer.next()? {
+            Value::Bytes(id) => String::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(UnexpectedAnswer)?,
+            Value::Int(left) => {
+                claims.left = Some(left.try_into().unwrap_or(0));
+                continue;
+            }
+            _ => return Err(UnexpectedAnswer),
         };
-        let (Header { attempts, created, .. }, json) = split(answer.bytes()?)?;
-        claimed.push(Claimed { claim: ClaimRef { id, number }, attempts, created, accepted, json });
+        let number: i64 = answer.number()?;
+        let claim = ClaimRef { id, number: number.unsigned_abs() };
+        let (accepted, record) = (answer.bytes()?, answer.bytes()?);
+        match email(claim, &accepted, record) {
+            Some(email) => {
+                claims.popped |= number < 0;
+                claims.emails.push(email);
+            }
+            None => claims.unreadable.push(claim),
+        }
     }
-    Ok(claimed)
+    Ok(claims)
+}
+
+fn email(claim: ClaimRef, accepted: &[u8], record: Vec<u8>) -> Option<Claimed> {
+    let accepted = match accepted {
+        b"" => Vec::new(),
+        list => serde_json::from_slice(list).ok()?,
+    };
+    let (Header { attempts, created, .. }, json) = split(record).ok()?;
+    Some(Claimed { claim, attempts, created, accepted, json })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "queued    5000000000001 00000 0000 00 normal 1764000000000\n";
+
+    fn answer(emails: &[(&str, i64, &str, &str)], left: Option<i64>) -> Claims {
+        let values = emails.iter().flat_map(|(id, number, accepted, record)| {
+            [
+                Value::Bytes((*id).into()),
+                Value::Int(*number),
+                Value::Bytes((*accepted).into()),
+                Value::Bytes((*record).into()),
+            ]
+        });
+        claimed(&mut Answer::of(values.chain(left.map(Value::Int)).collect())).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_one_email_costs_no_other() {
+        let [one, two, three] = [(); 3].map(|()| EmailId::new().to_string());
+        let good = format!("{HEADER}{{}}");
+        let claims =
+            answer(&[(&one, 1, "", &good), (&two, 7, "", "no record"), (&three, 2, "not a list", &good)], Some(99));
+        assert_eq!(claims.emails.iter().map(|email| email.claim.id.to_string()).collect::<Vec<_>>(), [one]);
+        let unreadable: Vec<_> = claims.unreadable.iter().map(|claim| (claim.id.to_string(), claim.number)).collect();
+        assert_eq!(unreadable, [(two, 7), (three, 2)]);
+        assert_eq!(claims.left, Some(99));
+    }
+
+    #[test]
+    fn an_entry_that_the_worker_has_comes_without_its_json() {
+        let claims = answer(&[(&EmailId::new().to_string(), -3, "", HEADER)], None);
+        assert!(claims.popped);
+        assert_eq!((claims.emails[0].claim.number, claims.emails[0].json.len()), (3, 0));
+    }
 }

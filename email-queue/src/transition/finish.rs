@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClaimRef, Claimed, FINISH, claim::claimed, milliseconds};
+use super::{ClaimRef, Claims, FINISH, claim::claimed, milliseconds};
 use crate::{Queue, redis::Call};
 
 /// What became of one claimed email.
@@ -47,7 +47,7 @@ pub struct Next {
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
-    /// How many bytes of email at the most; the first one is given whatever its size.
+    /// How many bytes of email at the most, the first one included.
     pub max_bytes: usize,
 }
 
@@ -58,7 +58,7 @@ pub struct Finished {
     /// since.
     pub recorded: Vec<bool>,
     /// The next emails, as from [`claim`](super::claim).
-    pub next: Vec<Claimed>,
+    pub next: Claims,
 }
 
 /// Records what became of emails that `worker` has claimed, and claims the next ones. Emails that were sent are kept for

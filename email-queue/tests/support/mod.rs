@@ -3,14 +3,22 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
-use std::{cell::RefCell, collections::BTreeMap, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use email_queue::{
     EmailId, Lane, Queue, Record, State, record,
     redis::{Call, CallError, Command, Redis, Value},
     transition::{
-        Claim, ClaimRef, Claimed, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next, Outcome, PoppedEntry,
-        Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
+        ByteBudget, Claim, ClaimRef, Claimed, Claims, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next,
+        Outcome, PoppedEntry, Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
     },
 };
 use jiff::Timestamp;
@@ -20,12 +28,16 @@ pub const EMAIL: &str = r#"{"from":"a@example.com","to":["b@example.com"],"subje
 /// A lease that nobody outlives in a test.
 pub const LONG: Duration = Duration::from_secs(60);
 
+/// As many bytes as there are.
+pub const ANY: ByteBudget = ByteBudget { all: usize::MAX >> 12, first: usize::MAX >> 12 };
+
 pub struct TestQueue {
     pub server: Arc<RedisServer>,
     pub queue: Queue,
     /// Who claims.
     pub worker: &'static str,
     client: Client,
+    pops: Cell<u64>,
 }
 
 impl TestQueue {
@@ -37,7 +49,7 @@ impl TestQueue {
     /// Another client of the same Redis and the same queue, for another thread.
     pub fn beside(server: &Arc<RedisServer>) -> Self {
         let client = Client(RefCell::new(server.connection()));
-        Self { server: Arc::clone(server), queue: Queue::default(), worker: "w", client }
+        Self { server: Arc::clone(server), queue: Queue::default(), worker: "w", client, pops: Cell::default() }
     }
 
     /// Another queue on the Redis of `other`.
@@ -71,6 +83,17 @@ impl TestQueue {
             cmd.arg(word);
         });
         cmd.query(&mut *self.client.0.borrow_mut()).unwrap()
+    }
+
+    pub fn set(&self, key: &str, value: &str) {
+        let () = redis::cmd("SET").arg(key).arg(value).query(&mut *self.client.0.borrow_mut()).unwrap();
+    }
+
+    /// A number that Redis tells of its memory.
+    pub fn memory(&self, field: &str) -> usize {
+        let info: String = self.redis("INFO memory");
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap().trim().parse().unwrap()
     }
 
     pub fn push(&self, list: &str, entry: &str) {
@@ -110,7 +133,13 @@ impl TestQueue {
     }
 
     pub fn claim_popped(&self, max: usize, lease: Duration, popped: Option<PoppedEntry>) -> Vec<Claimed> {
-        self.run(&claim(&self.queue, Claim { worker: self.worker, lease, max, max_bytes: usize::MAX >> 12, popped }))
+        let claims = self.claim_bytes(max, lease, ANY, popped);
+        assert_eq!((claims.unreadable.as_slice(), claims.left), ([].as_slice(), None));
+        claims.emails
+    }
+
+    pub fn claim_bytes(&self, max: usize, lease: Duration, bytes: ByteBudget, popped: Option<PoppedEntry>) -> Claims {
+        self.run(&claim(&self.queue, Claim { worker: self.worker, lease, max, bytes, popped }))
     }
 
     pub fn claim_ids(&self, max: usize) -> Vec<EmailId> {
@@ -121,8 +150,13 @@ impl TestQueue {
     pub fn pop(&self) -> Option<PoppedEntry> {
         self.queue.lists().into_iter().find_map(|list| {
             let entry: Option<Vec<u8>> = self.redis(&format!("RPOP {list}"));
-            entry.map(|entry| PoppedEntry { list: list.into(), entry })
+            entry.map(|entry| PoppedEntry { list: list.into(), entry: Arc::new(entry), number: self.next_pop() })
         })
+    }
+
+    fn next_pop(&self) -> u64 {
+        self.pops.set(self.pops.get() + 1);
+        self.pops.get()
     }
 
     pub fn finish(&self, claim: ClaimRef, outcome: Outcome) -> bool {
@@ -136,7 +170,7 @@ impl TestQueue {
     }
 
     pub fn extend(&self, lease: Duration, claims: &[ClaimRef]) -> Vec<bool> {
-        self.run(&extend(&self.queue, self.worker, lease, claims))
+        self.run(&extend(&self.queue, self.worker, lease, lease, claims)).held
     }
 
     pub fn release(&self, claims: &[ClaimRef]) -> u64 {

@@ -1,0 +1,159 @@
+//! A record that is missing or cannot be read harms no other email, and becomes a dead letter with its raw text.
+
+mod support;
+
+use std::time::Duration;
+
+use email_queue::{
+    EmailId, Lane, State,
+    transition::{Changed, Cursor, Outcome, Page, cancel, list},
+};
+use jiff::Timestamp;
+use support::{LONG, TestQueue, eager};
+
+/// What may be found where a record should be.
+const BROKEN: [&str; 5] = [
+    "",
+    "x",
+    // Cut off, and overwritten by one column too many.
+    "queued    5000000000001 000",
+    "queued    50000000000010 00000 0000 00 normal 1764000000000\n{}",
+    "waiting   5000000000001 00000 0000 00 normal 1764000000000\n{}",
+];
+
+fn key(id: EmailId) -> String {
+    format!("emails:email:{id}")
+}
+
+/// Puts `raw` in the place of a record; '' for none at all.
+fn replace(q: &TestQueue, id: EmailId, raw: &str) {
+    q.redis::<()>(&format!("DEL {}", key(id)));
+    if !raw.is_empty() {
+        q.set(&key(id), raw);
+    }
+}
+
+fn assert_unreadable(q: &TestQueue, id: EmailId, raw: &str) {
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.json.as_slice()), (State::Failed, raw.as_bytes()), "{raw}");
+    assert!(record.error.unwrap().contains("its record"), "{raw}");
+    assert_eq!(q.redis::<String>(&format!("HGET emails:failure:{id} class")), "unreadable");
+    assert_eq!(q.ids("failed"), [id]);
+}
+
+fn page(q: &TestQueue, state: Option<State>) -> Vec<EmailId> {
+    let page = Page { limit: 100, cursor: Cursor::Newest, state };
+    q.run(&list(&q.queue, page)).emails.into_iter().map(|(id, _)| id).collect()
+}
+
+#[test]
+fn the_others_of_a_claim_are_claimed() {
+    for raw in BROKEN {
+        let q = TestQueue::start();
+        let ids = q.enqueue_many(5);
+        replace(&q, ids[2], raw);
+        let mut others = ids.clone();
+        let broken = others.remove(2);
+        assert_eq!(q.claim_ids(10), others, "{raw}");
+        // Of a missing one only its place is left, by which the sweep finds it.
+        q.sweep(eager());
+        q.sweep(eager());
+        assert_unreadable(&q, broken, raw);
+        assert_eq!(q.depth().waiting, [0; 3]);
+        assert_eq!(q.sweep(eager()).relisted, 0);
+    }
+}
+
+#[test]
+fn a_record_that_is_a_key_of_another_type_is_a_dead_letter_too() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(2);
+    replace(&q, ids[0], "");
+    q.push(&key(ids[0]), "something else");
+    assert_eq!(page(&q, None).len(), 2);
+    assert_eq!(q.claim_ids(10), ids[1..]);
+    assert_unreadable(&q, ids[0], "");
+}
+
+#[test]
+fn a_page_of_emails_shows_a_broken_one_as_failed_and_leaves_a_missing_one_out() {
+    for raw in BROKEN {
+        let q = TestQueue::start();
+        let ids = q.enqueue_many(3);
+        replace(&q, ids[1], raw);
+        let mut shown = vec![ids[2], ids[1], ids[0]];
+        if raw.is_empty() {
+            shown.remove(1);
+        }
+        assert_eq!(page(&q, None), shown, "{raw}");
+        assert_eq!(page(&q, Some(State::Queued)), [ids[2], ids[0]], "{raw}");
+        let record = q.record(ids[1]);
+        assert_eq!(
+            record.map(|record| (record.state, record.json)),
+            match raw {
+                "" => None,
+                raw => Some((State::Failed, raw.into())),
+            }
+        );
+        assert_eq!(q.run(&cancel(&q.queue, ids[1], LONG)), Changed::Unknown);
+    }
+}
+
+#[test]
+fn what_is_due_and_cannot_be_read_does_not_keep_the_others() {
+    for raw in BROKEN {
+        let q = TestQueue::start();
+        let soon = Some(Timestamp::now() + Duration::from_millis(20));
+        let ids = [(); 3].map(|()| q.enqueue_due(Lane::Normal, soon));
+        replace(&q, ids[0], raw);
+        testkit::wait::eventually_blocking(testkit::DEADLINE, "the others to be listed", || {
+            q.sweep(eager());
+            q.depth().waiting[1] == 2
+        });
+        assert_unreadable(&q, ids[0], raw);
+    }
+}
+
+#[test]
+fn an_outcome_without_a_record_leaves_no_half_of_one() {
+    let q = TestQueue::start();
+    q.enqueue_many(2);
+    let claimed = q.claim(2, LONG);
+    for claimed in &claimed {
+        replace(&q, claimed.claim.id, "");
+    }
+    assert!(q.finish(claimed[0].claim, Outcome::Sent));
+    assert!(q.finish(claimed[1].claim, Outcome::Delayed { retry_in: Duration::ZERO, error: "later".into() }));
+    let sent = q.record(claimed[0].claim.id).unwrap();
+    assert_eq!((sent.state, sent.attempts, sent.json.len()), (State::Sent, 1, 0));
+    let apart = sent.created.duration_since(claimed[0].created).abs();
+    assert!(apart < jiff::SignedDuration::from_secs(1), "an id says when its email was accepted");
+    assert_eq!(q.state(claimed[1].claim.id), State::Delayed);
+}
+
+#[test]
+fn what_a_dead_worker_held_and_cannot_be_read_does_not_keep_the_others() {
+    for raw in BROKEN {
+        let q = TestQueue::start();
+        let ids = q.enqueue_many(3);
+        q.claim(3, Duration::ZERO);
+        replace(&q, ids[1], raw);
+        q.redis::<()>(&format!("HSET emails:sending:w {} nonsense", ids[2]));
+        let swept = q.sweep(eager());
+        assert_eq!((swept.recovered, swept.buried), (2, 1), "{raw}");
+        assert_unreadable(&q, ids[1], raw);
+        assert_eq!(q.claim_ids(10), [ids[0], ids[2]]);
+    }
+}
+
+#[test]
+fn a_time_that_is_too_far_away_still_fits_its_column() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    let due: Timestamp = "2999-12-31T00:00:00Z".parse().unwrap();
+    q.finish(claimed.claim, Outcome::Scheduled { due });
+    let record = q.record(id).unwrap();
+    assert_eq!((record.state, record.lane, record.attempts), (State::Scheduled, Lane::Normal, 0));
+    assert_eq!(record.due.unwrap().as_millisecond(), 9_999_999_999_999);
+}
