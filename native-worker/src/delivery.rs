@@ -45,9 +45,11 @@ pub(crate) fn panicked(config: &Config, claim: ClaimRef, attempts: u32) -> Concl
 }
 
 async fn attempt_delivery(shared: &Shared, claimed: Claimed, attempt: u32, commitment: &Commitment) -> Concluded {
-    let Claimed { claim: ClaimRef { id, .. }, attempts, created, accepted, json } = claimed;
+    let Claimed { claim: ClaimRef { id, number }, attempts, created, accepted, json } = claimed;
     let nothing_new = |outcome| Concluded { outcome, accepted: Vec::new() };
-    let submission = match Submission::from_list(&json, Some(&shared.config.default_from), created) {
+    // At its first claim it may be what another program has pushed, at which nobody has looked.
+    let read = if number == 1 { Submission::from_program } else { Submission::from_list };
+    let submission = match read(&json, Some(&shared.config.default_from), created) {
         Ok(submission) => submission,
         Err(invalid) => return nothing_new(Outcome::Failed { error: printable(&invalid.to_string()) }),
     };
