@@ -3,7 +3,7 @@ use std::time::Duration;
 use api_component::body::Interrupted;
 use email_queue::{
     Queue,
-    transition::{Claim, Finish, Outcome, claim, finish},
+    transition::{ByteBudget, Claim, Finish, Outcome, claim, finish},
 };
 use serde_json::{Value, json};
 
@@ -207,8 +207,9 @@ fn created(witness: &mut Witness<'_>, post: &Operation<'_>, api: &Api, email: &V
 /// Does what a worker does whose attempt has this outcome.
 fn fail(api: &Api, outcome: Outcome) {
     let (queue, minute) = (Queue::default(), Duration::from_secs(60));
-    let call = Claim { worker: "w", lease: minute, max: 1, max_bytes: 1 << 20, popped: None };
-    let claimed = api.run(&claim(&queue, call));
+    let call =
+        Claim { worker: "w", lease: minute, max: 1, bytes: ByteBudget { all: 1 << 20, first: 1 << 20 }, popped: None };
+    let claimed = api.run(&claim(&queue, call)).emails;
     let finished = Finish { claim: claimed[0].claim, outcome, accepted: Vec::new() };
     assert_eq!(api.run(&finish(&queue, "w", minute, &[finished], None)).recorded, [true]);
 }
