@@ -1,5 +1,7 @@
 //! What other programs push as it is: how it gets a record, once, and how much of it is read in one go.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
+
 mod support;
 
 use std::sync::Arc;

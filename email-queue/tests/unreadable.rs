@@ -1,5 +1,7 @@
 //! A record that is missing or cannot be read harms no other email, and becomes a dead letter with its raw text.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
+
 mod support;
 
 use std::time::Duration;
