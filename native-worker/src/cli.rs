@@ -64,7 +64,7 @@ pub struct Cli {
     #[arg(long, env = "SMTP_CA_FILE", value_name = "FILE")]
     smtp_ca_file: Option<PathBuf>,
 
-    /// How long the SMTP server may take for an answer; five times as long for the one that follows the message.
+    /// How long the SMTP server may take for an answer; ten times as long for the one that follows the message.
     #[arg(long, env = "SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     smtp_timeout: Duration,
 

@@ -17,7 +17,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use email_queue::{Class, Email, EmailId, email::Mailbox};
@@ -26,6 +25,7 @@ use crate::config::InvalidConfig;
 use file::FileTransport;
 use log::LogTransport;
 use null::NullTransport;
+pub use smtp::SmtpOptions;
 use smtp::{SmtpConfig, SmtpTransport};
 
 pub(crate) use smtp::ConnectionLimit;
@@ -41,19 +41,6 @@ pub enum TransportConfig {
     Null,
     /// `smtp://` and `smtps://`.
     Smtp(Box<SmtpConfig>),
-}
-
-/// What an SMTP transport needs beside its URL; the URL wins.
-#[derive(Clone, Default)]
-pub struct SmtpOptions {
-    /// The user, if the URL names none.
-    pub username: Option<String>,
-    /// The user's password, if the URL holds none.
-    pub password: Option<String>,
-    /// A file of certificates in PEM form to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How long the server may take for an answer.
-    pub timeout: Duration,
 }
 
 impl TransportConfig {
@@ -75,7 +62,8 @@ impl TransportConfig {
             }
             return Ok(Self::File(path.into()));
         }
-        SmtpConfig::parse(url, smtp).map(Box::new).map(Self::Smtp)
+        let smtp = SmtpConfig::parse(url, smtp).map_err(|error| InvalidConfig(error.to_string()))?;
+        Ok(Self::Smtp(Box::new(smtp)))
     }
 }
 
@@ -95,7 +83,7 @@ pub(crate) enum Transport {
     Log(LogTransport),
     File(FileTransport),
     Null(NullTransport),
-    Smtp(SmtpTransport),
+    Smtp(Box<SmtpTransport>),
 }
 
 impl Transport {
@@ -105,7 +93,7 @@ impl Transport {
             TransportConfig::Log => Self::Log(LogTransport),
             TransportConfig::File(directory) => Self::File(FileTransport::open(directory).await?),
             TransportConfig::Null => Self::Null(NullTransport::default()),
-            TransportConfig::Smtp(config) => Self::Smtp(SmtpTransport::open(config)?),
+            TransportConfig::Smtp(config) => Self::Smtp(Box::new(SmtpTransport::open(config)?)),
         })
     }
 
@@ -146,18 +134,9 @@ pub enum OpenError {
     /// The directory cannot be made, or not written to.
     #[error("cannot write to the directory")]
     Directory(#[source] io::Error),
-    /// The file of certificates cannot be read.
-    #[error("cannot read certificates from {0}: {1}")]
-    Certificates(PathBuf, String),
-    /// There is no usable cryptography. Not with the one that is built in.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] tokio_rustls::rustls::Error),
-    /// The name of the server cannot be in a certificate.
-    #[error("the host is neither a name nor an address")]
-    Host,
-    /// There is no certificate to trust.
-    #[error("TLS is required, but this system has no trusted certificates and no file of them is given")]
-    NoCertificates,
+    /// The SMTP server cannot be spoken to as it is set up.
+    #[error(transparent)]
+    Smtp(#[from] smtp::SetupError),
 }
 
 /// An email to be handed over.

@@ -5,7 +5,23 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::{config::InvalidConfig, transport::SmtpOptions};
+/// What an SMTP transport needs beside its URL; the URL wins.
+#[derive(Clone, Default)]
+pub struct SmtpOptions {
+    /// The user, if the URL names none.
+    pub username: Option<String>,
+    /// The user's password, if the URL holds none.
+    pub password: Option<String>,
+    /// A file of certificates in PEM form to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long the server may take for an answer.
+    pub timeout: Duration,
+}
+
+/// The URL cannot be used. The text holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidUrl(pub String);
 
 /// Which server to speak to, and how. Printed without user and password.
 #[derive(Debug, Clone)]
@@ -22,7 +38,7 @@ pub struct SmtpConfig {
     pub ca_file: Option<PathBuf>,
     /// What to call ourselves in `EHLO`.
     pub hello: String,
-    /// How long the server may take for an answer.
+    /// How long the server may take for an answer; ten times as long for the one that follows a message.
     pub timeout: Duration,
 }
 
@@ -53,8 +69,8 @@ impl SmtpConfig {
     ///
     /// # Errors
     /// Says what is wrong, without any part of the URL that may be secret.
-    pub fn parse(url: &str, options: SmtpOptions) -> Result<Self, InvalidConfig> {
-        let invalid = |reason: &str| InvalidConfig(format!("the transport's URL {reason}"));
+    pub fn parse(url: &str, options: SmtpOptions) -> Result<Self, InvalidUrl> {
+        let invalid = |reason: &str| InvalidUrl(format!("the transport's URL {reason}"));
         let scheme = "is not log:, file:DIR, smtp://host or smtps://host";
         let url = Url::parse(url).map_err(|_| invalid(scheme))?;
         let implicit = match url.scheme() {
@@ -94,12 +110,21 @@ impl SmtpConfig {
             (false, Some(_)) => 587,
             (false, None) => 25,
         });
+        if !implicit && port == 465 {
+            // RFC 8314 7.3: who waits there for a greeting waits for ever.
+            return Err(invalid(
+                "has port 465, where TLS is spoken from the first byte: write smtps:// instead of smtp://",
+            ));
+        }
+        if tls == TlsMode::None && credentials.is_some() && !is_loopback(&host) {
+            return Err(invalid("says tls=none, but a password is not sent in the clear to another machine"));
+        }
         Ok(Self { host, port, tls, credentials, ca_file, hello, timeout: options.timeout })
     }
 
-    /// Whether user and password may be sent on a connection that is not encrypted.
-    pub(super) fn trusts_plaintext(&self) -> bool {
-        self.tls == TlsMode::None || is_loopback(&self.host)
+    /// Whether the server is on this machine, so that nobody else can listen.
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
     }
 }
 
@@ -119,10 +144,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn credentials(url: &Url, options: &SmtpOptions) -> Result<Option<Credentials>, InvalidConfig> {
+fn credentials(url: &Url, options: &SmtpOptions) -> Result<Option<Credentials>, InvalidUrl> {
     let decode = |text: &str| {
         let text = percent_decode_str(text).decode_utf8();
-        text.map(String::from).map_err(|_| InvalidConfig("the SMTP user or password is not UTF-8".to_owned()))
+        text.map(String::from).map_err(|_| InvalidUrl("the SMTP user or password is not UTF-8".to_owned()))
     };
     let username = match url.username() {
         "" => options.username.clone(),
@@ -137,10 +162,10 @@ fn credentials(url: &Url, options: &SmtpOptions) -> Result<Option<Credentials>, 
             Ok(Some(Credentials { username, password }))
         }
         (None, None) => Ok(None),
-        (Some(_), None) => Err(InvalidConfig("there is an SMTP user but no password".to_owned())),
-        (None, Some(_)) => Err(InvalidConfig("there is an SMTP password but no user".to_owned())),
+        (Some(_), None) => Err(InvalidUrl("there is an SMTP user but no password".to_owned())),
+        (None, Some(_)) => Err(InvalidUrl("there is an SMTP password but no user".to_owned())),
         // It is what separates the two on the wire (RFC 4616).
-        (Some(_), Some(_)) => Err(InvalidConfig("the SMTP user and password cannot contain NUL".to_owned())),
+        (Some(_), Some(_)) => Err(InvalidUrl("the SMTP user and password cannot contain NUL".to_owned())),
     }
 }
 
@@ -162,7 +187,7 @@ fn is_hello_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<SmtpConfig, InvalidConfig> {
+    fn parse(url: &str) -> Result<SmtpConfig, InvalidUrl> {
         SmtpConfig::parse(url, SmtpOptions::default())
     }
 
@@ -178,7 +203,8 @@ mod tests {
         check("smtp://u:p@relay.example", 587, TlsMode::Required);
         check("smtp://u:p@localhost:2525", 2525, TlsMode::Opportunistic);
         check("smtps://u:p@relay.example", 465, TlsMode::Implicit);
-        check("smtp://u:p@relay.example?tls=none", 587, TlsMode::None);
+        check("smtp://relay.example?tls=none", 25, TlsMode::None);
+        check("smtp://u:p@127.0.0.1?tls=none", 587, TlsMode::None);
         check("smtp://[::1]:2525/?tls=required", 2525, TlsMode::Required);
     }
 
@@ -208,6 +234,13 @@ mod tests {
     }
 
     #[test]
+    fn plain_smtp_to_the_port_of_tls_is_refused_with_what_to_write() {
+        let error = parse("smtp://relay.example:465").unwrap_err().to_string();
+        assert!(error.contains("smtps://"), "{error}");
+        check("smtps://relay.example:465", 465, TlsMode::Implicit);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_without_being_shown() {
         for url in [
             "smtp://",
@@ -221,6 +254,8 @@ mod tests {
             "smtp://u:secret@relay.example?hello=a%0D%0AMAIL",
             "smtp://u:secret%00@relay.example",
             "smtp://u:secret@relay.example:port",
+            "smtp://u:secret@relay.example:465",
+            "smtp://u:secret@relay.example?tls=none",
         ] {
             let error = parse(url).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");

@@ -1,14 +1,20 @@
 //! How many connections the server may be given at once.
 
-use tokio::sync::watch;
+use std::time::Duration;
+
+use tokio::{sync::watch, time::Instant};
+
+/// How long a limit that was learned stands before one more connection is tried.
+const CLIMB_AFTER: Duration = Duration::from_secs(30);
+
+/// Within so long after a limit was learned, a server that is found to be down takes the blame for it.
+const DOUBT: Duration = Duration::from_secs(60);
 
 /// The most connections that the server is known to take, as far as that was learned; `None` as long as it has never
 /// refused one beside others. It can be set from outside by whoever has learned it elsewhere.
 #[derive(Debug)]
-#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
 pub(crate) struct ConnectionLimit(watch::Sender<Option<usize>>);
 
-#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
 impl ConnectionLimit {
     pub(crate) fn get(&self) -> Option<usize> {
         *self.0.borrow()
@@ -29,5 +35,105 @@ impl ConnectionLimit {
 impl Default for ConnectionLimit {
     fn default() -> Self {
         Self(watch::Sender::new(None))
+    }
+}
+
+/// How the limit is learned from what the server does.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    /// When the limit was last changed by us.
+    changed: Option<Instant>,
+    /// The limit before it was last lowered, and when that began.
+    before: Option<(Option<usize>, Instant)>,
+}
+
+impl Lessons {
+    /// The server has refused a connection beside so many that are open.
+    pub(super) fn refused(&mut self, limit: &ConnectionLimit, open: usize, now: Instant) {
+        if self.before.is_none_or(|(_, since)| since + DOUBT < now) {
+            self.before = Some((limit.get(), now));
+        }
+        self.changed = Some(now);
+        if limit.get().is_none_or(|present| open < present) {
+            tracing::info!(
+                connections = open,
+                "the server takes no more connections at once; emails wait for a free one"
+            );
+            limit.set(Some(open));
+        }
+    }
+
+    /// The server takes nobody at all: what it refused just before was no limit.
+    pub(super) fn down(&mut self, limit: &ConnectionLimit, now: Instant) {
+        if let Some((before, since)) = self.before.take()
+            && since + DOUBT >= now
+        {
+            limit.set(before);
+        }
+    }
+
+    /// The server has so many connections open, which a lower limit did not know.
+    pub(super) fn proven(&mut self, limit: &ConnectionLimit, open: usize) {
+        if limit.get().is_some_and(|present| present < open) {
+            limit.set(Some(open));
+        }
+    }
+
+    /// Raises the limit by one if it has stood for long enough. Tells whether it did.
+    pub(super) fn climb(&mut self, limit: &ConnectionLimit, now: Instant) -> bool {
+        // What came from outside stands as long as what was learned here.
+        let since = *self.changed.get_or_insert(now);
+        match limit.get() {
+            Some(present) if since + CLIMB_AFTER <= now => {
+                self.changed = Some(now);
+                limit.set(Some(present + 1));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_climbs_by_one_at_a_time_and_only_after_a_while() {
+        let (limit, mut lessons, mut now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
+        assert!(!lessons.climb(&limit, now), "there is none yet");
+        lessons.refused(&limit, 2, now);
+        for expected in 3..6 {
+            assert!(!lessons.climb(&limit, now + CLIMB_AFTER / 2));
+            now += CLIMB_AFTER;
+            assert!(lessons.climb(&limit, now));
+            assert_eq!(limit.get(), Some(expected));
+        }
+        lessons.refused(&limit, 2, now);
+        assert_eq!(limit.get(), Some(2));
+    }
+
+    #[test]
+    fn a_server_that_goes_down_teaches_no_limit() {
+        let (limit, mut lessons, now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
+        limit.set(Some(7));
+        for open in [3, 2, 1] {
+            lessons.refused(&limit, open, now);
+        }
+        lessons.down(&limit, now + DOUBT / 2);
+        assert_eq!(limit.get(), Some(7));
+        lessons.refused(&limit, 3, now);
+        lessons.down(&limit, now + 2 * DOUBT);
+        assert_eq!(limit.get(), Some(3), "it was learned long before");
+    }
+
+    #[test]
+    fn more_connections_than_the_limit_prove_it_wrong() {
+        let (limit, mut lessons) = (ConnectionLimit::default(), Lessons::default());
+        lessons.proven(&limit, 9);
+        assert_eq!(limit.get(), None);
+        limit.set(Some(3));
+        lessons.proven(&limit, 5);
+        assert_eq!(limit.get(), Some(5));
     }
 }

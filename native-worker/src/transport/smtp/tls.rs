@@ -1,54 +1,154 @@
 //! Whom to trust.
 
-use std::{fs::File, io::BufReader, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio_rustls::{
     TlsConnector,
     rustls::{
-        ClientConfig, RootCertStore,
+        self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+        client::{
+            WebPkiServerVerifier,
+            danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+            verify_server_name,
+        },
         crypto::ring::default_provider,
-        pki_types::{CertificateDer, pem::PemObject},
+        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+        server::ParsedCertificate,
     },
 };
 
 use super::config::{SmtpConfig, TlsMode};
-use crate::transport::OpenError;
+
+/// Why no server can be spoken to at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The file of certificates cannot be read.
+    #[error("cannot read certificates from {0}: {1}")]
+    Certificates(PathBuf, String),
+    /// There is no usable cryptography. Not with the one that is built in.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The name of the server cannot be in a certificate.
+    #[error("the host is neither a name nor an address")]
+    Host,
+    /// There is no certificate to trust.
+    #[error("TLS is required, but this system has no trusted certificates and no file of them is given")]
+    NoCertificates,
+}
 
 /// What turns a connection into an encrypted one with a server that can prove who it is.
-pub(super) fn connector(config: &SmtpConfig) -> Result<TlsConnector, OpenError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+pub(super) fn connector(config: &SmtpConfig) -> Result<TlsConnector, SetupError> {
+    let provider = Arc::new(default_provider());
+    let named = match &config.ca_file {
+        Some(file) => read(file).map_err(|reason| SetupError::Certificates(file.clone(), reason))?,
+        None => Vec::new(),
+    };
+    let roots = roots(config, &named)?;
+    let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(OpenError::Tls)?
-        .with_root_certificates(roots(config)?)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(tls)))
+        .map_err(SetupError::Tls)?;
+    let tls = if named.is_empty() {
+        tls.with_root_certificates(roots)
+    } else {
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let authorities = authorities.map_err(|error| SetupError::Tls(rustls::Error::General(error.to_string())))?;
+        tls.dangerous().with_custom_certificate_verifier(Arc::new(Trust { authorities, named }))
+    };
+    Ok(TlsConnector::from(Arc::new(tls.with_no_client_auth())))
 }
 
 /// The system's authorities, and those of the file.
-fn roots(config: &SmtpConfig) -> Result<RootCertStore, OpenError> {
+fn roots(config: &SmtpConfig, named: &[CertificateDer<'static>]) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
     if config.tls != TlsMode::None {
         // What cannot be read there cannot be trusted; how much that matters shows when a server presents itself.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    if let Some(file) = &config.ca_file {
-        add_file(&mut roots, file).map_err(|reason| OpenError::Certificates(file.clone(), reason))?;
+    for certificate in named {
+        let added = roots.add(certificate.clone());
+        added
+            .map_err(|error| SetupError::Certificates(config.ca_file.clone().unwrap_or_default(), error.to_string()))?;
     }
     if roots.is_empty() && matches!(config.tls, TlsMode::Implicit | TlsMode::Required) {
-        return Err(OpenError::NoCertificates);
+        return Err(SetupError::NoCertificates);
     }
     Ok(roots)
 }
 
-fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let reader = BufReader::new(File::open(file).map_err(|error| error.to_string())?);
-    let mut found = false;
-    for certificate in CertificateDer::pem_reader_iter(reader) {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
-        found = true;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(reader).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err("there is no certificate in it".to_owned()),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(error.to_string()),
     }
-    if found { Ok(()) } else { Err("there is no certificate in it".to_owned()) }
+}
+
+/// Trusts what the authorities have signed, and the very certificates that were named.
+///
+/// A certificate that signed itself is one for a server and for an authority at once, or for no authority: neither makes
+/// a chain. Whoever names it means it all the same, as OpenSSL and Go take it.
+#[derive(Debug)]
+struct Trust {
+    authorities: Arc<WebPkiServerVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let error =
+            match self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+                Ok(verified) => return Ok(verified),
+                Err(error) => error,
+            };
+        // Its time is looked at before the chain, and counts.
+        let about_the_chain = matches!(
+            error,
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)
+            )
+        );
+        if !about_the_chain || !self.named.iter().any(|named| named == end_entity) {
+            return Err(error);
+        }
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +158,7 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(add_file(&mut RootCertStore::empty(), file.path()).is_err());
-        assert!(add_file(&mut RootCertStore::empty(), Path::new("/nonexistent.pem")).is_err());
+        assert!(read(file.path()).is_err());
+        assert!(read(Path::new("/nonexistent.pem")).is_err());
     }
 }

@@ -1,245 +1,299 @@
 //! One email in a session ([RFC 5321 section 3.3](https://www.rfc-editor.org/rfc/rfc5321#section-3.3)).
 
-use std::io;
-
-use email_queue::Class;
-
 use super::{
-    reply::{Reply, Severity},
+    data::{self, Sent},
+    envelope::{Envelope, Recipient},
+    judge::{self, Judgement},
+    outcome::{Failure, Fault, Kind, Scope, Verdict},
+    patterns::{Meaning, meaning},
+    reply::Reply,
     session::Session,
-};
-use crate::{
-    message::ascii_domain,
-    transport::{Commitment, Failure, Outgoing, Verdict},
+    wire::WireError,
 };
 
-/// How much of a message is sent at once.
-const CHUNK: usize = 64 * 1024;
-
-/// An email as the server gets it.
-pub(super) struct Envelope<'a> {
-    sender: String,
-    recipients: Vec<String>,
-    message: &'a [u8],
+/// What became of a transaction. Each recipient is in one of the two lists.
+pub(super) struct Transaction<K> {
+    pub(super) verdicts: Vec<(K, Verdict)>,
+    /// Who was not decided upon.
+    pub(super) left: Vec<Recipient<K>>,
+    pub(super) next: Next,
 }
 
-/// How a transaction ended. The verdicts are in the order of the recipients.
-pub(super) enum Transaction {
-    /// The session can be used for the next email.
-    Done(Vec<Verdict>),
-    /// The session cannot be used any more.
-    Ended(Vec<Verdict>),
-    /// The same, and the message had been sent in full: nobody knows whether it was taken.
-    Unanswered(Vec<Verdict>),
-    /// The session had ended before this transaction began.
-    Stale,
-    /// The server cannot carry this email. Nothing was sent.
-    Unsuitable(Unsuitable),
+/// What can be done now.
+pub(super) enum Next {
+    /// The session can be used, for those who are left as well.
+    Continue,
+    /// The session can be used, but not for those who are left.
+    Wait(Fault),
+    /// The session cannot be used any more. Those who are left may fare better in a new one.
+    Over(Fault),
 }
 
-/// What the server lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unsuitable {
-    #[error("an address is not ASCII before the @, and the server does not support SMTPUTF8")]
-    NeedsSmtputf8,
+/// Whom to tell how far a transaction has come.
+pub(super) struct Milestones<'m> {
+    /// The server has taken the sender: it works.
+    pub(super) mail_accepted: &'m (dyn Fn() + Sync),
+    /// The message is about to be sent: from now on it may reach somebody.
+    pub(super) message_begins: &'m (dyn Fn() + Sync),
 }
 
-impl<'a> Envelope<'a> {
-    pub(super) fn new(outgoing: &Outgoing<'_>, message: &'a [u8]) -> Self {
-        let recipients =
-            outgoing.recipients.iter().map(|recipient| ascii_domain(recipient.address()).to_string()).collect();
-        Self { sender: ascii_domain(outgoing.email.from.address()).to_string(), recipients, message }
+/// Sends an email to all who are accepted. When the future is dropped, nothing was delivered unless the message had begun;
+/// the session must then be dropped as well.
+pub(super) async fn send<K>(
+    session: &mut Session,
+    envelope: &Envelope<'_>,
+    recipients: Vec<Recipient<K>>,
+    milestones: &Milestones<'_>,
+) -> Transaction<K> {
+    let mut transaction = Transaction { verdicts: Vec::new(), left: recipients, next: Next::Continue };
+    let message = envelope.message_for(&session.extensions);
+    transaction.leave_out_unsuitable(session, envelope, message.len());
+    if transaction.left.is_empty() {
+        return transaction;
     }
 
-    /// Whether addresses, on the envelope or in the headers, are more than ASCII. Nothing else in a message is.
-    fn needs_smtputf8(&self) -> bool {
-        !self.message.is_ascii() || !self.sender.is_ascii() || !self.recipients.iter().all(|address| address.is_ascii())
-    }
-
-    /// MAIL and all RCPT commands.
-    fn commands(&self, session: &Session) -> Vec<String> {
-        let mut mail = format!("MAIL FROM:<{}>", self.sender);
-        if session.extensions.size {
-            mail.push_str(&format!(" SIZE={}", self.message.len()));
+    let mail = envelope.mail(&message, &transaction.left, &session.extensions);
+    let rcpts = transaction.left.iter().map(|recipient| format!("RCPT TO:<{}>", recipient.address));
+    let commands: Vec<_> = std::iter::once(mail).chain(rcpts).collect();
+    let Replies { mail, rcpts, lost } = address(session, &commands).await;
+    let fresh = session.is_fresh();
+    match (mail, lost.as_ref()) {
+        (Some(mail), _) if mail.is_positive() => {
+            session.used();
+            (milestones.mail_accepted)();
         }
-        if self.needs_smtputf8() {
-            if session.extensions.eight_bit_mime && !self.message.is_ascii() {
-                mail.push_str(" BODY=8BITMIME");
-            }
-            mail.push_str(" SMTPUTF8");
-        }
-        let recipients = self.recipients.iter().map(|recipient| format!("RCPT TO:<{recipient}>"));
-        std::iter::once(mail).chain(recipients).collect()
+        (Some(mail), _) => return transaction.mail_refused(session, &mail, fresh).await,
+        (None, Some(error)) => return transaction.over(error.fault()),
+        (None, None) => return transaction.over(Fault::of_server(Kind::Protocol, "MAIL was not answered")),
     }
-}
 
-/// Sends an email to all who are accepted. When the future is dropped, nothing was delivered unless the commitment was
-/// made; the session must then be dropped as well.
-pub(super) async fn send(session: &mut Session, envelope: &Envelope<'_>, commitment: &Commitment) -> Transaction {
-    if envelope.needs_smtputf8() && !session.extensions.smtputf8 {
-        return Transaction::Unsuitable(Unsuitable::NeedsSmtputf8);
+    let (taken, goodbye, fault) = transaction.take_recipients(rcpts, session.is_logged_in());
+    if let Some(over) = goodbye.or_else(|| lost.map(|error| error.fault())) {
+        transaction.left.extend(taken);
+        return transaction.over(over);
     }
-    let everybody = envelope.recipients.len();
-    let (mail, rcpts) = match address(session, envelope).await {
-        Ok(replies) => replies,
-        // Before the answer to MAIL nothing has happened, and a session that waited may have been closed meanwhile.
-        Err(_) if !session.is_fresh() => return Transaction::Stale,
-        Err(error) => return Transaction::Ended(vec![lost(&error); everybody]),
-    };
-    if mail.is_goodbye() && !session.is_fresh() {
-        return Transaction::Stale;
+    if taken.is_empty() {
+        return transaction.without_message(session, fault).await;
     }
-    session.used();
-    if !mail.is_positive() {
-        return settle(session, vec![verdict(&mail); everybody], mail.is_goodbye()).await;
-    }
-    let verdicts: Vec<Verdict> = rcpts.iter().map(recipient_verdict).collect();
-    if let Some(goodbye) = rcpts.iter().find(|rcpt| rcpt.is_goodbye()) {
-        return Transaction::Ended(vec![deferred(goodbye.to_string()); everybody]);
-    }
-    if !verdicts.contains(&Verdict::Accepted) {
-        return settle(session, verdicts, false).await;
-    }
+
     match session.command("DATA").await {
         Ok(reply) if reply.code == 354 => {}
-        Ok(reply) => {
-            // Anything else that sounds positive is nothing that we could go on with.
-            let verdict = if reply.is_positive() { deferred(reply.to_string()) } else { verdict(&reply) };
-            return settle(session, for_accepted(verdicts, &verdict), reply.is_goodbye() || reply.is_positive()).await;
-        }
-        Err(error) => return Transaction::Ended(for_accepted(verdicts, &lost(&error))),
-    }
-    commitment.make();
-    let data = stuffed(envelope.message);
-    let (beginning, end) = data.split_at((data.len() - 1) / CHUNK * CHUNK);
-    for chunk in beginning.chunks(CHUNK) {
-        if let Err(error) = session.send(chunk).await {
-            // Without the end it is no message: the server cannot have taken it.
-            return Transaction::Ended(for_accepted(verdicts, &lost(&error)));
-        }
-    }
-    // From here on the server may have it all.
-    let answer = match session.send(end).await {
-        Ok(()) => session.reply_to_message().await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok(reply) if reply.is_goodbye() => Transaction::Ended(for_accepted(verdicts, &verdict(&reply))),
-        Ok(reply) => Transaction::Done(for_accepted(verdicts, &verdict(&reply))),
+        Ok(reply) => return transaction.message_refused(session, taken, &reply, true).await,
         Err(error) => {
+            transaction.left.extend(taken);
+            return transaction.over(error.fault());
+        }
+    }
+    (milestones.message_begins)();
+    match data::send(session, &message).await {
+        Sent::Answered(reply) if reply.is_positive() => {
+            transaction.decide(taken, &Verdict::Accepted);
+            if reply.ends_session() { transaction.over(judge::of_goodbye(&reply)) } else { transaction }
+        }
+        Sent::Answered(reply) => transaction.message_refused(session, taken, &reply, false).await,
+        Sent::Cut(error) => {
+            transaction.left.extend(taken);
+            transaction.over(error.fault())
+        }
+        Sent::Unanswered(error) => {
             let reason = format!("the message was sent but not answered ({error}); it may have been delivered");
-            Transaction::Unanswered(for_accepted(verdicts, &deferred(reason)))
+            transaction.decide(taken, &Verdict::Deferred(Failure::new(Kind::Unknown, reason)));
+            transaction.over(error.fault())
         }
     }
 }
 
-/// Sends MAIL and RCPT, and brings the answers: to MAIL, and to each RCPT. At once where the server can take that.
-async fn address(session: &mut Session, envelope: &Envelope<'_>) -> io::Result<(Reply, Vec<Reply>)> {
-    let commands = envelope.commands(session);
-    let pipelining = session.extensions.pipelining;
-    if pipelining {
-        session.pipeline(&commands).await?;
+impl<K> Transaction<K> {
+    /// Decides upon those whom, by what the server says of itself, it cannot take. They are not asked for.
+    fn leave_out_unsuitable(&mut self, session: &Session, envelope: &Envelope<'_>, size: usize) {
+        let extensions = &session.extensions;
+        let failed = |kind, reason: &str| Verdict::Failed(Failure::new(kind, reason));
+        let is_too_large = |limit: &u64| *limit > 0 && u64::try_from(size).is_ok_and(|size| size > *limit);
+        if let Some(limit) = extensions.size.filter(is_too_large) {
+            let reason = format!("the message has {size} bytes, and the server takes {limit} at the most");
+            let everybody = std::mem::take(&mut self.left);
+            return self.decide(everybody, &failed(Kind::TooLarge, &reason));
+        }
+        if extensions.smtputf8 {
+            return;
+        }
+        if !envelope.sender.is_ascii() {
+            let reason = "the sender's address is not ASCII before the @, and the server does not support SMTPUTF8";
+            let everybody = std::mem::take(&mut self.left);
+            return self.decide(everybody, &failed(Kind::Content, reason));
+        }
+        let reason = "the address is not ASCII before the @, and the server does not support SMTPUTF8";
+        let (reachable, others) =
+            std::mem::take(&mut self.left).into_iter().partition(|recipient| recipient.address.is_ascii());
+        self.left = reachable;
+        self.decide(others, &failed(Kind::Recipient, reason));
     }
-    let mut replies = Vec::with_capacity(commands.len());
-    for command in &commands {
-        let reply = match pipelining {
-            true => session.reply().await?,
-            false => session.command(command).await?,
+
+    async fn mail_refused(mut self, session: &mut Session, mail: &Reply, fresh: bool) -> Self {
+        match judge::of_mail(mail) {
+            Judgement::Verdict(verdict) => {
+                let everybody = std::mem::take(&mut self.left);
+                self.decide(everybody, &verdict);
+                self.reset(session, mail, Next::Continue).await
+            }
+            // In a session that has been used, it may be no answer to this email but to having waited too long, or to
+            // having sent enough: unless it names the sender, a new session is asked.
+            Judgement::Fault(fault)
+                if fault.scope == Scope::Sender && (fresh || meaning(mail) == Some(Meaning::Sender)) =>
+            {
+                self.reset(session, mail, Next::Wait(fault)).await
+            }
+            Judgement::Fault(fault) => self.over(fault),
+            Judgement::Later => self.over(judge::of_goodbye(mail)),
+        }
+    }
+
+    /// Sorts recipients by the answers to them. Gives those who were taken, the goodbye if there was one among the
+    /// answers, and what is at fault for the others who are left, if nobody was taken.
+    fn take_recipients(
+        &mut self,
+        replies: Vec<Reply>,
+        logged_in: bool,
+    ) -> (Vec<Recipient<K>>, Option<Fault>, Option<Fault>) {
+        let others_taken = replies.iter().any(Reply::is_positive);
+        let (mut taken, mut goodbye, mut first_fault) = (Vec::new(), None, None);
+        let mut replies = replies.into_iter();
+        for recipient in std::mem::take(&mut self.left) {
+            let Some(reply) = replies.next() else {
+                self.left.push(recipient);
+                continue;
+            };
+            if reply.ends_session() {
+                goodbye.get_or_insert_with(|| judge::of_goodbye(&reply));
+            }
+            if reply.is_positive() {
+                taken.push(recipient);
+            } else if reply.is_goodbye() {
+                self.left.push(recipient);
+            } else {
+                match judge::of_recipient(&reply, others_taken, logged_in) {
+                    Judgement::Verdict(verdict) => self.verdicts.push((recipient.key, verdict)),
+                    Judgement::Later => self.left.push(recipient),
+                    Judgement::Fault(fault) => {
+                        first_fault.get_or_insert(fault);
+                        self.left.push(recipient);
+                    }
+                }
+            }
+        }
+        (taken, goodbye, first_fault)
+    }
+
+    /// Ends a transaction in which nobody was taken.
+    async fn without_message(self, session: &mut Session, fault: Option<Fault>) -> Self {
+        match fault {
+            None => self.reset(session, &Reply::default(), Next::Continue).await,
+            Some(fault) if fault.scope == Scope::Sender => {
+                self.reset(session, &Reply::default(), Next::Wait(fault)).await
+            }
+            Some(fault) => self.over(fault),
+        }
+    }
+
+    /// DATA or the message was refused, for all who had been taken.
+    async fn message_refused(
+        mut self,
+        session: &mut Session,
+        taken: Vec<Recipient<K>>,
+        reply: &Reply,
+        pending: bool,
+    ) -> Self {
+        if reply.is_goodbye() {
+            self.left.extend(taken);
+            return self.over(judge::of_goodbye(reply));
+        }
+        // What sounds positive and is not what was asked for is nothing that could be gone on with.
+        if reply.severity() == super::reply::Severity::Positive || (300..400).contains(&reply.code) {
+            self.left.extend(taken);
+            return self.over(Fault::of_server(Kind::Protocol, format!("out of turn: {reply}")));
+        }
+        let next = match judge::of_message(reply) {
+            Judgement::Verdict(verdict) => {
+                self.decide(taken, &verdict);
+                Next::Continue
+            }
+            Judgement::Fault(fault) if fault.scope == Scope::Sender => {
+                self.left.extend(taken);
+                Next::Wait(fault)
+            }
+            Judgement::Fault(fault) => {
+                self.left.extend(taken);
+                return self.over(fault);
+            }
+            Judgement::Later => Next::Continue,
         };
-        let ends = reply.is_goodbye() || (!pipelining && replies.is_empty() && !reply.is_positive());
-        replies.push(reply);
+        if pending {
+            return self.reset(session, reply, next).await;
+        }
+        if reply.ends_session() {
+            return self.over(judge::of_goodbye(reply));
+        }
+        Self { next, ..self }
+    }
+
+    /// Ends a transaction in which no message was sent, so that the next one finds the session clean.
+    async fn reset(self, session: &mut Session, reply: &Reply, next: Next) -> Self {
+        if !reply.ends_session() && session.command("RSET").await.is_ok_and(|reply| reply.is_positive()) {
+            return Self { next, ..self };
+        }
+        match next {
+            Next::Wait(fault) | Next::Over(fault) => self.over(fault),
+            Next::Continue => self.over(judge::of_goodbye(reply)),
+        }
+    }
+
+    fn over(self, fault: Fault) -> Self {
+        Self { next: Next::Over(fault), ..self }
+    }
+
+    fn decide(&mut self, recipients: Vec<Recipient<K>>, verdict: &Verdict) {
+        self.verdicts.extend(recipients.into_iter().map(|recipient| (recipient.key, verdict.clone())));
+    }
+}
+
+/// The answers to MAIL and to each RCPT, as far as they came.
+struct Replies {
+    mail: Option<Reply>,
+    rcpts: Vec<Reply>,
+    lost: Option<WireError>,
+}
+
+/// Sends MAIL and RCPT, and brings the answers. At once where the server can take that.
+async fn address(session: &mut Session, commands: &[String]) -> Replies {
+    let mut replies = Replies { mail: None, rcpts: Vec::new(), lost: None };
+    let pipelining = session.extensions.pipelining;
+    if pipelining && let Err(error) = session.pipeline(commands).await {
+        // It may have closed with a word.
+        replies.mail = session.last_words().await;
+        replies.lost = Some(error);
+        return replies;
+    }
+    for command in commands {
+        let reply = match pipelining {
+            true => session.reply().await,
+            false => session.command(command).await,
+        };
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                replies.lost = Some(error);
+                return replies;
+            }
+        };
+        let refused = replies.mail.is_none() && !reply.is_positive();
+        let ends = reply.ends_session() || (!pipelining && refused);
+        match replies.mail {
+            None => replies.mail = Some(reply),
+            Some(_) => replies.rcpts.push(reply),
+        }
         if ends {
             break;
         }
     }
-    let mail = replies.remove(0);
-    Ok((mail, replies))
-}
-
-/// Ends a transaction in which no message was sent, so that the next one finds the session clean.
-async fn settle(session: &mut Session, verdicts: Vec<Verdict>, ended: bool) -> Transaction {
-    if !ended && session.command("RSET").await.is_ok_and(|reply| reply.is_positive()) {
-        Transaction::Done(verdicts)
-    } else {
-        Transaction::Ended(verdicts)
-    }
-}
-
-fn verdict(reply: &Reply) -> Verdict {
-    match reply.severity() {
-        Severity::Positive => Verdict::Accepted,
-        Severity::Transient => deferred(reply.to_string()),
-        Severity::Permanent => failed(reply.to_string()),
-    }
-}
-
-/// RFC 5321 4.5.3.1.10: some servers say 552 for too many recipients, and mean 452.
-fn recipient_verdict(reply: &Reply) -> Verdict {
-    if reply.code == 552 { deferred(reply.to_string()) } else { verdict(reply) }
-}
-
-fn deferred(reason: String) -> Verdict {
-    Verdict::Deferred(Failure::new(Class::Deferred, reason))
-}
-
-fn failed(reason: String) -> Verdict {
-    Verdict::Failed(Failure::new(Class::Content, reason))
-}
-
-fn lost(error: &io::Error) -> Verdict {
-    deferred(format!("lost the connection to the server: {error}"))
-}
-
-/// What became of the message is the verdict of all whom the server had accepted.
-fn for_accepted(verdicts: Vec<Verdict>, message: &Verdict) -> Vec<Verdict> {
-    let of_message = |verdict| if verdict == Verdict::Accepted { message.clone() } else { verdict };
-    verdicts.into_iter().map(of_message).collect()
-}
-
-/// A message as it goes over the wire, with the dots of RFC 5321 4.5.2 doubled and the one that ends it. It holds no CR
-/// or LF but in CRLF.
-fn stuffed(message: &[u8]) -> Vec<u8> {
-    let mut stuffed = Vec::with_capacity(message.len() + 64);
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b".") {
-            stuffed.push(b'.');
-        }
-        stuffed.extend_from_slice(line);
-    }
-    if !stuffed.ends_with(b"\r\n") {
-        stuffed.extend_from_slice(b"\r\n");
-    }
-    stuffed.extend_from_slice(b".\r\n");
-    stuffed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_is_a_dot_does_not_end_the_message() {
-        let check = |message: &[u8], expected: &[u8]| assert_eq!(stuffed(message), expected);
-        check(b".\r\n", b"..\r\n.\r\n");
-        check(b"a\r\n.b\r\n..\r\n", b"a\r\n..b\r\n...\r\n.\r\n");
-        check(b"a.\r\n", b"a.\r\n.\r\n");
-        check(b"a", b"a\r\n.\r\n");
-        check(b"", b"\r\n.\r\n");
-    }
-
-    #[test]
-    fn the_verdict_on_the_message_is_for_those_who_were_accepted() {
-        let refused = failed("550".to_owned());
-        let delayed = deferred("451".to_owned());
-        let verdicts = for_accepted(vec![Verdict::Accepted, refused.clone()], &delayed);
-        assert_eq!(verdicts, [delayed, refused]);
-    }
-
-    #[test]
-    fn too_many_recipients_is_a_refusal_for_now() {
-        let reply = |code| Reply { code, lines: Vec::new() };
-        assert!(matches!(recipient_verdict(&reply(552)), Verdict::Deferred(_)));
-        assert!(matches!(recipient_verdict(&reply(550)), Verdict::Failed(_)));
-        assert!(matches!(verdict(&reply(552)), Verdict::Failed(_)));
-    }
+    replies
 }

@@ -1,13 +1,23 @@
 //! The lowest layer: bytes to the server and answers from it, each with a deadline.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     time::timeout,
 };
 
-use super::reply::Reply;
+use super::{
+    outcome::{Fault, Kind},
+    redact::Secrets,
+    reply::Reply,
+};
 
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -18,29 +28,74 @@ pub(super) type Stream = Box<dyn Io>;
 /// Lines to the server, answers from it, each with a deadline.
 pub(super) struct Wire {
     stream: BufReader<Stream>,
-    pub(super) patience: Duration,
+    patience: Duration,
+    secrets: Arc<Secrets>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("{0}")]
+    Lost(io::Error),
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    #[error("{0}")]
+    NotSmtp(String),
+}
+
+impl WireError {
+    /// The session is lost, and nobody's email is to blame.
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::NotSmtp(_) => Fault::of_server(Kind::Protocol, self.to_string()),
+            _ => Fault::of_server(Kind::Timeout, format!("lost the connection to the server: {self}")),
+        }
+    }
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, patience: Duration) -> Self {
-        Self { stream: BufReader::new(stream), patience }
+    /// What the server says is read without the secrets in it.
+    pub(super) fn new(stream: Stream, patience: Duration, secrets: Arc<Secrets>) -> Self {
+        Self { stream: BufReader::new(stream), patience, secrets }
     }
 
-    pub(super) async fn command(&mut self, command: &str) -> io::Result<Reply> {
+    pub(super) async fn command(&mut self, command: &str) -> Result<Reply, WireError> {
         self.send(checked(command)?.as_bytes()).await?;
         self.reply().await
     }
 
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let sending = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        within(self.patience, sending).await
+        match timeout(self.patience, sending).await {
+            Ok(sent) => sent.map_err(WireError::Lost),
+            Err(_) => Err(WireError::Silent(self.patience)),
+        }
     }
 
-    pub(super) async fn reply(&mut self) -> io::Result<Reply> {
-        within(self.patience, Reply::read(&mut self.stream)).await
+    pub(super) async fn reply(&mut self) -> Result<Reply, WireError> {
+        self.reply_within(self.patience).await
+    }
+
+    pub(super) async fn reply_within(&mut self, patience: Duration) -> Result<Reply, WireError> {
+        match timeout(patience, Reply::read(&mut self.stream, &self.secrets)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(WireError::Silent(patience)),
+        }
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Whether the connection is open and the server has said nothing unasked, so far as has been heard.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.stream).poll_fill_buf(&mut context).is_pending()
     }
 
     /// The stream itself; `None` when more was received than was read.
@@ -50,19 +105,12 @@ impl Wire {
 }
 
 /// A command as a line. All parts of it have been checked long before; what could smuggle in a second one ends here.
-pub(super) fn checked(command: &str) -> io::Result<String> {
+pub(super) fn checked(command: &str) -> Result<String, WireError> {
     if command.contains(['\r', '\n', '\0']) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a command contains a line break"));
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "a command contains a line break");
+        return Err(WireError::Lost(error));
     }
     Ok(format!("{command}\r\n"))
-}
-
-/// What is done, or an error when it takes longer.
-pub(super) async fn within<T>(patience: Duration, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match timeout(patience, doing).await {
-        Ok(done) => done,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {patience:?}"))),
-    }
 }
 
 #[cfg(test)]
