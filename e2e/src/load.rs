@@ -104,7 +104,7 @@ async fn post_on(client: usize, url: String, told: Arc<watch::Sender<Told>>, sto
             continue;
         };
         match (status, answer["id"].as_str()) {
-            (StatusCode::ACCEPTED, Some(id)) => told.send_modify(|told| told.accepted.push(id.to_owned())),
+            (StatusCode::OK, Some(id)) => told.send_modify(|told| told.accepted.push(id.to_owned())),
             (StatusCode::SERVICE_UNAVAILABLE, _) => told.send_modify(|told| told.refused += 1),
             _ => panic!("the API answered {status} {answer}"),
         }

@@ -5,14 +5,17 @@
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`]: its parts;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
+//! - [`names`]: what may have been meant by an unknown name;
 //! - [`Invalid`]: why a submission is refused.
 
 mod attachment;
 pub mod batch;
+mod domain;
 mod header;
 mod invalid;
 mod limits;
 mod mailbox;
+pub mod names;
 pub mod schedule;
 mod submission;
 mod tag;
@@ -26,9 +29,20 @@ pub use mailbox::{InvalidMailbox, Mailbox};
 pub use submission::Submission;
 pub use tag::Tag;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::EmailId;
+
+/// Where a submission comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// From a client, who can mend what is refused.
+    Request,
+    /// From a record: what an earlier version has accepted is still to be sent.
+    List,
+}
 
 /// A valid email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +62,8 @@ pub struct Email {
     pub reply_to: Vec<Mailbox>,
     /// The subject; empty for an email of the short form without one.
     pub subject: String,
-    /// The body as plain text.
+    /// The body as plain text. `None` next to `html` leaves it to the worker to make one of that; an empty one says that
+    /// none is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The body as HTML. There is always one of the two.
@@ -73,16 +88,12 @@ impl Email {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Everybody who gets it: to, cc and bcc, each address once.
+    /// Everybody who gets it: to, cc and bcc, each mailbox once, in whatever spellings its domain is given.
     #[must_use]
     pub fn recipients(&self) -> Vec<&Mailbox> {
-        let mut recipients: Vec<&Mailbox> = Vec::new();
-        for mailbox in self.to.iter().chain(&self.cc).chain(&self.bcc) {
-            if !recipients.iter().any(|known| known.address() == mailbox.address()) {
-                recipients.push(mailbox);
-            }
-        }
-        recipients
+        let all = self.to.iter().chain(&self.cc).chain(&self.bcc);
+        let mut known = HashSet::new();
+        all.filter(|mailbox| known.insert((mailbox.address().user(), mailbox.ascii_domain()))).collect()
     }
 
     /// The value of the `Message-ID` field ([RFC 5322 section 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)):

@@ -34,7 +34,7 @@ pub(crate) async fn create_batch<R: Backend>(context: &Context<'_, R>, body: imp
     if permissive {
         answer["errors"] = Value::from(bad);
     }
-    Ok(json(StatusCode::ACCEPTED, &answer))
+    Ok(json(StatusCode::OK, &answer))
 }
 
 fn id(id: &EmailId) -> Value {

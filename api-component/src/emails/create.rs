@@ -14,7 +14,7 @@ use crate::{
     router::Context,
 };
 
-/// `POST /emails`: checks an email and puts it on the queue. The 202 means that it is safe in Redis.
+/// `POST /emails`: checks an email and puts it on the queue. The 200 means that it is safe in Redis.
 pub(crate) async fn create<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
     let settings = context.settings;
     let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;
@@ -22,7 +22,7 @@ pub(crate) async fn create<R: Backend>(context: &Context<'_, R>, body: impl Body
     drop(body);
     let ids = accept(context, &[submission]).await?;
     let id = ids.first().map(ToString::to_string).unwrap_or_default();
-    let mut response = json(StatusCode::ACCEPTED, &json!({"id": id}));
+    let mut response = json(StatusCode::OK, &json!({"id": id}));
     if let Ok(location) = HeaderValue::try_from(format!("/emails/{id}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }

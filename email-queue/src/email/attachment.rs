@@ -30,7 +30,8 @@ impl Attachment {
             field: format!("attachments[{place}].{field}"),
             reason: reason.to_owned(),
         };
-        if wire.path.is_some() {
+        let wire = wire.without_empty();
+        if wire.path.is_some_and(|wire::Given(path)| path) {
             let reason = "remote files are not fetched; send the bytes as `content`";
             return Err(invalid(InvalidKind::NotServed, "path", reason));
         }

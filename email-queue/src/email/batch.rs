@@ -18,9 +18,9 @@ pub fn read(
     default_from: Option<&Mailbox>,
     now: Timestamp,
 ) -> Result<Vec<Result<Submission, Invalid>>, Invalid> {
-    wire::check_depth(json)?;
+    let json = wire::prepare(json)?;
     let wire::AtMost::<MAX_BATCH, &RawValue>(emails) =
-        serde_json::from_slice(json).map_err(|error| match error.is_data() {
+        serde_json::from_slice(&json).map_err(|error| match error.is_data() {
             true => Invalid::value("", "expected a list of emails"),
             false => Invalid { kind: InvalidKind::NotJson, field: String::new(), reason: error.to_string() },
         })?;

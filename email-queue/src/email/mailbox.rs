@@ -3,6 +3,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use lettre::Address;
 use serde::{Serialize, Serializer};
 
+use super::domain;
+
 /// RFC 5321 4.5.3.1.1, in bytes.
 const MAX_LOCAL_PART: usize = 64;
 /// RFC 5321 4.5.3.1.3 allows a path of 256 bytes, angle brackets included.
@@ -11,8 +13,9 @@ const MAX_NAME: usize = 320;
 
 /// An address, with a name for people or without: `Ada Lovelace <ada@example.com>`.
 ///
-/// The address is checked by the same parser that SMTP delivery uses, so that nothing is accepted that could not be
-/// written on the envelope. The name is taken as it is: quotes around it are optional.
+/// The domain is one that every program reads alike: a host name by the rules of IDNA, or an address literal. Then the
+/// address is checked by the same parser that SMTP delivery uses, so that nothing is accepted that could not be written on
+/// the envelope. The name is taken as it is: quotes around it are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mailbox {
     name: Option<String>,
@@ -32,13 +35,16 @@ impl Mailbox {
         &self.address
     }
 
-    /// The domain as it stands in the DNS: an international one in its `xn--` form.
+    /// The domain as it stands in the DNS: in lower case, and an international one in its `xn--` form.
     pub(super) fn ascii_domain(&self) -> Cow<'_, str> {
         let domain = self.address.domain();
-        if domain.is_ascii() {
-            return Cow::Borrowed(domain);
-        }
-        idna::domain_to_ascii(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
+        domain::to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
+    }
+
+    /// The sender of an email for which nobody has named one: `Email Queue <email-queue@localhost>`.
+    #[must_use]
+    pub fn built_in_sender() -> Self {
+        Self { name: Some("Email Queue".to_owned()), address: Address::new_dangerous("email-queue", "localhost") }
     }
 }
 
@@ -52,13 +58,22 @@ impl FromStr for Mailbox {
         }
         let text = text.trim_matches(' ');
         let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-            Some((name, address)) => (unquoted(name.trim_matches(' ')), address),
+            Some((name, address)) => (display_name(name.trim_matches(' '))?, address),
             None => (String::new(), text),
         };
         if name.chars().count() > MAX_NAME {
             return Err(InvalidMailbox::NameTooLong);
         }
-        let address: Address = address.parse().map_err(|_| InvalidMailbox::NotAnAddress)?;
+        let domain = address.rsplit_once('@').map(|(_, domain)| domain);
+        if domain.is_none_or(|domain| domain::to_ascii(domain).is_none()) {
+            let several = address.matches('@').count() > 1 && address.contains([',', ';']);
+            return Err(if several { InvalidMailbox::Several } else { InvalidMailbox::NotAnAddress });
+        }
+        let several = |_| match address.split_once([',', ';']) {
+            Some((one, _)) if one.contains('@') => InvalidMailbox::Several,
+            _ => InvalidMailbox::NotAnAddress,
+        };
+        let address: Address = address.parse().map_err(several)?;
         if address.user().len() > MAX_LOCAL_PART || address.user().len() + 1 + address.domain().len() > MAX_ADDRESS {
             return Err(InvalidMailbox::TooLong);
         }
@@ -66,17 +81,31 @@ impl FromStr for Mailbox {
     }
 }
 
-/// Takes away the quotes of a quoted string (RFC 5322 3.2.4), if it is one.
-fn unquoted(name: &str) -> String {
-    let Some(inner) = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) else {
-        return name.to_owned();
-    };
+/// A name as people read it. One without quotes may hold anything but what makes it look like another mailbox in front of
+/// the address: who wrote two would find that only the last one gets the email.
+fn display_name(name: &str) -> Result<String, InvalidMailbox> {
+    if let Some(unquoted) = unquoted(name) {
+        return Ok(unquoted);
+    }
+    if name.contains(['<', '>']) || name.contains('@') && name.contains([',', ';']) {
+        return Err(InvalidMailbox::Several);
+    }
+    Ok(name.to_owned())
+}
+
+/// The content of a quoted string (RFC 5322 3.2.4); nothing where the name is none, or more than one.
+fn unquoted(name: &str) -> Option<String> {
+    let inner = name.strip_prefix('"')?.strip_suffix('"')?;
     let mut unquoted = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
-        unquoted.push(if c == '\\' { chars.next().unwrap_or('\\') } else { c });
+        unquoted.push(match c {
+            '\\' => chars.next()?,
+            '"' => return None,
+            c => c,
+        });
     }
-    unquoted
+    Some(unquoted)
 }
 
 impl fmt::Display for Mailbox {
@@ -109,6 +138,9 @@ pub enum InvalidMailbox {
     /// The address breaks the rules of RFC 5322.
     #[error("not an email address, which is `email@example.com` or `Name <email@example.com>`")]
     NotAnAddress,
+    /// There is more than one mailbox.
+    #[error("there is one address in each string; give several as a list of strings")]
+    Several,
     /// The address is longer than SMTP allows.
     #[error("the address is too long: 254 bytes at the most, 64 of them before the @")]
     TooLong,
@@ -137,16 +169,41 @@ mod tests {
         check("Acme, Inc. <billing@acme.example>", Some("Acme, Inc."), "billing@acme.example");
         check(r#""Ada \"the first\" L." <ada@example.com>"#, Some(r#"Ada "the first" L."#), "ada@example.com");
         check("Jörg Müller <jörg@exämple.com>", Some("Jörg Müller"), "jörg@exämple.com");
-        check("a <b> <c@example.com>", Some("a <b>"), "c@example.com");
+        check("\"a <b>\" <c@example.com>", Some("a <b>"), "c@example.com");
+        check("support@acme.example <c@example.com>", Some("support@acme.example"), "c@example.com");
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in
-            ["", "ada", "ada@", "@example.com", "a b@example.com", "Ada <ada@example.com", "a@b@c", "a@b.c, d@e.f"]
+        for text in ["", "ada", "ada@", "@example.com", "a b@example.com", "Ada <ada@example.com", "a@b@c", "<>", "a,b"]
         {
             assert_eq!(text.parse::<Mailbox>(), Err(InvalidMailbox::NotAnAddress), "{text}");
         }
+        // What else is no domain is tested with the domains.
+        for text in ["a@[x>y]", "a@[x,y]", "a@x!y.example", "a@b.example?subject=x", "A <a@x/y.example>"] {
+            assert!(text.parse::<Mailbox>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_mailboxes_in_one_string_are_refused_and_not_taken_for_the_last_of_them() {
+        for text in [
+            "a@b.c, d@e.f",
+            "a@b.c;d@e.f",
+            "<a@b.c>,<d@e.f>",
+            "Jane <jane@example.org>, Joe <joe@example.org>",
+            "jane@example.org, Joe <joe@example.org>",
+            r#""Jane" <jane@example.org>, "Joe" <joe@example.org>"#,
+            r#""Jane \\" <jane@example.org>, "Joe" <joe@example.org>"#,
+            "a <b> <c@example.com>",
+        ] {
+            assert_eq!(text.parse::<Mailbox>(), Err(InvalidMailbox::Several), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_built_in_sender_is_one_that_could_be_given() {
+        assert_eq!("Email Queue <email-queue@localhost>".parse(), Ok(Mailbox::built_in_sender()));
     }
 
     #[test]

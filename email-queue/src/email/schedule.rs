@@ -49,13 +49,18 @@ pub fn check(time: Timestamp, now: Timestamp) -> Result<Timestamp, InvalidTime> 
     }
 }
 
-/// Reads the JSON by which a client moves a time, `{"scheduled_at": …}`. Other fields do not count.
+/// Reads the JSON by which a client moves a time, `{"scheduled_at": …}`. Other fields do not count, but for one whose name is nearly that.
 ///
 /// # Errors
 /// As for the field `scheduled_at` of an email.
 pub fn read_change(json: &[u8], now: Timestamp) -> Result<Timestamp, Invalid> {
-    let text = wire::Change::read(json)?
+    let wire::Object { value, misspelt } = wire::read::<wire::Change>(json)?;
+    if let Some(misspelt) = misspelt {
+        return Err(misspelt.into());
+    }
+    let text = value
         .scheduled_at
+        .filter(|text| !text.is_empty())
         .ok_or_else(|| Invalid::missing("scheduled_at", "there is nothing else to change"))?;
     parse(&text, now)
         .and_then(|time| check(time, now))

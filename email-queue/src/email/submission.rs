@@ -2,8 +2,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Attachment, Email, Header, Invalid, InvalidKind, Mailbox,
-    limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT},
+    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Origin, Tag,
+    limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS},
     schedule::{self, InvalidTime},
     wire,
 };
@@ -30,7 +30,7 @@ impl Submission {
     /// # Errors
     /// Says the first field that breaks a rule, and which rule. A time in the past, or more than 30 days ahead, is one.
     pub fn from_request(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
-        let submission = read(json, default_from)?;
+        let submission = read(json, default_from, Origin::Request)?;
         let scheduled_at = submission
             .time
             .as_deref()
@@ -46,7 +46,7 @@ impl Submission {
     /// # Errors
     /// As [`from_request`](Self::from_request).
     pub fn from_list(json: &[u8], default_from: Option<&Mailbox>, listed: Timestamp) -> Result<Self, Invalid> {
-        let submission = read(json, default_from)?;
+        let submission = read(json, default_from, Origin::List)?;
         let scheduled_at = submission
             .time
             .as_deref()
@@ -90,33 +90,38 @@ impl Submission {
 }
 
 /// Everything but the time, which is left as it is written.
-fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<Submission, Invalid> {
-    let wire = wire::Submission::read(json)?;
-    for (field, used) in [("template", wire.template.is_some()), ("topic_id", wire.topic_id.is_some())] {
-        if used {
+fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
+    let wire::Object { value: wire, misspelt } = wire::read::<wire::Submission>(json)?;
+    // What another program has pushed is not refused for it: nobody would be told.
+    if let (Some(misspelt), Origin::Request) = (misspelt, origin) {
+        return Err(misspelt.into());
+    }
+    for (field, used) in [("template", wire.template), ("topic_id", wire.topic_id)] {
+        if used.is_some_and(|wire::Given(used)| used) {
             let reason = "this server does not serve it; nothing was sent".to_owned();
             return Err(Invalid { kind: InvalidKind::NotServed, field: field.to_owned(), reason });
         }
     }
-    let short_form = wire.message.is_some();
-    let from = match wire.from {
+    let message = given(wire.message);
+    let short_form = message.is_some();
+    let from = match given(wire.from) {
         Some(from) => mailbox("from", &from)?,
         None => default_from.cloned().ok_or_else(|| Invalid::missing("from", "there is no default sender"))?,
     };
-    let to = one_of(("to", wire.to), ("recipient", wire.recipient))?;
+    let to = one_of(("to", named(wire.to)), ("recipient", named(wire.recipient)))?;
     let (to_field, to) = to.ok_or_else(|| Invalid::missing("to", "an email needs a recipient"))?;
     let to = mailboxes(to_field, Some(to))?;
-    if to.is_empty() {
-        return Err(Invalid::missing(to_field, "an email needs a recipient"));
-    }
     let subject = match wire.subject {
         Some(subject) => subject,
         None if short_form => String::new(),
         None => return Err(Invalid::missing("subject", "it may be left out only next to `message`")),
     };
     check_subject(&subject)?;
-    let text = one_of(("text", wire.text), ("message", wire.message))?.map(|(_, text)| text);
-    if text.is_none() && wire.html.is_none() {
+    let html = given(wire.html);
+    // An empty text next to HTML says that there is to be no text.
+    let text = wire.text.filter(|text| !text.is_empty() || html.is_some() && message.is_none());
+    let text = one_of(("text", text), ("message", message))?.map(|(_, text)| text);
+    if text.is_none() && html.is_none() {
         return Err(Invalid::missing("html", "an email needs `html`, `text` or `message`"));
     }
     let email = Email {
@@ -127,12 +132,21 @@ fn read(json: &[u8], default_from: Option<&Mailbox>) -> Result<Submission, Inval
         reply_to: mailboxes("reply_to", wire.reply_to)?,
         subject,
         text,
-        html: wire.html,
+        html,
         headers: headers(wire.headers)?,
-        tags: checked("tags", wire.tags, |wire::Object(tag), place| tag.check(place))?,
-        attachments: attachments(wire.attachments)?,
+        tags: checked("tags", wire.tags.map(|tags| wire::AtMost::<MAX_TAGS, _>(tags.0)), Tag::check)?,
+        attachments: attachments(wire.attachments, origin)?,
     };
-    Ok(Submission { email, lane: lane(wire.priority)?, scheduled_at: None, time: wire.scheduled_at })
+    Ok(Submission { email, lane: lane(given(wire.priority))?, scheduled_at: None, time: given(wire.scheduled_at) })
+}
+
+/// An empty text is none: clients send it for what a form left empty.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn named(texts: Option<wire::Strings>) -> Option<wire::Strings> {
+    texts.filter(|texts| !texts.0.is_empty())
 }
 
 /// Two names for one field: either may be used, but not both.
@@ -192,8 +206,15 @@ fn headers(headers: Option<wire::Headers>) -> Result<Vec<Header>, Invalid> {
 
 fn attachments(
     attachments: Option<wire::AtMost<MAX_ATTACHMENTS, wire::Object<wire::Attachment>>>,
+    origin: Origin,
 ) -> Result<Vec<Attachment>, Invalid> {
-    let attachments = checked("attachments", attachments, |wire::Object(file), place| Attachment::check(file, place))?;
+    let attachments = checked("attachments", attachments, |file, place| {
+        if let (Some(misspelt), Origin::Request) = (file.misspelt, origin) {
+            let invalid = Invalid::from(misspelt);
+            return Err(Invalid { field: format!("attachments[{place}].{}", invalid.field), ..invalid });
+        }
+        Attachment::check(file.value, place)
+    })?;
     if attachments.iter().map(|attachment| attachment.content.len()).sum::<usize>() > MAX_ATTACHMENT_BYTES {
         return Err(Invalid::value("attachments", format!("{MAX_ATTACHMENT_BYTES} bytes at the most, all together")));
     }

@@ -1,16 +1,15 @@
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Invalid;
 
 const MAX: usize = 256;
 
 /// A label for the sender's own use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tag {
     /// ASCII letters, digits, `_` and `-`; 1 to 256.
     pub name: String,
     /// The same letters; may be empty.
-    #[serde(default)]
     pub value: String,
 }
 

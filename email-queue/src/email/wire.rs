@@ -1,6 +1,20 @@
-//! The JSON of a submission as it stands: every form that a field may have, no rule about its value.
+//! The JSON of a submission as it stands: every form that a field may have, no rule about its value. Each name is spelled
+//! as in Resend's API, or as its SDKs spell it in their own languages.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+mod at_most;
+mod headers;
+mod object;
+mod strings;
+mod tags;
+mod text;
+
+pub(super) use at_most::AtMost;
+pub(super) use headers::Headers;
+pub(super) use object::Object;
+pub(super) use strings::{Given, Strings};
+pub(super) use tags::Tags;
+
+use std::{borrow::Cow, fmt};
 
 use base64::{
     Engine,
@@ -8,13 +22,10 @@ use base64::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{
-    Invalid, InvalidKind, Tag,
-    limits::{MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_TAGS},
-};
+use super::{Invalid, InvalidKind, limits::MAX_ATTACHMENTS};
 
 #[derive(Deserialize)]
 pub(super) struct Submission {
@@ -23,64 +34,77 @@ pub(super) struct Submission {
     pub(super) recipient: Option<Strings>,
     pub(super) cc: Option<Strings>,
     pub(super) bcc: Option<Strings>,
+    #[serde(alias = "replyTo")]
     pub(super) reply_to: Option<Strings>,
     pub(super) subject: Option<String>,
     pub(super) message: Option<String>,
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     pub(super) headers: Option<Headers>,
-    pub(super) tags: Option<AtMost<MAX_TAGS, Object<Tag>>>,
+    pub(super) tags: Option<Tags>,
     pub(super) attachments: Option<AtMost<MAX_ATTACHMENTS, Object<Attachment>>>,
+    #[serde(alias = "scheduledAt")]
     pub(super) scheduled_at: Option<String>,
     pub(super) priority: Option<String>,
-    pub(super) template: Option<IgnoredAny>,
-    pub(super) topic_id: Option<IgnoredAny>,
+    pub(super) template: Option<Given>,
+    #[serde(alias = "topicId")]
+    pub(super) topic_id: Option<Given>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Attachment {
     pub(super) filename: Option<String>,
     pub(super) content: Option<Bytes>,
-    pub(super) path: Option<IgnoredAny>,
+    pub(super) path: Option<Given>,
+    #[serde(alias = "contentType")]
     pub(super) content_type: Option<String>,
+    #[serde(alias = "contentId")]
     pub(super) content_id: Option<String>,
+    #[serde(alias = "inlineContentId")]
     pub(super) inline_content_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Change {
+    #[serde(alias = "scheduledAt")]
     pub(super) scheduled_at: Option<String>,
 }
 
 /// The parser keeps to this depth in what it builds, but not in what it passes over, such as an unknown field.
 const MAX_DEPTH: usize = 128;
 
-impl Submission {
-    pub(super) fn read(json: &[u8]) -> Result<Self, Invalid> {
-        read(json)
-    }
-}
-
-impl Change {
-    pub(super) fn read(json: &[u8]) -> Result<Self, Invalid> {
-        read(json)
-    }
-}
-
 /// Reads an object that is the whole text, and names the field that is wrong.
-fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Invalid> {
-    check_depth(json)?;
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
+    let json = prepare(json)?;
+    let mut deserializer = serde_json::Deserializer::from_slice(&json);
+    let object = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
         invalid(if field == "." { "" } else { &field }, error.inner())
     })?;
     deserializer.end().map_err(|error| invalid("", &error))?;
-    Ok(value)
+    Ok(object)
+}
+
+/// What the parser is to be given for a text. It is a copy only where half a surrogate pair has to be replaced.
+pub(super) fn prepare(json: &[u8]) -> Result<Cow<'_, [u8]>, Invalid> {
+    let json = text::without_mark(json);
+    check_depth(json)?;
+    Ok(text::without_half_pairs(json))
+}
+
+impl Attachment {
+    /// An empty text is none.
+    pub(super) fn without_empty(mut self) -> Self {
+        let Self { filename, content_type, content_id, inline_content_id, .. } = &mut self;
+        for text in [filename, content_type, content_id, inline_content_id] {
+            text.take_if(|text| text.is_empty());
+        }
+        self
+    }
 }
 
 /// Refuses more lists and objects open at once than [`MAX_DEPTH`].
-pub(super) fn check_depth(json: &[u8]) -> Result<(), Invalid> {
+fn check_depth(json: &[u8]) -> Result<(), Invalid> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     let too_deep = json.iter().any(|byte| {
         match byte {
@@ -119,126 +143,6 @@ fn invalid(field: &str, error: &serde_json::Error) -> Invalid {
     Invalid::value(field, reason)
 }
 
-/// An object, and nothing else: what serde derives would also take a list of the values without their names.
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-/// A list of which no more is kept than `MAX` items and one, by which it is known to be too long: a text of ten bytes an
-/// item must not become a list of two hundred bytes an item.
-pub(super) struct AtMost<const MAX: usize, T>(pub(super) Vec<T>);
-
-impl<const MAX: usize, T> AtMost<MAX, T> {
-    fn read<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Self, A::Error>
-    where
-        T: Deserialize<'de>,
-    {
-        let mut items = Vec::new();
-        while items.len() <= MAX
-            && let Some(item) = list.next_element()?
-        {
-            items.push(item);
-        }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Self(items))
-    }
-}
-
-impl<'de, const MAX: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<MAX, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListVisitor<const MAX: usize, T>(PhantomData<T>);
-
-        impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for ListVisitor<MAX, T> {
-            type Value = AtMost<MAX, T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sequence")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<AtMost<MAX, T>, A::Error> {
-                AtMost::read(list)
-            }
-        }
-
-        deserializer.deserialize_seq(ListVisitor(PhantomData))
-    }
-}
-
-/// One string or a list of them.
-pub(super) struct Strings(pub(super) Vec<String>);
-
-impl<'de> Deserialize<'de> for Strings {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringsVisitor;
-
-        impl<'de> Visitor<'de> for StringsVisitor {
-            type Value = Strings;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Strings, E> {
-                Ok(Strings(vec![text.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Strings, A::Error> {
-                AtMost::<MAX_RECIPIENTS, _>::read(list).map(|strings| Strings(strings.0))
-            }
-        }
-
-        deserializer.deserialize_any(StringsVisitor)
-    }
-}
-
-/// An object whose values are strings, in its own order, with what stands twice still there twice.
-pub(super) struct Headers(pub(super) Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct HeadersVisitor;
-
-        impl<'de> Visitor<'de> for HeadersVisitor {
-            type Value = Headers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object whose values are strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-                let mut headers = Vec::new();
-                while headers.len() <= MAX_HEADERS
-                    && let Some(header) = map.next_entry()?
-                {
-                    headers.push(header);
-                }
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Headers(headers))
-            }
-        }
-
-        deserializer.deserialize_map(HeadersVisitor)
-    }
-}
-
 /// The bytes of a file, in any of the three forms that SDKs send: base64, a list of integers, or what Node makes of a
 /// `Buffer`: `{"type": "Buffer", "data": [integers]}`. Decoded while it is read, so that a long list costs no more
 /// memory than its bytes.
@@ -266,7 +170,10 @@ impl<'de> Deserialize<'de> for Bytes {
                     true => Cow::Owned(text.split_ascii_whitespace().collect()),
                     false => Cow::Borrowed(text),
                 };
-                BASE64.decode(text.as_bytes()).map(Bytes).map_err(|_| E::custom("not valid base64"))
+                BASE64
+                    .decode(text.as_bytes())
+                    .map(Bytes)
+                    .map_err(|_| E::custom("it is not base64 (RFC 4648); encode the bytes of the file, text as well"))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {

@@ -1,0 +1,135 @@
+//! An object with named fields, and the names in it that are none of them.
+
+use std::{cell::Cell, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor},
+    forward_to_deserialize_any,
+};
+
+use crate::email::names::{self, Misspelt};
+
+/// So many unknown names of an object are held against the known ones. No client has more that are meant to be known.
+const MAX_COMPARED: usize = 64;
+
+/// An object, and nothing else: what serde derives would also take a list of the values without their names.
+pub(in crate::email) struct Object<T> {
+    pub(in crate::email) value: T,
+    /// The first name that is no field's, but close to that of one.
+    pub(in crate::email) misspelt: Option<Misspelt>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                let unknown = Unknown::default();
+                let value = T::deserialize(Fields { map, unknown: &unknown })?;
+                Ok(Object { value, misspelt: unknown.misspelt.take() })
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// What is seen of names that are no field's.
+#[derive(Default)]
+struct Unknown {
+    compared: Cell<usize>,
+    misspelt: Cell<Option<Misspelt>>,
+}
+
+impl Unknown {
+    fn see(&self, name: &str, known: &'static [&'static str]) {
+        if known.contains(&name) || self.compared.get() == MAX_COMPARED {
+            return;
+        }
+        self.compared.set(self.compared.get() + 1);
+        let first = self.misspelt.take();
+        self.misspelt.set(first.or_else(|| names::misspelt(name, known)));
+    }
+}
+
+/// A map that learns from serde which fields a struct has, so that nobody has to say it twice.
+struct Fields<'a, A> {
+    map: A,
+    unknown: &'a Unknown,
+}
+
+impl<'de, A: MapAccess<'de>> Deserializer<'de> for Fields<'_, A> {
+    type Error = A::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        visitor.visit_map(Entries { map: self.map, unknown: self.unknown, fields })
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_map(self.map)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// The same map, whose names are looked at on their way.
+struct Entries<'a, A> {
+    map: A,
+    unknown: &'a Unknown,
+    fields: &'static [&'static str],
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        self.map.next_key_seed(Name { seed, unknown: self.unknown, fields: self.fields })
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+struct Name<'a, K> {
+    seed: K,
+    unknown: &'a Unknown,
+    fields: &'static [&'static str],
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<'_, K> {
+    type Value = K::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Name<'_, K> {
+    type Value = K::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<K::Value, E> {
+        self.unknown.see(name, self.fields);
+        self.seed.deserialize(name.into_deserializer())
+    }
+}
