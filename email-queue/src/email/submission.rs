@@ -102,8 +102,8 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
             return Err(Invalid { kind: InvalidKind::NotServed, field: field.to_owned(), reason });
         }
     }
+    let short_form = wire.message.is_some();
     let message = given(wire.message);
-    let short_form = message.is_some();
     let from = match given(wire.from) {
         Some(from) => mailbox("from", &from)?,
         None => default_from.cloned().ok_or_else(|| Invalid::missing("from", "there is no default sender"))?,

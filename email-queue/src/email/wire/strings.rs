@@ -66,7 +66,8 @@ impl<'de> Deserialize<'de> for Scalar {
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(number.to_string())))
+                // By the parser's own means, which are in the component already.
+                Ok(Scalar(serde_json::Number::from_f64(number).map(|number| number.to_string())))
             }
 
             fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
