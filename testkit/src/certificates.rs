@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
@@ -32,6 +33,15 @@ impl Certificates {
     /// When a name is neither, or the files cannot be written.
     pub fn generate(names: &[&str]) -> Self {
         Self::try_generate(names).unwrap_or_else(|error| panic!("cannot make certificates for {names:?}: {error}"))
+    }
+
+    /// Makes a server certificate for `names` that signed itself. To trust it is to trust that very certificate.
+    ///
+    /// # Panics
+    /// As [`generate`](Self::generate).
+    pub fn self_signed(names: &[&str], is_authority: bool) -> Self {
+        let made = Self::try_self_signed(names, is_authority);
+        made.unwrap_or_else(|error| panic!("cannot make a certificate for {names:?}: {error}"))
     }
 
     /// The authority's certificate, as text in PEM form.
@@ -80,7 +90,21 @@ impl Certificates {
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key))?;
+        Self::written(ca_pem, &certificate, key)
+    }
 
+    fn try_self_signed(names: &[&str], is_authority: bool) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut server = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+        server.distinguished_name.push(DnType::CommonName, "testkit server");
+        if is_authority {
+            server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let key = KeyPair::generate()?;
+        let certificate = server.self_signed(&key)?;
+        Self::written(certificate.pem(), &certificate, key)
+    }
+
+    fn written(ca_pem: String, certificate: &Certificate, key: KeyPair) -> Result<Self, Box<dyn std::error::Error>> {
         let directory = TempDir::with_prefix("testkit-certificates-")?;
         let certificates =
             Self { ca_pem, server_pem: certificate.pem(), server_der: certificate.der().clone(), key, directory };

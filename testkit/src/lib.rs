@@ -12,6 +12,7 @@
 //! - [`received`]: an email as a server received it, whichever of the two servers below that was.
 //! - [`smtp_server`]: an SMTP server in this process, scripted to refuse, hang, drop and be slow.
 //! - [`aiosmtpd`]: an SMTP server that others wrote, to check that we do not merely agree with ourselves.
+//! - [`postfix`]: a mail server as it is in use, with its limits.
 //! - [`certificates`]: the certificate authority that both present to clients over TLS.
 //!
 //! Everything panics instead of returning errors: whatever fails here fails the test, and the message says what
@@ -22,6 +23,7 @@
 pub mod aiosmtpd;
 pub mod certificates;
 pub mod ports;
+pub mod postfix;
 pub mod process;
 pub mod proxy;
 pub mod received;
@@ -33,6 +35,7 @@ pub mod smtp_server;
 pub mod wait;
 
 pub use aiosmtpd::Aiosmtpd;
+pub use postfix::Postfix;
 pub use process::Process;
 pub use proxy::TcpProxy;
 pub use received::Received;

@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::apt::Apt;
-use crate::console::say;
-use crate::process::run_quietly;
+use crate::postfix;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program, is_executable};
 
@@ -56,39 +55,13 @@ pub(crate) fn find_or_install_smtp_sink(workspace: &Workspace, signals: &Signals
     }
     let by_hand = "put Postfix' smtp-sink on the PATH";
     let Some(apt) = Apt::find()? else { bail!("no smtp-sink on the PATH: {by_hand}") };
-    unpack_postfix(signals, &directory).context(by_hand)?;
+    postfix::unpack(signals, &directory).context(by_hand)?;
     write_wrapper(&directory, &wrapper)?;
     if !runs(&wrapper) {
         // Libraries that other programs need too; they start nothing.
-        apt.install(signals, libraries_of_postfix)?;
+        apt.install(signals, postfix::libraries)?;
     }
     if runs(&wrapper) { Ok(wrapper) } else { bail!("the smtp-sink of Debian's Postfix does not run here: {by_hand}") }
-}
-
-fn unpack_postfix(signals: &Signals, directory: &Path) -> anyhow::Result<()> {
-    say("fetching smtp-sink (apt-get download postfix)...");
-    if directory.exists() {
-        fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
-    }
-    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let mut download = Command::new("apt-get");
-    // Run as root, apt would fetch as a user of its own, who may not write here.
-    download.args(["-q", "-o", "APT::Sandbox::User=root", "download", "postfix"]).current_dir(directory);
-    let (status, lines) = run_quietly(signals, &mut download, None)?;
-    if !status.success() {
-        bail!("apt-get cannot download postfix ({status}):\n  {}", lines.join("\n  "));
-    }
-    let package = fs::read_dir(directory)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get has downloaded no package")?;
-    let mut unpack = Command::new("dpkg");
-    unpack.arg("-x").arg(&package).arg(directory);
-    let (status, lines) = run_quietly(signals, &mut unpack, None)?;
-    if !status.success() {
-        bail!("dpkg cannot unpack {} ({status}):\n  {}", package.display(), lines.join("\n  "));
-    }
-    Ok(())
 }
 
 /// A program that finds Postfix' own libraries where they were unpacked.
@@ -107,27 +80,9 @@ fn runs(smtp_sink: &Path) -> bool {
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("usage:"))
 }
 
-fn libraries_of_postfix() -> Vec<String> {
-    let output = Command::new("apt-cache").args(["depends", "postfix"]).output();
-    output.map(|output| libraries(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
-}
-
-/// The libraries among the lines `  Depends: NAME` of `apt-cache depends`.
-fn libraries(depends: &str) -> Vec<String> {
-    let names = depends.lines().filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends: "));
-    names.filter(|name| name.starts_with("lib")).map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_libraries_of_a_mail_server_are_installed() {
-        let depends = "postfix\n  PreDepends: init-system-helpers\n |Depends: debconf\n  Depends: adduser\n  \
-                       Depends: libc6\n  Depends: libdb5.3\n  Conflicts: libnothing\n  Suggests: libsasl2-modules\n";
-        assert_eq!(libraries(depends), ["libc6", "libdb5.3"]);
-    }
 
     #[test]
     fn a_wrapper_finds_what_is_beside_it_from_anywhere() {

@@ -10,7 +10,7 @@
 //! - [`up`] tells the story of `cargo xtask up`; [`try_it`] writes what it prints in the end.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
-//! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs.
+//! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
 //! - [`stack`] is the set of running services; [`process`] one child process; [`signals`] what they
@@ -31,6 +31,7 @@ mod console;
 mod data_dir;
 mod http;
 mod ports;
+mod postfix;
 mod process;
 mod redis;
 mod redis_url;

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::{complain, say};
+use crate::postfix::{self, POSTFIX_VARIABLE};
 use crate::process;
 use crate::redis;
 use crate::signals::{Interrupted, Signals};
@@ -63,6 +64,7 @@ fn run_steps(
 ) -> anyhow::Result<()> {
     let redis_server = redis::find_or_install_server(signals)?;
     let python = find_or_install_aiosmtpd(signals)?;
+    let postfix_root = postfix::find_or_unpack(workspace, signals)?;
     let sdk = find_or_install_sdk(workspace, signals)?;
     let schemathesis = find_or_install_schemathesis(workspace, signals)?;
     let everything = options.test_args.is_empty();
@@ -108,6 +110,7 @@ fn run_steps(
             .env("SPIN_MANIFEST", workspace.spin_manifest())
             .env("REDIS_SERVER", &redis_server)
             .env(PYTHON_VARIABLE, &python)
+            .env(POSTFIX_VARIABLE, &postfix_root)
             .env(SDK_VARIABLE, &sdk)
             .env(SCHEMATHESIS_VARIABLE, &schemathesis);
         run_tests(signals, &mut command, count)

@@ -22,7 +22,7 @@ impl Session<'_> {
             return wire.send(&Reply::new(503, "5.5.1 no authentication now")).await;
         }
         let credentials = match mechanism {
-            "PLAIN" => plain(initial, wire).await?,
+            "PLAIN" => plain(initial.filter(|_| !self.shared.asks_for_response), wire).await?,
             "LOGIN" => login(initial, wire).await?,
             _ => return wire.send(&Reply::new(504, "5.5.4 unknown mechanism")).await,
         };

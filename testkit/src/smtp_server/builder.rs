@@ -9,6 +9,7 @@ use super::SmtpServer;
 use super::listener::{Login, Shared, TlsSetup, accept};
 use super::log::Log;
 use super::script::{Action, Rules, Script, Step};
+use super::wire::MAX_MESSAGE;
 use crate::certificates::{Certificates, LOOPBACK_NAMES};
 
 /// How to start an [`SmtpServer`].
@@ -19,6 +20,9 @@ pub struct SmtpServerBuilder {
     login: Option<Login>,
     smtputf8: bool,
     eight_bit_mime: bool,
+    max_message: usize,
+    asks_for_response: bool,
+    self_signed: Option<bool>,
     script: Script,
 }
 
@@ -69,6 +73,24 @@ impl SmtpServerBuilder {
         self
     }
 
+    /// Takes no larger messages, in bytes, and says so.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// Asks for the response of AUTH PLAIN even if it came with the command.
+    pub fn asking_for_response(mut self) -> Self {
+        self.asks_for_response = true;
+        self
+    }
+
+    /// Makes the certificate one that nobody but itself has signed, and that says whether it is an authority's.
+    pub fn self_signed(mut self, is_authority: bool) -> Self {
+        self.self_signed = Some(is_authority);
+        self
+    }
+
     /// Asks `script` at every step what to do.
     pub fn script(mut self, script: impl Fn(&Step<'_>) -> Action + Send + Sync + 'static) -> Self {
         self.script = Script::new(script);
@@ -88,14 +110,19 @@ impl SmtpServerBuilder {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.unwrap_or_else(|error| panic!("the SMTP server cannot listen: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("the SMTP server has no address: {error}"));
-        let certificates = (self.security != Security::Plain)
-            .then(|| Certificates::generate(&self.certificate_names.iter().map(String::as_str).collect::<Vec<_>>()));
+        let names = self.certificate_names.iter().map(String::as_str).collect::<Vec<_>>();
+        let certificates = (self.security != Security::Plain).then(|| match self.self_signed {
+            Some(is_authority) => Certificates::self_signed(&names, is_authority),
+            None => Certificates::generate(&names),
+        });
         let shared = Arc::new(Shared {
             security: self.security,
             tls: certificates.as_ref().map(|certificates| TlsSetup(certificates.acceptor())),
             login: self.login,
             smtputf8: self.smtputf8,
             eight_bit_mime: self.eight_bit_mime,
+            max_message: self.max_message,
+            asks_for_response: self.asks_for_response,
             script: watch::Sender::new(self.script),
             log: watch::Sender::new(Log::default()),
             releases: watch::Sender::new(0),
@@ -114,6 +141,9 @@ impl Default for SmtpServerBuilder {
             login: None,
             smtputf8: true,
             eight_bit_mime: true,
+            max_message: MAX_MESSAGE,
+            asks_for_response: false,
+            self_signed: None,
             script: Script::default(),
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) login: Option<Login>,
     pub(super) smtputf8: bool,
     pub(super) eight_bit_mime: bool,
+    pub(super) max_message: usize,
+    pub(super) asks_for_response: bool,
     pub(super) script: watch::Sender<Script>,
     pub(super) log: watch::Sender<Log>,
     /// Counts the calls of `release`.

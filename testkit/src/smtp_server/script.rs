@@ -83,6 +83,8 @@ pub struct Reply {
     pub code: u16,
     /// The text, without CRLF; each of its lines becomes one of the answer.
     pub text: String,
+    /// Whether the text is all that is sent, as it is.
+    pub(super) raw: bool,
 }
 
 /// Rules, of which the first that fits a step decides; where none fits, the server accepts.
@@ -99,6 +101,11 @@ impl Action {
         Self::Reply(Reply::new(code, text))
     }
 
+    /// [`Action::Reply`] with a [raw](Reply::raw) answer.
+    pub fn raw(code: u16, bytes: impl Into<String>) -> Self {
+        Self::Reply(Reply::raw(code, bytes))
+    }
+
     /// [`Action::After`]: accepts, but slowly.
     pub fn accept_after(delay: Duration) -> Self {
         Self::After(delay, Box::new(Self::Accept))
@@ -110,7 +117,15 @@ impl Reply {
     /// When the code is not one that a server may send.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
         assert!((200..600).contains(&code), "{code} is no SMTP reply code");
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), raw: false }
+    }
+
+    /// Sends these bytes, whatever they are, and goes on as after an answer with this code.
+    ///
+    /// # Panics
+    /// When the code is not one that a server may send.
+    pub fn raw(code: u16, bytes: impl Into<String>) -> Self {
+        Self { raw: true, ..Self::new(code, bytes) }
     }
 
     /// Whether it says yes, or asks the client to go on.

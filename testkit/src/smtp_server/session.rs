@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use super::command::{Command, unknown_parameter};
 use super::script::{Reply, Stage};
 use super::step::{Subject, Verdict};
-use super::wire::{BadLine, MAX_MESSAGE, Over, TooBig, Wire};
+use super::wire::{BadLine, Over, TooBig, Wire};
 use super::{Security, Shared};
 use crate::received::Received;
 
@@ -110,7 +110,8 @@ impl Session<'_> {
     }
 
     fn extensions(&self) -> String {
-        let mut lines = vec!["testkit.example".to_owned(), "PIPELINING".to_owned(), format!("SIZE {MAX_MESSAGE}")];
+        let mut lines =
+            vec!["testkit.example".to_owned(), "PIPELINING".to_owned(), format!("SIZE {}", self.shared.max_message)];
         if self.shared.eight_bit_mime {
             lines.push("8BITMIME".to_owned());
         }
@@ -155,7 +156,7 @@ impl Session<'_> {
                 "SMTPUTF8" => self.shared.smtputf8,
                 "BODY=7BIT" | "BODY=8BITMIME" => self.shared.eight_bit_mime,
                 size => match size.strip_prefix("SIZE=").map(str::parse::<usize>) {
-                    Some(Ok(size)) if size > MAX_MESSAGE => return Some(too_big()),
+                    Some(Ok(size)) if size > self.shared.max_message => return Some(too_big()),
                     Some(Ok(_)) => true,
                     _ => false,
                 },

@@ -113,6 +113,9 @@ impl Wire {
 impl std::fmt::Display for Reply {
     /// The reply as it is sent, with a hyphen after the code on all lines but the last.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.raw {
+            return formatter.write_str(&self.text);
+        }
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
             let separator = if lines.peek().is_some() { '-' } else { ' ' };

@@ -69,7 +69,7 @@ pub(super) async fn send<K>(
 
     let (taken, goodbye, fault) = transaction.take_recipients(rcpts, session.is_logged_in());
     if let Some(over) = goodbye.or_else(|| lost.map(|error| error.fault())) {
-        transaction.left.extend(taken);
+        transaction.keep(taken);
         return transaction.over(over);
     }
     if taken.is_empty() {
@@ -80,7 +80,7 @@ pub(super) async fn send<K>(
         Ok(reply) if reply.code == 354 => {}
         Ok(reply) => return transaction.message_refused(session, taken, &reply, true).await,
         Err(error) => {
-            transaction.left.extend(taken);
+            transaction.keep(taken);
             return transaction.over(error.fault());
         }
     }
@@ -92,7 +92,7 @@ pub(super) async fn send<K>(
         }
         Sent::Answered(reply) => transaction.message_refused(session, taken, &reply, false).await,
         Sent::Cut(error) => {
-            transaction.left.extend(taken);
+            transaction.keep(taken);
             transaction.over(error.fault())
         }
         Sent::Unanswered(error) => {
@@ -204,12 +204,12 @@ impl<K> Transaction<K> {
         pending: bool,
     ) -> Self {
         if reply.is_goodbye() {
-            self.left.extend(taken);
+            self.keep(taken);
             return self.over(judge::of_goodbye(reply));
         }
         // What sounds positive and is not what was asked for is nothing that could be gone on with.
         if reply.severity() == super::reply::Severity::Positive || (300..400).contains(&reply.code) {
-            self.left.extend(taken);
+            self.keep(taken);
             return self.over(Fault::of_server(Kind::Protocol, format!("out of turn: {reply}")));
         }
         let next = match judge::of_message(reply) {
@@ -218,11 +218,11 @@ impl<K> Transaction<K> {
                 Next::Continue
             }
             Judgement::Fault(fault) if fault.scope == Scope::Sender => {
-                self.left.extend(taken);
+                self.keep(taken);
                 Next::Wait(fault)
             }
             Judgement::Fault(fault) => {
-                self.left.extend(taken);
+                self.keep(taken);
                 return self.over(fault);
             }
             Judgement::Later => Next::Continue,
@@ -245,6 +245,12 @@ impl<K> Transaction<K> {
             Next::Wait(fault) | Next::Over(fault) => self.over(fault),
             Next::Continue => self.over(judge::of_goodbye(reply)),
         }
+    }
+
+    /// Those who were taken are not decided upon after all.
+    fn keep(&mut self, mut taken: Vec<Recipient<K>>) {
+        taken.append(&mut self.left);
+        self.left = taken;
     }
 
     fn over(self, fault: Fault) -> Self {
