@@ -82,6 +82,7 @@ async fn reading_an_email_of_the_short_form_shows_every_field() {
         "to": ["ada@example.com"], "cc": [], "bcc": [], "reply_to": [], "subject": "", "html": null, "text": "hi",
         "tags": [], "created_at": null, "scheduled_at": null, "last_event": "queued",
         "priority": "normal", "attempts": 0, "retry_at": null, "finished_at": null, "last_error": null,
+        "error_class": null,
     });
     assert_eq!(email, expected);
 }
@@ -111,6 +112,7 @@ async fn reading_an_email_of_the_full_form_shows_every_field() {
         "tags": [{"name": "kind", "value": "reset"}, {"name": "bare", "value": ""}],
         "created_at": null, "scheduled_at": null, "last_event": "scheduled",
         "priority": "high", "attempts": 0, "retry_at": null, "finished_at": null, "last_error": null,
+        "error_class": null,
     });
     assert_eq!(email, expected);
 }

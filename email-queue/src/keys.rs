@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::Lane;
+use crate::{Lane, Relay};
 
 /// A queue, which is a name, and the Redis keys that belong to it. No other code makes up a key.
 ///
@@ -8,7 +8,7 @@ use crate::Lane;
 /// |---|---|---|---|
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
 /// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
-/// | `<q>:failure:<id>` | hash | `error` of the last attempt, `accepted`: who has the email already | until sent or forgotten |
+/// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since`: when the first one was, `accepted`: who has the email already, `refused`: who never gets it and why, `timeouts` in a row, `faults` of the relay that it met while others passed, and when the last (`met`), `slow`: what is said of a delivery that takes long | until sent or forgotten |
 /// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
@@ -23,6 +23,9 @@ use crate::Lane;
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
 /// | `<q>:import:<worker>` | string | the id that the last entry got which a worker has popped and another program pushed as JSON, and which pop of that worker it was | 24 hours |
+/// | `<q>:relay:<hash>` | hash | a relay's `name`, the `limit` of connections that was learned, when it last was found to be well (`cleared`), until when `senders` are held off; while it is held off `since`, `until`, `failures` in a row, `class` and `error` of the last one, which emails met them (`behind`), and who has the turn to `probe` it, and until when (`probe_ends`) | 30 days after the last failure |
+/// | `<q>:sender:<hash>` | hash | a sender that a relay does not take emails of for now: `until`, `failures` in a row, `class`, `error` | until taken, or the longest back-off after `until` |
+/// | `<q>:held` | string | the relay that has failed last; present while any relay or sender is held off | as long as they are |
 /// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in hand | until it stops, or the end of its lease |
 /// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
@@ -58,6 +61,21 @@ impl Queue {
     #[must_use]
     pub fn lists(&self) -> [String; 3] {
         Lane::ALL.map(|lane| self.list(lane))
+    }
+
+    /// What is known of a relay.
+    pub(crate) fn relay(&self, relay: &Relay) -> String {
+        format!("{}:relay:{}", self.0, relay.key())
+    }
+
+    /// What is known against a sender, by its hash.
+    pub(crate) fn sender(&self, sender: &str) -> String {
+        format!("{}:sender:{sender}", self.0)
+    }
+
+    /// Whose presence says that a relay or a sender is held off.
+    pub(crate) fn held(&self) -> String {
+        format!("{}:held", self.0)
     }
 
     /// Whose absence says that there is something to sweep.

@@ -5,6 +5,7 @@
 //! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
 //! - [`EmailId`], [`AttachmentId`]: what an email and its files are called;
 //! - [`Lane`], [`State`]: how urgent an email is, how far it has come; [`Class`]: why it came no further;
+//! - [`Relay`]: who emails are handed to;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function;
 //! - [`record`]: what Redis knows of one email;
@@ -24,6 +25,7 @@ mod keys;
 mod lane;
 pub mod record;
 pub mod redis;
+mod relay;
 mod state;
 pub mod transition;
 
@@ -34,4 +36,5 @@ pub use id::{EmailId, InvalidId};
 pub use keys::{InvalidQueueName, Queue};
 pub use lane::Lane;
 pub use record::Record;
+pub use relay::Relay;
 pub use state::State;

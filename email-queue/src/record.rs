@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::{
-    Email, EmailId, Lane, Queue, State, Submission,
+    Class, Email, EmailId, Lane, Queue, State, Submission,
     email::Mailbox,
     redis::{Answer, Call, UnexpectedAnswer},
     transition::READ,
@@ -26,8 +26,11 @@ pub struct Record {
     pub finished: Option<Timestamp>,
     /// How many attempts have been made.
     pub attempts: u32,
-    /// Why the last attempt did not succeed.
+    /// Why the last attempt did not succeed; or why there was none yet, while the relay is held off; or that it takes
+    /// long.
     pub error: Option<String>,
+    /// What kind of failure that is.
+    pub class: Option<Class>,
     /// The email as JSON.
     pub json: Vec<u8>,
 }
@@ -50,6 +53,8 @@ pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
 pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
     let (header, json) = split(answer.bytes()?)?;
     let error = answer.prose()?;
+    // A class of a later version is none that is known here.
+    let class = answer.optional_text()?.and_then(|class| class.parse().ok());
     let (mut due, mut finished) = (None, None);
     match header.state {
         State::Scheduled | State::Delayed => due = Some(timestamp(header.when)?),
@@ -57,7 +62,7 @@ pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
         State::Queued | State::Sending => {}
     }
     let Header { state, attempts, lane, created, .. } = header;
-    Ok(Record { state, lane, created, due, finished, attempts, error, json })
+    Ok(Record { state, lane, created, due, finished, attempts, error, class, json })
 }
 
 /// The line in front of an email; `lua/record.lua` says what its columns are.

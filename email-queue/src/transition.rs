@@ -9,33 +9,46 @@
 //! - [`extend`]: it is still at work on them;
 //! - [`release`]: it stops, and gives back what it has not begun;
 //! - [`sweep`]: whatever nobody holds is moved on;
+//! - [`hold_off`], [`ask_relay`], [`relay_well`], [`learn_limit`]: a relay fails, is probed, and works again;
+//! - [`hold_sender`], [`ask_sender`], [`sender_well`]: the same for one sender there;
+//! - [`note_slow`]: a delivery takes long;
 //! - [`cancel`], [`reschedule`]: a client changes its mind;
 //! - [`list`], [`depth`]: what there is, and how much is where;
 //! - [`throttle`]: a client is held to its limit;
 //! - [`secret`]: what the links of the API are signed with.
 
+mod ask_relay;
 mod change;
 mod claim;
 mod depth;
 mod enqueue;
 mod extend;
 mod finish;
+mod hold_off;
 mod list;
+mod note_slow;
+mod progress;
 mod release;
 mod secret;
+mod sender;
 mod sweep;
 mod throttle;
 
+pub use ask_relay::{Access, Held, RelayState, ask_relay, learn_limit, relay_well};
 pub use change::{Changed, cancel, reschedule};
 pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
 pub use depth::{Depth, depth};
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::{Extended, extend};
-pub use finish::{Finish, Finished, Next, Outcome, finish};
+pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
+pub use hold_off::{HeldOff, HoldOffFor, RelayFailure, hold_off};
 pub use list::{Cursor, Listed, Page, list};
+pub use note_slow::note_slow;
+pub use progress::{Progress, Refusal};
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
-pub use sweep::{Sweep, Swept, sweep, sweep_is_due};
+pub use sender::{ask_sender, hold_sender, sender_well};
+pub use sweep::{Sweep, Swept, Watch, sweep, watch};
 pub use throttle::{Throttled, throttle};
 
 use crate::{
@@ -81,6 +94,6 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 }
 
 /// A hash as the scripts and the names of keys have it.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use email_queue::{
     EmailId, Lane, State,
     redis::Call,
-    transition::{Changed, Enqueue, Enqueued, Idempotency, NewEmail, Outcome, cancel, enqueue, reschedule, throttle},
+    transition::{Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule, throttle},
 };
 use jiff::Timestamp;
 use support::{EMAIL, LONG, TestQueue, eager};
@@ -32,7 +32,7 @@ fn a_cancel_is_done_again_and_one_that_is_asked_for_anew_is_too_late() {
     let q = TestQueue::start();
     let delayed = q.enqueue(Lane::Normal);
     let claim = q.claim(1, LONG)[0].claim;
-    q.finish(claim, Outcome::Delayed { retry_in: LONG, error: "451 later".to_owned() });
+    q.finish(claim, support::delayed(LONG));
     let ids = [delayed, q.enqueue(Lane::High), q.enqueue_due(Lane::Low, Some(later(60)))];
     for id in ids {
         let call = cancel(&q.queue, id, LONG);

@@ -100,7 +100,7 @@ fn an_email_that_waits_in_any_way_can_be_canceled_and_is_never_claimed() {
     let q = TestQueue::start();
     let delayed = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
-    q.finish(claimed.claim, Outcome::Delayed { retry_in: Duration::ZERO, error: "later".into() });
+    q.finish(claimed.claim, support::delayed(Duration::ZERO));
     let queued = q.enqueue(Lane::High);
     let scheduled = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(20)));
     for id in [delayed, queued, scheduled] {

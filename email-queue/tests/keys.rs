@@ -2,14 +2,17 @@
 
 mod support;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use email_queue::{
-    EmailId, Lane,
-    transition::{Enqueue, Idempotency, Outcome, PoppedEntry, SECRET_BYTES, enqueue, secret, throttle},
+    Class, EmailId, Lane, Relay,
+    transition::{
+        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, enqueue, hold_off,
+        hold_sender, secret, throttle,
+    },
 };
 use jiff::Timestamp;
-use support::{LONG, TestQueue, eager};
+use support::{LONG, TestQueue, eager, failed};
 
 #[test]
 fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
@@ -20,7 +23,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.enqueue_due(Lane::Normal, Some(Timestamp::now() + LONG));
     let claimed = q.claim(3, LONG);
     q.finish(claimed[1].claim, Outcome::Sent);
-    q.finish(claimed[2].claim, Outcome::Failed { error: "x".into() });
+    q.finish(claimed[2].claim, failed("x"));
     q.extend(LONG, &[]);
     let idempotency = Idempotency::new("client", "key", &[[0; 32]]);
     q.run(&enqueue(
@@ -29,6 +32,17 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     ));
     q.run(&throttle(&q.queue, "client", 1));
     q.run(&secret(&q.queue, [0; SECRET_BYTES]));
+    let relay = Relay::new("smtp://relay.example:25", None);
+    let back_off = HoldOffFor { base: LONG, max: LONG };
+    let failure = RelayFailure {
+        email: claimed[0].claim.id,
+        age: Duration::ZERO,
+        passed: None,
+        class: Class::Connection,
+        error: "refused",
+    };
+    q.run(&hold_off(&q.queue, q.worker, &relay, failure, back_off));
+    q.run(&hold_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
     q.enqueue(Lane::High);
     q.pop();
     q.push("emails", "{}");
@@ -50,7 +64,7 @@ fn as_documented(key: &str) -> String {
     match prefix {
         "<q>:email" | "<q>:failure" | "<q>:index" if is_id => format!("{prefix}:<id>"),
         "<q>:sending" | "<q>:import" => format!("{prefix}:<worker>"),
-        "<q>:idempotency" | "<q>:rate" => format!("{prefix}:<hash>"),
+        "<q>:idempotency" | "<q>:rate" | "<q>:relay" | "<q>:sender" => format!("{prefix}:<hash>"),
         _ if prefix.starts_with("<q>:waiting:") && last.parse::<u64>().is_ok() => {
             "<q>:waiting:<lane>:<chunk>".to_owned()
         }

@@ -11,12 +11,15 @@ use std::{
 };
 
 use email_queue::{
-    EmailId, Lane, State,
-    transition::{ClaimRef, Outcome, PoppedEntry, Sweep, cancel, reschedule},
+    Class, EmailId, Lane, Relay, State,
+    transition::{
+        Access, ClaimRef, HeldOff, HoldOffFor, Outcome, PoppedEntry, RelayFailure, Sweep, ask_relay, cancel, hold_off,
+        relay_well, reschedule,
+    },
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
-use support::{LONG, TestQueue, eager};
+use support::{LONG, TestQueue, delayed, eager, failed, held, returned};
 
 /// Something that clients, workers or fate do.
 #[derive(Debug, Clone)]
@@ -41,12 +44,18 @@ enum Step {
     Cancel(usize),
     Reschedule(usize),
     Sweep,
+    /// The relay fails under the nth claim, as this worker sees it.
+    HoldOff(usize, Worker),
+    /// The relay is asked for, and what comes of it if this worker gets the turn to probe: it works again or fails again.
+    Ask(Worker, bool),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum End {
     Sent,
     Delayed,
+    Held,
+    Returned,
     Failed,
     Scheduled,
 }
@@ -54,7 +63,9 @@ enum End {
 fn step() -> impl Strategy<Value = Step> {
     let lane = prop::sample::select(Lane::ALL.to_vec());
     let worker = prop::sample::select(vec![Worker::Lives, Worker::Dies]);
-    let end = prop::sample::select(vec![End::Sent, End::Delayed, End::Failed, End::Scheduled]);
+    let other_worker = worker.clone();
+    let end =
+        prop::sample::select(vec![End::Sent, End::Delayed, End::Held, End::Returned, End::Failed, End::Scheduled]);
     prop_oneof![
         4 => lane.clone().prop_map(Step::Enqueue),
         1 => (lane.clone(), 2..20usize).prop_map(|(lane, count)| Step::EnqueueBatch(lane, count)),
@@ -70,6 +81,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Cancel),
         1 => any::<usize>().prop_map(Step::Reschedule),
         3 => Just(Step::Sweep),
+        2 => (any::<usize>(), other_worker.clone()).prop_map(|(nth, worker)| Step::HoldOff(nth, worker)),
+        3 => (other_worker, any::<bool>()).prop_map(|(worker, well)| Step::Ask(worker, well)),
     ]
 }
 
@@ -81,6 +94,9 @@ struct World<'a> {
     pushed: usize,
     popped: Vec<PoppedEntry>,
     claims: Vec<(Worker, ClaimRef)>,
+    /// Whether the relay is held off, and who probes it.
+    held: bool,
+    prober: Option<Worker>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +105,7 @@ enum Worker {
     Dies,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Enqueue(lane) => self.accepted.push(self.q.enqueue(*lane)),
@@ -119,10 +135,51 @@ impl World<'_> {
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
             Step::Sweep => drop(self.q.sweep(eager())),
+            Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
+            Step::Ask(worker, well) => self.ask(*worker, *well),
         }
     }
 
-    fn worker(&self, worker: Worker) -> &TestQueue {
+    fn hold_off(&mut self, nth: usize, worker: Worker) {
+        let Some((_, claim)) = self.nth(nth) else { return };
+        let failure = RelayFailure {
+            email: claim.id,
+            age: Duration::ZERO,
+            passed: None,
+            class: Class::Connection,
+            error: "refused",
+        };
+        let reporter = self.worker(worker);
+        let answer = reporter.run(&hold_off(&reporter.queue, reporter.worker, &relay(), failure, BACK_OFF));
+        let known = self.held && self.prober != Some(worker);
+        match answer {
+            HeldOff::Now(wait) => {
+                assert!(!known && wait >= BACK_OFF.base && wait <= BACK_OFF.max);
+                (self.held, self.prober) = (true, None);
+            }
+            HeldOff::Known(_) => assert!(known || !self.held, "a failure of the probe counts"),
+            HeldOff::Emails => assert!(!known),
+        }
+    }
+
+    fn ask(&mut self, worker: Worker, well: bool) {
+        let asking = self.worker(worker);
+        let state = asking.run(&ask_relay(&asking.queue, asking.worker, &relay(), false, LONG));
+        match state.access {
+            Access::Free => assert!(!self.held),
+            Access::Held(_) => assert!(self.held && self.prober != Some(worker)),
+            Access::Probe(_) => {
+                assert!(self.held && self.prober.is_none_or(|prober| prober == worker), "one probe at a time");
+                self.prober = Some(worker);
+                if well {
+                    assert!(asking.run(&relay_well(&asking.queue, asking.worker, &relay())));
+                    (self.held, self.prober) = (false, None);
+                }
+            }
+        }
+    }
+
+    fn worker(&self, worker: Worker) -> &'a TestQueue {
         match worker {
             Worker::Lives => self.q,
             Worker::Dies => self.dying,
@@ -137,8 +194,10 @@ impl World<'_> {
     fn finish(&mut self, nth: usize, end: End, next: usize) {
         let outcome = match end {
             End::Sent => Outcome::Sent,
-            End::Delayed => Outcome::Delayed { retry_in: Duration::from_millis(3), error: "later".into() },
-            End::Failed => Outcome::Failed { error: "never".into() },
+            End::Delayed => delayed(Duration::from_millis(3)),
+            End::Held => held(Duration::from_millis(3)),
+            End::Returned => returned(),
+            End::Failed => failed("never"),
             End::Scheduled => Outcome::Scheduled { due: soon() },
         };
         let Some((worker, claim)) = self.nth(nth) else { return };
@@ -213,6 +272,12 @@ fn lease(worker: Worker) -> Duration {
     }
 }
 
+const BACK_OFF: HoldOffFor = HoldOffFor { base: Duration::from_millis(1), max: Duration::from_millis(5) };
+
+fn relay() -> Relay {
+    Relay::new("smtp://relay.example:25", None)
+}
+
 fn soon() -> Timestamp {
     Timestamp::now() + Duration::from_millis(3)
 }
@@ -230,7 +295,7 @@ proptest! {
         QUEUE.with(|q| {
             let case = CASE.fetch_add(1, Ordering::Relaxed);
             let q = TestQueue::on(q, &format!("case{case}"));
-            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![] };
+            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![], held: false, prober: None };
             for step in &steps {
                 world.take(step);
                 world.check_places();

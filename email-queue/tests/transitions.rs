@@ -7,18 +7,18 @@ use std::{sync::Arc, time::Duration};
 use email_queue::{
     EmailId, Lane, State,
     transition::{
-        ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, PoppedEntry, Sweep, enqueue, finish,
+        ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, PoppedEntry, Progress, Sweep,
+        enqueue, finish,
     },
 };
 use jiff::Timestamp;
-use support::{EMAIL, LONG, TestQueue, eager};
+use support::{EMAIL, LONG, PERIODS, TestQueue, delayed, eager, failed};
+
+/// Emails that are sent are forgotten at once.
+const FORGOTTEN: Periods = Periods { retention: Duration::ZERO, ..PERIODS };
 
 fn new_email() -> NewEmail {
     NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: EMAIL.into() }
-}
-
-fn delayed(retry_in: Duration) -> Outcome {
-    Outcome::Delayed { retry_in, error: "450 later".into() }
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn json_that_another_program_pushed_gets_a_record_when_it_is_claimed() {
     assert_eq!(lanes, [Lane::High, Lane::Normal]);
     assert_eq!(claimed[0].json, b"no json at all");
     assert_eq!(claimed[1].json, br#"{"to":"a@b.c","message":"hi"}"#);
-    q.finish(claimed[0].claim, Outcome::Failed { error: "not JSON".into() });
+    q.finish(claimed[0].claim, failed("not JSON"));
     let buried = q.record(claimed[0].claim.id).unwrap();
     assert_eq!((buried.state, buried.json.as_slice()), (State::Failed, &b"no json at all"[..]));
 }
@@ -193,8 +193,8 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
-    let sent = Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] };
-    assert_eq!(q.run(&finish(&q.queue, q.worker, Duration::ZERO, &[sent], None)).recorded, [true]);
+    let sent = Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() };
+    assert_eq!(q.run(&finish(&q.queue, q.worker, FORGOTTEN, &[sent], None)).recorded, [true]);
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.attempts, record.finished.is_some()), (State::Sent, 1, true));
     assert_eq!(q.sweep(eager()).forgotten, 1);
@@ -218,8 +218,8 @@ fn an_emails_own_retention_comes_before_the_workers() {
     q.run(&finish(
         &q.queue,
         q.worker,
-        Duration::ZERO,
-        &[Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] }],
+        FORGOTTEN,
+        &[Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() }],
         None,
     ));
     assert_eq!(q.sweep(eager()).forgotten, 0);
@@ -231,14 +231,14 @@ fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it
     let q = TestQueue::start();
     let id = q.enqueue(Lane::High);
     let claimed = q.claim(1, LONG).remove(0);
-    let accepted = vec!["b@example.com".to_owned()];
-    let outcome = Finish { claim: claimed.claim, outcome: delayed(Duration::ZERO), accepted: accepted.clone() };
-    q.run(&finish(&q.queue, q.worker, LONG, &[outcome], None));
+    let progress = Progress { accepted: vec!["b@example.com".to_owned()], ..Progress::default() };
+    let outcome = Finish { claim: claimed.claim, outcome: delayed(Duration::ZERO), progress: progress.clone() };
+    q.run(&finish(&q.queue, q.worker, PERIODS, &[outcome], None));
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
     assert_eq!(q.sweep(eager()).listed, 1);
     let again = q.claim(1, LONG).remove(0);
-    assert_eq!((again.claim.id, again.attempts, again.accepted), (id, 1, accepted));
+    assert_eq!((again.claim.id, again.attempts, again.progress), (id, 1, progress));
     assert_eq!(again.claim.number, 2);
 }
 
@@ -259,7 +259,7 @@ fn a_dead_letter_stays_until_a_person_decides() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
-    q.finish(claimed.claim, Outcome::Failed { error: "550 no such user".into() });
+    q.finish(claimed.claim, failed("550 no such user"));
     q.sweep(eager());
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref(), record.attempts), (State::Failed, Some("550 no such user"), 1));
@@ -331,15 +331,16 @@ fn the_next_emails_are_claimed_in_the_call_that_records_outcomes() {
     let q = TestQueue::start();
     let ids = q.enqueue_many(5);
     let finished = |claimed: &[Claimed]| -> Vec<Finish> {
-        let finish = |claimed: &Claimed| Finish { claim: claimed.claim, outcome: Outcome::Sent, accepted: vec![] };
+        let finish =
+            |claimed: &Claimed| Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() };
         claimed.iter().map(finish).collect()
     };
     let next = Next { lease: LONG, max: 2, max_bytes: usize::MAX >> 12 };
     let first = q.claim(2, LONG);
-    let answer = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
+    let answer = q.run(&finish(&q.queue, q.worker, PERIODS, &finished(&first), Some(next)));
     assert_eq!(answer.recorded, [true, true]);
     assert_eq!(answer.next.emails.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[2..4]);
-    let repeated = q.run(&finish(&q.queue, q.worker, LONG, &finished(&first), Some(next)));
+    let repeated = q.run(&finish(&q.queue, q.worker, PERIODS, &finished(&first), Some(next)));
     assert_eq!(repeated.recorded, [false, false]);
     assert_eq!(repeated.next.emails.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids[4..]);
     assert_eq!(q.depth().sending, 3);
@@ -366,7 +367,7 @@ fn a_worker_whose_lease_was_taken_over_is_told_so_and_changes_nothing() {
     let first = slow.claim(1, Duration::ZERO).remove(0).claim;
     q.sweep(eager());
     let second = q.claim(1, LONG).remove(0).claim;
-    for outcome in [Outcome::Sent, delayed(LONG), Outcome::Failed { error: "x".into() }] {
+    for outcome in [Outcome::Sent, delayed(LONG), failed("x")] {
         assert!(!slow.finish(first, outcome));
     }
     assert_eq!((slow.extend(LONG, &[first]), q.extend(LONG, &[second])), (vec![false], vec![true]));
@@ -507,7 +508,7 @@ fn totals_count_what_happened() {
     let claimed = q.claim(4, LONG);
     q.finish(claimed[0].claim, Outcome::Sent);
     q.finish(claimed[1].claim, delayed(LONG));
-    q.finish(claimed[2].claim, Outcome::Failed { error: "x".into() });
+    q.finish(claimed[2].claim, failed("x"));
     for (total, expected) in [("accepted", 4), ("sent", 1), ("retried", 1), ("failed", 1)] {
         assert_eq!(q.redis::<i64>(&format!("HGET emails:totals {total}")), expected, "{total}");
     }

@@ -11,7 +11,7 @@ use email_queue::{
     transition::{Changed, Cursor, Outcome, Page, cancel, list},
 };
 use jiff::Timestamp;
-use support::{LONG, TestQueue, eager};
+use support::{LONG, TestQueue, delayed, eager};
 
 /// What may be found where a record should be.
 const BROKEN: [&str; 5] = [
@@ -125,7 +125,7 @@ fn an_outcome_without_a_record_leaves_no_half_of_one() {
         replace(&q, claimed.claim.id, "");
     }
     assert!(q.finish(claimed[0].claim, Outcome::Sent));
-    assert!(q.finish(claimed[1].claim, Outcome::Delayed { retry_in: Duration::ZERO, error: "later".into() }));
+    assert!(q.finish(claimed[1].claim, delayed(Duration::ZERO)));
     let sent = q.record(claimed[0].claim.id).unwrap();
     assert_eq!((sent.state, sent.attempts, sent.json.len()), (State::Sent, 1, 0));
     let apart = sent.created.duration_since(claimed[0].created).abs();

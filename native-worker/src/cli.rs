@@ -48,9 +48,10 @@ pub struct Cli {
     #[arg(long, env = "QUEUE", value_name = "NAME", default_value = "emails")]
     queue: Queue,
 
-    /// Where emails go, as a URL.
-    #[arg(long, env = "TRANSPORT", value_name = "URL", default_value = "log:", hide_env_values = true, long_help = TRANSPORT_HELP)]
-    transport: String,
+    // Asked for by hand, because clap would not say what there is to choose from.
+    /// Where emails go, as a URL. Has to be given.
+    #[arg(long, env = "TRANSPORT", value_name = "URL", hide_env_values = true, long_help = TRANSPORT_HELP)]
+    transport: Option<String>,
 
     /// The user to authenticate as, if the transport's URL names none.
     #[arg(long, env = "SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
@@ -80,15 +81,22 @@ pub struct Cli {
     #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
     grace: Duration,
 
-    /// How often an email is tried before it becomes a dead letter.
-    #[arg(long, env = "MAX_ATTEMPTS", value_name = "ATTEMPTS", default_value_t = 10)]
-    max_attempts: u32,
+    /// How long an email is tried, from its first failure on, before it becomes a dead letter. A relay that fails for all
+    /// emails is held off from, which uses up none of the time of those that wait in line.
+    #[arg(long, env = "RETRY_FOR", value_name = "DURATION", default_value = "5days", value_parser = duration)]
+    retry_for: Duration,
 
-    /// The pause before the second attempt. It doubles with each attempt; up to half of it is taken off at random.
+    /// How often an email is tried at the most; as often as there is time if not given. A failure of the relay that is not
+    /// the email's uses up no attempt.
+    #[arg(long, env = "MAX_ATTEMPTS", value_name = "ATTEMPTS")]
+    max_attempts: Option<u32>,
+
+    /// The pause before the second attempt, or before a relay that fails is probed. It doubles with each failure; up to
+    /// half of it is taken off at random for an email.
     #[arg(long, env = "RETRY_BASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     retry_base: Duration,
 
-    /// The longest pause between two attempts.
+    /// The longest pause between two attempts, or two probes.
     #[arg(long, env = "RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     retry_max: Duration,
 
@@ -105,7 +113,8 @@ pub struct Cli {
     #[arg(long, env = "POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pop_grace: Duration,
 
-    /// End when nothing waits and nothing is being sent. What is scheduled for later, retries included, stays.
+    /// End when nothing waits and nothing is being sent. What is scheduled for later, retries included, stays. The exit code
+    /// is 75 when emails wait because the relay fails.
     #[arg(long, env = "DRAIN")]
     drain: bool,
 
@@ -126,6 +135,13 @@ impl Cli {
     /// # Errors
     /// Names the first setting that is not usable, without its value where that may be secret.
     pub fn config(self) -> Result<Config, InvalidConfig> {
+        let transport = self.transport.filter(|transport| !transport.is_empty()).ok_or_else(|| {
+            let choices =
+                "smtp://[user:password@]host[:port], smtps://…, file:DIR, log: (prints emails) or null: (drops them)";
+            InvalidConfig(format!(
+                "no transport is given: --transport or TRANSPORT has to say where emails go: {choices}"
+            ))
+        })?;
         let smtp = SmtpOptions {
             // Deployments like to set a variable to nothing where it is not needed.
             username: self.smtp_username.filter(|username| !username.is_empty()),
@@ -136,10 +152,11 @@ impl Cli {
         let config = Config {
             redis: self.redis_url.parse()?,
             queue: self.queue,
-            transport: TransportConfig::parse(&self.transport, smtp)?,
+            transport: TransportConfig::parse(&transport, smtp)?,
             concurrency: self.concurrency,
             lease: self.lease,
             grace: self.grace,
+            retry_for: self.retry_for,
             max_attempts: self.max_attempts,
             retry: Backoff { base: self.retry_base, max: self.retry_max },
             retention: self.retention,
@@ -173,7 +190,8 @@ mod tests {
 
     #[test]
     fn durations_are_written_with_their_units() {
-        let config = config(&["--lease", "90s", "--grace", "1h30m", "--retry-max", "2days"]).unwrap();
+        let config =
+            config(&["--transport", "null:", "--lease", "90s", "--grace", "1h30m", "--retry-max", "2days"]).unwrap();
         assert_eq!(config.lease, Duration::from_secs(90));
         assert_eq!(config.grace, Duration::from_secs(5400));
         assert_eq!(config.retry.max, Duration::from_secs(2 * 24 * 3600));
@@ -183,17 +201,28 @@ mod tests {
     #[test]
     fn without_flags_the_defaults_of_the_library_hold() {
         // The variables of whoever runs the tests do not matter: every setting that has one is given here.
-        let flags = ["--redis-url", DEFAULT_REDIS_URL, "--transport", "log:", "--concurrency", "50", "--lease", "60s"];
-        let (ours, defaults) = (config(&flags).unwrap(), Config::with_defaults().unwrap());
+        let flags = ["--redis-url", DEFAULT_REDIS_URL, "--transport", "null:", "--concurrency", "50", "--lease", "60s"];
+        let (ours, defaults) = (config(&flags).unwrap(), Config::new(TransportConfig::Null).unwrap());
         assert_eq!((ours.grace, ours.retention), (defaults.grace, defaults.retention));
-        assert_eq!((ours.max_attempts, ours.retry), (defaults.max_attempts, defaults.retry));
+        assert_eq!((ours.retry_for, ours.retry), (defaults.retry_for, defaults.retry));
+        assert_eq!((ours.max_attempts, defaults.max_attempts), (None, None));
         assert_eq!(ours.default_from, defaults.default_from);
     }
 
     #[test]
+    fn where_emails_go_has_to_be_said() {
+        // Whoever runs the tests may have set the variable: nothing is as good as none.
+        let error = config(&["--transport", ""]).unwrap_err().to_string();
+        assert!(error.contains("--transport") && error.contains("smtp://") && error.contains("file:"), "{error}");
+    }
+
+    #[test]
     fn a_wrong_url_is_refused_without_being_printed() {
-        for flags in [["--redis-url", "http://u:s3cret@h"], ["--transport", "smtp://u:s3cret@h?verify=no"]] {
-            let error = config(&flags).unwrap_err().to_string();
+        for flags in [
+            ["--redis-url", "http://u:s3cret@h", "--transport", "null:"].as_slice(),
+            &["--transport", "smtp://u:s3cret@h?verify=no"],
+        ] {
+            let error = config(flags).unwrap_err().to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }
     }

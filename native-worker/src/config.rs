@@ -22,8 +22,10 @@ pub struct Config {
     pub lease: Duration,
     /// How long deliveries in progress may take to end when the worker is asked to stop.
     pub grace: Duration,
-    /// How often an email is tried before it becomes a dead letter, at least once.
-    pub max_attempts: u32,
+    /// How long an email is tried, from its first failure on, before it becomes a dead letter.
+    pub retry_for: Duration,
+    /// How often it is tried before that, at least once; `None` for as often as there is time.
+    pub max_attempts: Option<u32>,
     /// The pause between two attempts.
     pub retry: Backoff,
     /// How long an email that was sent stays known, where it does not say itself.
@@ -40,19 +42,21 @@ pub struct Config {
 pub const MAX_CONCURRENCY: usize = 10_000;
 
 impl Config {
-    /// The settings that a worker has when nothing is set: `redis://127.0.0.1:6379`, and emails are printed.
+    /// The settings that a worker has when nothing else is set than where emails go; Redis is at
+    /// `redis://127.0.0.1:6379`.
     ///
     /// # Errors
     /// Never, in fact: the defaults are valid, as a test checks.
-    pub fn with_defaults() -> Result<Self, InvalidConfig> {
+    pub fn new(transport: TransportConfig) -> Result<Self, InvalidConfig> {
         Ok(Self {
             redis: DEFAULT_REDIS_URL.parse()?,
             queue: Queue::default(),
-            transport: TransportConfig::Log,
+            transport,
             concurrency: 50,
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(25),
-            max_attempts: 10,
+            retry_for: Duration::from_secs(5 * 24 * 3600),
+            max_attempts: None,
             retry: Backoff { base: Duration::from_secs(30), max: Duration::from_secs(3600) },
             retention: Duration::from_secs(24 * 3600),
             default_from: DEFAULT_FROM.parse().map_err(|error| InvalidConfig(format!("default sender: {error}")))?,
@@ -71,7 +75,7 @@ impl Config {
             ((1..=MAX_CONCURRENCY).contains(&self.concurrency), "concurrency is 1 to 10000 emails"),
             (self.lease >= second, "the lease is at least 1s"),
             (self.lease <= 3600 * second, "the lease is 1h at the most: so long would nobody see that a worker died"),
-            (self.max_attempts >= 1, "max-attempts is at least 1"),
+            (self.max_attempts.is_none_or(|max| max >= 1), "max-attempts is at least 1"),
             (self.retry.base >= Duration::from_millis(1), "retry-base is at least 1ms"),
             (self.retry.base <= self.retry.max, "retry-base is no longer than retry-max"),
             (self.sweep.grace >= Duration::from_millis(1), "pop-grace is at least 1ms"),
@@ -132,13 +136,13 @@ mod tests {
 
     #[test]
     fn the_defaults_are_valid() {
-        assert_eq!(Config::with_defaults().unwrap().check(), Ok(()));
+        assert_eq!(Config::new(TransportConfig::Null).unwrap().check(), Ok(()));
     }
 
     #[test]
     fn each_limit_is_named() {
         let check = |change: fn(&mut Config), named: &str| {
-            let mut config = Config::with_defaults().unwrap();
+            let mut config = Config::new(TransportConfig::Null).unwrap();
             change(&mut config);
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
@@ -146,7 +150,7 @@ mod tests {
         check(|config| config.concurrency = 0, "concurrency");
         check(|config| config.concurrency = 10_001, "concurrency");
         check(|config| config.lease = Duration::from_millis(999), "lease");
-        check(|config| config.max_attempts = 0, "max-attempts");
+        check(|config| config.max_attempts = Some(0), "max-attempts");
         check(|config| config.retry.max = Duration::from_secs(1), "retry-base");
     }
 

@@ -56,8 +56,8 @@ impl Dispatcher {
     }
 }
 
-/// Delivers one email and hands its outcome on. A delivery that panics counts as one that failed for now: the email
-/// must not be lost with it, nor the worker.
+/// Delivers one email and hands its outcome on. The email of a delivery that panics is tried again: it must
+/// not be lost with it, nor the worker.
 async fn deliver(
     shared: &Shared,
     claimed: Claimed,
@@ -65,9 +65,12 @@ async fn deliver(
     permit: OwnedSemaphorePermit,
     done: &mpsc::Sender<Done>,
 ) {
-    let (claim, attempts) = (claimed.claim, claimed.attempts);
+    let claim = claimed.claim;
     let delivery = AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await;
-    let concluded = delivery.unwrap_or_else(|_| delivery::panicked(&shared.config, claim, attempts));
+    let concluded = delivery.unwrap_or_else(|_| {
+        shared.hold_off.not_tried(claim.id);
+        delivery::panicked(&shared.config, claim)
+    });
     shared.in_hand.conclude(claim.id);
     // The finisher outlives all deliveries; if it did not, the lease would see to the email.
     let _ = done.send(Done { id: claim.id, concluded, permit }).await;

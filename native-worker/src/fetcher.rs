@@ -1,6 +1,9 @@
 //! Takes emails off the lists, never more than can be delivered at once.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use email_queue::transition::{ByteBudget, Claim, Claims, LARGEST, PoppedEntry, claim, depth};
 use tokio::{
@@ -9,7 +12,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{blocking::Blocking, connection::RECONNECT, dispatcher::Dispatcher, finisher::Done, worker::Shared};
+use crate::{
+    blocking::Blocking, connection::RECONNECT, dispatcher::Dispatcher, finisher::Done, hold_off::Gate, worker::Shared,
+};
 
 /// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
 /// is noticed only after this time.
@@ -17,6 +22,9 @@ const WAIT: u64 = 5;
 
 /// The same while draining: so often is looked whether the queue is empty.
 const WAIT_DRAINING: u64 = 1;
+
+/// How often is looked, while draining, whether all that is in hand has come back from a relay that is held off.
+const WAIT_HELD_OFF: Duration = Duration::from_millis(100);
 
 /// The most bytes of email to take in one call, so that many large emails do not keep Redis busy in one go.
 pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -28,6 +36,8 @@ pub(crate) enum Ended {
     Stopped,
     /// Nothing is left to do for now.
     Drained,
+    /// What is left to do waits for the relay.
+    HeldOff,
 }
 
 /// Fetches until the worker is stopped, or until the queue is empty if it is to drain it, and has deliveries begin.
@@ -46,14 +56,18 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
     let mut empty = false;
     loop {
         let Some(permits) = free_permits(shared, stop).await else { return Ended::Stopped };
+        let max = match free_to_claim(shared, stop).await {
+            Ok(max) => max.min(permits.num_permits()),
+            Err(ended) => return ended,
+        };
         let mut claimed = Claims::default();
         if !std::mem::take(&mut empty) || shared.config.drain {
-            let Some(some) = claim_some(shared, permits.num_permits(), None, stop).await else { return Ended::Stopped };
+            let Some(some) = claim_some(shared, max, None, stop).await else { return Ended::Stopped };
             claimed = some;
         }
         if claimed.is_empty() {
             if shared.config.drain && is_drained(shared).await {
-                return Ended::Drained;
+                return if shared.hold_off.is_open() { Ended::Drained } else { Ended::HeldOff };
             }
             if stop.is_cancelled() {
                 return Ended::Stopped;
@@ -65,7 +79,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
                 }
                 Ok(Some(popped)) => {
                     failures = 0;
-                    claimed = claim_popped(shared, permits.num_permits(), popped, give_up).await;
+                    claimed = claim_popped(shared, max, popped, give_up).await;
                 }
                 Err(error) => {
                     failures += 1;
@@ -77,8 +91,32 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
                 }
             }
         }
+        if let Some(first) = claimed.emails.first() {
+            shared.hold_off.probe_with(first.claim.id);
+        }
         let begins = dispatcher.take(claimed);
         dispatcher.begin(begins, permits, done);
+    }
+}
+
+/// Waits until emails may be handed to the relay, and returns how many may be claimed: one, for a probe, where it was
+/// held off. Emails that may not be handed on stay on their lists.
+async fn free_to_claim(shared: &Shared, stop: &CancellationToken) -> Result<usize, Ended> {
+    let mut gate = shared.hold_off.gate();
+    loop {
+        match &*gate.borrow_and_update() {
+            Gate::Open => return Ok(usize::MAX),
+            Gate::Turn(_) => return Ok(1),
+            Gate::Closed(_) if shared.config.drain && shared.in_hand.is_empty() => return Err(Ended::HeldOff),
+            Gate::Closed(_) | Gate::Probing(..) => {}
+        }
+        tokio::select! {
+            // The gate is never dropped.
+            _ = gate.changed() => {}
+            // What is in hand may have come to its end.
+            () = sleep(WAIT_HELD_OFF), if shared.config.drain => {}
+            () = stop.cancelled() => return Err(Ended::Stopped),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use email_queue::{
     EmailId,
-    transition::{Finish, Finished, Next, finish},
+    transition::{Finish, Finished, Next, Periods, finish},
 };
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
@@ -79,7 +79,8 @@ impl Finisher {
         while !batch.is_empty() {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
             let config = &shared.config;
-            let call = finish(&config.queue, &shared.worker, config.retention, &finished, next.take());
+            let periods = Periods { retention: config.retention, retry_for: config.retry_for };
+            let call = finish(&config.queue, &shared.worker, periods, &finished, next.take());
             let Some(Answered { answer, repeated }) = shared.redis.persist(&call, &self.give_up).await else {
                 let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
                 tracing::error!(?ids, "Redis is away: these outcomes are not recorded, and sent emails are sent again");
@@ -116,17 +117,17 @@ impl Finisher {
         true
     }
 
-    /// As many emails as end, when there is no room for more: else the fetcher is at it.
+    /// As many emails as end, when there is no room for more: else the fetcher is at it. None while the relay is held off.
     fn next(&self, max: usize) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
-        let wanted = shared.saturated.load(Ordering::Relaxed) && !stop.is_cancelled();
+        let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.is_open() && !stop.is_cancelled();
         wanted.then_some(Next { lease: shared.config.lease, max, max_bytes: MAX_BYTES })
     }
 }
 
 /// The outcome under the newest claim that we have of the email.
 fn finish_of(shared: &Shared, done: &Done) -> Option<Finish> {
-    let Concluded { outcome, accepted } = &done.concluded;
+    let Concluded { outcome, progress } = &done.concluded;
     let claim = shared.in_hand.claim(done.id)?;
-    Some(Finish { claim, outcome: outcome.clone(), accepted: accepted.clone() })
+    Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone() })
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use email_queue::{EmailId, transition::ClaimRef};
@@ -28,6 +29,9 @@ struct Held {
     commitment: Commitment,
     concluded: bool,
     lost: bool,
+    since: Instant,
+    /// Whether it has been told that it takes long.
+    told: bool,
 }
 
 /// What is left when a worker ends.
@@ -54,7 +58,15 @@ impl InHand {
         }
         emails.taken += 1;
         let (place, commitment) = (emails.taken, Commitment::default());
-        let held = Held { claim, place, commitment: commitment.clone(), concluded: false, lost: false };
+        let held = Held {
+            claim,
+            place,
+            commitment: commitment.clone(),
+            concluded: false,
+            lost: false,
+            since: Instant::now(),
+            told: false,
+        };
         emails.by_id.insert(claim.id, held);
         Some(commitment)
     }
@@ -84,6 +96,18 @@ impl InHand {
             Some(held) if held.claim == claim && !held.concluded => !std::mem::replace(&mut held.lost, true),
             _ => false,
         }
+    }
+
+    /// The emails whose delivery has been in progress for longer than this; each is told of once.
+    pub(crate) fn slow(&self, long: Duration) -> Vec<ClaimRef> {
+        let mut emails = self.emails();
+        let slow =
+            emails.by_id.values_mut().filter(|held| !held.concluded && !held.told && held.since.elapsed() > long);
+        slow.map(|held| {
+            held.told = true;
+            held.claim
+        })
+        .collect()
     }
 
     /// Lets go of an email that is recorded under this claim, or lost. False when it has come back under a newer one.
@@ -148,6 +172,18 @@ mod tests {
         let left = in_hand.left();
         assert_eq!(left.untouched, [claims[0], claims[3]]);
         assert_eq!(left.uncertain, [claims[1], claims[2]]);
+    }
+
+    #[test]
+    fn a_delivery_that_takes_long_is_told_of_once_and_not_after_its_end() {
+        let in_hand = InHand::default();
+        let (slow, concluded) = (claim(1), claim(1));
+        in_hand.take(slow);
+        in_hand.take(concluded);
+        in_hand.conclude(concluded.id);
+        assert!(in_hand.slow(Duration::from_secs(60)).is_empty());
+        assert_eq!(in_hand.slow(Duration::ZERO), [slow]);
+        assert!(in_hand.slow(Duration::ZERO).is_empty());
     }
 
     #[test]

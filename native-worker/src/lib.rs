@@ -8,9 +8,13 @@
 //! - `dispatcher`: a task for each email;
 //! - `in_hand`: the emails this worker has claimed and not yet recorded, and who may still give them back;
 //! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
+//!   `conclusion`: one outcome of what happened to each recipient;
+//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `slow` tells of
+//!   deliveries that take long;
 //! - `finisher`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
 //! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
 //! - `connection`: the Redis connection that all but `BRPOP` share, and that is replaced when it goes silent;
+//! - `keepers`: the tasks beside the deliveries, whose panic is the worker's end;
 //! - `preflight`: what to warn of at the start;
 //! - `message`: an email as MIME;
 //! - [`transport`]: where emails go: the console, a directory, an SMTP server;
@@ -25,17 +29,21 @@
 pub mod backoff;
 mod blocking;
 pub mod cli;
+mod conclusion;
 pub mod config;
 mod connection;
 mod delivery;
 mod dispatcher;
 mod fetcher;
 mod finisher;
+mod hold_off;
 mod in_hand;
+mod keepers;
 mod leases;
 pub mod logging;
 mod message;
 mod preflight;
+mod slow;
 mod sweeper;
 pub mod transport;
 pub mod worker;

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use native_worker::{cli::Cli, logging};
+use native_worker::{Config, Summary, cli::Cli, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL` of
+/// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
+const TEMPORARY_FAILURE: u8 = 75;
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
     let format = cli.log_format();
     let config = match cli.config() {
@@ -21,8 +24,19 @@ async fn main() -> ExitCode {
         eprintln!("native-worker: cannot log: {error}");
         return ExitCode::FAILURE;
     }
-    match work(config).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start threads");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(work(config));
+    // Whatever hangs now, such as a look-up of a name or a write to a dead disk, must not keep the worker from its end.
+    runtime.shutdown_background();
+    match ended {
+        Ok(summary) if summary.waits_for_relay => ExitCode::from(TEMPORARY_FAILURE),
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -30,7 +44,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn work(config: native_worker::Config) -> anyhow::Result<()> {
+async fn work(config: Config) -> anyhow::Result<Summary> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let shutdown = async move {
         let name = signals.next().await.0;
@@ -42,8 +56,7 @@ async fn work(config: native_worker::Config) -> anyhow::Result<()> {
             std::process::exit(128 + number);
         });
     };
-    native_worker::run(config, shutdown).await?;
-    Ok(())
+    Ok(native_worker::run(config, shutdown).await?)
 }
 
 struct Signals {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use email_queue::{
     redis::CallError,
-    transition::{Swept, sweep, sweep_is_due},
+    transition::{Swept, Watch, sweep, watch},
 };
 use redis::RedisError;
 use tokio::time::sleep;
@@ -44,7 +44,11 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
 
 /// Asking costs an idle Redis one command, a sweep about fifteen.
 async fn sweep_if_due(shared: &Shared) -> Result<Swept, CallError<RedisError>> {
-    if sweep_is_due(&shared.config.queue).run(&shared.redis).await? {
+    let Watch { sweep_is_due, holds_off } = watch(&shared.config.queue).run(&shared.redis).await?;
+    if holds_off {
+        shared.hold_off.announced();
+    }
+    if sweep_is_due {
         sweep(&shared.config.queue, shared.config.sweep).run(&shared.redis).await
     } else {
         Ok(Swept::default())

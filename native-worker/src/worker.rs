@@ -12,7 +12,7 @@ use email_queue::{
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
-    time::{Instant, interval, timeout, timeout_at},
+    time::{Instant, interval, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -24,16 +24,16 @@ use crate::{
     dispatcher::Dispatcher,
     fetcher::{self, Ended},
     finisher::Finisher,
+    hold_off::{self, HoldOff},
     in_hand::InHand,
-    leases, preflight, sweeper,
-    transport::{OpenError, Transport},
+    keepers::Keepers,
+    leases, preflight, slow, sweeper,
+    transport::{OpenError, Transport, TransportConfig},
 };
 
-/// How long recording the last outcomes may take once all deliveries have ended.
-const LAST_OUTCOMES: Duration = Duration::from_secs(2);
-
-/// How long each step after that may take. With a grace of 25 seconds all is over within the 30 that Kubernetes gives.
-const LAST_STEP: Duration = Duration::from_secs(1);
+/// How long may pass after the end of the grace until all is over: outcomes are recorded, emails given back, goodbyes said.
+/// With a grace of 25 seconds all is over within the 30 that Kubernetes gives.
+const LAST_WORDS: Duration = Duration::from_millis(4800);
 
 /// What a worker did in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,9 +42,11 @@ pub struct Summary {
     pub released: u64,
     /// Emails left to the end of their lease, because they may have been sent already.
     pub uncertain: u64,
+    /// Whether it ended because what is left in the queue waits for a relay that fails; only with [`Config::drain`].
+    pub waits_for_relay: bool,
 }
 
-/// Why a worker cannot even begin. That Redis is away is no such reason: it may come.
+/// Why a worker cannot begin, or go on. That Redis is away is no such reason: it may come.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The transport cannot be used as it is set up.
@@ -54,8 +56,8 @@ pub enum RunError {
     #[error("the Redis URL cannot be used")]
     Redis(#[source] redis::RedisError),
     /// A fault of ours. What was in hand is sent again when its lease is over.
-    #[error("a task of the worker has panicked")]
-    Panicked,
+    #[error("the worker's task `{0}` has panicked; what is in hand is sent again when its lease is over")]
+    Panicked(&'static str),
 }
 
 /// What the tasks of a worker share.
@@ -65,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) worker: String,
     pub(crate) redis: Connection,
     pub(crate) transport: Transport,
+    pub(crate) hold_off: HoldOff,
     pub(crate) in_hand: InHand,
     pub(crate) waiting: Waiting,
     pub(crate) permits: Arc<Semaphore>,
@@ -81,7 +84,7 @@ pub(crate) struct Shared {
 /// When the future is dropped, deliveries end where they are; the emails are sent again when their leases are over.
 ///
 /// # Errors
-/// Only at the start, when the settings cannot be used.
+/// At the start when the settings cannot be used; later when a task panics, a fault of ours. Then all ends at once.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<Summary, RunError> {
     let transport = Transport::open(&config.transport)
         .await
@@ -91,6 +94,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         worker: worker_id(),
         redis,
         transport,
+        hold_off: HoldOff::new(&config),
         in_hand: InHand::default(),
         waiting: Waiting::default(),
         permits: Arc::new(Semaphore::new(config.concurrency)),
@@ -100,7 +104,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     tokio::pin!(shutdown);
     let never = CancellationToken::new();
     tokio::select! {
-        _ = async { shared.redis.persist(&ping(), &never).await; preflight::warn(&shared.redis).await } => {}
+        _ = async {
+            shared.redis.persist(&ping(), &never).await;
+            preflight::warn(&shared.redis).await;
+            shared.hold_off.begin(&shared).await;
+        } => {}
         () = &mut shutdown => return Ok(Summary::default()),
     }
     tracing::info!(
@@ -111,16 +119,20 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         worker = shared.worker,
         "ready"
     );
+    if matches!(shared.config.transport, TransportConfig::Log | TransportConfig::Null) {
+        tracing::warn!(transport = %shared.config.transport, "this transport sends nothing: emails count as sent and reach nobody");
+    }
 
     let mut tasks = Tasks::start(&shared);
-    tokio::select! {
-        () = &mut shutdown => {}
-        // It ends by itself only when the queue is empty.
-        fetched = &mut tasks.fetcher => fetched.map_err(|_| RunError::Panicked)?,
+    let waits_for_relay = tokio::select! {
+        () = &mut shutdown => false,
+        // It ends by itself only when there is nothing left that it can do.
+        fetched = &mut tasks.fetcher => fetched.map_err(|_| RunError::Panicked("fetcher"))? == Ended::HeldOff,
         // It ends after all others, unless it panics.
-        Err(_) = &mut tasks.finisher => return Err(RunError::Panicked),
-    }
-    Ok(tasks.stop().await)
+        Err(_) = &mut tasks.finisher => return Err(RunError::Panicked("finisher")),
+        name = tasks.keepers.panicked() => return Err(RunError::Panicked(name)),
+    };
+    Ok(Summary { waits_for_relay, ..tasks.stop().await })
 }
 
 /// `<host>:<process>:<uuid>`: for people, and unique however often a container gets the same name and process id.
@@ -132,10 +144,10 @@ fn worker_id() -> String {
 /// The running tasks, and how to end them.
 struct Tasks {
     shared: Arc<Shared>,
-    fetcher: JoinHandle<()>,
+    fetcher: JoinHandle<Ended>,
     deliveries: TaskTracker,
     finisher: JoinHandle<()>,
-    keepers: TaskTracker,
+    keepers: Keepers,
     /// Nothing new is begun.
     stop: CancellationToken,
     /// Deliveries end where they are.
@@ -147,7 +159,7 @@ struct Tasks {
 impl Tasks {
     fn start(shared: &Arc<Shared>) -> Self {
         let (stop, abort, give_up) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let (deliveries, keepers) = (TaskTracker::new(), TaskTracker::new());
+        let (deliveries, mut keepers) = (TaskTracker::new(), Keepers::default());
         // Each outcome holds a permit, so there are never more outcomes than this: sending never waits.
         let (done, outcomes) = mpsc::channel(shared.config.concurrency);
 
@@ -167,28 +179,25 @@ impl Tasks {
         let fetcher = tokio::spawn({
             let give_up = give_up.clone();
             async move {
-                if fetcher::fetch(&dispatcher, &done, &give_up).await == Ended::Drained {
-                    tell_what_is_left(&dispatcher.shared).await;
-                }
+                let ended = fetcher::fetch(&dispatcher, &done, &give_up).await;
+                tell_why_it_ends(&dispatcher.shared, ended).await;
+                ended
             }
         });
         // Until Redis has heard our last words: what is in hand must stay ours while it ends.
-        keepers.spawn({
-            let (shared, give_up) = (Arc::clone(shared), give_up.clone());
-            async move { leases::renew(&shared, &give_up).await }
-        });
-        keepers.spawn({
-            let (shared, stop) = (Arc::clone(shared), stop.clone());
-            async move { sweeper::sweep_on(&shared, &stop).await }
-        });
+        keepers.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
+        keepers.spawn("sweeper", shared, &stop, async |shared, stop| sweeper::sweep_on(&shared, &stop).await);
+        keepers.spawn("hold_off", shared, &stop, async |shared, stop| shared.hold_off.watch_on(&shared, &stop).await);
+        keepers.spawn("limit", shared, &stop, async |shared, stop| hold_off::share_limit(&shared, &stop).await);
+        keepers.spawn("slow", shared, &stop, async |shared, stop| slow::tell_of_slow(&shared, &stop).await);
         Self { shared: Arc::clone(shared), fetcher, deliveries, finisher, keepers, stop, abort, give_up }
     }
 
+    /// Takes no longer than the grace and [`LAST_WORDS`], whatever does not answer.
     async fn stop(mut self) -> Summary {
         let grace_ends = Instant::now() + self.shared.config.grace;
         self.stop.cancel();
         self.deliveries.close();
-        self.keepers.close();
         // The fetcher may be in BRPOP. Its end also lets go of the channel, without which the finisher would wait on.
         let fetched = timeout_at(grace_ends, self.end_fetcher()).await;
         let delivered = timeout_at(grace_ends, self.deliveries.wait()).await;
@@ -196,27 +205,28 @@ impl Tasks {
             tracing::warn!(deliveries = self.deliveries.len(), "the grace period is over");
         }
         self.abort.cancel();
-        self.deliveries.wait().await;
-
-        if timeout(LAST_OUTCOMES, self.end_of_words(fetched.is_ok())).await.is_err() {
+        let ends = Instant::now() + LAST_WORDS;
+        let _ = timeout_at(ends - LAST_WORDS * 3 / 4, self.deliveries.wait()).await;
+        if timeout_at(ends - LAST_WORDS / 2, self.end_of_words(fetched.is_ok())).await.is_err() {
             self.give_up.cancel();
             // Both end by themselves now, unless a command that was sent is still within its deadline.
-            let _ = timeout(LAST_STEP, self.end_of_words(fetched.is_ok())).await;
+            let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.end_of_words(fetched.is_ok())).await;
         }
         self.give_up.cancel();
         // The finisher may have begun one just before it saw the stop.
-        let _ = timeout(LAST_STEP, self.deliveries.wait()).await;
-        let _ = timeout(LAST_STEP, self.keepers.wait()).await;
+        let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.deliveries.wait()).await;
+        let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.keepers.end()).await;
         let left = self.shared.in_hand.left();
         let summary = Summary {
-            released: give_back(&self.shared, &left.untouched).await,
+            released: give_back(&self.shared, &left.untouched, ends - LAST_WORDS / 8).await,
             uncertain: left.uncertain.len().try_into().unwrap_or(u64::MAX),
+            waits_for_relay: false,
         };
         if summary.uncertain > 0 {
             let emails = summary.uncertain;
             tracing::warn!(emails, "some emails may have been sent; they are sent again when their lease is over");
         }
-        self.shared.transport.close().await;
+        let _ = timeout_at(ends, self.shared.transport.close()).await;
         tracing::info!(released = summary.released, "stopped");
         summary
     }
@@ -246,9 +256,9 @@ impl Tasks {
     }
 }
 
-async fn give_back(shared: &Shared, claims: &[ClaimRef]) -> u64 {
+async fn give_back(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 {
     let release = release(&shared.config.queue, &shared.worker, claims);
-    match timeout(LAST_STEP, release.run(&shared.redis)).await {
+    match timeout_at(until, release.run(&shared.redis)).await {
         Ok(Ok(released)) => released,
         _ => {
             let emails = claims.len();
@@ -258,8 +268,16 @@ async fn give_back(shared: &Shared, claims: &[ClaimRef]) -> u64 {
     }
 }
 
-async fn tell_what_is_left(shared: &Shared) {
-    if let Ok(Depth { scheduled, failed, .. }) = depth(&shared.config.queue).run(&shared.redis).await {
+async fn tell_why_it_ends(shared: &Shared, ended: Ended) {
+    if ended == Ended::Stopped {
+        return;
+    }
+    let Depth { waiting, scheduled, failed, .. } =
+        depth(&shared.config.queue).run(&shared.redis).await.unwrap_or_default();
+    let waiting: u64 = waiting.iter().sum();
+    if ended == Ended::HeldOff {
+        tracing::warn!(waiting, scheduled, failed, "the relay fails; what is left waits for it");
+    } else {
         tracing::info!(scheduled, failed, "the queue is empty; scheduled emails, retries included, are for later");
     }
 }

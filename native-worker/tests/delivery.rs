@@ -42,8 +42,10 @@ async fn a_refusal_for_now_is_tried_again_until_it_works() {
     let id = queue.adopt(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(smtp.received().len(), 1);
-    assert_eq!(queue.field(&id, "attempts"), "5");
-    for reason in ["451 4.3.0 busy", "450 4.2.0 greylisted", "452 4.3.1 no room", "451 4.3.2 try again"] {
+    // What MAIL is answered in a new session is about that, and no attempt.
+    assert_eq!(queue.field(&id, "attempts"), "4");
+    worker.wait_for_line(|line| line.contains("holding off") && line.contains("451 4.3.0 busy")).await;
+    for reason in ["450 4.2.0 greylisted", "452 4.3.1 no room", "451 4.3.2 try again"] {
         worker.wait_for_line(|line| line.contains("delayed") && line.contains(reason)).await;
     }
 }
@@ -70,7 +72,10 @@ async fn attempts_run_out() {
     let _worker = queue.worker(&smtp.url(), &["--max-attempts", "3"]);
     let id = queue.adopt(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "failed").await;
-    assert_eq!(queue.field(&id, "error"), "given up after 3 attempts; the last one: 450 4.2.0 never now");
+    assert_eq!(
+        queue.field(&id, "error"),
+        "given up after 3 attempts; the last failure (deferred): 450 4.2.0 never now"
+    );
     assert_eq!(smtp.rcpt_attempts()["a@b.example"], 3);
 }
 
@@ -84,6 +89,49 @@ async fn a_server_that_hangs_is_left_and_tried_again() {
         queue.wait_for_state(&id, "sent").await;
         assert_eq!(smtp.received().len(), 1, "{stage:?}");
     }
+}
+
+#[tokio::test]
+async fn silence_costs_an_attempt_only_the_third_time_in_a_row() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().first(Stage::Rcpt, 3, Action::Hang));
+    let _worker = queue.worker(&smtp.url(), &["--smtp-timeout", "300ms"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!(queue.field(&id, "attempts"), "2");
+}
+
+#[tokio::test]
+async fn who_was_refused_for_good_is_not_asked_again_and_all_are_accounted_for() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(
+        Rules::new()
+            .recipient("gone@x.example", Action::reply(550, "5.1.1 no such user"))
+            .recipient("full@x.example", Action::reply(452, "4.2.2 mailbox full")),
+    );
+    let _worker = queue.worker(&smtp.url(), &["--max-attempts", "3"]);
+    let id = queue.adopt(&to_many(&["ok@x.example", "gone@x.example", "full@x.example"])).await;
+    queue.wait_for_state(&id, "failed").await;
+    assert_eq!(
+        queue.field(&id, "error"),
+        "given up after 3 attempts; the last failure (deferred): not accepted for now for 1 of 3 recipients: \
+         full@x.example: 452 4.2.2 mailbox full; refused for 1 of 3 recipients: gone@x.example: 550 5.1.1 no such user"
+    );
+    assert_eq!(queue.field(&id, "class"), "given_up");
+    let attempts = smtp.rcpt_attempts();
+    // The attempt in which somebody got it was none.
+    assert_eq!((attempts["ok@x.example"], attempts["gone@x.example"], attempts["full@x.example"]), (1, 1, 4));
+}
+
+#[tokio::test]
+async fn an_email_is_given_up_when_its_retry_period_is_over() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::Rcpt, Action::reply(450, "4.2.0 never now")));
+    let _worker = queue.worker(&smtp.url(), &["--retry-for", "300ms"]);
+    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    queue.wait_for_state(&id, "failed").await;
+    assert_eq!(queue.field(&id, "error"), "given up after 300 ms; the last failure (deferred): 450 4.2.0 never now");
+    assert!(smtp.rcpt_attempts()["a@b.example"] > 1);
 }
 
 #[tokio::test]

@@ -251,6 +251,7 @@ async fn emails_are_printed_or_written_to_files_where_that_is_asked_for() {
     queue.push(&short("a@b.example", "hello there"));
     let mut worker = queue.worker("log:", &["--drain"]);
     assert!(worker.wait(DEADLINE).await.success());
+    assert!(worker.lines().iter().any(|line| line.contains("WARN") && line.contains("sends nothing")));
     let printed = worker.lines_of(Stream::Stdout).join("\n");
     assert!(printed.contains("To: a@b.example") && printed.contains("hello there"), "{printed}");
     assert!(!worker.lines_of(Stream::Stderr).join("\n").contains("hello there"));
@@ -287,7 +288,8 @@ async fn emails_can_be_counted_and_not_sent_for_measuring() {
 async fn settings_that_cannot_be_used_are_one_clear_line() {
     let queue = Queue::start();
     for (transport, flags, expected) in [
-        ("smtp://u:s3cret@h?x=y", [].as_slice(), "query other than tls, ca and hello"),
+        ("", [].as_slice(), "no transport is given: --transport or TRANSPORT has to say where emails go"),
+        ("smtp://u:s3cret@h?x=y", &[], "query other than tls, ca and hello"),
         ("log:", &["--concurrency", "0"], "concurrency is 1 to 10000"),
         ("log:", &["--lease", "10ms"], "the lease is at least 1s"),
         ("file:/proc/nowhere", &[], "cannot write to the directory"),

@@ -1,7 +1,7 @@
 //! An email as it is shown: first what Resend's SDKs read, and behind it what only this server tells.
 
 use email_queue::{
-    Email, EmailId, Lane, Record, State,
+    Class, Email, EmailId, Lane, Record, State,
     email::{Mailbox, Tag},
 };
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ pub(super) struct Summary<'a> {
     retry_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     last_error: Option<&'a str>,
+    error_class: Option<&'static str>,
 }
 
 /// One on its own.
@@ -61,6 +62,7 @@ impl<'a> Summary<'a> {
             retry_at: due_in(State::Delayed),
             finished_at: record.finished,
             last_error: record.error.as_deref(),
+            error_class: record.class.map(Class::as_str),
         }
     }
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use api_component::body::Interrupted;
 use email_queue::{
-    Queue,
-    transition::{ByteBudget, Claim, Finish, Outcome, claim, finish},
+    Class, Queue,
+    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, claim, finish},
 };
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ fn successes(witness: &mut Witness<'_>) {
     let post = document.operation("post", "/emails");
     // What another program pushed and is no email; then one that is tried in vain; then those that wait.
     api.push("not an email");
-    fail(&api, Outcome::Failed { error: "not an email".to_owned() });
+    fail(&api, Outcome::Failed { class: Class::Unreadable, error: "not an email".to_owned() });
     let full = &post.described["requestBody"]["content"]["application/json"]["examples"]["full"]["value"];
     let mut full = full.clone();
     full["attachments"] = json!([
@@ -126,7 +126,8 @@ fn successes(witness: &mut Witness<'_>) {
         {"content": [1, 2, 3]},
     ]);
     let delayed = created(witness, &post, &api, &full);
-    fail(&api, Outcome::Delayed { retry_in: Duration::from_secs(3600), error: "451 later".to_owned() });
+    let (retry_in, class) = (Duration::from_secs(3600), Class::Deferred);
+    fail(&api, Outcome::Delayed { retry_in, class, error: "451 later".to_owned() });
     let scheduled = &post.described["requestBody"]["content"]["application/json"]["examples"]["scheduled"]["value"];
     let scheduled = created(witness, &post, &api, scheduled);
     let canceled = created(witness, &post, &api, &json!({"from": "a@b.example", "to": "a@b.example", "message": "hi"}));
@@ -210,6 +211,7 @@ fn fail(api: &Api, outcome: Outcome) {
     let call =
         Claim { worker: "w", lease: minute, max: 1, bytes: ByteBudget { all: 1 << 20, first: 1 << 20 }, popped: None };
     let claimed = api.run(&claim(&queue, call)).emails;
-    let finished = Finish { claim: claimed[0].claim, outcome, accepted: Vec::new() };
-    assert_eq!(api.run(&finish(&queue, "w", minute, &[finished], None)).recorded, [true]);
+    let finished = Finish { claim: claimed[0].claim, outcome, progress: Progress::default() };
+    let periods = Periods { retention: minute, retry_for: minute };
+    assert_eq!(api.run(&finish(&queue, "w", periods, &[finished], None)).recorded, [true]);
 }

@@ -11,7 +11,7 @@
 -- ARGV[6]  list and
 -- ARGV[7]  entry that BRPOP just returned, claimed before any other; both '' for none
 -- ARGV[8]  what the worker calls the entry, if it is no id; else ''
--- Reply    per email: id, claim, recipients already served as a JSON array or '', its record as it was before; for an
+-- Reply    per email: id, claim, its progress as failure.lua says or '', its record as it was before; for an
 --          entry with a name the claim is negative, and the record is only the header.
 --          In the end, if the next email found no room, its size in bytes
 --

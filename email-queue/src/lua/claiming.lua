@@ -34,8 +34,7 @@ local function adopt(entry, lane)
 end
 
 -- Takes emails from the lanes, high before normal before low, for a worker to send. Appends for each to `reply`: id,
--- claim, recipients already served as a JSON array or '', its record as it was before. In the end, if the next email
--- found no room, its size in bytes.
+-- claim, its progress or '', its record as it was before. In the end, if the next email found no room, its size in bytes.
 --
 -- At most `max` emails, and `max_bytes` of JSON; the first email may have up to `first_bytes`. `popped` is an entry that was
 -- taken off the list `popped_from` already, and comes before any other; '' and '' for none. If it is no id, `import` is
@@ -55,19 +54,18 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
   end
 
   local function hold(id, record, size, is_given)
-    local claim, accepted, beginning = 1, '', claimed_once
+    local claim, progress, beginning = 1, '', claimed_once
     if counters_of(record) ~= NEW then
       claim = (claims_of(record) + 1) % 100000
-      local attempts = attempts_of(record)
-      beginning = claimed_now .. counters(claim, attempts, recovered_of(record))
-      if attempts > 0 then accepted = redis.call('HGET', failure_of(id), 'accepted') or '' end
+      beginning = claimed_now .. counters(claim, attempts_of(record), recovered_of(record))
+      progress = progress_of(id)
     end
     move(id, beginning)
     claimed, bytes = claimed + 1, bytes + size
     local n = 2 * claimed
     held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, string.find(record, '\n', 50, true))
     n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, is_given and -claim or claim, accepted, record
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, is_given and -claim or claim, progress, record
   end
 
   -- Takes an entry, and drops one that leads to no email that waits. False when there is no room for it: then nothing

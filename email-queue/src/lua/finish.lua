@@ -1,5 +1,5 @@
--- Records what became of claimed emails, and claims the next ones. sending -> sent | delayed | scheduled | failed.
--- Both in one call, because a call costs Redis as much as an email or two.
+-- Records what became of claimed emails, and claims the next ones. sending -> sent | delayed | queued | scheduled |
+-- failed. Both in one call, because a call costs Redis as much as an email or two.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -7,10 +7,13 @@
 -- ARGV[3]  for the next emails: lease in ms,
 -- ARGV[4]  how many at the most, 0 for none,
 -- ARGV[5]  how many bytes of JSON at the most, the first email included
--- ARGV[6…] per email: id, claim in five digits, outcome; unless that is 'sent', then also when in ms, error, recipients
---          served so far as a JSON array or '' (as before)
+-- ARGV[6…] per email: id, claim in five digits, outcome; unless that is 'sent', then also when in ms; class and text of
+--          the failure; recipients served so far as a JSON array, those refused for good as a JSON object, both '' for as
+--          before; time-outs in a row; for how many ms from its first failure on an email is tried
 --          outcome 'sent'
 --                  'delayed'   to be tried again `when` ms from now
+--                  'held'      the same, and counts as no attempt
+--                  'returned'  to the front of its lane; counts as no attempt
 --                  'scheduled' not tried: its time is `when`, in ms since 1970
 --                  'failed'    a dead letter
 -- Reply    how many outcomes there were; for each 1, or 0: the claim is not the last one (or the email was canceled),
@@ -22,7 +25,7 @@
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local reply = {}
 local sent, delayed, failed = 0, 0, 0
-local ended, finished, scheduled = {}, {}, {}
+local ended, finished, scheduled, returned = {}, {}, {}, {}
 local soonest = math.huge
 local sent_now = SENT .. NOW
 local sent_at_once = sent_now .. SENT_AT_ONCE
@@ -30,7 +33,7 @@ local sent_at_once = sent_now .. SENT_AT_ONCE
 local function record_sent(id, header)
   local beginning = sent_at_once
   if counters_of(header) ~= CLAIMED_ONCE then
-    if attempts_of(header) > 0 then redis.call('UNLINK', failure_of(id)) end
+    redis.call('UNLINK', failure_of(id))
     beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
   end
   move(id, beginning)
@@ -40,21 +43,39 @@ local function record_sent(id, header)
   sent = sent + 1
 end
 
-local function record_other(id, header, outcome, when, why, accepted)
-  local attempts = attempts_of(header)
-  if outcome ~= 'scheduled' then attempts = attempts + 1 end
-  local counted = counters(claims_of(header), attempts, recovered_of(header))
-  if accepted ~= '' then redis.call('HSET', failure_of(id), 'accepted', accepted) end
+-- Whether an email has been tried for as long as one is. The first failure begins that time.
+local function is_over(id, retry_for)
+  if redis.call('HSETNX', failure_of(id), 'since', NOW) == 1 then return false end
+  return now - redis.call('HGET', failure_of(id), 'since') >= retry_for
+end
+
+local COUNTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0}
+
+local function record_other(id, header, outcome, when, class, why, accepted, refused, timeouts, retry_for)
+  local counted = counters(claims_of(header), attempts_of(header) + COUNTS[outcome], recovered_of(header))
+  if outcome ~= 'scheduled' then keep_progress(id, accepted, refused, timeouts) end
+  local tries = outcome == 'delayed' or outcome == 'held'
+  if tries and is_over(id, tonumber(retry_for)) then
+    outcome, why = 'failed', 'given up after ' .. spelled(tonumber(retry_for)) .. '; the last failure (' .. class .. '): ' .. why
+    class = 'given_up'
+  end
   if outcome == 'failed' then
-    bury(id, '', why, counted)
+    bury(id, class, why, counted)
     failed = failed + 1
     return
   end
   local state = SCHEDULED_STATE
-  if outcome == 'delayed' then
+  if outcome ~= 'scheduled' then
+    redis.call('HSET', failure_of(id), 'error', why, 'class', class)
+    if outcome == 'returned' then
+      redis.call('HSETNX', failure_of(id), 'since', NOW)
+      local lane = lane_of(header)
+      local those = returned[lane]
+      if those then those[#those + 1] = {id, counted} else returned[lane] = {{id, counted}} end
+      return
+    end
     state, when = DELAYED, now + when
-    redis.call('HSET', failure_of(id), 'error', why)
-    delayed = delayed + 1
+    if outcome == 'delayed' then delayed = delayed + 1 end
   end
   local due = text_of(when)
   move(id, state .. due .. counted)
@@ -69,7 +90,7 @@ local i = 6
 while i <= last do
   local n = #ids + 1
   ids[n], outcomes[n] = ARGV[i], i + 1
-  i = i + (ARGV[i + 2] == 'sent' and 3 or 6)
+  i = i + (ARGV[i + 2] == 'sent' and 3 or 10)
 end
 reply[1] = #ids
 for n, header in ipairs(headers_held(worker, ids)) do
@@ -86,13 +107,14 @@ for n, header in ipairs(headers_held(worker, ids)) do
   if ours and outcome == 'sent' then
     record_sent(id, header)
   elseif ours then
-    record_other(id, header, outcome, tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4])
+    record_other(id, header, outcome, tonumber(ARGV[at + 2]), unpack(ARGV, at + 3, at + 8))
   end
   reply[n + 1] = ours and 1 or 0
 end
 
 call_with('HDEL', sending_of(worker), ended)
 call_with('ZADD', SCHEDULED, scheduled)
+for lane, those in pairs(returned) do list_in_front(lane, those) end
 for kept, those in pairs(finished) do
   forget_in(kept, those)
   soonest = math.min(soonest, kept)

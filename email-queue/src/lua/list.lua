@@ -6,13 +6,14 @@
 -- ARGV[3]  the cursor: an id, which need not exist any more; '' for none
 -- ARGV[4]  only emails in this state; '' for any
 -- Reply    {1 when more follow in that direction, else 0; the id up to which was looked, or '';
---           then per email its id, its record and its last error or ''}
+--           then per email its id, its record, its last error or '', the class of that or ''}
 -- Bounded twice: it looks at 10,000 emails at the most, and stops after 4 MiB. Both count as more to follow.
 
 local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local LOOKS, BYTES = 10000, 4 * 1024 * 1024
 
 local found, bytes, looked, more = {}, 0, 0, 0
+local held = {}
 local last = cursor
 local ids
 repeat
@@ -25,11 +26,11 @@ repeat
       break
     end
     looked, last = looked + 1, id
-    local record, why
-    if matches then record, why = shown(id) end
+    local record, why, class
+    if matches then record, why, class = shown(id, held) end
     if record then
       bytes = bytes + #record
-      found[#found + 1] = {id, record, why}
+      found[#found + 1] = {id, record, why, class}
     end
   end
 until more == 1 or #ids == 0

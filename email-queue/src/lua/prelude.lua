@@ -41,6 +41,12 @@ local SWEEP = queue .. ':sweep'
 
 local SECRET = queue .. ':secret'
 
+local HELD = queue .. ':held'
+
+local function relay_of(relay) return queue .. ':relay:' .. relay end
+
+local function sender_of(sender) return queue .. ':sender:' .. sender end
+
 local function idempotency_of(key) return queue .. ':idempotency:' .. key end
 
 local function record_of(id) return queue .. ':email:' .. id end

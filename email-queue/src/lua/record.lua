@@ -136,16 +136,6 @@ local function bury_unreadable(id)
   count('failed', 1)
 end
 
--- A record as it is to be shown, and its last error or ''; nil when there is none. One that cannot be read is shown as the
--- dead letter that it becomes when a worker comes across it.
-local function shown(id)
-  local record = redis.pcall('GET', record_of(id))
-  if not record then return end
-  if is_header(record) then return record, redis.call('HGET', failure_of(id), 'error') or '' end
-  local raw = type(record) == 'string' and record or ''
-  return header_anew(id, FAILED_STATE .. accepted_at(id)) .. raw, 'its record in Redis cannot be read'
-end
-
 -- Has emails that have ended forgotten in so many ms. Those that ended together are one member of the set, which is a
 -- fraction of the work and the memory of a member each.
 local function forget_in(ms, ids)

@@ -98,3 +98,24 @@ local function places_below(lane, limit, max)
   table.sort(found, function(a, b) return a.place < b.place end)
   return found
 end
+
+-- Puts emails of one lane, given as {id, counters}, before all others of it, in the order of their ids: also among those
+-- that have been put there so before, as when several workers give back at about the same time what they had in hand.
+local function list_in_front(lane, emails)
+  local last = ''
+  for _, email in ipairs(emails) do
+    if email[1] > last then last = email[1] end
+  end
+  local before = {}
+  while #before < 1000 do
+    local id = redis.pcall('LINDEX', list_of(lane), -1)
+    local header = type(id) == 'string' and #id == 36 and id < last and header_of(id)
+    if not header or state_of(header) ~= QUEUED or tonumber(when_of(header)) > ORIGIN then break end
+    redis.call('RPOP', list_of(lane))
+    before[#before + 1] = when_of(header)
+    emails[#emails + 1] = {id}
+  end
+  if before[1] then leave({[lane] = before}) end
+  table.sort(emails, function(a, b) return a[1] > b[1] end)
+  for _, email in ipairs(emails) do list_first(email[1], lane, email[2]) end
+end

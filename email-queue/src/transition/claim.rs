@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{CLAIM, ClaimRef, milliseconds};
+use super::{CLAIM, ClaimRef, Progress, milliseconds};
 use crate::{
     EmailId, Queue,
     record::{Header, split},
@@ -65,8 +65,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// When it was accepted.
     pub created: Timestamp,
-    /// The recipients who have it already, from an attempt that reached only some.
-    pub accepted: Vec<String>,
+    /// What the attempts before have come to.
+    pub progress: Progress,
     /// The email as JSON. From the API it is valid; from a plain `LPUSH` it can be anything.
     pub json: Vec<u8>,
 }
@@ -134,8 +134,8 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
         };
         let number: i64 = answer.number()?;
         let claim = ClaimRef { id, number: number.unsigned_abs() };
-        let (accepted, record) = (answer.bytes()?, answer.bytes()?);
-        match email(claim, &accepted, record) {
+        let (progress, record) = (answer.bytes()?, answer.bytes()?);
+        match email(claim, &progress, record) {
             Some(email) => {
                 claims.popped |= number < 0;
                 claims.emails.push(email);
@@ -146,13 +146,10 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
     Ok(claims)
 }
 
-fn email(claim: ClaimRef, accepted: &[u8], record: Vec<u8>) -> Option<Claimed> {
-    let accepted = match accepted {
-        b"" => Vec::new(),
-        list => serde_json::from_slice(list).ok()?,
-    };
+fn email(claim: ClaimRef, progress: &[u8], record: Vec<u8>) -> Option<Claimed> {
+    let progress = Progress::read(progress)?;
     let (Header { attempts, created, .. }, json) = split(record).ok()?;
-    Some(Claimed { claim, attempts, created, accepted, json })
+    Some(Claimed { claim, attempts, created, progress, json })
 }
 
 #[cfg(test)]
@@ -178,7 +175,7 @@ mod tests {
         let [one, two, three] = [(); 3].map(|()| EmailId::new().to_string());
         let good = format!("{HEADER}{{}}");
         let claims =
-            answer(&[(&one, 1, "", &good), (&two, 7, "", "no record"), (&three, 2, "not a list", &good)], Some(99));
+            answer(&[(&one, 1, "", &good), (&two, 7, "", "no record"), (&three, 2, "no JSON", &good)], Some(99));
         assert_eq!(claims.emails.iter().map(|email| email.claim.id.to_string()).collect::<Vec<_>>(), [one]);
         let unreadable: Vec<_> = claims.unreadable.iter().map(|claim| (claim.id.to_string(), claim.number)).collect();
         assert_eq!(unreadable, [(two, 7), (three, 2)]);

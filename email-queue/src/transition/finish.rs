@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::{ClaimRef, Claims, FINISH, claim::claimed, milliseconds};
-use crate::{Queue, redis::Call};
+use super::{ClaimRef, Claims, FINISH, Progress, claim::claimed, milliseconds};
+use crate::{Class, Queue, redis::Call};
 
 /// What became of one claimed email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,20 +13,38 @@ pub struct Finish {
     pub claim: ClaimRef,
     /// What became of it.
     pub outcome: Outcome,
-    /// All recipients who have it by now, unless it is sent; empty leaves what is recorded as it is.
-    pub accepted: Vec<String>,
+    /// What all attempts together have come to, unless it is sent. Nobody in a list of it leaves that as it is.
+    pub progress: Progress,
 }
 
-/// The ways in which a claim can end.
+/// The ways in which a claim can end. Texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The transport took it, for every recipient who can be reached.
     Sent,
-    /// It could not be sent for now.
+    /// An attempt has failed for now.
     Delayed {
         /// The back-off, from now.
         retry_in: Duration,
-        /// Why, for people.
+        /// What kind of failure it is.
+        class: Class,
+        /// Why.
+        error: String,
+    },
+    /// It waits, through no fault of its own. Counts as no attempt.
+    Held {
+        /// For how long.
+        retry_in: Duration,
+        /// What kind of failure it is.
+        class: Class,
+        /// Why.
+        error: String,
+    },
+    /// It goes back to the front of its lane, through no fault of its own. Counts as no attempt.
+    Returned {
+        /// What kind of failure it is.
+        class: Class,
+        /// Why.
         error: String,
     },
     /// It was not tried, because its time has not come. Counts as no attempt.
@@ -35,9 +54,20 @@ pub enum Outcome {
     },
     /// It cannot be sent: a dead letter.
     Failed {
-        /// Why, for people.
+        /// What kind of failure it is.
+        class: Class,
+        /// Why.
         error: String,
     },
+}
+
+/// How long emails are kept and tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Periods {
+    /// How long an email is kept once it is sent, where it does not say itself.
+    pub retention: Duration,
+    /// How long an email is tried, from its first failure on. One that fails or has to wait after that is a dead letter.
+    pub retry_for: Duration,
 }
 
 /// The emails that a [`finish`] is to claim in the same call.
@@ -61,12 +91,11 @@ pub struct Finished {
     pub next: Claims,
 }
 
-/// Records what became of emails that `worker` has claimed, and claims the next ones. Emails that were sent are kept for
-/// `retention`.
+/// Records what became of emails that `worker` has claimed, and claims the next ones.
 pub fn finish(
     queue: &Queue,
     worker: &str,
-    retention: Duration,
+    periods: Periods,
     finished: &[Finish],
     next: Option<Next>,
 ) -> Call<Finished> {
@@ -76,20 +105,35 @@ pub fn finish(
         let recorded = (0..outcomes).map(|_: usize| answer.flag()).collect::<Result<_, _>>()?;
         Ok(Finished { recorded, next: claimed(answer)? })
     });
-    let call = call.argument(worker).number(milliseconds(retention));
+    let call = call.argument(worker).number(milliseconds(periods.retention));
     let call = call.number(milliseconds(lease)).number(max).number(max_bytes);
-    finished.iter().fold(call, |call, Finish { claim, outcome, accepted }| {
+    finished.iter().fold(call, |call, Finish { claim, outcome, progress }| {
         let call = call.claim(*claim);
-        let (outcome, when, error) = match outcome {
+        let (outcome, when, class, error) = match outcome {
             Outcome::Sent => return call.argument("sent"),
-            Outcome::Delayed { retry_in, error } => ("delayed", milliseconds(*retry_in), error.as_str()),
-            Outcome::Scheduled { due } => ("scheduled", due.as_millisecond().try_into().unwrap_or(0), ""),
-            Outcome::Failed { error } => ("failed", 0, error.as_str()),
+            Outcome::Delayed { retry_in, class, error } => {
+                ("delayed", milliseconds(*retry_in), class.as_str(), error.as_str())
+            }
+            Outcome::Held { retry_in, class, error } => {
+                ("held", milliseconds(*retry_in), class.as_str(), error.as_str())
+            }
+            Outcome::Returned { class, error } => ("returned", 0, class.as_str(), error.as_str()),
+            Outcome::Scheduled { due } => ("scheduled", due.as_millisecond().try_into().unwrap_or(0), "", ""),
+            Outcome::Failed { class, error } => ("failed", 0, class.as_str(), error.as_str()),
         };
-        let accepted = match accepted.as_slice() {
-            [] => String::new(),
-            accepted => serde_json::Value::from(accepted).to_string(),
-        };
-        call.argument(outcome).number(when).argument(error).argument(accepted)
+        call.argument(outcome)
+            .number(when)
+            .argument(class)
+            .argument(error)
+            .argument(json_unless(progress.accepted.is_empty(), &progress.accepted))
+            .argument(json_unless(progress.refused.is_empty(), &progress.refused))
+            .number(progress.timeouts)
+            .number(milliseconds(periods.retry_for))
     })
+}
+
+/// As JSON, or nothing.
+fn json_unless(nothing: bool, value: &impl Serialize) -> Vec<u8> {
+    // What is serialized here has nothing that JSON cannot tell.
+    if nothing { Vec::new() } else { serde_json::to_vec(value).unwrap_or_default() }
 }

@@ -51,7 +51,7 @@ pub struct Swept {
 }
 
 /// Moves on whatever nobody holds: lists what is due, lists again what dead workers held, forgets what is past its
-/// retention. To be called when it is due: see [`sweep_is_due`].
+/// retention. To be called when it is due: see [`watch`].
 pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
     let call = Call::script(&SWEEP, queue, |answer| {
         Ok(Swept {
@@ -71,8 +71,20 @@ pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
         .number(milliseconds(sweep.rest))
 }
 
-/// Whether there may be something to [`sweep`]. Costs Redis one command
-/// ([`EXISTS`](https://redis.io/docs/latest/commands/exists/)), to be asked about once a second by every worker.
-pub fn sweep_is_due(queue: &Queue) -> Call<bool> {
-    Call::plain("EXISTS", |answer| answer.flag().map(|rests| !rests)).argument(queue.sweep())
+/// What a worker is to look after once a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// There may be something to [`sweep`].
+    pub sweep_is_due: bool,
+    /// A relay or a sender may be held off: see [`ask_relay`](super::ask_relay).
+    pub holds_off: bool,
+}
+
+/// What there is to look after. Costs Redis one command ([`MGET`](https://redis.io/docs/latest/commands/mget/)), to be
+/// asked about once a second by every worker.
+pub fn watch(queue: &Queue) -> Call<Watch> {
+    let call = Call::plain("MGET", |answer| {
+        Ok(Watch { sweep_is_due: answer.optional_bytes()?.is_none(), holds_off: answer.optional_bytes()?.is_some() })
+    });
+    call.argument(queue.sweep()).argument(queue.held())
 }

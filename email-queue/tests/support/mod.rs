@@ -14,11 +14,11 @@ use std::{
 };
 
 use email_queue::{
-    EmailId, Lane, Queue, Record, State, record,
+    Class, EmailId, Lane, Queue, Record, State, record,
     redis::{Call, CallError, Command, Redis, Value},
     transition::{
         ByteBudget, Claim, ClaimRef, Claimed, Claims, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next,
-        Outcome, PoppedEntry, Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
+        Outcome, Periods, PoppedEntry, Progress, Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
     },
 };
 use jiff::Timestamp;
@@ -27,6 +27,8 @@ use testkit::RedisServer;
 pub const EMAIL: &str = r#"{"from":"a@example.com","to":["b@example.com"],"subject":"Hi","text":"Hello"}"#;
 /// A lease that nobody outlives in a test.
 pub const LONG: Duration = Duration::from_secs(60);
+/// Emails that are sent are kept, and those that fail are tried again, for as long as any test takes.
+pub const PERIODS: Periods = Periods { retention: LONG, retry_for: LONG };
 
 /// As many bytes as there are.
 pub const ANY: ByteBudget = ByteBudget { all: usize::MAX >> 12, first: usize::MAX >> 12 };
@@ -164,9 +166,9 @@ impl TestQueue {
     }
 
     pub fn finish_and_claim(&self, claim: ClaimRef, outcome: Outcome, max: usize, lease: Duration) -> Finished {
-        let finished = [Finish { claim, outcome, accepted: vec![] }];
+        let finished = [Finish { claim, outcome, progress: Progress::default() }];
         let next = Next { lease, max, max_bytes: usize::MAX >> 12 };
-        self.run(&finish(&self.queue, self.worker, LONG, &finished, Some(next)))
+        self.run(&finish(&self.queue, self.worker, PERIODS, &finished, Some(next)))
     }
 
     pub fn extend(&self, lease: Duration, claims: &[ClaimRef]) -> Vec<bool> {
@@ -306,4 +308,20 @@ fn flatten(value: redis::Value, into: &mut Vec<Value>) {
         redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
         other => panic!("no script answers {other:?}"),
     }
+}
+
+pub fn delayed(retry_in: Duration) -> Outcome {
+    Outcome::Delayed { retry_in, class: Class::Deferred, error: "450 later".into() }
+}
+
+pub fn held(retry_in: Duration) -> Outcome {
+    Outcome::Held { retry_in, class: Class::Connection, error: "connection refused".into() }
+}
+
+pub fn returned() -> Outcome {
+    Outcome::Returned { class: Class::Connection, error: "connection refused".into() }
+}
+
+pub fn failed(error: &str) -> Outcome {
+    Outcome::Failed { class: Class::Recipient, error: error.into() }
 }

@@ -64,6 +64,13 @@ impl Queue {
         record::ids(&mut self.redis.connection())
     }
 
+    /// The only recipient of an email in the short form.
+    pub(crate) fn recipient(&self, id: &str) -> String {
+        let email = record::email(&mut self.redis.connection(), id).unwrap();
+        let email: serde_json::Value = serde_json::from_slice(&email).unwrap();
+        email["to"].as_str().unwrap().to_owned()
+    }
+
     /// A field of an email's record; empty when there is none, or when it is 0.
     pub(crate) fn field(&self, id: &str, field: &str) -> String {
         record::field(&mut self.redis.connection(), id, field).unwrap_or_default()

@@ -74,7 +74,8 @@ impl Redis for OneEmail {
             }
             id if *id == self.id.to_string().as_bytes() => {
                 let header = b"queued    5000000000001 00000 0000 00 normal 0000000000001\n";
-                vec![Value::Bytes([header.as_slice(), &self.json].concat()), Value::Bytes(Vec::new())]
+                let record = [header.as_slice(), &self.json].concat();
+                vec![Value::Bytes(record), Value::Bytes(Vec::new()), Value::Bytes(Vec::new())]
             }
             _ => Vec::new(),
         })

@@ -1,0 +1,31 @@
+-- Asks whether a worker may hand emails to a relay. While the relay is held off, one worker gets the turn to probe it.
+--
+-- KEYS[1]  the queue
+-- ARGV[1]  the worker's id
+-- ARGV[2]  the relay
+-- ARGV[3]  1 when the worker has just begun, with settings that may have been mended: then it need not wait for the end of
+--          the back-off, only for another one's probe; else 0
+-- ARGV[4]  how many ms the turn lasts unless it is asked for again
+-- Reply    {what, ms, class, text, 1 when a sender's emails are held off there, else 0, the learned limit of connections
+--          or 0}; what:
+--          0 it may
+--          1 no: the relay is held off, for so many ms or until another one's probe has ended
+--          2 this worker is to probe it with one email
+
+local worker, relay, begun, turn = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local key = relay_of(relay)
+local known = redis.call('HMGET', key, 'until', 'probe', 'probe_ends', 'class', 'error', 'senders', 'limit')
+local senders = tonumber(known[6] or 0) > now and 1 or 0
+local limit = tonumber(known[7] or 0)
+if not known[1] then return {0, 0, '', '', senders, limit} end
+local class, why = known[4] or '', known[5] or ''
+local probing = known[2] and tonumber(known[3]) > now
+if probing and known[2] ~= worker then return {1, tonumber(known[3]) - now, class, why, senders, limit} end
+if not probing and not begun and tonumber(known[1]) > now then
+  return {1, tonumber(known[1]) - now, class, why, senders, limit}
+end
+write_though_full()
+redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
+redis.call('PEXPIRE', key, REMEMBERED_MS)
+announce(relay, turn)
+return {2, turn, class, why, senders, limit}

@@ -1,0 +1,64 @@
+-- What the last failure of an email has left, and what later attempts need to know of earlier ones. An email that goes
+-- out at its first attempt has none of it.
+
+-- How far earlier attempts came, for the next one: a JSON object of those fields of the hash that are JSON themselves.
+local function progress_of(id)
+  local kept = redis.call('HMGET', failure_of(id), 'accepted', 'refused', 'timeouts')
+  if not (kept[1] or kept[2] or kept[3]) then return '' end
+  return '{"accepted":' .. (kept[1] or '[]') .. ',"refused":' .. (kept[2] or '{}') .. ',"timeouts":' .. (kept[3] or '0') .. '}'
+end
+
+-- Keeps that for the next attempt. '' leaves a field as it is.
+local function keep_progress(id, accepted, refused, timeouts)
+  local fields = {}
+  if accepted ~= '' then fields[1], fields[2] = 'accepted', accepted end
+  if refused ~= '' then fields[#fields + 1], fields[#fields + 2] = 'refused', refused end
+  if timeouts ~= '0' then fields[#fields + 1], fields[#fields + 2] = 'timeouts', timeouts end
+  if fields[1] then redis.call('HSET', failure_of(id), unpack(fields)) end
+  if timeouts == '0' then redis.call('HDEL', failure_of(id), 'timeouts') end
+end
+
+-- A span of time for people.
+local function spelled(ms)
+  for _, unit in ipairs({{'days', 86400000}, {'hours', 3600000}, {'minutes', 60000}, {'seconds', 1000}}) do
+    if ms >= 2 * unit[2] then return math.floor(ms / unit[2]) .. ' ' .. unit[1] end
+  end
+  return ms .. ' ms'
+end
+
+-- Why the relay of this queue that is held off is so: {error, class}; {} when none is. A moment longer than it is held
+-- off, for a worker then has yet to try it.
+local function why_held()
+  local relay = redis.call('GET', HELD)
+  if not relay then return {} end
+  local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends', 'error', 'class')
+  local ends = math.max(tonumber(state[1] or 0), tonumber(state[2] or 0))
+  if ends + 5000 < now then return {} end
+  return {state[3], state[4]}
+end
+
+-- What is shown of the last failure of an email: error or '', class or ''. One that is being sent for long says so, and
+-- one that waits in line without having been tried tells why the relay is not given any.
+local function shown_failure(id, header, held)
+  local kept = redis.call('HMGET', failure_of(id), 'error', 'class', 'slow')
+  local why, class = kept[1], kept[2]
+  local state = state_of(header)
+  if state == SENDING_STATE and kept[3] and string.sub(kept[3], 1, 5) == claim_of(header) then
+    why, class = string.sub(kept[3], 7), ''
+  elseif state == QUEUED and not why then
+    if not held.asked then held.asked, held.why = true, why_held() end
+    why, class = held.why[1], held.why[2]
+  end
+  return why or '', class or ''
+end
+
+-- A record as it is to be shown, and its last error with class; nil when there is none. One that cannot be read is shown as
+-- the dead letter that it becomes when a worker comes across it. `held` is a table that the caller keeps from one email to
+-- the next.
+local function shown(id, held)
+  local record = redis.pcall('GET', record_of(id))
+  if not record then return end
+  if is_header(record) then return record, shown_failure(id, record, held) end
+  local raw = type(record) == 'string' and record or ''
+  return header_anew(id, FAILED_STATE .. accepted_at(id)) .. raw, 'its record in Redis cannot be read', 'unreadable'
+end

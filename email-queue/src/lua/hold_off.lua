@@ -1,0 +1,46 @@
+-- Holds off from a relay that has failed: no worker hands it an email until the back-off is over, and then one probes it
+-- with one email. Of the failures of many deliveries at once only the first counts.
+--
+-- KEYS[1]  the queue
+-- ARGV[1]  the worker's id
+-- ARGV[2]  the relay
+-- ARGV[3]  its name, for people
+-- ARGV[4]  the email whose delivery met the failure
+-- ARGV[5]  how many ms ago that delivery began
+-- ARGV[6]  how many ms ago the relay took a decision on another email of this worker; '' for never
+-- ARGV[7]  class and
+-- ARGV[8]  text of the failure
+-- ARGV[9]  the first and
+-- ARGV[10] the longest back-off in ms
+-- Reply    {what, ms until the relay may be probed}; what:
+--          1 this failure is why all hold off now
+--          0 it is known already, or the relay was well after that delivery began: nothing was changed
+--          2 it is the email's own: it has met such a failure three times while others passed. Nothing else was changed
+
+local worker, relay, name, id, age = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local key = relay_of(relay)
+local known = redis.call('HMGET', key, 'until', 'failures', 'probe', 'cleared', 'behind')
+local probes = known[3] == worker
+if known[1] and not probes then return {0, math.max(0, tonumber(known[1]) - now)} end
+if not known[1] and tonumber(known[4] or 0) > now - age then return {0, 0} end
+
+write_though_full()
+-- A failure counts against the email only when another one passed since the last. From the third on it is its own.
+if redis.call('EXISTS', record_of(id)) == 1 then
+  local met = redis.call('HMGET', failure_of(id), 'faults', 'met')
+  local faults, passed = tonumber(met[1] or 0), math.max(now - (tonumber(ARGV[6]) or now), tonumber(known[4] or 0))
+  local counts = faults == 0 or passed > tonumber(met[2])
+  if counts then redis.call('HSET', failure_of(id), 'faults', faults + 1, 'met', NOW) end
+  if counts and faults >= 2 then return {2, 0} end
+end
+
+local failures = tonumber(known[2] or 0) + 1
+local wait, longest = back_off(failures, tonumber(ARGV[9]), tonumber(ARGV[10])), tonumber(ARGV[10])
+redis.call('HSET', key, 'name', name, 'until', text_of(now + wait), 'failures', failures, 'class', ARGV[7], 'error', ARGV[8])
+-- Those that have met the failure wait a little longer than the others, and are listed when one has passed.
+if #(known[5] or '') < 100 * 37 then redis.call('HSET', key, 'behind', (known[5] or '') .. ' ' .. id) end
+redis.call('HSETNX', key, 'since', NOW)
+redis.call('HDEL', key, 'probe', 'probe_ends')
+redis.call('PEXPIRE', key, REMEMBERED_MS)
+announce(relay, wait + longest)
+return {1, wait}

@@ -1,0 +1,23 @@
+-- Says that a relay works again, as the probe of this worker has shown: all go on, and the emails that have met its failure
+-- as well, without the rest of their back-off. delayed -> queued.
+--
+-- KEYS[1]  the queue
+-- ARGV[1]  the worker's id
+-- ARGV[2]  the relay
+-- Reply    {1}; {0} it is not this worker that probes it: nothing was changed
+
+local worker, relay = ARGV[1], ARGV[2]
+local key = relay_of(relay)
+local known = redis.call('HMGET', key, 'probe', 'senders', 'behind')
+if known[1] ~= worker then return {0} end
+write_though_full()
+redis.call('HDEL', key, 'until', 'failures', 'class', 'error', 'since', 'probe', 'probe_ends', 'behind')
+redis.call('HSET', key, 'cleared', NOW)
+if redis.call('GET', HELD) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD) end
+for id in string.gmatch(known[3] or '', '%S+') do
+  local header = header_of(id)
+  if header and state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
+    list_last(id, lane_of(header))
+  end
+end
+return {1}

@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use super::{ASK_RELAY, RELAY_WELL, milliseconds};
+use crate::{
+    Class, Queue, Relay,
+    redis::{Call, UnexpectedAnswer},
+};
+
+/// What is known of a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayState {
+    /// Whether emails may be handed to it.
+    pub access: Access,
+    /// Whether the emails of some sender are held off there: see [`ask_sender`](super::ask_sender).
+    pub holds_senders: bool,
+    /// How many connections it takes at a time, as far as a worker has learned that.
+    pub limit: Option<usize>,
+}
+
+/// Whether a worker may hand emails to a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// It may.
+    Free,
+    /// The relay is held off.
+    Held(Held),
+    /// This worker has the turn to probe the relay with one email, until it says how that went. It loses the turn when it
+    /// does not ask again in time.
+    Probe(Held),
+}
+
+/// Why a relay is held off, and for how long at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Until it is probed, or another worker's probe must have ended.
+    pub wait: Duration,
+    /// The class of the failure.
+    pub class: Class,
+    /// What happened, for people.
+    pub error: String,
+}
+
+/// Asks whether `worker` may hand emails to a relay, for a turn of that length if it is to probe it.
+///
+/// A worker that has just `begun` need not wait for the end of the back-off, because its settings may be the mended ones.
+pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: Duration) -> Call<RelayState> {
+    let call = Call::script(&ASK_RELAY, queue, |answer| {
+        let (what, wait) = (answer.number::<u8>()?, Duration::from_millis(answer.number()?));
+        let class = answer.optional()?.unwrap_or(Class::Internal);
+        let held = Held { wait, class, error: answer.optional_text()?.unwrap_or_default() };
+        let access = match what {
+            0 => Access::Free,
+            1 => Access::Held(held),
+            2 => Access::Probe(held),
+            _ => return Err(UnexpectedAnswer),
+        };
+        let holds_senders = answer.flag()?;
+        Ok(RelayState { access, holds_senders, limit: Some(answer.number()?).filter(|limit| *limit > 0) })
+    });
+    call.argument(worker).argument(relay.key()).number(u8::from(begun)).number(milliseconds(turn))
+}
+
+/// Says that a relay works again, as the probe of `worker` has shown: all go on. The answer says whether it was this worker
+/// that probes the relay; if not, nothing was changed.
+pub fn relay_well(queue: &Queue, worker: &str, relay: &Relay) -> Call<bool> {
+    Call::script(&RELAY_WELL, queue, |answer| answer.flag()).argument(worker).argument(relay.key())
+}
+
+/// Tells others how many connections a relay takes at a time
+/// ([`HSET`](https://redis.io/docs/latest/commands/hset/)); `None` when there is no limit any more.
+pub fn learn_limit(queue: &Queue, relay: &Relay, limit: Option<usize>) -> Call<()> {
+    let call = Call::plain("HSET", |answer| answer.next().map(drop)).argument(queue.relay(relay));
+    call.argument("limit").number(limit.unwrap_or(0))
+}

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use super::{HOLD_OFF, milliseconds};
+use crate::{
+    Class, EmailId, Queue, Relay,
+    redis::{Call, UnexpectedAnswer},
+};
+
+/// What a relay did that is no email's fault.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayFailure<'a> {
+    /// The email whose delivery met it.
+    pub email: EmailId,
+    /// How long ago that delivery began.
+    pub age: Duration,
+    /// How long ago the relay took a decision on another email of this worker, if it ever did.
+    pub passed: Option<Duration>,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// What happened, for people.
+    pub error: &'a str,
+}
+
+/// The back-off of a relay or a sender: it doubles with each failure in a row.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldOffFor {
+    /// After the first failure.
+    pub base: Duration,
+    /// No back-off is longer.
+    pub max: Duration,
+}
+
+/// What came of a failure that was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldOff {
+    /// It is why all workers hold off from the relay now, for so long.
+    Now(Duration),
+    /// The relay is held off already, or was well after the delivery began: nothing was changed.
+    Known(Duration),
+    /// It is the email's own: the email has met such a failure three times while others passed. Nothing was changed.
+    Emails,
+}
+
+/// Has all workers hold off from a relay that has failed. Of the failures of many deliveries at once the first counts,
+/// and later only that of the worker that probes the relay.
+pub fn hold_off(
+    queue: &Queue,
+    worker: &str,
+    relay: &Relay,
+    failure: RelayFailure<'_>,
+    back_off: HoldOffFor,
+) -> Call<HeldOff> {
+    let call = Call::script(&HOLD_OFF, queue, |answer| {
+        let (what, wait) = (answer.number::<u8>()?, Duration::from_millis(answer.number()?));
+        match what {
+            0 => Ok(HeldOff::Known(wait)),
+            1 => Ok(HeldOff::Now(wait)),
+            2 => Ok(HeldOff::Emails),
+            _ => Err(UnexpectedAnswer),
+        }
+    });
+    call.argument(worker)
+        .argument(relay.key())
+        .argument(relay.name())
+        .number(failure.email)
+        .number(milliseconds(failure.age))
+        .argument(failure.passed.map(|passed| milliseconds(passed).to_string()).unwrap_or_default())
+        .argument(failure.class.as_str())
+        .argument(failure.error)
+        .number(milliseconds(back_off.base))
+        .number(milliseconds(back_off.max))
+}

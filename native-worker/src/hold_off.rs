@@ -1,0 +1,406 @@
+//! Holds off from a relay that fails, together with all other workers, and from the emails of a sender that it refuses.
+//!
+//! Redis knows whether the relay is held off and who probes it; what is here is what this worker knows of that. It learns
+//! it from failures of its own, and within a second from those of others.
+
+use std::{
+    sync::{
+        MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use email_queue::{
+    Class, EmailId, Relay,
+    transition::{
+        Access, Held, HeldOff, HoldOffFor, RelayFailure, ask_relay, ask_sender, hold_off, hold_sender, relay_well,
+        sender_well,
+    },
+};
+use tokio::{
+    sync::{Mutex, Notify, watch},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Config,
+    conclusion::without_addresses,
+    connection::report,
+    transport::{Failure, TransportConfig},
+    worker::Shared,
+};
+
+/// How often a worker asks while the relay is held off. So long do others go on waiting when it works again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// For how long a worker has the turn to probe unless it asks again: several times [`PAUSE`].
+const TURN: Duration = Duration::from_secs(5);
+
+/// How much longer than the others the email waits that met the failure, so that the probe is another one where there is
+/// one.
+const BEHIND: Duration = Duration::from_secs(2);
+
+/// Whether emails may be handed to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// They may.
+    Open,
+    /// They may not, because of this.
+    Closed(Failure),
+    /// One may, for a probe.
+    Turn(Failure),
+    /// This one may: it is the probe.
+    Probing(Failure, EmailId),
+}
+
+/// What is to become of an email that met a failure of its relay. It has used up no attempt unless it is its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    /// It is the one for which all hold off, and waits until another has probed the relay.
+    Waits(Duration),
+    /// It goes back to where it was.
+    Returns,
+    /// The failure is the email's own: others pass.
+    Own,
+}
+
+pub(crate) struct HoldOff {
+    relay: Relay,
+    back_off: HoldOffFor,
+    gate: watch::Sender<Gate>,
+    /// Whether Redis knows of any sender that is held off.
+    holds_senders: AtomicBool,
+    /// What is said to Redis and what follows from the answer is one step: else an answer that has been overtaken counts.
+    speaking: Mutex<()>,
+    ask_now: Notify,
+    /// When the relay last took a decision on an email.
+    passed: std::sync::Mutex<Option<Instant>>,
+    /// The last failure that was an email's own, and when. Others that waited for the same connection have been told of it
+    /// as well.
+    own: std::sync::Mutex<Option<(Instant, String)>>,
+    /// Whether the log tells of the present trouble already.
+    told: AtomicBool,
+}
+
+impl HoldOff {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            relay: relay(&config.transport),
+            back_off: HoldOffFor { base: config.retry.base, max: config.retry.max },
+            gate: watch::Sender::new(Gate::Open),
+            holds_senders: AtomicBool::new(false),
+            speaking: Mutex::new(()),
+            ask_now: Notify::new(),
+            passed: std::sync::Mutex::new(None),
+            own: std::sync::Mutex::new(None),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// Whether emails may be handed to the relay, now and whenever that changes.
+    pub(crate) fn gate(&self) -> watch::Receiver<Gate> {
+        self.gate.subscribe()
+    }
+
+    /// Whether all emails may.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.gate.borrow() == Gate::Open
+    }
+
+    /// Asks at the start of a worker, which need not wait for the end of a back-off: it may have other settings.
+    pub(crate) async fn begin(&self, shared: &Shared) {
+        self.ask(shared, true).await;
+    }
+
+    /// Runs until `stop`: asks Redis for as long as anything is held off, and when it may be.
+    pub(crate) async fn watch_on(&self, shared: &Shared, stop: &CancellationToken) {
+        loop {
+            let pause = if self.is_open() && !self.holds_senders.load(Ordering::Relaxed) {
+                None
+            } else {
+                Some(self.ask(shared, false).await)
+            };
+            tokio::select! {
+                () = sleep(pause.unwrap_or(PAUSE)), if pause.is_some() => {}
+                () = self.ask_now.notified() => if pause.is_none() {
+                    self.ask(shared, false).await;
+                },
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Somebody is held off: it may be ours.
+    pub(crate) fn announced(&self) {
+        self.ask_now.notify_one();
+    }
+
+    /// The claimed email is to be the probe, if it is our turn.
+    pub(crate) fn probe_with(&self, id: EmailId) {
+        self.gate.send_if_modified(|gate| match gate {
+            Gate::Turn(why) => {
+                *gate = Gate::Probing(why.clone(), id);
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Whether an email may be handed to the relay now, or why not.
+    pub(crate) fn admits(&self, id: EmailId) -> Result<(), Failure> {
+        match &*self.gate.borrow() {
+            Gate::Open => Ok(()),
+            Gate::Probing(_, probe) if *probe == id => Ok(()),
+            Gate::Closed(why) | Gate::Turn(why) | Gate::Probing(why, _) => Err(why.clone()),
+        }
+    }
+
+    /// A delivery that began then met a failure of the relay.
+    pub(crate) async fn failed(&self, shared: &Shared, id: EmailId, began: Instant, failure: &Failure) -> Consequence {
+        let _one_at_a_time = self.speaking.lock().await;
+        if self.admits(id).is_err() || self.is_of_another(began, failure) {
+            return Consequence::Returns;
+        }
+        let failure_of_relay = RelayFailure {
+            email: id,
+            age: began.elapsed(),
+            passed: self.last_passed().map(|passed| passed.elapsed()),
+            class: failure.class,
+            error: &failure.reason,
+        };
+        let call = hold_off(&shared.config.queue, &shared.worker, &self.relay, failure_of_relay, self.back_off);
+        match call.run(&shared.redis).await {
+            Ok(HeldOff::Now(wait)) => {
+                self.close(failure);
+                let (class, error, wait_ms) = (failure.class, without_addresses(&failure.reason), ms(wait));
+                if self.told.swap(true, Ordering::Relaxed) {
+                    tracing::info!(relay = %self.relay, %class, error, wait_ms, "the relay still fails");
+                } else {
+                    tracing::warn!(relay = %self.relay, %class, error, wait_ms, "holding off from the relay; emails wait and use up no attempt");
+                }
+                Consequence::Waits(wait + wait.min(BEHIND))
+            }
+            Ok(HeldOff::Known(_)) => {
+                self.close(failure);
+                Consequence::Returns
+            }
+            Ok(HeldOff::Emails) => {
+                self.not_tried(id);
+                *lock(&self.own) = Some((Instant::now(), failure.reason.clone()));
+                Consequence::Own
+            }
+            Err(error) => {
+                report("hold_off", &error, 0);
+                self.close(failure);
+                Consequence::Returns
+            }
+        }
+    }
+
+    /// Whether a delivery that began then met what has turned out to be another email's own failure.
+    fn is_of_another(&self, began: Instant, failure: &Failure) -> bool {
+        lock(&self.own).as_ref().is_some_and(|(when, reason)| began < *when && *reason == failure.reason)
+    }
+
+    /// The relay has taken a decision on an email: if that was the probe, all go on.
+    pub(crate) async fn passed(&self, shared: &Shared, id: EmailId) {
+        *lock(&self.passed) = Some(Instant::now());
+        if !self.probes_with(id) {
+            return;
+        }
+        let _one_at_a_time = self.speaking.lock().await;
+        match relay_well(&shared.config.queue, &shared.worker, &self.relay).run(&shared.redis).await {
+            Ok(true) => {
+                self.open();
+            }
+            // We have lost the turn, or may have: what is so we are told.
+            Ok(false) => self.ask_again(),
+            Err(error) => {
+                report("relay_well", &error, 0);
+                self.ask_again();
+            }
+        }
+    }
+
+    /// Whether the relay has taken a decision on an email since then.
+    pub(crate) fn passed_since(&self, began: Instant) -> bool {
+        self.last_passed().is_some_and(|passed| passed > began)
+    }
+
+    fn last_passed(&self) -> Option<Instant> {
+        *lock(&self.passed)
+    }
+
+    /// The email came to its end without having been handed to the relay: if it was to be the probe, another is.
+    pub(crate) fn not_tried(&self, id: EmailId) {
+        self.gate.send_if_modified(|gate| match gate {
+            Gate::Probing(why, probe) if *probe == id => {
+                *gate = Gate::Turn(why.clone());
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Whether the relay is held off and this email probes it.
+    pub(crate) fn probes_with(&self, id: EmailId) -> bool {
+        matches!(&*self.gate.borrow(), Gate::Probing(_, probe) if *probe == id)
+    }
+
+    /// Why emails of a sender may not be handed to the relay for now, and for how long. Costs no command while no sender is
+    /// held off.
+    pub(crate) async fn sender(&self, shared: &Shared, sender: &str) -> Option<Held> {
+        if !self.holds_senders.load(Ordering::Relaxed) {
+            return None;
+        }
+        ask_sender(&shared.config.queue, &self.relay, sender).run(&shared.redis).await.ok().flatten()
+    }
+
+    /// The relay takes no emails of this sender for now. Returns for how long they are held off.
+    pub(crate) async fn sender_failed(&self, shared: &Shared, sender: &str, failure: &Failure) -> Duration {
+        let config = &shared.config;
+        let call = hold_sender(&config.queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
+        self.holds_senders.store(true, Ordering::Relaxed);
+        self.ask_now.notify_one();
+        match call.run(&shared.redis).await {
+            Ok((news, wait)) => {
+                if news {
+                    let wait_ms = ms(wait);
+                    tracing::warn!(relay = %self.relay, error = without_addresses(&failure.reason), wait_ms, "holding off from one sender's emails");
+                }
+                wait
+            }
+            Err(error) => {
+                report("hold_sender", &error, 0);
+                self.back_off.base
+            }
+        }
+    }
+
+    /// The relay has taken an email of a sender that was held off.
+    pub(crate) async fn sender_passed(&self, shared: &Shared, sender: &str) {
+        if let Err(error) = sender_well(&shared.config.queue, &self.relay, sender).run(&shared.redis).await {
+            report("sender_well", &error, 0);
+        }
+    }
+
+    /// Asks Redis, and returns when to ask again.
+    async fn ask(&self, shared: &Shared, begun: bool) -> Duration {
+        let _one_at_a_time = self.speaking.lock().await;
+        let call = ask_relay(&shared.config.queue, &shared.worker, &self.relay, begun, TURN);
+        let state = match call.run(&shared.redis).await {
+            Ok(state) => state,
+            Err(error) => {
+                report("ask_relay", &error, 1);
+                return PAUSE;
+            }
+        };
+        self.holds_senders.store(state.holds_senders, Ordering::Relaxed);
+        if begun
+            && let Some(limit) = shared.transport.connection_limit()
+            && state.limit.is_some()
+        {
+            limit.set(state.limit);
+        }
+        match state.access {
+            Access::Free => {
+                self.open();
+                PAUSE
+            }
+            Access::Held(held) => {
+                let wait = held.wait.clamp(Duration::from_millis(1), PAUSE);
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    let (class, error) = (held.class, without_addresses(&held.error));
+                    tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay, and so do we");
+                }
+                // Without a call for another question: this is the answer.
+                self.gate.send_replace(Gate::Closed(why(held)));
+                wait
+            }
+            Access::Probe(held) => {
+                let why = why(held);
+                self.gate.send_if_modified(|gate| match gate {
+                    Gate::Turn(_) | Gate::Probing(..) => false,
+                    Gate::Open | Gate::Closed(_) => {
+                        *gate = Gate::Turn(why);
+                        true
+                    }
+                });
+                PAUSE
+            }
+        }
+    }
+
+    fn open(&self) {
+        if self.gate.send_replace(Gate::Open) != Gate::Open && self.told.swap(false, Ordering::Relaxed) {
+            tracing::info!(relay = %self.relay, "the relay can be used again");
+        }
+    }
+
+    fn close(&self, why: &Failure) {
+        self.gate.send_replace(Gate::Closed(why.clone()));
+        self.ask_now.notify_one();
+    }
+
+    /// Holds off until Redis has said what is so.
+    fn ask_again(&self) {
+        self.gate.send_if_modified(|gate| match gate {
+            Gate::Turn(why) | Gate::Probing(why, _) => {
+                *gate = Gate::Closed(why.clone());
+                true
+            }
+            Gate::Open | Gate::Closed(_) => false,
+        });
+        self.ask_now.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change under these locks is a single one.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ms(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn why(Held { class, error, .. }: Held) -> Failure {
+    Failure { class, reason: error }
+}
+
+/// Which relay a transport leads to. A password is no part of it: another one is a mended setting of the same relay.
+fn relay(transport: &TransportConfig) -> Relay {
+    let user = match transport {
+        TransportConfig::Smtp(smtp) => smtp.credentials.as_ref().map(|credentials| credentials.username.as_str()),
+        TransportConfig::Log | TransportConfig::File(_) | TransportConfig::Null => None,
+    };
+    Relay::new(&transport.to_string(), user)
+}
+
+/// Tells other workers of each change of the limit of connections that the transport learns, until `stop`.
+pub(crate) async fn share_limit(shared: &Shared, stop: &CancellationToken) {
+    let Some(limit) = shared.transport.connection_limit() else { return };
+    let mut changes = limit.subscribe();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+        let learned = *changes.borrow_and_update();
+        let call = email_queue::transition::learn_limit(&shared.config.queue, shared.hold_off.relay(), learned);
+        if let Err(error) = call.run(&shared.redis).await {
+            report("learn_limit", &error, 0);
+        }
+    }
+}
+
+/// Whether a failure says nothing about whether the relay works.
+pub(crate) fn is_silence(class: Class) -> bool {
+    matches!(class, Class::Timeout | Class::Unknown)
+}
