@@ -59,6 +59,19 @@ local function index_with(hint, ids)
   return last and last .. ' ' .. filled
 end
 
+-- The same for one id.
+local function index_one(hint, id)
+  if hint and id > string.sub(hint, 1, 36) then
+    local filled = tonumber(string.sub(hint, 38))
+    if filled < FULL then
+      local name = string.sub(hint, 1, 36)
+      redis.call('RPUSH', ids_from(name), id)
+      return name .. ' ' .. filled + 1
+    end
+  end
+  return index_with(hint, {id})
+end
+
 local function add_to_index(ids)
   local hint = index_with(redis.call('HGET', WAITING, 'index'), ids)
   if hint then redis.call('HSET', WAITING, 'index', hint) end
