@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_channel::oneshot;
 use http::{HeaderName, HeaderValue, Request, header};
 use spin_sdk_wasip3::{
     variables,
@@ -20,10 +21,10 @@ use spin_sdk_wasip3::{
         self,
         clocks::monotonic_clock::wait_for,
         exports::http::handler::Guest,
-        http::types::{self, ErrorCode, Fields},
+        http::types::{self, ErrorCode, Fields, Trailers},
         spawn, wit_future, wit_stream,
     },
-    wit_bindgen::{StreamWriter, yield_async},
+    wit_bindgen::{FutureWriter, StreamWriter, yield_async},
 };
 
 use self::{body::WasiBody, redis::SpinRedis};
@@ -35,10 +36,14 @@ wasip3::http::service::export!(Component);
 
 impl Guest for Component {
     async fn handle(incoming: types::Request) -> Result<types::Response, ErrorCode> {
+        let (outbox, outgoing) = oneshot::channel();
+        // From the start, and not when there is something to send: an executor that has one future only wakes itself each
+        // time that it has polled that, and so goes to the host and back once more at each step.
+        spawn(send(outgoing));
         let response = router::respond(request(incoming), settings, &SpinRedis::new()).await;
         // The host then has the time to do what else it has to do for this request, and sends head and body together.
         yield_async().await;
-        answer(response)
+        answer(response, outbox)
     }
 }
 
@@ -78,25 +83,37 @@ fn request(incoming: types::Request) -> Request<WasiBody> {
     request.map(|()| WasiBody::new(incoming, length))
 }
 
-fn answer(response: Response) -> Result<types::Response, ErrorCode> {
+/// A body, and where it goes.
+struct Outgoing {
+    body: Vec<u8>,
+    contents: StreamWriter<u8>,
+    end: FutureWriter<Result<Option<Trailers>, ErrorCode>>,
+}
+
+async fn send(outgoing: oneshot::Receiver<Outgoing>) {
+    // Without one there is no answer either.
+    let Ok(Outgoing { body, mut contents, end }) = outgoing.await else { return };
+    // What is left over was not wanted: the client went away.
+    drop(contents.write_all(body).await);
+    drop(contents);
+    // Not before: a host that knows that there are no trailers while the body has not come sends the head by itself, and
+    // the network may then hold the body back until the client has acknowledged the head.
+    drop(end);
+}
+
+fn answer(response: Response, outbox: oneshot::Sender<Outgoing>) -> Result<types::Response, ErrorCode> {
     let (parts, body) = response.into_parts();
     let headers: Vec<_> =
         parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
     let headers = Fields::from_list(&headers)
         .map_err(|_| ErrorCode::InternalError(Some("an answer had a header that the host refuses".to_owned())))?;
-    let (mut writer, contents) = wit_stream::new();
+    let (contents, contents_reader) = wit_stream::new();
     let (end, trailers) = wit_future::new(|| Ok(None));
-    let (response, _sent) = types::Response::new(headers, Some(contents), trailers);
+    let (response, _sent) = types::Response::new(headers, Some(contents_reader), trailers);
     // Refused only for what is no status code.
     let _ = response.set_status_code(parts.status.as_u16());
-    spawn(async move {
-        // What is left over was not wanted: the client went away.
-        drop(writer.write_all(body).await);
-        drop(writer);
-        // Not before: a host that knows that there are no trailers while the body has not come sends the head by itself,
-        // and the network may then hold the body back until the client has acknowledged the head.
-        drop(end);
-    });
+    // The receiver lives as long as this request.
+    let _ = outbox.send(Outgoing { body, contents, end });
     Ok(response)
 }
 
