@@ -2,7 +2,7 @@
 //!
 //! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
 //! - [`Email`]: the email itself, which is what the record keeps;
-//! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`]: its parts;
+//! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`] with its [`Content`]: its parts;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
 //! - [`names`]: what may have been meant by an unknown name;
@@ -10,11 +10,14 @@
 
 mod attachment;
 pub mod batch;
+mod content;
 mod domain;
 mod header;
+mod header_rules;
 mod invalid;
 mod limits;
 mod mailbox;
+mod mailbox_list;
 pub mod names;
 pub mod schedule;
 mod submission;
@@ -22,6 +25,7 @@ mod tag;
 mod wire;
 
 pub use attachment::Attachment;
+pub use content::Content;
 pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};
@@ -97,9 +101,20 @@ impl Email {
     }
 
     /// The value of the `Message-ID` field ([RFC 5322 section 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)):
-    /// the same at each attempt, so that a mailbox that got the email twice can tell.
+    /// the one that the client gave, or one made of the email's id; the same at each attempt, so that a mailbox that got
+    /// the email twice can tell.
     #[must_use]
     pub fn message_id(&self, id: EmailId) -> String {
-        format!("<{id}@{}>", self.from.ascii_domain())
+        match self.header("Message-ID") {
+            Some(given) => given.trim_matches([' ', '\t']).to_owned(),
+            None => format!("<{id}@{}>", self.from.ascii_domain()),
+        }
+    }
+
+    /// The value of one of the client's own header fields, whose name is found in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        header.map(|header| header.value.as_str())
     }
 }

@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
+//! - [`field`]: how a header field stands in a message, and whether it can;
 //! - [`EmailId`], [`AttachmentId`]: what an email and its files are called;
 //! - [`Lane`], [`State`]: how urgent an email is, how far it has come; [`Class`]: why it came no further;
 //! - [`Relay`]: who emails are handed to;
@@ -20,6 +21,7 @@
 mod attachment_id;
 mod class;
 pub mod email;
+pub mod field;
 mod id;
 mod keys;
 mod lane;

@@ -1,10 +1,12 @@
-use base64::{Engine, prelude::BASE64_STANDARD};
 use mime::Mime;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::{Invalid, InvalidKind, wire};
+use super::{Content, Invalid, InvalidKind, Origin, wire};
 
 const MAX_FILENAME: usize = 255;
+const MAX_CONTENT_TYPE: usize = 255;
+/// What there may be in records of earlier versions, which knew no limit, and still fits into a line.
+const MAX_LISTED_CONTENT_TYPE: usize = 900;
 const MAX_CONTENT_ID: usize = 128;
 
 /// A file that goes with the email.
@@ -13,18 +15,18 @@ pub struct Attachment {
     /// Its name, without a path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
-    /// Its media type: as given, or guessed from the name, or `application/octet-stream`.
+    /// Its media type: as given, or guessed from the name, or `application/octet-stream`. Any but `multipart/…`, and
+    /// with its parameters.
     pub content_type: String,
     /// Set for an image inside the HTML, which refers to it as `cid:<content_id>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_id: Option<String>,
     /// The bytes.
-    #[serde(serialize_with = "as_base64")]
-    pub content: Vec<u8>,
+    pub content: Content,
 }
 
 impl Attachment {
-    pub(super) fn check(wire: wire::Attachment, place: usize) -> Result<Self, Invalid> {
+    pub(super) fn check(wire: wire::Attachment, place: usize, origin: Origin) -> Result<Self, Invalid> {
         let invalid = |kind, field: &str, reason: &str| Invalid {
             kind,
             field: format!("attachments[{place}].{field}"),
@@ -46,18 +48,25 @@ impl Attachment {
                 return Err(invalid(InvalidKind::Value, "filename", reason));
             }
         }
+        let max_content_type = match origin {
+            Origin::Request => MAX_CONTENT_TYPE,
+            Origin::List => MAX_LISTED_CONTENT_TYPE,
+        };
         let content_type = match wire.content_type {
+            Some(given) if given.len() > max_content_type => {
+                return Err(invalid(InvalidKind::Value, "content_type", "a media type is 255 bytes at the most"));
+            }
             Some(given) => media_type(&given).ok_or_else(|| {
                 invalid(InvalidKind::Value, "content_type", "not a media type of a file, such as `application/pdf`")
             })?,
             None => guess(wire.filename.as_deref()).to_owned(),
         };
-        let content_ids = [wire.content_id, wire.inline_content_id];
-        if content_ids.iter().flatten().any(|id| !is_content_id(id)) {
+        let content_ids = [&wire.content_id, &wire.inline_content_id].map(|id| id.as_deref().map(without_brackets));
+        if content_ids.into_iter().flatten().any(|id| !is_content_id(id)) {
             let reason = "1 to 128 printable ASCII characters other than < and >";
             return Err(invalid(InvalidKind::Value, "content_id", reason));
         }
-        let content_id = content_ids.into_iter().flatten().next();
+        let content_id = content_ids.into_iter().flatten().next().map(str::to_owned);
         Ok(Self { filename: wire.filename, content_type, content_id, content })
     }
 }
@@ -68,18 +77,18 @@ fn media_type(given: &str) -> Option<String> {
         return None;
     }
     let parsed: Mime = given.trim().parse().ok()?;
-    let composite = parsed.type_() == mime::MULTIPART || parsed.type_().as_str() == "message";
-    (!composite).then(|| parsed.to_string())
+    (parsed.type_() != mime::MULTIPART).then(|| parsed.to_string())
 }
 
 fn guess(filename: Option<&str>) -> &'static str {
     filename.and_then(|name| mime_guess::from_path(name).first_raw()).unwrap_or("application/octet-stream")
 }
 
-fn is_content_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_CONTENT_ID && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>')
+/// As it stands in `Content-ID`, where some take it from.
+fn without_brackets(id: &str) -> &str {
+    id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id)
 }
 
-fn as_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+fn is_content_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_CONTENT_ID && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>')
 }

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Origin, Tag,
     limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS},
+    mailbox_list,
     schedule::{self, InvalidTime},
     wire,
 };
@@ -41,7 +42,7 @@ impl Submission {
     }
 
     /// Reads what was on a list: what [`Email::to_json`] wrote, or what another program has pushed, at `listed`.
-    /// By the same rules, but for the time: one that is over by now is none.
+    /// By the same rules, but that a time may be over by now, and that what an earlier version has accepted still counts.
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
@@ -124,16 +125,19 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
     if text.is_none() && html.is_none() {
         return Err(Invalid::missing("html", "an email needs `html`, `text` or `message`"));
     }
+    let mut reply_to = mailboxes("reply_to", wire.reply_to)?;
+    let headers = headers(wire.headers, origin)?;
+    let headers = without_reply_to(headers, &mut reply_to)?;
     let email = Email {
         from,
         to,
         cc: mailboxes("cc", wire.cc)?,
         bcc: mailboxes("bcc", wire.bcc)?,
-        reply_to: mailboxes("reply_to", wire.reply_to)?,
+        reply_to,
         subject,
         text,
         html,
-        headers: headers(wire.headers)?,
+        headers,
         tags: checked("tags", wire.tags.map(|tags| wire::AtMost::<MAX_TAGS, _>(tags.0)), Tag::check)?,
         attachments: attachments(wire.attachments, origin)?,
     };
@@ -193,15 +197,34 @@ fn check_subject(subject: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn headers(headers: Option<wire::Headers>) -> Result<Vec<Header>, Invalid> {
+fn headers(headers: Option<wire::Headers>, origin: Origin) -> Result<Vec<Header>, Invalid> {
     let headers = headers.map(|headers| headers.0).unwrap_or_default();
     if headers.len() > MAX_HEADERS {
         return Err(Invalid::value("headers", format!("{MAX_HEADERS} at the most")));
     }
     headers.into_iter().try_fold(Vec::new(), |mut checked, (name, value)| {
-        checked.push(Header { name, value }.check(&checked)?);
+        checked.push(Header { name, value }.check(&checked, origin)?);
         Ok(checked)
     })
+}
+
+/// `Reply-To` among the headers means `reply_to`. Some clients give both, which is no mistake if they say the same.
+fn without_reply_to(mut headers: Vec<Header>, reply_to: &mut Vec<Mailbox>) -> Result<Vec<Header>, Invalid> {
+    let Some(place) = headers.iter().position(|header| header.name.eq_ignore_ascii_case("reply-to")) else {
+        return Ok(headers);
+    };
+    let header = headers.remove(place);
+    let field = format!("headers.{}", header.name);
+    let given = mailbox_list::parse(&header.value).map_err(|error| Invalid::value(&field, error.to_string()))?;
+    if reply_to.is_empty() {
+        if given.len() > MAX_RECIPIENTS {
+            return Err(Invalid::value(field, format!("{MAX_RECIPIENTS} addresses at the most")));
+        }
+        *reply_to = given;
+    } else if !given.iter().map(Mailbox::address).eq(reply_to.iter().map(Mailbox::address)) {
+        return Err(Invalid::value(field, "it names others than `reply_to`; give one of them"));
+    }
+    Ok(headers)
 }
 
 fn attachments(
@@ -213,7 +236,7 @@ fn attachments(
             let invalid = Invalid::from(misspelt);
             return Err(Invalid { field: format!("attachments[{place}].{}", invalid.field), ..invalid });
         }
-        Attachment::check(file.value, place)
+        Attachment::check(file.value, place, origin)
     })?;
     if attachments.iter().map(|attachment| attachment.content.len()).sum::<usize>() > MAX_ATTACHMENT_BYTES {
         return Err(Invalid::value("attachments", format!("{MAX_ATTACHMENT_BYTES} bytes at the most, all together")));

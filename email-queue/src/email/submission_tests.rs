@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::email::Content;
 
 const NOW: &str = "2026-11-25T10:20:30Z";
 
@@ -64,7 +65,7 @@ fn the_full_form_keeps_every_field() {
     assert_eq!(email.headers[1].value, "äöü");
     assert_eq!(email.tags[1].value, "");
     assert_eq!(
-        (email.attachments[0].content.as_slice(), email.attachments[0].content_type.as_str()),
+        (email.attachments[0].content.decode().as_slice(), email.attachments[0].content_type.as_str()),
         (&[0, 1, 2][..], "application/pdf")
     );
     assert_eq!(submission.lane, Lane::High);
@@ -116,6 +117,68 @@ fn a_bad_value_is_named_with_its_place() {
         InvalidKind::Value,
         "attachments[0].filename",
     );
+}
+
+#[test]
+fn a_header_may_be_as_long_as_it_can_be_folded() {
+    let ids = vec!["<id@mail.example.com>"; 700].join(" ");
+    let taken = |name: &str, value: &str| read(full(json!({"headers": {name: value}}))).is_ok();
+    assert!(taken("References", &ids) && taken("X-Text", &ids) && taken("List-Unsubscribe", &"u".repeat(997)));
+    assert!(!taken("List-Unsubscribe", &"u".repeat(998)) && taken("X-Text", &"u".repeat(16_384)));
+    assert!(!taken("X-Text", &"u".repeat(16_385)));
+    let many = |count: usize| {
+        let headers: serde_json::Map<_, _> =
+            (0..count).map(|n| (format!("X-{n}"), Value::from("v".repeat(16_000)))).collect();
+        read(full(json!({"headers": headers}))).is_ok()
+    };
+    assert!(many(8) && !many(9));
+}
+
+#[test]
+fn what_only_others_write_is_refused_but_sent_where_it_was_accepted_before() {
+    for name in ["Received", "Resent-From", "Sender", "DKIM-Signature", "ARC-Seal", "Content-ID"] {
+        check_refused(json!({"headers": {name: "x"}}), InvalidKind::Value, &format!("headers.{name}"));
+        let record = full(json!({"headers": {name: "x"}})).to_string();
+        assert!(Submission::from_list(record.as_bytes(), None, NOW.parse().unwrap()).is_ok(), "{name}");
+    }
+    check_refused(json!({"headers": {"Message-ID": "x"}}), InvalidKind::Value, "headers.Message-ID");
+    check_refused(json!({"headers": {"Date": "now"}}), InvalidKind::Value, "headers.Date");
+}
+
+#[test]
+fn a_message_id_of_the_clients_own_is_the_emails() {
+    let id = crate::EmailId::new();
+    let submission = read(full(json!({"headers": {"message-id": " <own@x.example>"}}))).unwrap();
+    assert_eq!(submission.email.message_id(id), "<own@x.example>");
+    assert_eq!(read(full(json!({}))).unwrap().email.message_id(id), format!("<{id}@example.com>"));
+}
+
+#[test]
+fn reply_to_may_be_given_among_the_headers_too() {
+    let header = |value: &str, more: Value| {
+        let mut fields = json!({"headers": {"Reply-To": value, "X-A": "1"}});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        read(full(fields))
+    };
+    let two = r#""Doe, Jane" <j@example.com>, k@example.com"#;
+    let submission = header(two, json!({})).unwrap();
+    assert_eq!(texts(&submission.email.reply_to), [r#""Doe, Jane" <j@example.com>"#, "k@example.com"]);
+    assert_eq!(submission.email.headers.len(), 1);
+    assert!(header(two, json!({"reply_to": ["j@example.com", "K <k@example.com>"]})).is_ok());
+    assert_eq!(header(two, json!({"reply_to": "j@example.com"})).unwrap_err().field, "headers.Reply-To");
+    assert_eq!(header("nobody", json!({})).unwrap_err().field, "headers.Reply-To");
+}
+
+#[test]
+fn a_message_can_be_attached_and_a_content_id_stand_in_brackets() {
+    let file =
+        |file: Value| read(full(json!({"attachments": [file]}))).map(|mut read| read.email.attachments.remove(0));
+    assert_eq!(file(json!({"content": "", "filename": "a.eml"})).unwrap().content_type, "message/rfc822");
+    assert_eq!(file(json!({"content": "", "content_type": "message/rfc822"})).unwrap().content_type, "message/rfc822");
+    assert!(file(json!({"content": "", "content_type": format!("a/{}", "b".repeat(254))})).is_err());
+    let logo = file(json!({"content": "", "content_id": "<logo@example>"})).unwrap();
+    assert_eq!(logo.content_id.as_deref(), Some("logo@example"));
+    assert!(file(json!({"content": "", "content_id": "<a><b>"})).is_err());
 }
 
 #[test]
@@ -246,7 +309,7 @@ fn the_three_forms_of_bytes_mean_the_same() {
         [json!("AP+A"), json!("AP\n+A"), json!([0, 255, 128]), json!({"type": "Buffer", "data": [0, 255, 128]})]
     {
         let submission = read(full(json!({"attachments": [{"content": content}]}))).unwrap();
-        assert_eq!(submission.email.attachments[0].content, [0, 255, 128]);
+        assert_eq!(submission.email.attachments[0].content.decode(), [0, 255, 128]);
     }
     for content in [json!([256]), json!([-1]), json!({"type": "Buffer"}), json!(7), json!(["a"])] {
         assert!(read(full(json!({"attachments": [{"content": content}]}))).is_err());
@@ -259,7 +322,7 @@ fn all_attachments_together_have_40_mib_at_the_most() {
         let wire = sizes.map(|size| {
             let value = wire::Attachment {
                 filename: None,
-                content: Some(wire::Bytes(vec![0; size])),
+                content: Some(wire::Bytes(Content::from(vec![0; size].as_slice()))),
                 path: None,
                 content_type: None,
                 content_id: None,

@@ -16,16 +16,12 @@ pub(super) use tags::Tags;
 
 use std::{borrow::Cow, fmt};
 
-use base64::{
-    Engine,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Invalid, InvalidKind, limits::MAX_ATTACHMENTS};
+use super::{Content, Invalid, InvalidKind, limits::MAX_ATTACHMENTS};
 
 #[derive(Deserialize)]
 pub(super) struct Submission {
@@ -105,23 +101,33 @@ impl Attachment {
 
 /// Refuses more lists and objects open at once than [`MAX_DEPTH`].
 fn check_depth(json: &[u8]) -> Result<(), Invalid> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let too_deep = json.iter().any(|byte| {
+    let mut depth = 0_usize;
+    let mut rest = json.iter();
+    while let Some(byte) = rest.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b'"' => rest = after_string(rest.as_slice()).iter(),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        depth > MAX_DEPTH
-    });
-    if too_deep {
-        let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
-        return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
+        if depth > MAX_DEPTH {
+            let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
+            return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
+        }
     }
     Ok(())
+}
+
+/// What follows a string whose beginning is given: by leaps, because a string may be a file of megabytes.
+fn after_string(mut json: &[u8]) -> &[u8] {
+    while let Some(end) = memchr::memchr2(b'"', b'\\', json) {
+        let escaped = usize::from(json[end] == b'\\');
+        json = json.get(end + 1 + escaped..).unwrap_or_default();
+        if escaped == 0 {
+            return json;
+        }
+    }
+    &[]
 }
 
 /// Says what serde found wrong, without the value that it found: that one may be secret, and of any length.
@@ -144,14 +150,8 @@ fn invalid(field: &str, error: &serde_json::Error) -> Invalid {
 }
 
 /// The bytes of a file, in any of the three forms that SDKs send: base64, a list of integers, or what Node makes of a
-/// `Buffer`: `{"type": "Buffer", "data": [integers]}`. Decoded while it is read, so that a long list costs no more
-/// memory than its bytes.
-pub(super) struct Bytes(pub(super) Vec<u8>);
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+/// `Buffer`: `{"type": "Buffer", "data": [integers]}`. Read as bytes, so that a long list costs no more memory than they.
+pub(super) struct Bytes(pub(super) Content);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -165,15 +165,8 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-                // Base64 in lines is common, and MIME allows it.
-                let text = match text.contains(|c: char| c.is_ascii_whitespace()) {
-                    true => Cow::Owned(text.split_ascii_whitespace().collect()),
-                    false => Cow::Borrowed(text),
-                };
-                BASE64
-                    .decode(text.as_bytes())
-                    .map(Bytes)
-                    .map_err(|_| E::custom("it is not base64 (RFC 4648); encode the bytes of the file, text as well"))
+                let invalid = || E::custom("it is not base64 (RFC 4648); encode the bytes of the file, text as well");
+                Content::from_base64(text).map(Bytes).ok_or_else(invalid)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
@@ -181,7 +174,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 while let Some(byte) = list.next_element()? {
                     bytes.push(byte);
                 }
-                Ok(Bytes(bytes))
+                Ok(Bytes(Content::from(bytes.as_slice())))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bytes, A::Error> {
@@ -193,7 +186,8 @@ impl<'de> Deserialize<'de> for Bytes {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
-                data.map(Bytes).ok_or_else(|| A::Error::custom("a Buffer object needs `data`, a list of bytes"))
+                let content = data.map(|data| Content::from(data.as_slice()));
+                content.map(Bytes).ok_or_else(|| A::Error::custom("a Buffer object needs `data`, a list of bytes"))
             }
         }
 

@@ -9,7 +9,7 @@ use std::{
 use email_queue::Class;
 use tokio::task::spawn_blocking;
 
-use super::{Delivery, Failure, Fault, OpenError, Outgoing, Verdict};
+use super::{Delivery, Fault, OpenError, Outgoing, Verdict};
 use crate::message;
 
 pub(crate) struct FileTransport {
@@ -31,13 +31,7 @@ impl FileTransport {
     }
 
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
-        let message = match message::build(outgoing.id, outgoing.email) {
-            Ok(message) => message,
-            Err(error) => {
-                let failure = Failure::new(Class::Content, error.to_string());
-                return Delivery::all(outgoing.recipients, &Verdict::Failed(failure));
-            }
-        };
+        let message = message::build(outgoing.id, outgoing.email).await.to_bytes();
         let (directory, name) = (self.directory.clone(), format!("{}.eml", outgoing.id));
         // The thread that writes goes on even when nobody waits for it any more.
         outgoing.commitment.make();

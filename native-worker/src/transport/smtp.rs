@@ -66,13 +66,7 @@ impl SmtpTransport {
 
     /// Sends one email.
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
-        let message = match message::build(outgoing.id, outgoing.email) {
-            Ok(message) => message,
-            Err(error) => {
-                let failure = Failure::new(Class::Content, error.to_string());
-                return Delivery::all(outgoing.recipients, &Verdict::Failed(failure));
-            }
-        };
+        let message = message::build(outgoing.id, outgoing.email).await;
         let sender = ascii_domain(outgoing.email.from.address()).to_string();
         let recipients = outgoing
             .recipients

@@ -53,7 +53,7 @@ fn file(attachment: Attachment) -> Response {
     let unknown_type = HeaderValue::from_static("application/octet-stream");
     let content_type = HeaderValue::try_from(attachment.content_type).unwrap_or(unknown_type);
     let disposition = content_disposition(attachment.filename.as_deref());
-    let mut response = Response::new(attachment.content);
+    let mut response = Response::new(attachment.content.decode());
     response.headers_mut().extend([
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_DISPOSITION, disposition),
@@ -133,7 +133,7 @@ mod tests {
             filename: None,
             content_type: content_type.to_owned(),
             content_id: None,
-            content: vec![0],
+            content: [0].as_slice().into(),
         };
         assert_eq!(file(attachment("text/html")).headers()[header::CONTENT_TYPE], "text/html");
         assert_eq!(file(attachment("a/b\r\nX: y")).headers()[header::CONTENT_TYPE], "application/octet-stream");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{downgrade, session::Extensions};
+use crate::message::Message;
 
 /// Someone an email goes to. `K` is how the caller knows them, and gets their verdict back.
 pub(crate) struct Recipient<K> {
@@ -17,17 +18,22 @@ pub(crate) struct Recipient<K> {
 /// such addresses in its headers.
 pub(crate) struct Envelope<'a> {
     pub(crate) sender: String,
-    pub(crate) message: &'a [u8],
+    pub(crate) message: &'a Message<'a>,
 }
 
 impl<'a> Envelope<'a> {
     /// The message for a server with these extensions.
-    pub(super) fn message_for(&self, extensions: &Extensions) -> Cow<'a, [u8]> {
-        if extensions.smtputf8 { Cow::Borrowed(self.message) } else { downgrade::to_ascii(self.message) }
+    pub(super) fn message_for(&self, extensions: &Extensions) -> Cow<'a, Message<'a>> {
+        if extensions.smtputf8 { Cow::Borrowed(self.message) } else { self.message.map_fields(downgrade::to_ascii) }
     }
 
     /// MAIL with its parameters.
-    pub(super) fn mail<K>(&self, message: &[u8], recipients: &[Recipient<K>], extensions: &Extensions) -> String {
+    pub(super) fn mail<K>(
+        &self,
+        message: &Message<'_>,
+        recipients: &[Recipient<K>],
+        extensions: &Extensions,
+    ) -> String {
         let mut mail = format!("MAIL FROM:<{}>", self.sender);
         if extensions.size.is_some() {
             mail.push_str(&format!(" SIZE={}", message.len()));

@@ -1,0 +1,148 @@
+use std::borrow::Cow;
+
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    prelude::BASE64_STANDARD,
+};
+use serde::{Serialize, Serializer};
+
+/// Standard base64, with its padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The bytes of a file, kept as base64 ([RFC 4648 section 4](https://www.rfc-editor.org/rfc/rfc4648#section-4), padded,
+/// in one piece).
+///
+/// That is how they come in, how the record keeps them and how a message carries them. So on the way they are checked
+/// and copied, but never decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content(String);
+
+impl Content {
+    /// Base64 of standard letters, padded or not, in lines or in one piece; `None` if it is none.
+    pub(super) fn from_base64(text: &str) -> Option<Self> {
+        // Base64 in lines is common, and MIME allows it.
+        in_one_piece(text).or_else(|| {
+            let text: Cow<'_, str> = text.split_ascii_whitespace().collect();
+            in_one_piece(&text)
+        })
+    }
+
+    /// The base64.
+    #[must_use]
+    pub fn base64(&self) -> &str {
+        &self.0
+    }
+
+    /// How many bytes the file has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let padding = self.0.bytes().rev().take(2).filter(|byte| *byte == b'=').count();
+        self.0.len() / 4 * 3 - padding
+    }
+
+    /// Whether the file has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes themselves.
+    #[must_use]
+    pub fn decode(&self) -> Vec<u8> {
+        // It was checked when it was made.
+        BASE64.decode(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<&[u8]> for Content {
+    fn from(bytes: &[u8]) -> Self {
+        Self(BASE64_STANDARD.encode(bytes))
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// The last letters say how many bytes there are, and may be written in more than one way: they alone are decoded.
+fn in_one_piece(text: &str) -> Option<Content> {
+    let end = text.len().saturating_sub(1) / 4 * 4;
+    let (beginning, end) = text.as_bytes().split_at(end);
+    if !beginning.iter().fold(true, |all, byte| all & LETTER[usize::from(*byte)]) {
+        return None;
+    }
+    let end = BASE64.decode(end).ok()?;
+    let mut base64 = String::with_capacity(text.len() + 4);
+    // Its bytes are letters, so it ends where a character does.
+    base64.push_str(text.get(..beginning.len())?);
+    BASE64_STANDARD.encode_string(end, &mut base64);
+    Some(Content(base64))
+}
+
+/// Which bytes are letters of base64.
+const LETTER: [bool; 256] = {
+    let mut letters = [false; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut i = 0;
+    while i < alphabet.len() {
+        letters[alphabet[i] as usize] = true;
+        i += 1;
+    }
+    letters
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn base64_is_taken_in_every_form_and_kept_in_one() {
+        for (text, kept, len) in [
+            ("", "", 0),
+            ("YQ", "YQ==", 1),
+            ("YQ==", "YQ==", 1),
+            ("YWJj", "YWJj", 3),
+            ("YWJjZA", "YWJjZA==", 4),
+            (" YWJj\r\nZGU= \n", "YWJjZGU=", 5),
+        ] {
+            let content = Content::from_base64(text).unwrap();
+            assert_eq!((content.base64(), content.len()), (kept, len), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_is_refused() {
+        for text in
+            ["!", "Y", "YWJjZ", "YQ==YQ==", "YR==", "YWJj=", "YW-j", "YW_jYWJj", "ä", "YWJä", "YQ=\0", "hello world!"]
+        {
+            assert_eq!(Content::from_base64(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_the_same(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let content = Content::from(bytes.as_slice());
+            prop_assert_eq!(content.len(), bytes.len());
+            prop_assert_eq!(&content.decode(), &bytes);
+            let unpadded = content.base64().trim_end_matches('=');
+            prop_assert_eq!(Content::from_base64(unpadded), Some(content.clone()));
+        }
+
+        #[test]
+        fn a_text_is_taken_exactly_if_it_can_be_decoded(text in "[A-Za-z0-9+/=\n !äx]{0,20}") {
+            let text: String = text;
+            let compact: String = text.split_ascii_whitespace().collect();
+            let decoded = BASE64.decode(&compact).ok();
+            prop_assert_eq!(Content::from_base64(&text).map(|content| content.decode()), decoded);
+        }
+    }
+}
