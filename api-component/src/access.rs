@@ -11,7 +11,7 @@ use crate::error::ApiError;
 const CLIENT_ADDRESS: &str = "spin-client-addr";
 
 /// Where Spin says what the client asked for.
-pub(crate) const FULL_URL: &str = "spin-full-url";
+const FULL_URL: &str = "spin-full-url";
 
 /// What proxies add. Behind one, the client's address is the proxy's, and says nothing of the client.
 const PROXY_HEADERS: [&str; 9] = [
@@ -108,8 +108,13 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     if let Some(host) = headers.get(header::HOST) {
         return host.to_str().ok();
     }
-    let (_, rest) = headers.get(FULL_URL)?.to_str().ok()?.split_once("://")?;
+    let (_, rest) = full_url(headers)?.split_once("://")?;
     rest.split(['/', '?', '#']).next()
+}
+
+/// The URL that was asked for. What a client has sent under the header's name stands before what Spin adds.
+pub(crate) fn full_url(headers: &HeaderMap) -> Option<&str> {
+    headers.get_all(FULL_URL).iter().next_back()?.to_str().ok()
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -164,6 +169,10 @@ mod tests {
         let mut forged = headers(&local);
         forged.append(CLIENT_ADDRESS, "192.0.2.7:5000".parse().unwrap());
         assert!(check(&forged, &[]).is_err());
+        let mut rebound = headers(&[local[0], ("spin-full-url", "http://localhost:3000/emails")]);
+        assert!(check(&rebound, &[]).is_ok());
+        rebound.append(FULL_URL, "http://evil.example:3000/emails".parse().unwrap());
+        assert!(check(&rebound, &[]).is_err());
     }
 
     #[test]

@@ -54,10 +54,12 @@ impl ApiHost {
     pub(crate) fn start(bench: &Bench<'_>, server: &RedisServer, wasi: Wasi) -> anyhow::Result<ApiHost> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let mut command = Command::new(&bench.programs.dev_host);
-        command.arg("--from").arg(&bench.programs.spin_manifest).args(["--listen", "127.0.0.1:0", "--quiet"]);
-        if wasi == Wasi::P3 {
-            command.args(["--profile", "wasip3"]);
-        }
+        let manifest = &bench.programs.spin_manifest;
+        let manifest = match wasi {
+            Wasi::P2 => manifest.clone(),
+            Wasi::P3 => manifest.with_file_name("spin-wasip3.toml"),
+        };
+        command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0", "--quiet"]);
         for (name, value) in [("redis_url", server.url()), ("redis_host", server.address())] {
             command.arg("--variable").arg(format!("{name}={value}"));
         }

@@ -95,7 +95,8 @@ pub(crate) struct Programs {
     pub(crate) dev_host: PathBuf,
     #[arg(long, env = "SPIN_MANIFEST", default_value = "spin.toml", hide_short_help = true)]
     pub(crate) spin_manifest: PathBuf,
-    /// The component for WASI 0.3. If there is such a file, it is measured too, as the manifest's profile `wasip3`.
+    /// The component for WASI 0.3. If there is such a file, it is measured too, by the manifest `spin-wasip3.toml` beside the
+    /// other.
     #[arg(long, env = "API_WASM_WASIP3", hide_short_help = true)]
     pub(crate) wasip3: Option<PathBuf>,
     /// Where the other queues are installed.

@@ -12,20 +12,25 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tracing::{debug, error};
+use wasmtime::component::Component;
+use wasmtime_wasi_http::WasiBody;
 
 use crate::{
     allowed_hosts::AllowedHosts,
-    body::{RequestBody, ResponseBody},
     component::Engine,
     manifest::{Manifest, Route},
+    reuse::Reuse,
     routes::Router,
     runner::{Runner, Settings},
-    spin_headers::RouteHeaders,
+    spin_headers::{NoUrl, RouteHeaders, make_absolute},
     variables::Variables,
 };
 
 /// Spin answers the paths below this itself.
 const WELL_KNOWN: &str = "/.well-known/spin/";
+
+/// The body of a response: a component's, or this host's own.
+pub(crate) type ResponseBody = Either<WasiBody, Full<Bytes>>;
 
 /// An application, ready to answer requests.
 pub(crate) struct App {
@@ -41,7 +46,7 @@ struct Target {
 
 impl App {
     /// Loads the components that have a route. Blocks while they compile.
-    pub(crate) fn load(manifest: &Manifest, variables: &Variables, quiet: bool) -> anyhow::Result<Self> {
+    pub(crate) fn load(manifest: &Manifest, variables: &Variables, reuse: &Reuse, quiet: bool) -> anyhow::Result<Self> {
         let engine = Engine::new()?;
         let mut runners = BTreeMap::new();
         let mut routes = Vec::new();
@@ -58,6 +63,7 @@ impl App {
                 Entry::Occupied(loaded) => Arc::clone(loaded.get()),
                 Entry::Vacant(place) => {
                     let runner = load_component(&engine, manifest, variables, id, quiet)
+                        .and_then(|(component, settings)| Runner::new(&engine, &component, settings, reuse.clone()))
                         .with_context(|| format!("component `{id}`"))?;
                     Arc::clone(place.insert(Arc::new(runner)))
                 }
@@ -69,37 +75,49 @@ impl App {
     }
 
     /// Answers one request. Dropping the future does not stop a component that has begun.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<ResponseBody> {
+    ///
+    /// # Errors
+    /// The request is none that can be answered.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Result<Response<ResponseBody>, NoUrl> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = self.dispatch(request, client).await;
+        let response = self.dispatch(request, client).await?;
         debug!("{method} {path} {}", response.status().as_u16());
-        response
+        Ok(response)
     }
 
-    async fn dispatch(&self, request: Request<Incoming>, client: SocketAddr) -> Response<ResponseBody> {
-        let (mut head, body) = request.into_parts();
-        let body = RequestBody::new(body, &head.headers);
-        if let Some(name) = head.uri.path().strip_prefix(WELL_KNOWN) {
-            return match name {
+    async fn dispatch(
+        &self,
+        mut request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Result<Response<ResponseBody>, NoUrl> {
+        let path = request.uri().path().to_owned();
+        if let Some(name) = path.strip_prefix(WELL_KNOWN) {
+            return Ok(match name {
                 "health" => plain(StatusCode::OK, "OK"),
                 _ => plain(StatusCode::NOT_FOUND, ""),
-            };
+            });
         }
-        let Some(found) = self.router.route(head.uri.path()) else {
-            return plain(StatusCode::NOT_FOUND, "");
+        let Some(found) = self.router.route(&path) else {
+            return Ok(plain(StatusCode::NOT_FOUND, ""));
         };
         let Target { headers, component, runner } = found.target;
-        if let Err(error) = headers.put(&mut head.headers, &head.uri, &found.path_info, client) {
-            debug!("refused a request: {error}");
-            return plain(StatusCode::BAD_REQUEST, "");
+        make_absolute(&mut request)?;
+        let url = request.uri().clone();
+        if let Err(error) = headers.append(request.headers_mut(), &url, &found.path_info, client) {
+            error!("component `{component}` gets no request: {error}");
+            return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, ""));
         }
-        match runner.handle(Request::from_parts(head, body)).await {
+        Ok(match runner.handle(request).await {
             Ok(response) => response.map(Either::Left),
             Err(error) => {
                 error!("component `{component}` failed: {error}");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "")
             }
-        }
+        })
     }
 }
 
@@ -109,7 +127,7 @@ fn load_component(
     variables: &Variables,
     id: &str,
     quiet: bool,
-) -> anyhow::Result<Runner> {
+) -> anyhow::Result<(Component, Settings)> {
     let component = manifest.components.get(id).context("a trigger names it, but the manifest does not describe it")?;
     let hosts = component
         .allowed_outbound_hosts
@@ -123,7 +141,7 @@ fn load_component(
         allowed_hosts: AllowedHosts::parse(&hosts).context("allowed_outbound_hosts")?,
         quiet,
     };
-    Runner::new(engine, &engine.load(&manifest.source(component))?, settings)
+    Ok((engine.load(&manifest.source(component))?, settings))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {

@@ -2,25 +2,26 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::Context;
 use clap::Parser;
+
+use crate::{given, reuse::Reuse};
 
 /// Runs a Spin application on wasmtime where the `spin` CLI is not installed.
 ///
-/// For development and tests only: it speaks plain HTTP and puts no limits on what a request may cost. It reads the same
-/// `spin.toml` as `spin up` and offers its HTTP components WASI 0.2 or 0.3, whichever they are built for, outbound Redis
-/// and variables. Outgoing HTTP is always refused. Under WASI 0.2 each request gets a new instance; under WASI 0.3 an
-/// instance serves up to 128 requests, up to 16 of them at the same time, as under `spin up`.
+/// For development and tests: it does to a component what `spin up` does, as fast or as slow, and knows less. It reads the
+/// same `spin.toml` and offers its HTTP components WASI 0.2 or 0.3, whichever they are built for, outbound Redis and
+/// variables; it speaks no TLS, and outgoing HTTP is always refused. Under WASI 0.2 each request gets a new instance; under
+/// WASI 0.3 an instance serves many.
 ///
 /// Once requests are accepted it prints one line to stdout, `Serving http://ADDRESS:PORT`. Everything else goes to
-/// stderr: what the components print, and a log as chosen by RUST_LOG (default `warn`). SIGINT or SIGTERM stops it;
-/// requests in flight get 5 seconds to end.
+/// stderr: what the components print, and a log as chosen by RUST_LOG (default `warn`). SIGINT or SIGTERM stops it at
+/// once, as it does Spin.
 ///
 /// Compiled components are kept in wasmtime's cache (`~/.cache/wasmtime` on Linux), so that the next start is quick.
 #[derive(Debug, Parser)]
 #[command(name = "dev-host", version)]
 pub(crate) struct Args {
-    /// The application: a manifest, or the folder it is in.
+    /// The application: a manifest, or the folder with its `spin.toml`.
     #[arg(long, short, value_name = "PATH", default_value = "spin.toml")]
     from: PathBuf,
 
@@ -28,15 +29,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 
-    /// Runs the components of this build profile of the manifest, as `spin up --profile`; without it the default ones.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) reuse: Reuse,
 
-    /// Gives an application variable its value; may be repeated.
+    /// Gives application variables their values; may be repeated, the last value counts.
     ///
-    /// It wins over the environment variable SPIN_VARIABLE_<NAME, upper case>, which wins over the manifest's default.
-    /// Other users of the machine can read a command line: prefer the environment for secrets.
-    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    /// `NAME=VALUE`; `NAME=@FILE` for the content of a file; `@FILE.json` or `@FILE.toml` for any number of them. It wins over
+    /// the environment variable SPIN_VARIABLE_<NAME, upper case>, which wins over the manifest's default. Other users of the
+    /// machine can read a command line: prefer a file or the environment for secrets.
+    #[arg(long = "variable", value_name = "NAME=VALUE | NAME=@FILE | @FILE.json | @FILE.toml")]
     variables: Vec<String>,
 
     /// Do not pass on what the components write to their stdout and stderr.
@@ -53,11 +54,8 @@ impl Args {
     /// The names and values that `--variable` gives, in order.
     pub(crate) fn variables(&self) -> anyhow::Result<Vec<(String, String)>> {
         // Not clap's to parse: its message would repeat the argument, which may be a secret with a typing error in it.
-        let split = |argument: &String| {
-            let (name, value) = argument.split_once('=').context("--variable expects NAME=VALUE")?;
-            Ok((name.to_owned(), value.to_owned()))
-        };
-        self.variables.iter().map(split).collect()
+        let given = self.variables.iter().map(|argument| given::variables(argument));
+        Ok(given.collect::<anyhow::Result<Vec<_>>>()?.concat())
     }
 }
 
@@ -73,15 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_contain_equals_signs() {
-        let args = Args::try_parse_from(["dev-host", "--variable", "redis_url=redis://h/?a=b"]).unwrap();
-        assert_eq!(args.variables().unwrap(), [("redis_url".to_owned(), "redis://h/?a=b".to_owned())]);
-    }
-
-    #[test]
-    fn a_variable_without_a_value_is_refused_and_not_repeated() {
-        let args = Args::try_parse_from(["dev-host", "--variable", "redis://:secret@h"]).unwrap();
-        assert_eq!(args.variables().unwrap_err().to_string(), "--variable expects NAME=VALUE");
+    fn the_last_value_of_a_variable_comes_last() {
+        let args = Args::try_parse_from(["dev-host", "--variable", "a=1", "--variable", "a=2"]).unwrap();
+        let given = [("a", "1"), ("a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(args.variables().unwrap(), given);
     }
 
     #[test]

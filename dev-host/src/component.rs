@@ -1,28 +1,26 @@
 //! A `.wasm` file made into a compiled component.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{env, fs, io, path::Path};
 
 use anyhow::{Context, bail};
-use tokio::sync::Semaphore;
 use tracing::debug;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
+use wasmtime::{
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store, component::Component,
+};
 use wit_component::ComponentEncoder;
 
-/// How many requests may be inside components at once. Further ones wait; each takes up address space, not memory.
-const MAX_INSTANCES: u32 = 512;
-
-/// A compiled component brings adapter and glue modules along, each an instance with up to one table.
-const MODULES_PER_COMPONENT: u32 = 8;
+/// How many instances there may be at once, unless this variable of the environment says otherwise. There is no queue: a
+/// request that finds no room is answered with 500. The name, the number and what follows from it in [`pool`] are Spin's:
+/// <https://github.com/spinframework/spin/blob/main/crates/core/src/lib.rs>.
+const MAX_INSTANCES: (&str, u32) = ("SPIN_MAX_INSTANCE_COUNT", 1000);
 
 /// The compiler and runtime that all components share.
 pub(crate) struct Engine {
     /// wasmtime's part.
     pub(crate) wasmtime: wasmtime::Engine,
-    /// One permit for each request that may be inside a component.
-    pub(crate) slots: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -31,6 +29,8 @@ impl Engine {
         let mut config = Config::new();
         // What WASI 0.3 is built on.
         config.wasm_component_model_async(true);
+        // What Spin could end a request by, and what makes the code a little slower.
+        config.epoch_interruption(true);
         match Cache::new(CacheConfig::new()) {
             Ok(cache) => {
                 config.cache(Some(cache));
@@ -38,15 +38,13 @@ impl Engine {
             // No home folder, say. Every start then compiles.
             Err(error) => debug!("compiled components are not cached: {error}"),
         }
-        let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool())).or_else(|error| {
-            // The pool reserves much address space, which some containers limit.
-            debug!("instances are allocated on demand: {error}");
-            wasmtime::Engine::new(&config)
-        });
-        Ok(Self {
-            wasmtime: wasmtime.map_err(anyhow::Error::from).context("cannot set up wasmtime")?,
-            slots: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
-        })
+        let wasmtime =
+            wasmtime::Engine::new(config.clone().allocation_strategy(pool(max_instances()?))).or_else(|error| {
+                // The pool reserves much address space, which some containers limit.
+                debug!("instances are allocated on demand: {error}");
+                wasmtime::Engine::new(&config)
+            });
+        Ok(Self { wasmtime: wasmtime.map_err(anyhow::Error::from).context("cannot set up wasmtime")? })
     }
 
     /// Reads and compiles the component at `path`.
@@ -65,13 +63,30 @@ impl Engine {
     }
 }
 
-fn pool() -> InstanceAllocationStrategy {
+/// A store for an instance that may take as long as it likes.
+pub(crate) fn store<T>(engine: &wasmtime::Engine, state: T) -> Store<T> {
+    let mut store = Store::new(engine, state);
+    store.set_epoch_deadline(u64::MAX / 2);
+    store
+}
+
+fn max_instances() -> anyhow::Result<u32> {
+    let (variable, default) = MAX_INSTANCES;
+    env::var(variable).map_or(Ok(default), |count| count.parse()).with_context(|| format!("{variable} is not a number"))
+}
+
+fn pool(max_instances: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_stacks(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * MODULES_PER_COMPONENT)
-        .total_tables(MAX_INSTANCES * MODULES_PER_COMPONENT)
-        .total_memories(MAX_INSTANCES * 2);
+    pool.total_component_instances(max_instances)
+        .total_memories(max_instances)
+        .total_tables(2 * max_instances)
+        .total_stacks(max_instances)
+        .total_core_instances(4 * max_instances)
+        .table_elements(100_000)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(512 << 10);
     InstanceAllocationStrategy::Pooling(pool)
 }
 

@@ -2,32 +2,34 @@
 //!
 //! Spin itself is what serves the application in earnest. Where its CLI is not installed, this program stands in for it:
 //! it reads the same `spin.toml`, runs the same `.wasm` and offers it the same interfaces (WASI 0.2 and 0.3, outbound
-//! Redis and variables as Spin has them for each), so that a test against it is a test of what is deployed.
-//! It has no TLS, no limits on time or memory per request, and no outgoing HTTP.
+//! Redis and variables as Spin has them for each), so that a test against it is a test of what is deployed. So it is no
+//! kinder to a component or to a client than Spin 4.1: sockets, Redis client, limits and errors are Spin's.
+//! It has no TLS and no outgoing HTTP, and is stricter at the start: a variable that the manifest does not declare, or a host
+//! that cannot be parsed, is an error then.
 //!
 //! In reading order:
 //!
-//! - [`cli`]: the command line.
+//! - [`cli`]: the command line; [`given`] reads `--variable`, [`reuse`] how instances are reused.
 //! - [`manifest`], [`variables`], [`allowed_hosts`], [`routes`]: what `spin.toml` says, parsed and judged at the start.
 //! - [`app`]: those put together with the loaded components; answers a request.
-//! - [`spin_headers`]: the request headers that Spin adds.
+//! - [`spin_headers`]: what Spin changes in a request.
 //! - [`component`]: a `.wasm` file made into a compiled component.
 //! - [`runner`]: a request through a component; [`wasip2`] and [`wasip3`] are the runners for WASI 0.2 and 0.3;
 //!   [`state`] is what an instance has.
-//! - [`body`]: request and response bodies, and what happens when one side stops early.
 //! - [`bindings`], [`outbound_redis`]: the host's half of Spin's interfaces.
-//! - [`serve`]: sockets, connections and the graceful stop.
+//! - [`serve`]: sockets and connections.
 
 #![forbid(unsafe_code)]
 
 mod allowed_hosts;
 mod app;
 mod bindings;
-mod body;
 mod cli;
 mod component;
+mod given;
 mod manifest;
 mod outbound_redis;
+mod reuse;
 mod routes;
 mod runner;
 mod serve;
@@ -70,15 +72,14 @@ fn main() -> ExitCode {
 
 /// Serves the application until SIGINT or SIGTERM.
 async fn run(args: Args) -> anyhow::Result<()> {
-    let manifest = Manifest::read(&args.manifest_path(), args.profile.as_deref())?;
+    let manifest = Manifest::read(&args.manifest_path())?;
     let variables = Variables::resolve(&manifest.variables, &args.variables()?, |name| std::env::var(name).ok())?;
     // Bound before the components are compiled: a port in use is reported at once.
     let listener = serve::bind(args.listen).await?;
-    let app = App::load(&manifest, &variables, args.quiet)?;
+    let app = App::load(&manifest, &variables, &args.reuse, args.quiet)?;
     let stop = serve::stop_signal().context("cannot listen for signals")?;
     announce(listener.local_addr()?)?;
-    serve::serve(listener, Arc::new(app), stop).await;
-    Ok(())
+    serve::serve(listener, Arc::new(app), stop).await
 }
 
 /// Says that requests are now accepted. Whoever started this program waits for the line.

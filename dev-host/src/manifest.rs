@@ -70,21 +70,12 @@ pub(crate) enum Route {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Component {
     source: PathBuf,
-    /// What is different in the build profiles, by their names.
-    #[serde(default)]
-    profile: BTreeMap<String, Profile>,
     /// Where it may connect to; may contain templates.
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<String>,
     /// Its own variables; the values may contain templates.
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,
-}
-
-/// A component in a build profile: <https://spinframework.dev/v3/build#build-profiles>.
-#[derive(Debug, Deserialize)]
-struct Profile {
-    source: Option<PathBuf>,
 }
 
 /// Why a manifest cannot be used.
@@ -108,14 +99,6 @@ pub(crate) enum ManifestError {
         /// What is wrong there.
         message: String,
     },
-    /// No component has the build profile that was asked for.
-    #[error("{}: no component has a profile {name:?}", path.display())]
-    UnknownProfile {
-        /// The manifest.
-        path: PathBuf,
-        /// What was asked for.
-        name: String,
-    },
     /// Some other version than 2.
     #[error("{}: spin_manifest_version is {version}, only 2 is supported", path.display())]
     Version {
@@ -127,27 +110,10 @@ pub(crate) enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads the manifest at `path` as it is in a build profile, or in the default one.
-    pub(crate) fn read(path: &Path, profile: Option<&str>) -> Result<Self, ManifestError> {
+    /// Reads the manifest at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, ManifestError> {
         let text = fs::read_to_string(path).map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        let mut manifest = Self::parse(&text, path)?;
-        if let Some(name) = profile {
-            manifest.choose(name, path)?;
-        }
-        Ok(manifest)
-    }
-
-    /// Puts what a profile says in the place of what is otherwise so. A component without it stays as it is.
-    fn choose(&mut self, name: &str, path: &Path) -> Result<(), ManifestError> {
-        if !self.components.values().any(|component| component.profile.contains_key(name)) {
-            return Err(ManifestError::UnknownProfile { path: path.to_owned(), name: name.to_owned() });
-        }
-        for component in self.components.values_mut() {
-            if let Some(source) = component.profile.get_mut(name).and_then(|profile| profile.source.take()) {
-                component.source = source;
-            }
-        }
-        Ok(())
+        Self::parse(&text, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
@@ -234,23 +200,6 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_changes_the_sources_of_the_components_that_have_it() {
-        let text = r#"
-            spin_manifest_version = 2
-            component.both = { source = "a.wasm", profile.other = { source = "b.wasm", build.command = "make" } }
-            component.one = { source = "c.wasm" }
-        "#;
-        let mut manifest = parse(text).unwrap();
-        let source = |manifest: &Manifest, id: &str| manifest.source(&manifest.components[id]);
-        assert_eq!(source(&manifest, "both"), Path::new("app/a.wasm"));
-        manifest.choose("other", Path::new("app/spin.toml")).unwrap();
-        assert_eq!(source(&manifest, "both"), Path::new("app/b.wasm"));
-        assert_eq!(source(&manifest, "one"), Path::new("app/c.wasm"));
-        let error = manifest.choose("third", Path::new("app/spin.toml")).unwrap_err();
-        assert_eq!(error.to_string(), "app/spin.toml: no component has a profile \"third\"");
-    }
-
-    #[test]
     fn a_fault_is_reported_with_its_line() {
         let error = parse("spin_manifest_version = 2\n\n[component.api]\nvariables = {}\n").unwrap_err();
         assert_eq!(error.to_string(), "app/spin.toml:3: missing field `source`");
@@ -264,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_missing_manifest_is_named() {
-        let error = Manifest::read(Path::new("/nonexistent/spin.toml"), None).unwrap_err();
+        let error = Manifest::read(Path::new("/nonexistent/spin.toml")).unwrap_err();
         assert_eq!(error.to_string(), "cannot read /nonexistent/spin.toml");
     }
 }

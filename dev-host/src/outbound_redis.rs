@@ -1,34 +1,30 @@
 //! `fermyon:spin/redis`: a component's connections to Redis. [`wasip3`] is the same for `spin:redis`.
 //!
 //! As in Spin each guest connection is a TCP connection of its own, opened when the guest asks and closed when it drops
-//! the resource or its instance ends. Addresses are held against the component's `allowed_outbound_hosts`.
+//! the resource or its instance ends. Addresses are held against the component's `allowed_outbound_hosts`. The client is the
+//! same crate with the same settings, which are its defaults: no deadline for anything, and no `TCP_NODELAY`.
+//! <https://github.com/spinframework/spin/blob/main/crates/factor-outbound-redis/src/host.rs>
 
+mod reply;
 mod wasip3;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
-    io::tcp::TcpSettings,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, aio::MultiplexedConnection,
 };
 use tracing::{debug, warn};
 use url::Url;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
+use self::reply::limited;
 use crate::{
     bindings::redis::{Error, Host, HostConnection, RedisParameter, RedisResult},
     runner::Settings,
 };
 
-/// Name look-up, TCP, TLS and AUTH together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// From sending a command to having its reply. With the above, a component whose Redis is silent hears of it in time
-/// to answer within 5 seconds.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How many connections one instance may have open.
-const MAX_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 1024;
 
 /// A guest's connection. A clone is the same connection, and each command gets its own answer.
 #[derive(Clone)]
@@ -56,7 +52,7 @@ impl Host for OutboundRedis<'_> {}
 
 impl HostConnection for OutboundRedis<'_> {
     async fn open(&mut self, address: String) -> Result<Resource<Connection>, Error> {
-        let connection = open(self.settings, *self.connections, &address).await?;
+        let connection = open(self.settings, &address).await?;
         self.keep(connection)
     }
 
@@ -65,7 +61,7 @@ impl HostConnection for OutboundRedis<'_> {
     }
 
     async fn get(&mut self, this: Resource<Connection>, key: String) -> Result<Option<Vec<u8>>, Error> {
-        self.query(&this, redis::cmd("GET").arg(key)).await
+        limited_value(self.query(&this, redis::cmd("GET").arg(key)).await?)
     }
 
     async fn set(&mut self, this: Resource<Connection>, key: String, value: Vec<u8>) -> Result<(), Error> {
@@ -81,7 +77,7 @@ impl HostConnection for OutboundRedis<'_> {
     }
 
     async fn sadd(&mut self, this: Resource<Connection>, key: String, values: Vec<String>) -> Result<u32, Error> {
-        self.query(&this, redis::cmd("SADD").arg(key).arg(values)).await
+        sadd(&self.settings.id, self.connection(&this)?, key, values).await
     }
 
     async fn smembers(&mut self, this: Resource<Connection>, key: String) -> Result<Vec<String>, Error> {
@@ -98,7 +94,7 @@ impl HostConnection for OutboundRedis<'_> {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
-        flat(self.query(&this, &cmd(&command, arguments)).await?)
+        limited(self.query(&this, &cmd(&command, arguments)).await?)
     }
 
     async fn drop(&mut self, this: Resource<Connection>) -> wasmtime::Result<()> {
@@ -110,6 +106,9 @@ impl HostConnection for OutboundRedis<'_> {
 
 impl OutboundRedis<'_> {
     fn keep(&mut self, connection: Connection) -> Result<Resource<Connection>, Error> {
+        if *self.connections >= MAX_CONNECTIONS {
+            return Err(Error::TooManyConnections);
+        }
         let connection = self.table.push(connection).map_err(|_| Error::TooManyConnections)?;
         *self.connections += 1;
         Ok(connection)
@@ -120,12 +119,12 @@ impl OutboundRedis<'_> {
     }
 
     async fn query<T: FromRedisValue>(&mut self, this: &Resource<Connection>, cmd: &Cmd) -> Result<T, Error> {
-        query(&self.settings.id, self.connection(this)?, cmd).await
+        query(&self.settings.id, self.connection(this)?, cmd).await.map_err(to_guest)
     }
 }
 
-/// Connects to an allowed address for a component that has `open` connections already.
-async fn open(settings: &Settings, open: usize, address: &str) -> Result<Connection, Error> {
+/// Connects to an allowed address.
+async fn open(settings: &Settings, address: &str) -> Result<Connection, Error> {
     // The same parsed URL is checked and connected to: two parsers could see two hosts.
     let url = Url::parse(address).map_err(|_| Error::InvalidAddress)?;
     if !settings.allowed_hosts.allows(&url) {
@@ -138,19 +137,28 @@ async fn open(settings: &Settings, open: usize, address: &str) -> Result<Connect
         );
         return Err(Error::InvalidAddress);
     }
-    if open >= MAX_CONNECTIONS {
-        return Err(Error::TooManyConnections);
-    }
-    connect(url).await
+    let info = url.into_connection_info().map_err(|_| Error::InvalidAddress)?;
+    let client = redis::Client::open(info).map_err(|_| Error::InvalidAddress)?;
+    let config = AsyncConnectionConfig::new();
+    client.get_multiplexed_async_connection_with_config(&config).await.map(Connection).map_err(to_guest)
 }
 
 /// Runs a command whose reply has to be convertible to `T`.
-async fn query<T: FromRedisValue>(component: &str, mut connection: Connection, cmd: &Cmd) -> Result<T, Error> {
-    let reply: Value = cmd.query_async(&mut connection.0).await.map_err(|error| {
-        debug!("component `{component}`: Redis: {error}");
-        to_guest(&error)
-    })?;
-    redis::from_redis_value(reply).map_err(|_| Error::TypeError)
+async fn query<T: FromRedisValue>(component: &str, mut connection: Connection, cmd: &Cmd) -> Result<T, RedisError> {
+    cmd.query_async(&mut connection.0).await.inspect_err(|error| debug!("component `{component}`: Redis: {error}"))
+}
+
+/// The one operation that tells a reply of an unexpected type from other faults.
+async fn sadd(component: &str, connection: Connection, key: String, values: Vec<String>) -> Result<u32, Error> {
+    query(component, connection, redis::cmd("SADD").arg(key).arg(values)).await.map_err(|error| match error.kind() {
+        ErrorKind::TypeError => Error::TypeError,
+        _ => to_guest(error),
+    })
+}
+
+fn limited_value(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Error> {
+    let length = value.as_ref().map_or(0, Vec::len);
+    reply::check_size(size_of::<Option<Vec<u8>>>() + length).map(|()| value)
 }
 
 fn cmd(command: &str, arguments: impl IntoIterator<Item = RedisParameter>) -> Cmd {
@@ -164,62 +172,9 @@ fn cmd(command: &str, arguments: impl IntoIterator<Item = RedisParameter>) -> Cm
     cmd
 }
 
-async fn connect(url: Url) -> Result<Connection, Error> {
-    let info = url.into_connection_info().map_err(|_| Error::InvalidAddress)?;
-    // No CLIENT SETINFO: a connection without password or database number then costs no round trip.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
-    let client = redis::Client::open(info).map_err(|_| Error::InvalidAddress)?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT));
-    let connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| to_guest(&error))?;
-    Ok(Connection(connection))
-}
-
-/// The error as the guest sees it. A server's error begins with its own code, as in `NOSCRIPT No matching script`.
-fn to_guest(error: &RedisError) -> Error {
-    Error::Other(match error.code() {
-        Some(code) => format!("{code} {}", error.detail().unwrap_or_default()),
-        None => error.to_string(),
-    })
-}
-
-fn flat(reply: Value) -> Result<Vec<RedisResult>, Error> {
-    let mut flat = Vec::new();
-    flatten(reply, &mut flat)?;
-    Ok(flat)
-}
-
-/// Appends `value` to `flat`, arrays element by element, their order kept.
-fn flatten(value: Value, flat: &mut Vec<RedisResult>) -> Result<(), Error> {
-    flat.push(match value {
-        Value::Nil => RedisResult::Nil,
-        Value::Int(number) => RedisResult::Int64(number),
-        Value::Boolean(flag) => RedisResult::Int64(flag.into()),
-        Value::Okay => RedisResult::Status("OK".to_owned()),
-        Value::SimpleString(status) => RedisResult::Status(status),
-        Value::BulkString(bytes) => RedisResult::Binary(bytes),
-        Value::Double(number) => RedisResult::Binary(number.to_string().into_bytes()),
-        Value::BigNumber(digits) => RedisResult::Binary(digits),
-        Value::Array(values) | Value::Set(values) => {
-            return values.into_iter().try_for_each(|value| flatten(value, flat));
-        }
-        Value::ServerError(error) => return Err(to_guest(&error.into())),
-        // What only RESP3 has and Spin does not pass on either.
-        unsupported => {
-            let kind = match unsupported {
-                Value::Map(_) => "map",
-                Value::Attribute { .. } => "attribute",
-                Value::VerbatimString { .. } => "verbatim string",
-                Value::Push { .. } => "push",
-                _ => "unknown",
-            };
-            return Err(Error::Other(format!("replies of type {kind} are not supported")));
-        }
-    });
-    Ok(())
+/// The error as the guest sees it: in the words of the client.
+fn to_guest(error: RedisError) -> Error {
+    Error::Other(error.to_string())
 }
 
 #[cfg(test)]

@@ -2,15 +2,13 @@
 
 use anyhow::bail;
 use http::{Request, Response};
+use hyper::body::Incoming;
 use thiserror::Error;
 use wasmtime::component::Component;
+use wasmtime_wasi_http::WasiBody;
 
 use crate::{
-    allowed_hosts::AllowedHosts,
-    body::{GuestBody, RequestBody},
-    component::Engine,
-    variables::ComponentVariables,
-    wasip2, wasip3,
+    allowed_hosts::AllowedHosts, component::Engine, reuse::Reuse, variables::ComponentVariables, wasip2, wasip3,
 };
 
 /// Runs requests through one component.
@@ -58,23 +56,28 @@ pub(crate) enum RunError {
 
 impl Runner {
     /// Links the component to the interfaces that this host has.
-    pub(crate) fn new(engine: &Engine, component: &Component, settings: Settings) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &Component,
+        settings: Settings,
+        reuse: Reuse,
+    ) -> anyhow::Result<Self> {
         let ty = component.component_type();
         let exports = |interface: &str| ty.exports(&engine.wasmtime).any(|(name, _)| name.starts_with(interface));
         if exports("wasi:http/incoming-handler@0.2.") {
             return Ok(Self::Wasip2(wasip2::Runner::new(engine, component, settings)?));
         }
         if exports("wasi:http/handler@0.3.0") {
-            return Ok(Self::Wasip3(wasip3::Runner::new(engine, component, settings)?));
+            return Ok(Self::Wasip3(wasip3::Runner::new(engine, component, settings, reuse)?));
         }
         bail!("it exports neither wasi:http/incoming-handler 0.2 nor wasi:http/handler 0.3.0: dev-host runs only these")
     }
 
     /// Runs one request: under WASI 0.2 in a new instance, under WASI 0.3 in one that may serve others as well.
     ///
-    /// Returns when the response begins; its body is still being written then. Dropping the future does not stop the
-    /// component; under WASI 0.2 dropping the body before its end does.
-    pub(crate) async fn handle(&self, request: Request<RequestBody>) -> Result<Response<GuestBody>, RunError> {
+    /// Returns when the response begins; its body is still being written then. Dropping the future, or the body before its
+    /// end, does not stop the component.
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
         match self {
             Self::Wasip2(runner) => runner.handle(request).await,
             Self::Wasip3(runner) => runner.handle(request).await,

@@ -1,14 +1,16 @@
-//! The request headers that Spin adds for a component:
-//! <https://spinframework.dev/v3/http-trigger#additional-request-information>.
+//! What Spin changes in a request before a component gets it:
+//! <https://github.com/spinframework/spin/blob/main/crates/trigger-http/src/headers.rs>.
 //!
-//! Components trust them, so whatever a client sends under a `spin-` name is removed first.
+//! Its own headers tell a component what it cannot know, such as the client's address:
+//! <https://spinframework.dev/v3/http-trigger#additional-request-information>. They come behind whatever the client has
+//! sent under the same names: the last one is Spin's.
 
 use std::net::SocketAddr;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{HOST, InvalidHeaderValue},
-    uri::Authority,
+    HeaderMap, HeaderName, HeaderValue, Request, Uri,
+    header::{CONNECTION, HOST, InvalidHeaderValue},
+    uri::{Authority, Scheme},
 };
 use thiserror::Error;
 
@@ -28,18 +30,37 @@ pub(crate) struct RouteHeaders {
     prefix: HeaderValue,
 }
 
-/// A request whose URL cannot be told.
+/// A request whose URL cannot be told. Spin ends the connection without an answer.
 #[derive(Debug, Error)]
-pub(crate) enum BadRequest {
+pub(crate) enum NoUrl {
     /// HTTP/1.1 requires it (RFC 9112, section 3.2).
     #[error("there is no Host header")]
     NoHost,
     /// Not a host and port, or not the one in the request line.
     #[error("the Host header is not the request's host")]
     InvalidHost,
-    /// A path that cannot stand in a header.
-    #[error("the path has characters that a header cannot carry")]
-    InvalidPath(#[from] InvalidHeaderValue),
+}
+
+/// A header that is not UTF-8. Spin's answer is a 500.
+#[derive(Debug, Error)]
+#[error("the header {0} is not UTF-8")]
+pub(crate) struct NotText(HeaderName);
+
+/// Gives the request its full URL, and takes away what is meant for the server alone.
+pub(crate) fn make_absolute<B>(request: &mut Request<B>) -> Result<(), NoUrl> {
+    request.headers_mut().remove(CONNECTION);
+    let host = request.headers().get(HOST);
+    let host = host.map(|host| Authority::try_from(host.as_bytes())).transpose().map_err(|_| NoUrl::InvalidHost)?;
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = match (host, parts.authority) {
+        (Some(host), Some(authority)) if host != authority => return Err(NoUrl::InvalidHost),
+        (Some(host), _) => Some(host),
+        (None, Some(authority)) => Some(authority),
+        (None, None) => return Err(NoUrl::NoHost),
+    };
+    parts.scheme = Some(Scheme::HTTP);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| NoUrl::InvalidHost)?;
+    Ok(())
 }
 
 impl RouteHeaders {
@@ -53,49 +74,36 @@ impl RouteHeaders {
         })
     }
 
-    /// Replaces all `spin-` headers of a request by those that are true.
-    pub(crate) fn put(
+    /// Appends them to the headers of a request with a full URL.
+    pub(crate) fn append(
         &self,
         headers: &mut HeaderMap,
-        uri: &Uri,
+        url: &Uri,
         path_info: &str,
         client: SocketAddr,
-    ) -> Result<(), BadRequest> {
-        let authority = authority(headers, uri)?;
-        let path_and_query = uri.path_and_query().map_or("/", |path| path.as_str());
-        let full_url = format!("http://{authority}{path_and_query}");
-        remove_spin_headers(headers);
-        headers.insert(FULL_URL, HeaderValue::try_from(full_url)?);
-        headers.insert(PATH_INFO, HeaderValue::from_bytes(path_info.as_bytes())?);
-        headers.insert(MATCHED_ROUTE, self.matched.clone());
-        headers.insert(COMPONENT_ROUTE, self.prefix.clone());
-        headers.insert(RAW_COMPONENT_ROUTE, self.raw.clone());
-        headers.insert(BASE_PATH, HeaderValue::from_static("/"));
-        headers.insert(CLIENT_ADDR, HeaderValue::try_from(client.to_string())?);
+    ) -> Result<(), NotText> {
+        if let Some((name, _)) = headers.iter().find(|(_, value)| str::from_utf8(value.as_bytes()).is_err()) {
+            return Err(NotText(name.clone()));
+        }
+        let host = headers.get(HOST).map_or(&b"localhost"[..], HeaderValue::as_bytes);
+        let path_and_query = url.path_and_query().map_or("/", |path| path.as_str());
+        let full_url = [b"http://", host, path_and_query.as_bytes()].concat();
+        let own = [
+            (PATH_INFO, HeaderValue::from_bytes(path_info.as_bytes())),
+            (FULL_URL, HeaderValue::from_bytes(&full_url)),
+            (MATCHED_ROUTE, Ok(self.matched.clone())),
+            (BASE_PATH, Ok(HeaderValue::from_static("/"))),
+            (RAW_COMPONENT_ROUTE, Ok(self.raw.clone())),
+            (COMPONENT_ROUTE, Ok(self.prefix.clone())),
+            (CLIENT_ADDR, HeaderValue::try_from(client.to_string())),
+        ];
+        for (name, value) in own {
+            // What cannot stand in a header is left out.
+            if let Ok(value) = value {
+                headers.append(name, value);
+            }
+        }
         Ok(())
-    }
-}
-
-/// The host and port that the request is for, of which there must be exactly one.
-fn authority(headers: &HeaderMap, uri: &Uri) -> Result<Authority, BadRequest> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(Authority::try_from(host.as_bytes()).map_err(|_| BadRequest::InvalidHost)?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return Err(BadRequest::InvalidHost),
-    };
-    match (host, uri.authority()) {
-        (Some(host), Some(authority)) if host != *authority => Err(BadRequest::InvalidHost),
-        (Some(host), _) => Ok(host),
-        (None, Some(authority)) => Ok(authority.clone()),
-        (None, None) => Err(BadRequest::NoHost),
-    }
-}
-
-fn remove_spin_headers(headers: &mut HeaderMap) {
-    let forged: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("spin-")).cloned().collect();
-    for name in forged {
-        headers.remove(name);
     }
 }
 
@@ -103,19 +111,26 @@ fn remove_spin_headers(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    fn put(route: &str, uri: &'static str, path_info: &str, headers: &mut HeaderMap) -> Result<(), BadRequest> {
-        let client = "127.0.0.1:8777".parse().unwrap();
-        RouteHeaders::new(route).unwrap().put(headers, &Uri::from_static(uri), path_info, client)
+    fn request(uri: &'static str, headers: &[(&'static str, &'static [u8])]) -> Request<()> {
+        let mut request = Request::new(());
+        *request.uri_mut() = Uri::from_static(uri);
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        request
     }
 
-    fn with_host(host: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))])
+    fn append(route: &str, path_info: &str, request: &mut Request<()>) -> Result<(), NotText> {
+        make_absolute(request).unwrap();
+        let url = request.uri().clone();
+        let client = "127.0.0.1:8777".parse().unwrap();
+        RouteHeaders::new(route).unwrap().append(request.headers_mut(), &url, path_info, client)
     }
 
     #[test]
     fn a_component_learns_url_route_and_client() {
-        let mut headers = with_host("fermyon.dev");
-        put("/foo/...", "/foo/bar?key=value", "/bar", &mut headers).unwrap();
+        let mut request = request("/foo/bar?key=value", &[("host", b"fermyon.dev")]);
+        append("/foo/...", "/bar", &mut request).unwrap();
         for (name, value) in [
             ("spin-full-url", "http://fermyon.dev/foo/bar?key=value"),
             ("spin-path-info", "/bar"),
@@ -125,32 +140,44 @@ mod tests {
             ("spin-base-path", "/"),
             ("spin-client-addr", "127.0.0.1:8777"),
         ] {
-            assert_eq!(headers[name], value, "{name}");
+            assert_eq!(request.headers()[name], value, "{name}");
         }
     }
 
     #[test]
-    fn what_a_client_sends_under_a_spin_name_is_removed() {
-        let mut headers = with_host("h");
-        headers.append(CLIENT_ADDR, HeaderValue::from_static("10.0.0.1:1"));
-        headers.append(CLIENT_ADDR, HeaderValue::from_static("10.0.0.2:1"));
-        headers.append("spin-made-up", HeaderValue::from_static("x"));
-        headers.append("x-spin-kept", HeaderValue::from_static("x"));
-        put("/...", "/", "/", &mut headers).unwrap();
-        assert_eq!(headers.get_all(CLIENT_ADDR).iter().collect::<Vec<_>>(), ["127.0.0.1:8777"]);
-        assert!(!headers.contains_key("spin-made-up"));
-        assert!(headers.contains_key("x-spin-kept"));
+    fn what_a_client_sends_under_a_spin_name_comes_first() {
+        let forged: [(_, &[u8]); 3] = [("host", b"h"), ("spin-client-addr", b"10.0.0.1:1"), ("spin-made-up", b"x")];
+        let mut request = request("/", &forged);
+        append("/...", "/", &mut request).unwrap();
+        let addresses: Vec<_> = request.headers().get_all(CLIENT_ADDR).iter().collect();
+        assert_eq!(addresses, ["10.0.0.1:1", "127.0.0.1:8777"]);
+        assert_eq!(request.headers()["spin-made-up"], "x");
     }
 
     #[test]
-    fn the_host_must_be_there_once_and_agree_with_the_request_line() {
-        assert!(matches!(put("/...", "/", "/", &mut HeaderMap::new()), Err(BadRequest::NoHost)));
-        assert!(put("/...", "http://h/", "/", &mut HeaderMap::new()).is_ok());
-        assert!(put("/...", "http://h/", "/", &mut with_host("h")).is_ok());
-        assert!(matches!(put("/...", "http://h/", "/", &mut with_host("other")), Err(BadRequest::InvalidHost)));
-        assert!(matches!(put("/...", "/", "/", &mut with_host("not a host")), Err(BadRequest::InvalidHost)));
-        let mut twice = with_host("h");
-        twice.append(HOST, HeaderValue::from_static("h"));
-        assert!(matches!(put("/...", "/", "/", &mut twice), Err(BadRequest::InvalidHost)));
+    fn what_is_meant_for_the_server_does_not_reach_a_component() {
+        let mut request = request("/", &[("host", b"h"), ("connection", b"close")]);
+        append("/...", "/", &mut request).unwrap();
+        assert!(!request.headers().contains_key("connection"));
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf_8_is_refused() {
+        let mut request = request("/", &[("host", b"h"), ("x", b"\xff")]);
+        assert_eq!(append("/...", "/", &mut request).unwrap_err().to_string(), "the header x is not UTF-8");
+    }
+
+    #[test]
+    fn the_host_must_be_there_and_agree_with_the_request_line() {
+        let url = |uri, headers: &[(&'static str, &'static [u8])]| {
+            let mut request = request(uri, headers);
+            make_absolute(&mut request).map(|()| request.uri().to_string())
+        };
+        assert!(matches!(url("/", &[]), Err(NoUrl::NoHost)));
+        assert_eq!(url("http://h/", &[]).unwrap(), "http://h/");
+        assert_eq!(url("http://h/", &[("host", b"h")]).unwrap(), "http://h/");
+        assert!(matches!(url("http://h/", &[("host", b"other")]), Err(NoUrl::InvalidHost)));
+        assert!(matches!(url("/", &[("host", b"not a host")]), Err(NoUrl::InvalidHost)));
+        assert_eq!(url("/x?y", &[("host", b"first"), ("host", b"second")]).unwrap(), "http://first/x?y");
     }
 }

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use http::{Request, Response};
-use tokio::sync::{Semaphore, oneshot};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tracing::{debug, error};
 use wasmtime::{
     Store,
     component::{Component, Linker, Resource},
 };
 use wasmtime_wasi_http::{
-    WasiHttpView,
+    WasiBody, WasiHttpView,
     p2::{
         bindings::{ProxyPre, http::types::Scheme},
         body::HyperOutgoingBody,
@@ -21,8 +22,7 @@ use wasmtime_wasi_http::{
 
 use crate::{
     bindings,
-    body::{GuestBody, RequestBody, content_length},
-    component::Engine,
+    component::{self, Engine},
     outbound_redis::HasOutboundRedis,
     runner::{RunError, Settings},
     state::State,
@@ -33,7 +33,6 @@ use crate::{
 pub(crate) struct Runner {
     pre: ProxyPre<State>,
     settings: Arc<Settings>,
-    slots: Arc<Semaphore>,
 }
 
 impl Runner {
@@ -42,14 +41,12 @@ impl Runner {
         let pre = link(&engine.wasmtime, component).map_err(anyhow::Error::from).context(
             "it needs something that dev-host has not: WASI 0.2, fermyon:spin/redis and fermyon:spin/variables are there",
         )?;
-        Ok(Self { pre, settings: Arc::new(settings), slots: Arc::clone(&engine.slots) })
+        Ok(Self { pre, settings: Arc::new(settings) })
     }
 
     /// See [`crate::runner::Runner::handle`].
-    pub(crate) async fn handle(&self, request: Request<RequestBody>) -> Result<Response<GuestBody>, RunError> {
-        // Closed only if someone closes it, which nobody does.
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| RunError::Lost)?;
-        let mut store = Store::new(self.pre.engine(), State::new(Arc::clone(&self.settings)));
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
+        let mut store = component::store(self.pre.engine(), State::new(Arc::clone(&self.settings)));
         let (answer, answered) = Answer::new();
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request).map_err(RunError::Failed)?;
         let out = answer.clone();
@@ -62,8 +59,8 @@ impl Runner {
             .map_err(RunError::Failed)?;
         let pre = self.pre.clone();
         // A task of its own, because it goes on after this function has returned the head of the response. A client that
-        // goes away before that does not stop it: what the component has begun, it ends.
-        let task = tokio::spawn(async move {
+        // goes away does not stop it: what the component has begun, it ends.
+        tokio::spawn(async move {
             let outcome = run(&pre, &mut store, request, out).await;
             if let Err(error) = &outcome {
                 // With the stack of the guest, which says something only if the build kept its names.
@@ -78,11 +75,8 @@ impl Runner {
                 }
                 Ok(()) => {}
             }
-            drop((store, slot));
         });
-        let response = answered.await.map_err(|_| RunError::Lost)??;
-        let length = content_length(response.headers());
-        Ok(response.map(|body| GuestBody::of_task(body, length, task.abort_handle())))
+        answered.await.map_err(|_| RunError::Lost)?
     }
 }
 

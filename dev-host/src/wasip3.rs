@@ -10,19 +10,17 @@ use std::{
 };
 
 use anyhow::Context;
-use http::{Request, Response, Uri, header::HOST, uri};
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Sleep, sleep},
-};
+use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
 use tracing::{debug, error};
 use wasmtime::{
     Store, StoreContextMut,
     component::{Component, GuestTaskId, Linker},
 };
 use wasmtime_wasi_http::{
-    Error as HttpError, WasiHttpView,
+    Error as HttpError, WasiBody, WasiHttpView,
     handler::{
         HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept, TrapOrPanicError,
         WorkerExpiration, WorkerState, WorkerStatus,
@@ -32,23 +30,13 @@ use wasmtime_wasi_http::{
 
 use crate::{
     bindings,
-    body::{GuestBody, RequestBody},
-    component::Engine,
+    component::{self, Engine},
     outbound_redis::HasOutboundRedis,
+    reuse::{Limits, Reuse},
     runner::{RunError, Settings},
     state::State,
     variables::HasComponentVariables,
 };
-
-/// After so many requests an instance takes no more. This and the next two are what `spin up` does by default:
-/// <https://github.com/spinframework/spin/blob/main/crates/trigger-http/src/lib.rs>.
-const MAX_REQUESTS: usize = 128;
-
-/// How many requests an instance serves at the same time.
-const MAX_CONCURRENT_REQUESTS: usize = 16;
-
-/// How long an instance without a request is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs requests through one component.
 pub(crate) struct Runner {
@@ -57,21 +45,23 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Links the component, so that an instance has only to be made.
-    pub(crate) fn new(engine: &Engine, component: &Component, settings: Settings) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &Component,
+        settings: Settings,
+        reuse: Reuse,
+    ) -> anyhow::Result<Self> {
         let pre = link(&engine.wasmtime, component).map_err(anyhow::Error::from).context(
             "it needs something that dev-host has not: WASI 0.2 and 0.3, spin:redis and spin:variables are there",
         )?;
-        let instances = Instances { pre, settings: Arc::new(settings), slots: Arc::clone(&engine.slots) };
+        let instances = Instances { pre, settings: Arc::new(settings), reuse };
         Ok(Self { handler: ProxyHandler::new(instances) })
     }
 
     /// See [`crate::runner::Runner::handle`].
-    pub(crate) async fn handle(&self, mut request: Request<RequestBody>) -> Result<Response<GuestBody>, RunError> {
-        // The component learns the host from here: it is not among the headers that WASI hands on.
-        *request.uri_mut() = absolute(&request);
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
         let request = request.map(|body| body.map_err(HttpError::from).boxed_unsync());
-        let response = self.handler.handle((), request).await.map_err(run_error)?;
-        Ok(response.map(GuestBody::of_instance))
+        self.handler.handle((), request).await.map_err(run_error)
     }
 }
 
@@ -83,15 +73,6 @@ fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<Se
     bindings::redis_wasip3::add_to_linker::<_, HasOutboundRedis>(&mut linker, State::redis)?;
     bindings::variables_wasip3::add_to_linker::<_, HasComponentVariables>(&mut linker, State::variables)?;
     ServicePre::new(linker.instantiate_pre(component)?)
-}
-
-fn absolute<B>(request: &Request<B>) -> Uri {
-    let mut parts = request.uri().clone().into_parts();
-    parts.scheme = Some(uri::Scheme::HTTP);
-    if let Some(host) = request.headers().get(HOST) {
-        parts.authority = host.to_str().ok().and_then(|host| host.parse().ok());
-    }
-    Uri::from_parts(parts).unwrap_or_else(|_| request.uri().clone())
 }
 
 fn run_error(error: wasmtime::Error) -> RunError {
@@ -107,11 +88,11 @@ fn run_error(error: wasmtime::Error) -> RunError {
     RunError::Failed(error)
 }
 
-/// Makes instances.
+/// Makes instances: one more whenever none is free, as many as the engine has room for.
 struct Instances {
     pre: ServicePre<State>,
     settings: Arc<Settings>,
-    slots: Arc<Semaphore>,
+    reuse: Reuse,
 }
 
 impl HandlerState for Instances {
@@ -120,11 +101,11 @@ impl HandlerState for Instances {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await?;
-        let mut store = Store::new(self.pre.engine(), State::new(Arc::clone(&self.settings)));
+        let mut store = component::store(self.pre.engine(), State::new(Arc::clone(&self.settings)));
         let proxy = Proxy::P3(self.pre.instantiate_async(&mut store).await?);
-        let state = Worker { settings: Arc::clone(&self.settings), _slot: slot };
-        let expiration = Expiration(Box::pin(sleep(IDLE_TIMEOUT)));
+        let limits = self.reuse.limits();
+        let state = Worker { settings: Arc::clone(&self.settings), limits };
+        let expiration = Expiration { limits, sleep: Box::pin(sleep(Duration::MAX)) };
         Ok(Instance { store, proxy, view: State::http, expiration, state })
     }
 }
@@ -132,7 +113,7 @@ impl HandlerState for Instances {
 /// One instance at work.
 struct Worker {
     settings: Arc<Settings>,
-    _slot: OwnedSemaphorePermit,
+    limits: Limits,
 }
 
 impl WorkerState for Worker {
@@ -140,10 +121,12 @@ impl WorkerState for Worker {
     type RequestData = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        match (concurrent, total) {
-            (_, MAX_REQUESTS..) => ShouldAccept::Never,
-            (MAX_CONCURRENT_REQUESTS.., _) => ShouldAccept::No,
-            _ => ShouldAccept::Yes,
+        if total >= self.limits.requests {
+            ShouldAccept::Never
+        } else if concurrent >= self.limits.concurrent {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
         }
     }
 
@@ -153,8 +136,7 @@ impl WorkerState for Worker {
         _data: (),
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        // A request may take as long as it likes.
-        Box::pin(std::future::pending())
+        Box::pin(sleep(self.limits.request_timeout))
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
@@ -168,18 +150,22 @@ impl WorkerState for Worker {
     }
 }
 
-/// When an instance is given up: [`IDLE_TIMEOUT`] after it has had nothing to do.
-struct Expiration(Pin<Box<Sleep>>);
+/// When an instance is given up: it has had nothing to do, or its requests no end, for as long as that may last.
+struct Expiration {
+    limits: Limits,
+    sleep: Pin<Box<Sleep>>,
+}
 
 impl WorkerExpiration for Expiration {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
-        if status != WorkerStatus::Idle {
-            return Poll::Pending;
+        let time = match status {
+            WorkerStatus::Idle => self.limits.idle_timeout,
+            WorkerStatus::Requests | WorkerStatus::PostReturn => self.limits.request_timeout,
+        };
+        let Some(end) = since.checked_add(time) else { return Poll::Pending };
+        if self.sleep.deadline() != end.into() {
+            self.sleep.as_mut().reset(end.into());
         }
-        let end = (since + IDLE_TIMEOUT).into();
-        if self.0.deadline() != end {
-            self.0.as_mut().reset(end);
-        }
-        self.0.as_mut().poll(cx)
+        self.sleep.as_mut().poll(cx)
     }
 }

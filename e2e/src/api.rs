@@ -1,12 +1,10 @@
-use std::{env, process::Command};
-
 use reqwest::{Client, Method};
 use serde_json::Value;
 use testkit::{Process, RedisServer};
 
-use crate::{Answer, binaries};
+use crate::{Answer, host};
 
-/// The real component in dev-host, on a port of its own.
+/// The real component in a host of its own, on a port of its own.
 #[derive(Debug)]
 pub struct Api {
     /// The host process.
@@ -27,18 +25,13 @@ impl Api {
     /// When it does not start to listen.
     pub async fn start_with(redis_url: &str, variables: &[(&str, &str)]) -> Self {
         let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
-        let mut command = Command::new(binaries::path("DEV_HOST", "target/release/dev-host"));
-        command.arg("--from").arg(binaries::path("SPIN_MANIFEST", "spin.toml")).args(["--listen", "127.0.0.1:0"]);
-        // Such as `wasip3`: the same tests then hold for that build of the component.
-        if let Some(profile) = profile() {
-            command.arg("--profile").arg(profile);
-        }
+        let mut command = host::command();
         command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
         command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com");
         for (name, value) in variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
         }
-        let process = Process::start(command);
+        let process = Process::start_group(command);
         let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
         Self { process, address, client: Client::new() }
@@ -47,7 +40,13 @@ impl Api {
     /// Whether this build of the component keeps its connections to Redis from one request to the next.
     #[must_use]
     pub fn keeps_connections() -> bool {
-        profile().is_some_and(|profile| profile == "wasip3")
+        host::manifest().ends_with("spin-wasip3.toml")
+    }
+
+    /// Whether a request of this build waits for a Redis that is silent as long as it is: its host does.
+    #[must_use]
+    pub fn waits_for_redis() -> bool {
+        !Self::keeps_connections()
     }
 
     /// Host and port, for tests that speak HTTP by hand.
@@ -103,9 +102,4 @@ impl Api {
     pub async fn last_event(&self, id: &str) -> String {
         self.get(id).await.text("last_event").to_owned()
     }
-}
-
-/// The profile of `spin.toml` to take the component from, if it is not the default one.
-fn profile() -> Option<String> {
-    env::var("API_PROFILE").ok()
 }

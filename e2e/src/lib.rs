@@ -1,6 +1,6 @@
 //! What the end-to-end tests start besides the servers of [`testkit`]: the API and the worker, as users run them.
 //!
-//! - [`Api`]: the real component in dev-host, and a client for it;
+//! - [`Api`]: the real component in dev-host or in Spin, and a client for it;
 //! - [`Answer`]: what it answers, held against what all its answers have in common;
 //! - [`HttpConnection`]: HTTP by hand, for requests that a well-behaved client does not make;
 //! - [`Worker`]: the real worker binary;
@@ -19,6 +19,7 @@ mod answer;
 mod api;
 mod arrivals;
 mod binaries;
+mod host;
 mod http;
 mod load;
 mod mail;

@@ -85,6 +85,10 @@ async fn a_client_does_not_become_a_local_one_by_saying_so() {
     let headers = [JSON, ("x-forwarded-for", "192.0.2.7"), ("spin-client-addr", "127.0.0.1:1234")];
     let refused = api.request("POST", "/emails", &headers, EMAIL).await;
     refused.assert_refused("a forged address", 401, "missing_api_key", "api_keys");
+    // Nor does a web page whose name suddenly points to this machine: it may set any header but `Host`.
+    let headers = [JSON, ("host", "evil.example"), ("spin-full-url", "http://localhost/emails")];
+    let refused = api.request("POST", "/emails", &headers, EMAIL).await;
+    refused.assert_refused("a forged URL", 401, "missing_api_key", "api_keys");
 }
 
 #[tokio::test]

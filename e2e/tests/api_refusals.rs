@@ -111,18 +111,19 @@ async fn a_body_that_is_not_declared_to_be_json_is_a_415() {
 async fn a_body_of_the_largest_size_is_accepted_and_one_byte_more_is_a_413() {
     let refusing = Refusing::start(&[("max_body_bytes", "1000"), ("default_from", "a@b.example")]).await;
     let body = |length: usize| format!("{EMAIL}{}", " ".repeat(length - EMAIL.len()));
-    let mut connection = HttpConnection::open(&refusing.api).await;
     for (length, status) in [(1000, 200), (1001, 413), (1_000_000, 413)] {
         let body = body(length);
         let answer = refusing.api.request("POST", "/emails", &[JSON], body.as_str()).await;
         assert_eq!(answer.status, status, "{length} bytes: {}", answer.json);
 
         let headers = ["Content-Type: application/json", "Transfer-Encoding: chunked"];
+        let mut connection = HttpConnection::open(&refusing.api).await;
         connection.send_head("POST", "/emails", &headers).await;
         for chunk in body.as_bytes().chunks(700) {
-            connection.send_chunk(chunk).await;
+            let chunk = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+            connection.send_until_closed(chunk).await;
         }
-        connection.send_chunk(b"").await;
+        connection.send_until_closed("0\r\n\r\n").await;
         let answer = connection.answer().await;
         assert_eq!(answer.status, status, "{length} bytes in chunks: {}", answer.json);
         if status == 413 {

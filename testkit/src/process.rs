@@ -1,11 +1,12 @@
 //! A child process whose output is captured and can be waited for.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::watch;
 
 use crate::wait::{DEADLINE, eventually, watched};
@@ -19,6 +20,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Process {
     name: String,
     child: Child,
+    /// Whether it leads a process group, which is killed with it.
+    leads: bool,
     output: Arc<watch::Sender<Output>>,
 }
 
@@ -43,7 +46,20 @@ impl Process {
     ///
     /// # Panics
     /// When the program cannot be started.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::spawn(command, false)
+    }
+
+    /// The same for a program that starts others which would outlive it: they are killed with it.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_group(mut command: Command) -> Self {
+        command.process_group(0);
+        Self::spawn(command, true)
+    }
+
+    fn spawn(mut command: Command, leads: bool) -> Self {
         let program = command.get_program().to_string_lossy().into_owned();
         let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -52,7 +68,7 @@ impl Process {
         let output = Arc::new(watch::Sender::new(Output { lines: Vec::new(), open_streams: 2 }));
         capture(Stream::Stdout, child.stdout.take(), &output);
         capture(Stream::Stderr, child.stderr.take(), &output);
-        Self { name, child, output }
+        Self { name, child, leads, output }
     }
 
     /// The process id.
@@ -125,6 +141,10 @@ impl Process {
 
     /// Kills the process with SIGKILL and waits until it is gone.
     pub fn kill_now(&mut self) {
+        if self.leads && self.is_running() {
+            // Fails only if all of them are gone already.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
         // Both fail only if the process is gone already, which is what we want.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -11,7 +11,7 @@ use crate::console::complain;
 use crate::process;
 use crate::redis;
 use crate::signals::{Interrupted, Signals};
-use crate::workspace::Workspace;
+use crate::workspace::{WASIP2_MANIFEST, Workspace};
 
 /// The program that measures.
 const BENCH: &str = "bench";
@@ -74,7 +74,7 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
     measuring
         .env("NATIVE_WORKER", workspace.binary(WORKER))
         .env("DEV_HOST", workspace.binary(DEV_HOST))
-        .env("SPIN_MANIFEST", workspace.spin_manifest())
+        .env("SPIN_MANIFEST", workspace.manifest(WASIP2_MANIFEST))
         .env("API_WASM_WASIP3", workspace.wasm_wasip3())
         .env("BENCH_PEERS_DIR", workspace.bench_tool("peers"));
     Ok(exit_code(process::run(signals, &mut measuring)?))

@@ -28,7 +28,7 @@ pub(crate) fn everything(workspace: &Workspace, signals: &Signals) -> anyhow::Re
     Ok(())
 }
 
-/// Builds the component for WASI 0.2 and for WASI 0.3, to where `spin.toml` says.
+/// Builds the component for WASI 0.2 and for WASI 0.3, to where their manifests say.
 ///
 /// # Errors
 /// As [`everything`].

@@ -7,7 +7,8 @@
 //!
 //! In reading order:
 //!
-//! - [`up`] tells the story of `cargo xtask up`; [`try_it`] writes what it prints in the end.
+//! - [`up`] tells the story of `cargo xtask up`; [`serving`] decides what serves the API; [`try_it`] writes what is printed
+//!   in the end. [`spin`] is the Spin CLI, if there is one.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
 //! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
@@ -35,7 +36,9 @@ mod postfix;
 mod process;
 mod redis;
 mod redis_url;
+mod serving;
 mod signals;
+mod spin;
 mod stack;
 mod test;
 mod test_clients;

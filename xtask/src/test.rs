@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every check there is, in the order of how quickly it fails.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::{complain, say};
@@ -13,21 +14,30 @@ use crate::postfix::{self, POSTFIX_VARIABLE};
 use crate::process;
 use crate::redis;
 use crate::signals::{Interrupted, Signals};
+use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_clients::{SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_schemathesis, find_or_install_sdk};
 use crate::test_count::TestCount;
 use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
-use crate::workspace::Workspace;
-
-/// The profile of `spin.toml` with the component for WASI 0.3.
-const WASIP3: &str = "wasip3";
+use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// A part of the tests, instead of all of them.
+    #[arg(value_enum)]
+    part: Option<Part>,
+
     /// Given to every test program, such as part of a test's name or `--nocapture`.
     /// With any, format and lints are not checked.
     #[arg(last = true, value_name = "ARGS")]
     test_args: Vec<String>,
+}
+
+/// What can be tested alone.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The end-to-end tests of both builds, on the real Spin that the variable SPIN names, or else on the one on the PATH.
+    Spin,
 }
 
 /// Runs the steps until one fails. The last line says how many tests passed and failed.
@@ -38,7 +48,16 @@ pub(crate) struct Options {
 pub(crate) fn test(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let count = Arc::new(TestCount::default());
-    let outcome = run_steps(workspace, signals, options, &count);
+    let outcome = match options.part {
+        None => run_steps(workspace, signals, options, &count),
+        Some(Part::Spin) => match Spin::find()? {
+            Some(spin) => run_on_spin(workspace, signals, options, &spin, &count),
+            None => {
+                say(&format!("No Spin is in {SPIN_VARIABLE} or on the PATH: there is nothing to test on."));
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
+    };
     let seconds = started.elapsed().as_secs();
     let code = match outcome {
         Ok(()) => {
@@ -62,11 +81,7 @@ fn run_steps(
     options: &Options,
     count: &Arc<TestCount>,
 ) -> anyhow::Result<()> {
-    let redis_server = redis::find_or_install_server(signals)?;
-    let python = find_or_install_aiosmtpd(signals)?;
-    let postfix_root = postfix::find_or_unpack(workspace, signals)?;
-    let sdk = find_or_install_sdk(workspace, signals)?;
-    let schemathesis = find_or_install_schemathesis(workspace, signals)?;
+    let tests = Tests::prepare(workspace, signals, options, count)?;
     let everything = options.test_args.is_empty();
 
     if everything {
@@ -91,34 +106,98 @@ fn run_steps(
         compile::wasm(workspace, signals)?;
         compile::native(workspace, signals, &[WORKER, DEV_HOST])
     })?;
+    step("cargo test --workspace --exclude dev-host", || {
+        tests.run(&["--workspace", "--exclude", DEV_HOST], WASIP2_MANIFEST, None)
+    })?;
+    step("cargo test -p e2e, on the component for WASI 0.3", || tests.run(&["-p", "e2e"], WASIP3_MANIFEST, None))?;
+    // Wasmtime is compiled once, in release mode: without optimisation it is too slow to be of use.
+    step("cargo test --release -p dev-host", || tests.run(&["--release", "-p", DEV_HOST], WASIP2_MANIFEST, None))
+}
 
-    let cargo_test = |profile: Option<&str>, arguments: &[&str]| {
+fn run_on_spin(
+    workspace: &Workspace,
+    signals: &Signals,
+    options: &Options,
+    spin: &Spin,
+    count: &Arc<TestCount>,
+) -> anyhow::Result<()> {
+    let tests = Tests::prepare(workspace, signals, options, count)?;
+    step("build in release mode", || {
+        compile::wasm(workspace, signals)?;
+        compile::native(workspace, signals, &[WORKER])
+    })?;
+    step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.2"), || {
+        tests.run(&["-p", "e2e"], WASIP2_MANIFEST, Some(spin))
+    })?;
+    if !spin.runs_wasip3() {
+        say(&format!("{spin} does not run the component for WASI 0.3, which needs 4.1 or newer."));
+        return Ok(());
+    }
+    step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.3"), || {
+        tests.run(&["-p", "e2e"], WASIP3_MANIFEST, Some(spin))
+    })
+}
+
+/// What every run of test programs needs.
+struct Tests<'a> {
+    workspace: &'a Workspace,
+    signals: &'a Signals,
+    count: &'a Arc<TestCount>,
+    /// Given to every test program.
+    arguments: &'a [String],
+    redis_server: PathBuf,
+    python: PathBuf,
+    postfix_root: PathBuf,
+    sdk: PathBuf,
+    schemathesis: PathBuf,
+}
+
+impl<'a> Tests<'a> {
+    fn prepare(
+        workspace: &'a Workspace,
+        signals: &'a Signals,
+        options: &'a Options,
+        count: &'a Arc<TestCount>,
+    ) -> anyhow::Result<Tests<'a>> {
+        Ok(Tests {
+            workspace,
+            signals,
+            count,
+            arguments: &options.test_args,
+            redis_server: redis::find_or_install_server(signals)?,
+            python: find_or_install_aiosmtpd(signals)?,
+            postfix_root: postfix::find_or_unpack(workspace, signals)?,
+            sdk: find_or_install_sdk(workspace, signals)?,
+            schemathesis: find_or_install_schemathesis(workspace, signals)?,
+        })
+    }
+
+    /// Runs the test programs that the arguments of `cargo test` select, the API by this manifest and on this host.
+    fn run(&self, selection: &[&str], manifest: &str, spin: Option<&Spin>) -> anyhow::Result<()> {
+        let Tests { workspace, signals, .. } = *self;
         let mut command = workspace.cargo();
-        if let Some(profile) = profile {
-            command.env("API_PROFILE", profile);
-        }
         command
             .arg("test")
-            .args(arguments)
+            .args(selection)
             // One program with a failure should not hide the results of the others.
             .arg("--no-fail-fast")
             .arg("--")
-            .args(&options.test_args)
+            .args(self.arguments)
             .env("API_WASM", workspace.wasm())
             .env("NATIVE_WORKER", workspace.binary(WORKER))
             .env("DEV_HOST", workspace.binary(DEV_HOST))
-            .env("SPIN_MANIFEST", workspace.spin_manifest())
-            .env("REDIS_SERVER", &redis_server)
-            .env(PYTHON_VARIABLE, &python)
-            .env(POSTFIX_VARIABLE, &postfix_root)
-            .env(SDK_VARIABLE, &sdk)
-            .env(SCHEMATHESIS_VARIABLE, &schemathesis);
-        run_tests(signals, &mut command, count)
-    };
-    step("cargo test --workspace --exclude dev-host", || cargo_test(None, &["--workspace", "--exclude", DEV_HOST]))?;
-    step("cargo test -p e2e, on the component for WASI 0.3", || cargo_test(Some(WASIP3), &["-p", "e2e"]))?;
-    // Wasmtime is compiled once, in release mode: without optimisation it is too slow to be of use.
-    step("cargo test --release -p dev-host", || cargo_test(None, &["--release", "-p", DEV_HOST]))
+            .env("SPIN_MANIFEST", workspace.manifest(manifest))
+            .env("REDIS_SERVER", &self.redis_server)
+            .env(PYTHON_VARIABLE, &self.python)
+            .env(POSTFIX_VARIABLE, &self.postfix_root)
+            .env(SDK_VARIABLE, &self.sdk)
+            .env(SCHEMATHESIS_VARIABLE, &self.schemathesis);
+        match spin {
+            Some(spin) => command.env(SPIN_VARIABLE, &spin.program),
+            None => command.env_remove(SPIN_VARIABLE),
+        };
+        run_tests(signals, &mut command, self.count)
+    }
 }
 
 fn step(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {

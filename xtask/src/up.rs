@@ -7,16 +7,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::say;
 use crate::data_dir::DataDir;
 use crate::redis_url::RedisUrl;
+use crate::serving::{Host, HostName};
 use crate::signals::{Interrupted, Signals};
 use crate::stack::{Role, Service, Stack, WORKER_GRACE};
 use crate::try_it::TryIt;
-use crate::workspace::{Workspace, find_program};
+use crate::workspace::Workspace;
 use crate::{http, ports, redis};
 
 /// How long Redis may take to read a large append-only file.
@@ -54,21 +55,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KEY", env = "SPIN_VARIABLE_API_KEYS", hide_env_values = true)]
     api_key: Option<String>,
 
-    /// What serves the API [default: spin if it is on the PATH, else dev-host].
+    /// What serves the API [default: spin if SPIN names one or it is on the PATH, else dev-host].
     #[arg(long, value_name = "HOST")]
-    host: Option<Host>,
+    host: Option<HostName>,
 }
 
 pub(crate) const DEFAULT_TRANSPORT: &str = "file:.data/outbox";
-
-/// What runs the component.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Host {
-    /// The Spin CLI.
-    Spin,
-    /// This project's own stand-in.
-    DevHost,
-}
 
 /// Installs, builds, starts, and runs until we are asked to stop.
 ///
@@ -80,7 +72,7 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
     let data_dir = DataDir::open(&workspace.root().join(".data"))?;
     let outbox = data_dir.subdirectory("outbox")?;
     let listen = ports::reserve(options.listen)?;
-    let host = choose_host(options.host)?;
+    let (host, why) = Host::choose(options.host)?;
     let redis = match &options.redis_url {
         Some(url) => RedisChoice::Given(reachable_redis(url)?),
         None => RedisChoice::Ours(redis::find_or_install_server(signals)?),
@@ -88,10 +80,11 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
 
     compile::wasm(workspace, signals)?;
     match host {
-        Host::Spin => compile::native(workspace, signals, &[WORKER])?,
+        Host::Spin(_) => compile::native(workspace, signals, &[WORKER])?,
         Host::DevHost => compile::native(workspace, signals, &[WORKER, DEV_HOST])?,
     }
 
+    say(&format!("{host} serves the API built for {}, by {}: {why}", host.build(), host.manifest()));
     let plan = Plan { workspace, data_dir: &data_dir, options, listen, host };
     let mut stack = Stack::new(signals, &data_dir, plan.widest_name());
     let outcome = plan.start(redis, &mut stack).and_then(|redis| {
@@ -180,17 +173,10 @@ impl Plan<'_> {
     }
 
     fn api(&self, redis: &RedisUrl) -> Service {
-        let mut command = match self.host {
-            Host::Spin => {
-                let mut spin = Command::new("spin");
-                spin.arg("up");
-                spin
-            }
-            Host::DevHost => Command::new(self.workspace.binary(DEV_HOST)),
-        };
+        let mut command = self.host.command(self.workspace);
         command
             .current_dir(self.workspace.root())
-            .args(["--from", "spin.toml", "--listen", &self.listen.to_string()])
+            .args(["--listen", &self.listen.to_string()])
             .env("SPIN_VARIABLE_REDIS_URL", redis.with_secrets())
             .env("SPIN_VARIABLE_REDIS_HOST", redis.address())
             .env("SPIN_VARIABLE_QUEUE", QUEUE);
@@ -228,31 +214,6 @@ fn reachable_redis(url: &str) -> anyhow::Result<RedisUrl> {
     Ok(url)
 }
 
-fn choose_host(wanted: Option<Host>) -> anyhow::Result<Host> {
-    match wanted {
-        Some(Host::DevHost) => Ok(Host::DevHost),
-        Some(Host::Spin) if spin_is_there() => Ok(Host::Spin),
-        Some(Host::Spin) => {
-            bail!("the Spin CLI is not on the PATH: install it, or use `--host dev-host`")
-        }
-        None if spin_is_there() => Ok(Host::Spin),
-        None => Ok(Host::DevHost),
-    }
-}
-
-/// Whether the `spin` on the `PATH` is the one that runs Wasm: a model checker has the same name.
-fn spin_is_there() -> bool {
-    find_program("spin").is_some()
-        && Command::new("spin")
-            .arg("--version")
-            .output()
-            .is_ok_and(|output| is_spin_cli(&String::from_utf8_lossy(&output.stdout)))
-}
-
-fn is_spin_cli(version: &str) -> bool {
-    version.strip_prefix("spin ").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
-}
-
 /// Where a client on this machine finds a server that listens there.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -266,13 +227,6 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_spin_that_runs_wasm_is_told_from_the_model_checker() {
-        assert!(is_spin_cli("spin 3.4.1 (0a3b5b5 2025-09-01)\n"));
-        assert!(!is_spin_cli("Spin Version 6.5.2 -- 6 December 2019\n"));
-        assert!(!is_spin_cli(""));
-    }
 
     #[test]
     fn a_server_on_all_interfaces_is_reached_on_the_loopback_one() {

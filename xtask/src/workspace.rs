@@ -5,6 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The application with the component for WASI 0.2.
+pub(crate) const WASIP2_MANIFEST: &str = "spin.toml";
+
+/// The application with the component for WASI 0.3.
+pub(crate) const WASIP3_MANIFEST: &str = "spin-wasip3.toml";
+
 /// The checkout that this xtask belongs to.
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -40,7 +46,7 @@ impl Workspace {
         self.target_dir().join("wasip3")
     }
 
-    /// The component for WASI 0.3, where the profile `wasip3` of `spin.toml` says.
+    /// The component for WASI 0.3, where `spin-wasip3.toml` says.
     pub(crate) fn wasm_wasip3(&self) -> PathBuf {
         self.wasip3_target_dir().join("wasm32-wasip1/release/api_component.wasm")
     }
@@ -50,9 +56,9 @@ impl Workspace {
         self.target_dir().join("release").join(name)
     }
 
-    /// The Spin application's manifest.
-    pub(crate) fn spin_manifest(&self) -> PathBuf {
-        self.root.join("spin.toml")
+    /// One of the Spin application's manifests.
+    pub(crate) fn manifest(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
     /// Where a tool is installed that only the tests need.

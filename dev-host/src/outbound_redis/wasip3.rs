@@ -1,12 +1,17 @@
 //! `spin:redis`: connections that an instance keeps between requests, and on which several commands may be under way.
 
+use std::sync::Arc;
+
 use redis::{Cmd, FromRedisValue};
 use wasmtime::component::{Accessor, Resource};
 
-use super::{Connection, HasOutboundRedis, OutboundRedis, cmd, flat, open, query};
-use crate::bindings::{
-    redis as wasip2,
-    redis_wasip3::{Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult},
+use super::{Connection, HasOutboundRedis, OutboundRedis, cmd, limited, limited_value, open, query, sadd, to_guest};
+use crate::{
+    bindings::{
+        redis as wasip2,
+        redis_wasip3::{Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult},
+    },
+    runner::Settings,
 };
 
 impl Host for OutboundRedis<'_> {}
@@ -24,11 +29,8 @@ type This = Resource<Connection>;
 
 impl<T: Send + 'static> HostConnectionWithStore<T> for HasOutboundRedis {
     async fn open(host: &Host3<T>, address: String) -> Result<This, Error> {
-        let (settings, connections) = host.with(|mut host| {
-            let redis = host.get();
-            (redis.settings.clone(), *redis.connections)
-        });
-        let connection = open(&settings, connections, &address).await?;
+        let settings = host.with(|mut host| host.get().settings.clone());
+        let connection = open(&settings, &address).await?;
         Ok(host.with(|mut host| host.get().keep(connection))?)
     }
 
@@ -37,7 +39,7 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for HasOutboundRedis {
     }
 
     async fn get(host: &Host3<T>, this: This, key: String) -> Result<Option<Vec<u8>>, Error> {
-        run(host, this, redis::cmd("GET").arg(key)).await
+        Ok(limited_value(run(host, this, redis::cmd("GET").arg(key)).await?)?)
     }
 
     async fn set(host: &Host3<T>, this: This, key: String, value: Vec<u8>) -> Result<(), Error> {
@@ -53,7 +55,8 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for HasOutboundRedis {
     }
 
     async fn sadd(host: &Host3<T>, this: This, key: String, values: Vec<String>) -> Result<u32, Error> {
-        run(host, this, redis::cmd("SADD").arg(key).arg(values)).await
+        let (settings, connection) = connection(host, this)?;
+        Ok(sadd(&settings.id, connection, key, values).await?)
     }
 
     async fn smembers(host: &Host3<T>, this: This, key: String) -> Result<Vec<String>, Error> {
@@ -71,17 +74,22 @@ impl<T: Send + 'static> HostConnectionWithStore<T> for HasOutboundRedis {
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
         let cmd = cmd(&command, arguments.into_iter().map(Into::into));
-        Ok(flat(run(host, this, &cmd).await?)?.into_iter().map(Into::into).collect())
+        Ok(limited(run(host, this, &cmd).await?)?.into_iter().map(Into::into).collect())
     }
 }
 
 /// Runs a command while the instance goes on: only the look-up of the connection needs its state.
 async fn run<T: 'static, R: FromRedisValue>(host: &Host3<T>, this: This, cmd: &Cmd) -> Result<R, Error> {
+    let (settings, connection) = connection(host, this)?;
+    Ok(query(&settings.id, connection, cmd).await.map_err(to_guest)?)
+}
+
+fn connection<T: 'static>(host: &Host3<T>, this: This) -> Result<(Arc<Settings>, Connection), Error> {
     let (settings, connection) = host.with(|mut host| {
         let redis = host.get();
         (redis.settings.clone(), redis.connection(&this))
     });
-    Ok(query(&settings.id, connection?, cmd).await?)
+    Ok((settings, connection?))
 }
 
 impl From<wasip2::Error> for Error {

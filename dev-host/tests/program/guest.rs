@@ -1,6 +1,8 @@
 //! The smallest core modules that can be request handlers, made here because a compiler for Wasm need not be installed.
 
-use wasm_encoder::{CodeSection, ExportKind, ExportSection, Function, FunctionSection, Module, TypeSection, ValType};
+use wasm_encoder::{
+    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Module, TypeSection, ValType,
+};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -34,6 +36,13 @@ pub(crate) fn returns() -> Vec<u8> {
 pub(crate) fn traps() -> Vec<u8> {
     handler(|body| {
         body.instructions().unreachable();
+    })
+}
+
+/// A handler that never ends.
+pub(crate) fn loops() -> Vec<u8> {
+    handler(|body| {
+        body.instructions().loop_(BlockType::Empty).br(0).end();
     })
 }
 

@@ -35,6 +35,13 @@ component = "returns"
 route = "/traps"
 component = "traps"
 
+[[trigger.http]]
+route = "/loops"
+component = "loops"
+
+[component.loops]
+source = "loops.wasm"
+
 [component.returns]
 source = "returns.wasm"
 allowed_outbound_hosts = ["{{ needed }}"]
@@ -50,6 +57,7 @@ fn application() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("returns.wasm"), guest::returns()).unwrap();
     fs::write(folder.path().join("traps.wasm"), guest::traps()).unwrap();
+    fs::write(folder.path().join("loops.wasm"), guest::loops()).unwrap();
     fs::write(folder.path().join("spin.toml"), MANIFEST).unwrap();
     folder
 }
@@ -78,12 +86,13 @@ struct Serving {
 
 impl Serving {
     fn start() -> Self {
+        Self::start_with(|command| command)
+    }
+
+    fn start_with(change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let application = application();
-        let mut process = dev_host(application.path(), &["--listen", "127.0.0.1:0", "--variable", NEEDED])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = dev_host(application.path(), &["--listen", "127.0.0.1:0", "--variable", NEEDED]);
+        let mut process = change(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("Serving http://").unwrap().to_owned();
@@ -157,10 +166,43 @@ fn the_health_of_the_host_does_not_depend_on_a_component() {
 }
 
 #[test]
-fn a_request_that_names_no_host_is_a_400() {
+fn a_request_that_names_no_host_gets_no_answer() {
     let host = Serving::start();
-    assert_eq!(host.status("GET /returns HTTP/1.1\r\n\r\n"), 400);
-    assert_eq!(host.status("GET /returns HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
+    for request in ["GET /returns HTTP/1.1\r\n\r\n", "GET /returns HTTP/1.1\r\nHost: not a host\r\n\r\n"] {
+        let mut stream = TcpStream::connect(&host.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(stream.read(&mut [0; 1024]).unwrap(), 0, "{request}");
+    }
+    // Of two hosts the first one counts, and the component is asked.
+    assert_eq!(host.status("GET /returns HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 500);
+}
+
+#[test]
+fn a_header_that_is_not_utf_8_is_a_500() {
+    let host = Serving::start();
+    let mut stream = TcpStream::connect(&host.address).unwrap();
+    stream.write_all(b"GET /returns HTTP/1.1\r\nHost: h\r\nX: \xff\r\n\r\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 500 "), "{line}");
+    assert!(host.stop("-TERM").contains("the header x is not UTF-8"));
+}
+
+#[test]
+fn a_request_for_which_there_is_no_room_is_a_500_at_once() {
+    let mut host = Serving::start_with(|command| command.env("SPIN_MAX_INSTANCE_COUNT", "1"));
+    let mut log = BufReader::new(host.process.stderr.take().unwrap()).lines();
+    // It takes the only place, and keeps it.
+    let mut busy = TcpStream::connect(&host.address).unwrap();
+    busy.write_all(b"GET /loops HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    loop {
+        assert_eq!(host.get("/returns"), 500);
+        if log.next().unwrap().unwrap().contains("limit of 1 ") {
+            break;
+        }
+    }
+    assert_eq!(host.get("/.well-known/spin/health"), 200);
 }
 
 #[test]

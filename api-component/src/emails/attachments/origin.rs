@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use crate::{access::FULL_URL, error::ApiError};
+use crate::{access::full_url, error::ApiError};
 
 /// Where a proxy that ends TLS says so. Without it, clients behind one would be sent from `https` to `http`.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -12,7 +12,7 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// A client that lies about it lies to itself, because nobody else gets the answer.
 pub(super) fn of(headers: &HeaderMap) -> Result<String, ApiError> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let full: Option<Uri> = text(FULL_URL).and_then(|url| url.parse().ok());
+    let full: Option<Uri> = full_url(headers).and_then(|url| url.parse().ok());
     let host = || text(header::HOST.as_str()).and_then(|host| host.parse().ok());
     let authority: Authority =
         full.as_ref().and_then(Uri::authority).cloned().or_else(host).ok_or_else(ApiError::missing_host)?;

@@ -1,0 +1,30 @@
+//! What serves the component: `dev-host`, or the real Spin that the environment variable `SPIN` names.
+
+use std::{env, path::PathBuf, process::Command};
+
+use crate::binaries;
+
+/// The command that serves the application under test on any free port. Both hosts read `SPIN_VARIABLE_…`, and both say
+/// `Serving http://ADDRESS` once they accept requests; what they do not have in common is here and nowhere else.
+pub(crate) fn command() -> Command {
+    let mut command = match spin() {
+        Some(spin) => {
+            let mut command = Command::new(spin);
+            // Without a directory for logs, what the component prints goes to stderr alone, as from dev-host.
+            command.args(["up", "--log-dir", "", "--state-dir", ""]);
+            command
+        }
+        None => Command::new(binaries::path("DEV_HOST", "target/release/dev-host")),
+    };
+    command.arg("--from").arg(manifest()).args(["--listen", "127.0.0.1:0"]);
+    command
+}
+
+/// The application under test: `spin.toml`, or what `SPIN_MANIFEST` names. The same tests hold for each build.
+pub(crate) fn manifest() -> PathBuf {
+    binaries::path("SPIN_MANIFEST", "spin.toml")
+}
+
+fn spin() -> Option<PathBuf> {
+    env::var_os("SPIN").filter(|spin| !spin.is_empty()).map(PathBuf::from)
+}

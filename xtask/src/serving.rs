@@ -1,0 +1,140 @@
+//! What serves the API under `cargo xtask up`, which of its builds, and why.
+
+use std::fmt;
+use std::process::Command;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use crate::compile::DEV_HOST;
+use crate::spin::{SPIN_VARIABLE, Spin};
+use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+
+/// What can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HostName {
+    /// The Spin CLI.
+    Spin,
+    /// This project's own stand-in.
+    DevHost,
+}
+
+/// What runs the component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// The Spin CLI.
+    Spin(Spin),
+    /// This project's own stand-in.
+    DevHost,
+}
+
+impl Host {
+    /// The host to use, and the reasons for it and for its build.
+    ///
+    /// # Errors
+    /// Spin is asked for and not there.
+    pub(crate) fn choose(wanted: Option<HostName>) -> anyhow::Result<(Host, String)> {
+        match wanted {
+            Some(HostName::DevHost) => Self::decide(wanted, None),
+            Some(HostName::Spin) | None => Self::decide(wanted, Spin::find()?),
+        }
+    }
+
+    fn decide(wanted: Option<HostName>, spin: Option<Spin>) -> anyhow::Result<(Host, String)> {
+        let (host, why) = match (wanted, spin) {
+            (Some(HostName::DevHost), _) => (Host::DevHost, "`--host dev-host` was given".to_owned()),
+            (Some(HostName::Spin), None) => {
+                bail!(
+                    "the Spin CLI is neither in {SPIN_VARIABLE} nor on the PATH: install it, or use `--host dev-host`"
+                )
+            }
+            (None, None) => (Host::DevHost, format!("no Spin is in {SPIN_VARIABLE} or on the PATH")),
+            (_, Some(spin)) => {
+                let at = format!("it is {}", spin.program.display());
+                (Host::Spin(spin), at)
+            }
+        };
+        let build = if host.runs_wasip3() { "it runs WASI 0.3" } else { "WASI 0.3 needs Spin 4.1 or newer" };
+        Ok((host, format!("{why}, and {build}")))
+    }
+
+    /// The command that serves the API, but for its settings.
+    pub(crate) fn command(&self, workspace: &Workspace) -> Command {
+        let mut command = match self {
+            Host::Spin(spin) => {
+                let mut command = Command::new(&spin.program);
+                command.arg("up");
+                command
+            }
+            Host::DevHost => Command::new(workspace.binary(DEV_HOST)),
+        };
+        command.args(["--from", self.manifest()]);
+        command
+    }
+
+    /// The manifest that it is given.
+    pub(crate) fn manifest(&self) -> &'static str {
+        if self.runs_wasip3() { WASIP3_MANIFEST } else { WASIP2_MANIFEST }
+    }
+
+    /// What the component in it is built for.
+    pub(crate) fn build(&self) -> &'static str {
+        if self.runs_wasip3() { "WASI 0.3" } else { "WASI 0.2" }
+    }
+
+    fn runs_wasip3(&self) -> bool {
+        match self {
+            Host::Spin(spin) => spin.runs_wasip3(),
+            Host::DevHost => true,
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Spin(spin) => spin.fmt(f),
+            Host::DevHost => f.write_str(DEV_HOST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(wanted: Option<HostName>, spin: Option<&str>) -> (&'static str, String) {
+        let spin = spin.map(|version| Spin::of_version("/bin/spin", version));
+        let (host, why) = Host::decide(wanted, spin).unwrap();
+        (host.manifest(), format!("{host}: {why}"))
+    }
+
+    #[test]
+    fn the_build_for_wasi_0_3_is_served_wherever_it_runs() {
+        for (wanted, spin, manifest, reason) in [
+            (None, None, WASIP3_MANIFEST, "dev-host: no Spin is in SPIN or on the PATH, and it runs WASI 0.3"),
+            (None, Some("4.1.0-pre0"), WASIP3_MANIFEST, "Spin 4.1.0-pre0: it is /bin/spin, and it runs WASI 0.3"),
+            (None, Some("4.0.2"), WASIP2_MANIFEST, "Spin 4.0.2: it is /bin/spin, and WASI 0.3 needs Spin 4.1 or newer"),
+            (
+                Some(HostName::Spin),
+                Some("3.6.3"),
+                WASIP2_MANIFEST,
+                "Spin 3.6.3: it is /bin/spin, and WASI 0.3 needs Spin 4.1 or newer",
+            ),
+            (
+                Some(HostName::DevHost),
+                Some("4.1.0"),
+                WASIP3_MANIFEST,
+                "dev-host: `--host dev-host` was given, and it runs WASI 0.3",
+            ),
+        ] {
+            assert_eq!(chosen(wanted, spin), (manifest, reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn spin_that_is_asked_for_and_not_there_is_an_error_with_the_way_out() {
+        let error = Host::decide(Some(HostName::Spin), None).unwrap_err().to_string();
+        assert!(error.contains("--host dev-host"), "{error}");
+    }
+}
