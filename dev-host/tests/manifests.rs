@@ -218,3 +218,13 @@ fn the_parsers_that_know_no_build_profile_are_told_apart() {
     let know: Vec<_> = PARSERS.iter().filter(|parser| parser.component.contains(&"profile")).collect();
     assert_eq!(know.iter().map(|parser| parser.of).collect::<Vec<_>>(), ["Spin 4.0", "Spin 4.1"]);
 }
+
+#[test]
+fn the_file_of_variables_has_all_of_them_as_they_are_by_default() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/variables.json");
+    let given: std::collections::BTreeMap<String, String> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let declared = manifest(WASIP2)["variables"].as_table().unwrap().clone();
+    let declared =
+        declared.into_iter().map(|(name, variable)| (name, variable["default"].as_str().unwrap().to_owned()));
+    assert_eq!(given, declared.collect());
+}

@@ -69,6 +69,10 @@ impl Host {
             Host::DevHost => Command::new(workspace.binary(DEV_HOST)),
         };
         command.args(["--from", self.manifest()]);
+        if self.runs_wasip3() {
+            // Otherwise instances that began together end together, and some requests wait for new ones.
+            command.args(["--max-instance-reuse-count", "1000000"]);
+        }
         command
     }
 
