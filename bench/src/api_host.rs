@@ -1,17 +1,33 @@
-//! The API that is measured: the component in dev-host.
+//! The API that is measured: a component in dev-host, or in Spin.
 
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 
 use crate::bench::Bench;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::redis_server::RedisServer;
 
 /// Compiling the component takes the host some seconds when it is new.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// What every recipe gives: an instance for WASI 0.3 is then kept for as long as it has something to do.
+const FLAGS: [&str; 2] = ["--max-instance-reuse-count", "1000000"];
+
+/// Which program runs the components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Host {
+    /// The project's own.
+    DevHost,
+    /// The one that the environment variable `SPIN` names, or the one on the `PATH`.
+    Spin,
+}
 
 /// Which build of the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +38,19 @@ pub(crate) enum Wasi {
     P3,
 }
 
-impl Wasi {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Wasi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Wasi::P2 => "WASI 0.2",
             Wasi::P3 => "WASI 0.3",
-        }
+        })
+    }
+}
+
+impl Wasi {
+    /// The build, and what runs it, as the rows of the report name them.
+    pub(crate) fn name(self, bench: &Bench<'_>) -> String {
+        format!("{self} on {}", bench.host_name)
     }
 
     /// Those that can be measured here.
@@ -36,6 +59,21 @@ impl Wasi {
             Some(wasm) if wasm.is_file() => vec![Wasi::P2, Wasi::P3],
             _ => vec![Wasi::P2],
         }
+    }
+}
+
+impl Host {
+    /// Its name, with the version if it has one of its own.
+    ///
+    /// # Errors
+    /// It does not say one.
+    pub(crate) fn name(self, spin: &Path) -> anyhow::Result<String> {
+        if self == Host::DevHost {
+            return Ok("dev-host".to_owned());
+        }
+        let said = process::run("spin", Command::new(spin).arg("--version"))?;
+        let version = said.strip_prefix("spin ").and_then(|said| said.split_whitespace().next());
+        Ok(format!("Spin {}", version.with_context(|| format!("{} says it is {said:?}", spin.display()))?))
     }
 }
 
@@ -52,29 +90,82 @@ impl ApiHost {
     /// # Errors
     /// It does not.
     pub(crate) fn start(bench: &Bench<'_>, server: &RedisServer, wasi: Wasi) -> anyhow::Result<ApiHost> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let mut command = Command::new(&bench.programs.dev_host);
         let manifest = &bench.programs.spin_manifest;
-        let manifest = match wasi {
-            Wasi::P2 => manifest.clone(),
-            Wasi::P3 => manifest.with_file_name("spin-wasip3.toml"),
-        };
-        command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0", "--quiet"]);
-        for (name, value) in [("redis_url", server.url()), ("redis_host", server.address())] {
-            command.arg("--variable").arg(format!("{name}={value}"));
+        // All of them, so that the caller's environment does not matter, and in a file: Spin looks for what it is not given
+        // in the environment, at every request.
+        let variables = [
+            ("redis_url", server.url()),
+            ("redis_host", server.address()),
+            ("queue", "emails".to_owned()),
+            ("api_keys", String::new()),
+            ("default_from", String::new()),
+            ("max_body_bytes", "10485760".to_owned()),
+            ("backlog_limit", "0".to_owned()),
+            ("rate_limit", "0".to_owned()),
+            ("retention", String::new()),
+        ];
+        match wasi {
+            Wasi::P2 => Self::serve(bench, manifest, &variables, &[]),
+            Wasi::P3 => Self::serve(bench, &manifest.with_file_name("spin-wasip3.toml"), &variables, &FLAGS),
         }
-        // Set here, so that the caller's environment does not matter.
-        for unlimited in ["backlog_limit=0", "rate_limit=0", "api_keys=", "queue=emails", "retention="] {
-            command.args(["--variable", unlimited]);
-        }
+    }
+
+    /// Starts the component that does nothing but push what it gets.
+    ///
+    /// # Errors
+    /// It does not listen.
+    pub(crate) fn start_ceiling(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<ApiHost> {
+        let variables = [("redis_url", server.url()), ("redis_host", server.address())];
+        Self::serve(bench, &bench.programs.ceiling_manifest, &variables, &FLAGS)
+    }
+
+    /// Starts a program that says where it serves as the hosts do.
+    ///
+    /// # Errors
+    /// It does not listen.
+    pub(crate) fn start_program(
+        bench: &Bench<'_>,
+        name: &'static str,
+        command: &mut Command,
+    ) -> anyhow::Result<ApiHost> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let process = Process::start("dev-host", &mut command, &bench.directory.join(format!("api-{number}.log")))?;
+        let process = Process::start(name, command, &bench.directory.join(format!("api-{number}.log")))?;
         let address = process.wait_for("it does not listen", START_LIMIT, || Ok(address(&process.written())))?;
         Ok(ApiHost { process, address })
     }
 
+    fn serve(
+        bench: &Bench<'_>,
+        manifest: &Path,
+        variables: &[(&str, String)],
+        flags: &[&str],
+    ) -> anyhow::Result<ApiHost> {
+        ensure!(manifest.is_file(), "there is no {}", manifest.display());
+        let (mut command, name) = match bench.host {
+            Host::DevHost => (Command::new(&bench.programs.dev_host), "dev-host"),
+            Host::Spin => {
+                let mut command = Command::new(&bench.programs.spin);
+                command.arg("up").arg("--state-dir").arg(&bench.directory);
+                (command, "spin")
+            }
+        };
+        let file = variables_file(bench, manifest, variables)?;
+        command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0", "--quiet"]).args(flags);
+        command.arg("--variable").arg(format!("@{}", file.display()));
+        Self::start_program(bench, name, &mut command)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// How long it has been on a processor so far, with what it has started.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        self.process.cpu()
     }
 
     /// # Errors
@@ -84,7 +175,16 @@ impl ApiHost {
     }
 }
 
-/// The address in the line that dev-host prints once it listens.
+fn variables_file(bench: &Bench<'_>, manifest: &Path, variables: &[(&str, String)]) -> anyhow::Result<PathBuf> {
+    let name = manifest.file_stem().unwrap_or_default().display().to_string();
+    let file = bench.directory.join(format!("{name}-{}.json", variables.len()));
+    let variables: serde_json::Map<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+    fs::write(&file, serde_json::to_vec(&variables)?)?;
+    Ok(file)
+}
+
+/// The address in the line that a host prints once it listens.
 fn address(written: &str) -> Option<String> {
     // A line that is not yet whole may hold half an address.
     let (lines, _) = written.rsplit_once('\n')?;
@@ -100,5 +200,12 @@ mod tests {
     fn the_address_is_read_once_its_line_is_whole() {
         assert_eq!(address("warning\nServing http://127.0.0.1:30"), None);
         assert_eq!(address("warning\nServing http://127.0.0.1:3000\n"), Some("127.0.0.1:3000".to_owned()));
+    }
+
+    #[test]
+    fn a_host_is_named_with_its_version() {
+        assert_eq!(Host::DevHost.name(Path::new("nothing")).unwrap(), "dev-host");
+        let error = Host::Spin.name(Path::new("echo")).unwrap_err().to_string();
+        assert!(error.contains("--version") || error.contains("echo"), "{error}");
     }
 }

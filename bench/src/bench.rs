@@ -3,25 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::api_host::Host;
 use crate::cli::{Options, Programs};
 
 /// The programs to measure, how thoroughly, and a directory for what they leave behind.
 pub(crate) struct Bench<'a> {
     quick: bool,
     pub(crate) programs: &'a Programs,
+    pub(crate) host: Host,
+    /// As the rows of the report say it.
+    pub(crate) host_name: String,
     /// Ours alone; it is removed at the end.
     pub(crate) directory: PathBuf,
     started: Instant,
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn new(options: &'a Options, directory: &Path) -> Bench<'a> {
-        Bench {
+    /// # Errors
+    /// There is no such host.
+    pub(crate) fn new(options: &'a Options, directory: &Path) -> anyhow::Result<Bench<'a>> {
+        Ok(Bench {
             quick: options.quick,
             programs: &options.programs,
+            host: options.host,
+            host_name: options.host.name(&options.programs.spin)?,
             directory: directory.to_owned(),
             started: Instant::now(),
-        }
+        })
     }
 
     /// A count or a time, by how thoroughly we measure.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::api_host::Host;
+
 /// Measures the queue, and what bounds it on this machine.
 ///
 /// Prints one table: each figure, its ratio to the limit or the rival that was measured in the same run, and whether
@@ -26,6 +28,10 @@ pub(crate) struct Options {
     #[arg(id = "with_peers", long = "peers")]
     with_peers: bool,
 
+    /// What runs the components: `spin` is the program that the variable SPIN names, or the one on the PATH.
+    #[arg(long, value_enum, default_value = "dev-host")]
+    pub(crate) host: Host,
+
     /// What to measure.
     #[arg(value_name = "NAME", value_enum)]
     names: Vec<Name>,
@@ -47,7 +53,8 @@ pub(crate) enum Name {
     Drain,
     /// The same with Postfix's smtp-sink as the mail server; emails for each connection (15 s).
     Smtp,
-    /// Requests per second of the API, and how long they take (30 s, 60 s with WASI 0.3).
+    /// Requests per second of the API, and how long they take, beside the host's ceiling and beside fastify with BullMQ
+    /// (2 min; needs Node.js with npm).
     Api,
     /// How long after its acceptance the delivery of an email begins on an idle system (30 s).
     Latency,
@@ -95,6 +102,11 @@ pub(crate) struct Programs {
     pub(crate) dev_host: PathBuf,
     #[arg(long, env = "SPIN_MANIFEST", default_value = "spin.toml", hide_short_help = true)]
     pub(crate) spin_manifest: PathBuf,
+    #[arg(long, env = "SPIN", default_value = "spin", hide_short_help = true)]
+    pub(crate) spin: PathBuf,
+    /// The application with the component that does nothing but push what it gets.
+    #[arg(long, env = "CEILING_MANIFEST", default_value = "bench/ceiling/spin.toml", hide_short_help = true)]
+    pub(crate) ceiling_manifest: PathBuf,
     /// The component for WASI 0.3. If there is such a file, it is measured too, by the manifest `spin-wasip3.toml` beside the
     /// other.
     #[arg(long, env = "API_WASM_WASIP3", hide_short_help = true)]

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<Report> {
     let directory = tempfile::Builder::new().prefix("email-queue-bench-").tempdir()?;
     process::end_all_when_asked(directory.path())?;
-    let bench = Bench::new(options, directory.path());
+    let bench = Bench::new(options, directory.path())?;
     let mut report = Report::new(options.quick, machine::describe(&options.programs.redis_server)?);
     for name in options.names() {
         measure::run(name, &bench, &mut report);

@@ -17,7 +17,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 pub(crate) use child::stop;
-use library::{LIBRARIES, Library};
+use library::{HTTP_PEER, LIBRARIES, Library};
 
 /// The email that is every job's argument, as JSON. The zeros at the end of a word stand for the job's number.
 pub(crate) const EMAIL: &str = concat!(
@@ -93,6 +93,17 @@ pub(crate) fn run(
     });
     let chosen = LIBRARIES.iter().filter(|library| only.is_empty() || only.iter().any(|name| library.is_called(name)));
     chosen.flat_map(|library| measure(library, folder, load, progress)).chain(unknown).collect()
+}
+
+/// The program that serves `POST /emails` with fastify and puts each email on a BullMQ queue, installed into `folder`.
+///
+/// # Errors
+/// npm is missing or fails.
+pub(crate) fn http_peer(folder: &Path, redis_url: &str, progress: &dyn Fn(&str)) -> anyhow::Result<Command> {
+    install::install(&HTTP_PEER, folder, progress).context("fastify and BullMQ cannot be installed")?;
+    let mut program = HTTP_PEER.program(&install::directory(&HTTP_PEER, folder), folder);
+    program.env("REDIS_URL", redis_url).env("NODE_ENV", "production");
+    Ok(program)
 }
 
 /// A result for each mode.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::peers;
+use crate::{peers, procfs};
 
 /// All children that may run.
 static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
@@ -66,6 +67,15 @@ impl Process {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.id.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// How long it has been on a processor so far, with the processes that it has started and that are still there.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let ids = procfs::with_descendants(self.id());
+        ids.into_iter().map(|id| Ok(procfs::usage(id)?.cpu)).sum()
     }
 
     /// All that it has written so far.
@@ -167,7 +177,9 @@ pub(crate) fn run(name: &str, command: &mut Command) -> anyhow::Result<String> {
 fn spawn(command: &mut Command) -> anyhow::Result<(Arc<Mutex<Child>>, Pid)> {
     let mut children = lock(&CHILDREN);
     let program = command.get_program().display().to_string();
-    let child = command.spawn().with_context(|| format!("cannot start {program}: is it installed?"))?;
+    // A group of its own, because some start others, which would be left behind.
+    let child =
+        command.process_group(0).spawn().with_context(|| format!("cannot start {program}: is it installed?"))?;
     let id = Pid::from_child(&child);
     let child = Arc::new(Mutex::new(child));
     children.push(Arc::clone(&child));
@@ -187,7 +199,10 @@ fn forget(child: &Arc<Mutex<Child>>) {
 /// Kills and reaps under the lock, so that no signal reaches a process that took over the number of one that ended.
 fn kill(child: &Mutex<Child>) {
     let mut child = lock(child);
-    // Both fail only if it has ended already.
+    // All fail only if nobody is left. The number of a group stays taken as long as it has members.
+    if !matches!(child.try_wait(), Ok(Some(_))) {
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    }
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -15,6 +15,15 @@ pub(crate) struct Usage {
     pub(crate) peak_rss: u64,
 }
 
+/// A process and all that it has started, directly or not.
+pub(crate) fn with_descendants(process: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let children: String = tasks.into_iter().flatten().flatten().map(children).collect();
+    let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+    [process].into_iter().chain(children.flat_map(with_descendants)).collect()
+}
+
 /// # Errors
 /// There is no such process, or this is not Linux.
 pub(crate) fn usage(process: u32) -> anyhow::Result<Usage> {
@@ -55,6 +64,25 @@ mod tests {
     #[test]
     fn the_peak_is_told_in_kilobytes() {
         assert_eq!(peak_rss("VmPeak:\t  900 kB\nVmHWM:\t   12 kB\nVmRSS:\t 7 kB\n"), Some(12 * 1024));
+    }
+
+    #[test]
+    fn what_a_child_has_started_is_found() {
+        // `wait` keeps the shell from becoming the other program.
+        let mut shell = std::process::Command::new("sh").args(["-c", "sleep 600 & wait"]).spawn().unwrap();
+        let found = || with_descendants(shell.id());
+        let start = std::time::Instant::now();
+        while found().len() < 2 && start.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        let found = found();
+        assert_eq!((found.len(), found[0]), (2, shell.id()));
+        assert!(with_descendants(std::process::id()).contains(&found[1]));
+        for id in found.into_iter().rev() {
+            let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+            rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+        }
+        shell.wait().unwrap();
     }
 
     #[test]

@@ -70,12 +70,14 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
         };
     }
     compile::wasm(workspace, signals)?;
+    compile::ceiling(workspace, signals)?;
     compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
     measuring
         .env("NATIVE_WORKER", workspace.binary(WORKER))
         .env("DEV_HOST", workspace.binary(DEV_HOST))
         .env("SPIN_MANIFEST", workspace.manifest(WASIP2_MANIFEST))
         .env("API_WASM_WASIP3", workspace.wasm_wasip3())
+        .env("CEILING_MANIFEST", workspace.ceiling_manifest())
         .env("BENCH_PEERS_DIR", workspace.bench_tool("peers"));
     Ok(exit_code(process::run(signals, &mut measuring)?))
 }

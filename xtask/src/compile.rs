@@ -49,6 +49,21 @@ pub(crate) fn wasm(workspace: &Workspace, signals: &Signals) -> anyhow::Result<(
     Ok(())
 }
 
+/// Builds the component that the API is measured beside, to where its manifest says.
+///
+/// # Errors
+/// As [`everything`].
+pub(crate) fn ceiling(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
+    let (mut command, target_dir) =
+        WasmToolchain::find_or_install(signals)?.cargo_build(workspace, &workspace.target_dir());
+    command.args(["--release", "-p", "bench-ceiling"]);
+    if !process::run(signals, &mut command)?.success() {
+        bail!("the component that only pushes does not compile for {TARGET}");
+    }
+    let wasm = Path::new(TARGET).join("release/bench_ceiling.wasm");
+    copy_if_changed(&target_dir.join(&wasm), &workspace.target_dir().join(&wasm))
+}
+
 /// Builds native programs in release mode.
 ///
 /// # Errors

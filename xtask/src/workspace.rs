@@ -41,6 +41,11 @@ impl Workspace {
         self.target_dir().join("wasm32-wasip1/release/api_component.wasm")
     }
 
+    /// The application with the component that the API is measured beside.
+    pub(crate) fn ceiling_manifest(&self) -> PathBuf {
+        self.root.join("bench/ceiling/spin.toml")
+    }
+
     /// Cargo's target directory for the component for WASI 0.3, so that it does not overwrite the other.
     pub(crate) fn wasip3_target_dir(&self) -> PathBuf {
         self.target_dir().join("wasip3")

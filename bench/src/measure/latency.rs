@@ -37,7 +37,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     worker.wait_until_idle(&server)?;
 
     for wasi in Wasi::built(bench) {
-        bench.say(&format!("latency: {samples} emails one by one through the API, {}", wasi.name()));
+        bench.say(&format!("latency: {samples} emails one by one through the API, {}", wasi.name(bench)));
         let host = ApiHost::start(bench, &server, wasi)?;
         let mut client = HttpClient::connect(&host.address)?;
         let mut number = 0;
@@ -47,7 +47,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
             Ok((times.sent, times.answered))
         })?;
         host.check()?;
-        let name = wasi.name();
+        let name = wasi.name(bench);
         show(rows, &format!("answer read to MAIL, {name}"), &times.since_answer, Some(Target::AtMost(3.0)));
         show(rows, &format!("request sent to MAIL, {name}"), &times.since_sent, None);
     }

@@ -37,7 +37,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
         let host = ApiHost::start(bench, &server, wasi)?;
         let request = Request { method: "GET", url: &host.url("/healthz"), body: None };
         let load = load::run(bench, request, bench.pick(3, 1))?;
-        rows.push(Row::new(format!("GET /healthz, {}", wasi.name()), load.per_second(), "requests/s"));
+        rows.push(Row::new(format!("GET /healthz, {}", wasi.name(bench)), load.per_second(), "requests/s"));
     }
     Ok(())
 }

@@ -104,6 +104,15 @@ pub(super) const LIBRARIES: &[Library] = &[
     },
 ];
 
+/// The API that a Node project would write, which is not among those that drain a queue.
+pub(super) const HTTP_PEER: Library = Library {
+    name: "fastify-BullMQ",
+    source: Source::Npm(&["bullmq@6", "ioredis@6", "fastify@5"]),
+    files: &[file!("fastify_bullmq.mjs")],
+    modes: &[""],
+    survives_kill: true,
+};
+
 /// The names of all, to be shown.
 pub(super) fn names() -> String {
     let names: Vec<_> = LIBRARIES.iter().map(|library| library.name).collect();
