@@ -78,6 +78,33 @@ impl Queue {
         format!("{}:held", self.0)
     }
 
+    /// The keys that there is one of, each with the type that it has where it exists
+    /// ([`TYPE`](https://redis.io/docs/latest/commands/type/)).
+    #[must_use]
+    pub fn types(&self) -> Vec<(String, &'static str)> {
+        const TYPES: [(&str, &[&str]); 3] = [
+            ("hash", &["waiting", "totals"]),
+            (
+                "zset",
+                &[
+                    "waiting:high",
+                    "waiting:normal",
+                    "waiting:low",
+                    "scheduled",
+                    "finished",
+                    "failed",
+                    "popped",
+                    "index",
+                    "workers",
+                ],
+            ),
+            ("string", &["secret", "alive", "sweep"]),
+        ];
+        let others =
+            TYPES.iter().flat_map(|(kind, names)| names.iter().map(|name| (format!("{}:{name}", self.0), *kind)));
+        self.lists().into_iter().map(|list| (list, "list")).chain(others).collect()
+    }
+
     /// Whose absence says that there is something to sweep.
     pub(crate) fn sweep(&self) -> String {
         format!("{}:sweep", self.0)

@@ -10,7 +10,7 @@
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function;
 //! - [`record`]: what Redis knows of one email;
-//! - [`redis`]: the seam to a Redis client.
+//! - [`redis`]: the seam to a Redis client; [`Refusal`]: what Redis may refuse for good reasons.
 //!
 //! The crate does no I/O and knows no Redis client: a transition becomes a [`redis::Call`], and anything that
 //! implements [`redis::Redis`] runs it. So the same code works in Wasm on Spin's outbound Redis and in the native
@@ -27,6 +27,7 @@ mod keys;
 mod lane;
 pub mod record;
 pub mod redis;
+mod refusal;
 mod relay;
 mod state;
 pub mod transition;
@@ -38,5 +39,6 @@ pub use id::{EmailId, InvalidId};
 pub use keys::{InvalidQueueName, Queue};
 pub use lane::Lane;
 pub use record::Record;
+pub use refusal::Refusal;
 pub use relay::Relay;
 pub use state::State;

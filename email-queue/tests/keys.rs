@@ -51,6 +51,9 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.enqueue(Lane::High);
     q.sweep(email_queue::transition::Sweep { turn: LONG, ..eager() });
 
+    for (key, expected) in q.queue.types() {
+        assert_eq!(q.redis::<String>(&format!("TYPE {key}")), expected, "{key}");
+    }
     let keys: Vec<String> = q.redis("KEYS *");
     let found: BTreeSet<_> = keys.iter().map(|key| as_documented(&key.replacen("emails", "<q>", 1))).collect();
     let documented: BTreeSet<_> = documented_keys().into_iter().collect();

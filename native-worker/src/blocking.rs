@@ -9,12 +9,11 @@ use std::{
 };
 
 use email_queue::{Queue, transition::PoppedEntry};
-use redis::{RedisResult, Value, aio::MultiplexedConnection};
-use tokio::time::timeout;
+use redis::{RedisResult, Value};
 
-use crate::connection::Connection;
+use crate::{connection::Connection, link::Link};
 
-/// How much longer than its own time-out a `BRPOP` may take before its connection counts as dead.
+/// For how much longer than its own time-out a `BRPOP` may be silent before its connection counts as dead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits for an entry on any list of a queue.
@@ -22,7 +21,7 @@ pub(crate) struct Blocking<'a> {
     redis: &'a Connection,
     waiting: &'a Waiting,
     lists: [String; 3],
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Link>,
     /// The number of the connection that the others shared when ours was opened.
     beside: u64,
     /// How many entries have been popped.
@@ -49,11 +48,12 @@ impl<'a> Blocking<'a> {
     /// Must not be cancelled: an entry may be on its way.
     ///
     /// # Errors
-    /// When Redis is away, refuses, or does not answer within two seconds more than it was asked to wait.
+    /// When Redis is away, refuses, or is silent for two seconds more than it was asked to wait. An answer that comes
+    /// slowly is waited for.
     pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
         // Where the connection beside ours had to be replaced, ours is most likely dead as well, however open it looks.
         let beside = self.redis.number().await;
-        let mut connection = match self.connection.take().filter(|_| self.beside == beside) {
+        let connection = match self.connection.take().filter(|_| self.beside == beside) {
             Some(connection) => connection,
             None => self.connect().await?,
         };
@@ -63,14 +63,11 @@ impl<'a> Blocking<'a> {
             brpop.arg(list);
         }
         brpop.arg(seconds);
-        let answer = timeout(Duration::from_secs(seconds) + PATIENCE, connection.send_packed_command(&brpop)).await;
-        let answer = match answer {
-            Ok(answer) => answer.and_then(Value::extract_error)?,
-            Err(_) => {
+        let answer = connection.ask(&brpop, Duration::from_secs(seconds) + PATIENCE).await.inspect_err(|error| {
+            if error.is_timeout() {
                 tracing::warn!("BRPOP was not answered in time; its connection is replaced");
-                return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
             }
-        };
+        })?;
         // Kept only now: whatever failed is dropped, and so closed.
         self.connection = Some(connection);
         let Some((list, entry)) = entry(answer) else { return Ok(None) };
@@ -78,14 +75,11 @@ impl<'a> Blocking<'a> {
         Ok(Some(PoppedEntry { list, entry: Arc::new(entry), number: self.popped }))
     }
 
-    async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
+    async fn connect(&mut self) -> RedisResult<Link> {
         self.waiting.client.store(0, Ordering::Release);
-        // The deadline of each BRPOP is ours, because it follows from how long it may block.
-        let mut connection = self.redis.open(None).await?;
+        let connection = self.redis.open().await?;
         // Redis before 5, or a proxy, may not know it: then a stopping worker waits for BRPOP to time out.
-        let mut client_id = redis::cmd("CLIENT");
-        let id = timeout(PATIENCE, client_id.arg("ID").query_async::<i64>(&mut connection)).await;
-        if let Ok(Ok(id)) = id {
+        if let Ok(Value::Int(id)) = connection.ask(redis::cmd("CLIENT").arg("ID"), PATIENCE).await {
             self.waiting.client.store(id, Ordering::Release);
         }
         Ok(connection)

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use bytesize::ByteSize;
 use clap::Parser;
 use email_queue::{Queue, email::Mailbox, transition::Sweep};
 
@@ -10,6 +11,7 @@ use crate::{
     backoff::Backoff,
     config::{DEFAULT_FROM, DEFAULT_REDIS_URL, InvalidConfig},
     logging::LogFormat,
+    memory,
     transport::{SmtpOptions, TransportConfig},
 };
 
@@ -72,6 +74,12 @@ pub struct Cli {
     /// How many emails may be in hand at once, 1 to 10000. After a crash, as many may be sent twice.
     #[arg(long, env = "CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
     concurrency: usize,
+
+    /// How much memory emails may take, such as 256MB or 1GiB: no more of them are taken than fit. One email at a time may
+    /// take more. The worker itself needs some 50 MB besides. If not given: 256MB, or a quarter of what the control group
+    /// allows, whichever is less.
+    #[arg(long, env = "MAX_MEMORY", value_name = "BYTES")]
+    max_memory: Option<ByteSize>,
 
     /// How long Redis leaves an email to a worker that gives no sign of life, before another may take it; 1s to 1h.
     #[arg(long, env = "LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
@@ -154,6 +162,7 @@ impl Cli {
             queue: self.queue,
             transport: TransportConfig::parse(&transport, smtp)?,
             concurrency: self.concurrency,
+            max_memory: self.max_memory.map_or_else(memory::default_max, |size| size.as_u64()),
             lease: self.lease,
             grace: self.grace,
             retry_for: self.retry_for,

@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use email_queue::{Queue, email::Mailbox, transition::Sweep};
-use redis::IntoConnectionInfo;
+use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use crate::{backoff::Backoff, transport::TransportConfig};
+use crate::{backoff::Backoff, memory, transport::TransportConfig};
 
 /// The settings of a worker. [`check`](Config::check) holds them against their limits.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Config {
     pub transport: TransportConfig,
     /// How many emails may be in hand at once, 1 to 10 000.
     pub concurrency: usize,
+    /// How many bytes of memory emails may take, at least a million. One email at a time may take more.
+    pub max_memory: u64,
     /// How long Redis leaves an email to a worker that gives no sign of life, at least a second.
     pub lease: Duration,
     /// How long deliveries in progress may take to end when the worker is asked to stop.
@@ -53,6 +55,7 @@ impl Config {
             queue: Queue::default(),
             transport,
             concurrency: 50,
+            max_memory: memory::default_max(),
             lease: Duration::from_secs(60),
             grace: Duration::from_secs(25),
             retry_for: Duration::from_secs(5 * 24 * 3600),
@@ -73,6 +76,7 @@ impl Config {
         let second = Duration::from_secs(1);
         let rules = [
             ((1..=MAX_CONCURRENCY).contains(&self.concurrency), "concurrency is 1 to 10000 emails"),
+            (self.max_memory >= 1_000_000, "max-memory is at least 1MB"),
             (self.lease >= second, "the lease is at least 1s"),
             (self.lease <= 3600 * second, "the lease is 1h at the most: so long would nobody see that a worker died"),
             (self.max_attempts.is_none_or(|max| max >= 1), "max-attempts is at least 1"),
@@ -114,7 +118,24 @@ impl FromStr for RedisUrl {
     fn from_str(url: &str) -> Result<Self, InvalidConfig> {
         // The client's own error may quote the URL, password and all.
         let invalid = || InvalidConfig("the Redis URL is not like redis://[user:password@]host[:port][/db]".to_owned());
-        url.into_connection_info().map(Self).map_err(|_| invalid())
+        let info = url.into_connection_info().map_err(|_| invalid())?;
+        match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }
+                if host.is_empty() || *port == 0 =>
+            {
+                return Err(invalid());
+            }
+            ConnectionAddr::TcpTls { insecure: true, .. } => {
+                return Err(InvalidConfig(
+                    "the Redis URL ends in #insecure: certificates are always checked".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        if info.redis_settings().db() < 0 {
+            return Err(invalid());
+        }
+        Ok(Self(info))
     }
 }
 
@@ -149,6 +170,7 @@ mod tests {
         };
         check(|config| config.concurrency = 0, "concurrency");
         check(|config| config.concurrency = 10_001, "concurrency");
+        check(|config| config.max_memory = 999_999, "max-memory");
         check(|config| config.lease = Duration::from_millis(999), "lease");
         check(|config| config.max_attempts = Some(0), "max-attempts");
         check(|config| config.retry.max = Duration::from_secs(1), "retry-base");
@@ -161,7 +183,10 @@ mod tests {
             assert!(!shown.contains("sender") && !shown.contains("s3cret"), "{shown}");
             assert!(shown.contains("redis.example:6380"), "{shown}");
         }
-        let error = "redis://sender:s3cret@redis.example:port".parse::<RedisUrl>().unwrap_err().to_string();
-        assert!(!error.contains("s3cret"), "{error}");
+        for unusable in ["example:port", "example:0", "example/-1", "example/first", "", "example?protocol=9"] {
+            let error = format!("redis://sender:s3cret@{unusable}").parse::<RedisUrl>().unwrap_err().to_string();
+            assert!(error.contains("Redis URL") && !error.contains("s3cret"), "{error}");
+        }
+        assert!("rediss://example/#insecure".parse::<RedisUrl>().is_err());
     }
 }

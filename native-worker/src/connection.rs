@@ -1,42 +1,48 @@
-//! The connection to Redis that all but `BRPOP` share.
+//! A connection to Redis that several tasks share, and that is replaced when it breaks or goes silent.
 //!
-//! Every command on it has a deadline. A connection that does not keep it is taken for dead and replaced, however open
-//! it looks: after a power cut or behind a firewall that forgot it, nothing ever comes to say that it is gone.
+//! A line may be slow. What ends a connection is silence: no byte in either direction while an answer is waited for,
+//! however open the connection looks. After a power cut or behind a firewall that forgot it, nothing ever comes to say that
+//! it is gone.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use email_queue::redis::{Call, CallError, Command, Redis, Value};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection,
+use email_queue::{
+    Refusal,
+    redis::{Call, CallError, Command, Redis, Value},
 };
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::{sync::Mutex, time::sleep};
-use tokio_rustls::rustls::crypto::ring;
 use tokio_util::sync::CancellationToken;
 
-use crate::{backoff::Backoff, config::RedisUrl};
+use crate::{
+    backoff::Backoff,
+    config::RedisUrl,
+    link::{Link, Target},
+    pace::Pace,
+};
 
-/// How long connecting may take, TLS and authentication included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long any command may take, other than `BRPOP`.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For how long nothing may come or go while an answer is waited for, other than that of `BRPOP`.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// The pauses between two tries while Redis is away.
 pub(crate) const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(3) };
 
 /// A connection that is opened when it is first needed and replaced when it fails. Commands of several tasks share it.
 pub(crate) struct Connection {
-    client: Client,
+    target: Target,
+    address: String,
     current: Mutex<Current>,
     /// Whether the last thing we heard of Redis was bad, so that its going and coming are each said once.
     away: AtomicBool,
+    /// What the line has carried.
+    pub(crate) pace: Pace,
 }
 
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    link: Option<Link>,
     /// How many connections there have been; a task that saw an old one fail must not throw away the new one.
     number: u64,
 }
@@ -52,35 +58,49 @@ impl Connection {
     /// Opens nothing yet.
     ///
     /// # Errors
-    /// When the client cannot be made of this URL.
+    /// When the URL leads to nothing that can be connected to.
     pub(crate) fn new(url: &RedisUrl) -> RedisResult<Self> {
-        // An error means that a provider is installed already, and any will do.
-        let _ = ring::default_provider().install_default();
-        let client = Client::open(url.info().clone())?;
-        let current = Mutex::new(Current { connection: None, number: 0 });
-        Ok(Self { client, current, away: AtomicBool::new(false) })
+        Ok(Self {
+            target: Target::new(url)?,
+            address: url.to_string(),
+            current: Mutex::new(Current { link: None, number: 0 }),
+            away: AtomicBool::new(false),
+            pace: Pace::default(),
+        })
     }
 
     /// Runs a call until Redis has answered it, however long that takes, and repeats it if it fails on the way: only
     /// for calls where twice does no harm. `None` when `stop` comes first; a command that has been sent is waited for
-    /// even then, until its deadline.
-    pub(crate) async fn persist<T>(&self, call: &Call<T>, stop: &CancellationToken) -> Option<Answered<T>> {
+    /// even then, for as long as its line moves.
+    ///
+    /// # Errors
+    /// When Redis refuses what it would refuse again.
+    pub(crate) async fn persist<T>(
+        &self,
+        call: &Call<T>,
+        stop: &CancellationToken,
+    ) -> Option<Result<Answered<T>, CallError<RedisError>>> {
         let mut failures = 0;
         let mut repeated = false;
         loop {
             // Connecting may be given up at any time. A command that was sent is another matter: it may have been
             // carried out, and its answer may be emails.
-            tokio::select! {
-                connected = self.get() => if connected.is_ok() {
-                    match call.run(self).await {
-                        Ok(answer) => return Some(Answered { answer, repeated }),
+            let error = tokio::select! {
+                connected = self.get() => match connected {
+                    Ok(_) => match call.run(self).await {
+                        Ok(answer) => return Some(Ok(Answered { answer, repeated })),
                         Err(error) => {
                             repeated = true;
-                            report(call.name(), &error, failures);
+                            self.report(call.name(), &error, failures);
+                            error
                         }
-                    }
+                    },
+                    Err(error) => CallError::Redis(error),
                 },
                 () = stop.cancelled() => return None,
+            };
+            if lasts(&error) {
+                return Some(Err(error));
             }
             failures += 1;
             tokio::select! {
@@ -90,43 +110,44 @@ impl Connection {
         }
     }
 
-    /// Sends one command and waits for its answer, both with a deadline.
+    /// Sends one command and waits for its answer, for as long as the line moves.
     ///
     /// # Errors
-    /// When Redis is away, does not answer in time, or refuses.
+    /// When Redis is away or silent, or refuses.
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<redis::Value> {
-        let (mut connection, number) = self.get().await?;
-        let answer = connection.send_packed_command(command).await.and_then(redis::Value::extract_error);
+        let (link, number) = self.get().await?;
+        let asked = self.pace.ask(link.bytes_read());
+        let answer = link.ask(command, SILENCE).await;
         match &answer {
-            Ok(_) => self.is_back(),
+            Ok(_) => {
+                asked.answered(link.bytes_read());
+                self.is_back();
+            }
             Err(error) if ends_connection(error) => self.discard(number, error).await,
             Err(_) => {}
         }
         answer
     }
 
-    /// A connection of one's own, with deadlines for opening it and, if `response_timeout` is given, for each command.
+    /// A connection of one's own.
     ///
     /// # Errors
     /// When Redis cannot be reached or refuses us.
-    pub(crate) async fn open(&self, response_timeout: Option<Duration>) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(response_timeout);
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+    pub(crate) async fn open(&self) -> RedisResult<Link> {
+        self.target.open().await
     }
 
     /// The present connection, or a new one: one try, by one task at a time.
-    async fn get(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+    async fn get(&self) -> RedisResult<(Link, u64)> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
-            return Ok((connection.clone(), current.number));
+        if let Some(link) = &current.link {
+            return Ok((link.clone(), current.number));
         }
-        match self.open(Some(RESPONSE_TIMEOUT)).await {
-            Ok(connection) => {
+        match self.open().await {
+            Ok(link) => {
                 current.number += 1;
-                current.connection = Some(connection.clone());
-                Ok((connection, current.number))
+                current.link = Some(link.clone());
+                Ok((link, current.number))
             }
             Err(error) => {
                 self.is_away(&error);
@@ -138,7 +159,7 @@ impl Connection {
     /// Throws a connection away. What fails later on one that has been replaced already is no news.
     async fn discard(&self, number: u64, error: &RedisError) {
         let mut current = self.current.lock().await;
-        if current.number == number && current.connection.take().is_some() {
+        if current.number == number && current.link.take().is_some() {
             self.is_away(error);
         }
     }
@@ -150,13 +171,29 @@ impl Connection {
 
     fn is_away(&self, error: &RedisError) {
         if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "Redis is away; trying again until it is back");
+            let (redis, error) = (&self.address, explained(error));
+            tracing::warn!(redis, error, "Redis is away; trying again until it is back");
         }
     }
 
     fn is_back(&self) {
         if self.away.swap(false, Ordering::Relaxed) {
-            tracing::info!("Redis is back");
+            tracing::info!(redis = self.address, "Redis is back");
+        }
+    }
+
+    /// Says what Redis refuses: at the first of several failures in a row, because it is then tried again until it works.
+    /// That Redis is away has been said.
+    pub(crate) fn report(&self, call: &str, error: &CallError<RedisError>, failures: u32) {
+        let away = matches!(error, CallError::Redis(error) if ends_connection(error));
+        let text = match error {
+            CallError::Redis(error) => explained(error),
+            CallError::Answer(_) => error.to_string(),
+        };
+        if failures == 0 && !away {
+            tracing::warn!(call, redis = self.address, error = text, "Redis refuses; trying again");
+        } else {
+            tracing::debug!(call, redis = self.address, error = text, failures, "a call to Redis failed");
         }
     }
 }
@@ -181,19 +218,35 @@ impl Redis for Connection {
 
 /// Whether a connection is of no more use after this error. A server that was demoted to a replica stays one: only a
 /// new connection can lead to the new master.
-fn ends_connection(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::Server(ServerErrorKind::ReadOnly))
+pub(crate) fn ends_connection(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
         || error.is_unrecoverable_error()
+        || Refusal::of(&error.to_string()) == Some(Refusal::ReadOnly)
 }
 
-/// Says what Redis refuses: at the first of several failures in a row, because it is then tried again until it works.
-/// That Redis is away has been said.
-pub(crate) fn report(call: &str, error: &CallError<RedisError>, failures: u32) {
-    let away = matches!(error, CallError::Redis(error) if ends_connection(error));
-    if failures == 0 && !away {
-        tracing::warn!(call, %error, "Redis refuses; trying again");
-    } else {
-        tracing::debug!(call, %error, failures, "a call to Redis failed");
+/// Whether the same call would fail again, until a person has changed something. Nothing is known to be so while Redis
+/// cannot be reached, starts, is busy or full, or changes its roles.
+pub(crate) fn lasts(error: &CallError<RedisError>) -> bool {
+    let CallError::Redis(error) = error else { return true };
+    let text = error.to_string();
+    if matches!(Refusal::of(&text), Some(Refusal::Full | Refusal::ReadOnly | Refusal::OtherNode)) {
+        return false;
+    }
+    match error.kind() {
+        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig | ErrorKind::UnexpectedReturnType => true,
+        ErrorKind::Server(ServerErrorKind::ResponseError) => !text.contains("max number of clients"),
+        ErrorKind::Server(kind) => matches!(kind, ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot),
+        ErrorKind::Extension => matches!(error.code(), Some("WRONGTYPE" | "WRONGPASS" | "NOAUTH")),
+        _ => false,
+    }
+}
+
+/// An error of Redis in our words, where we have some, and in its own.
+pub(crate) fn explained(error: &RedisError) -> String {
+    let text = error.to_string();
+    match Refusal::of(&text) {
+        Some(refusal) => format!("{refusal} ({text})"),
+        None => text,
     }
 }
 

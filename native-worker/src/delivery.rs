@@ -6,7 +6,6 @@ use email_queue::{
     Class, EmailId, Submission,
     transition::{ClaimRef, Claimed, Outcome, Progress},
 };
-use jiff::Timestamp;
 
 use crate::{
     Config,
@@ -77,7 +76,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
     // From another program: what the API accepts is listed only when its time has come.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
-        && due > Timestamp::now()
+        && due > shared.clock.now()
     {
         return Concluded::nothing_new(Outcome::Scheduled { due });
     }

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{delivery, finisher::Done, transport::Commitment, worker::Shared};
+use crate::{delivery, finisher::Done, memory::Room, transport::Commitment, worker::Shared};
 
 /// Whoever claims emails hands them to it.
 #[derive(Clone)]
@@ -34,22 +34,24 @@ impl Dispatcher {
         begins.collect()
     }
 
-    /// Begins the delivery of emails in hand, each with one of the permits; what is left of them is
+    /// Begins the delivery of emails in hand, each with one of the permits and its part of the room; what is left of both is
     /// free. Their outcomes go to `done`.
     pub(crate) fn begin(
         &self,
         emails: Vec<(Claimed, Commitment)>,
         mut permits: OwnedSemaphorePermit,
+        mut room: Option<Room>,
         done: &mpsc::Sender<Done>,
     ) {
         for (claimed, commitment) in emails {
             let Some(permit) = permits.split(1).filter(|_| !self.stop.is_cancelled()) else { return };
+            let room = room.as_mut().and_then(|room| room.split(claimed.json.len()));
             let (shared, abort, done) = (Arc::clone(&self.shared), self.abort.clone(), done.clone());
             self.deliveries.spawn(async move {
                 tokio::select! {
                     biased;
                     () = abort.cancelled() => {}
-                    () = deliver(&shared, claimed, &commitment, permit, &done) => {}
+                    () = deliver(&shared, claimed, &commitment, permit, room, &done) => {}
                 }
             });
         }
@@ -63,6 +65,7 @@ async fn deliver(
     claimed: Claimed,
     commitment: &Commitment,
     permit: OwnedSemaphorePermit,
+    room: Option<Room>,
     done: &mpsc::Sender<Done>,
 ) {
     let claim = claimed.claim;
@@ -71,7 +74,9 @@ async fn deliver(
         shared.hold_off.not_tried(claim.id);
         delivery::panicked(&shared.config, claim)
     });
+    // Of the email nothing is left but its outcome.
+    drop(room);
     shared.in_hand.conclude(claim.id);
     // The finisher outlives all deliveries; if it did not, the lease would see to the email.
-    let _ = done.send(Done { id: claim.id, concluded, permit }).await;
+    let _ = done.send(Done { id: claim.id, concluded, permit: Some(permit) }).await;
 }

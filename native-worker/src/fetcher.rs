@@ -1,11 +1,9 @@
 //! Takes emails off the lists, never more than can be delivered at once.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use email_queue::transition::{ByteBudget, Claim, Claims, LARGEST, PoppedEntry, claim, depth};
+use email_queue::transition::{Claim, Claims, PoppedEntry, claim, depth};
+use redis::RedisError;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::sleep,
@@ -13,7 +11,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocking::Blocking, connection::RECONNECT, dispatcher::Dispatcher, finisher::Done, hold_off::Gate, worker::Shared,
+    blocking::Blocking,
+    connection::{RECONNECT, ends_connection, explained},
+    dispatcher::Dispatcher,
+    finisher::Done,
+    hold_off::Gate,
+    memory::Room,
+    preflight,
+    worker::Shared,
 };
 
 /// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
@@ -26,8 +31,11 @@ const WAIT_DRAINING: u64 = 1;
 /// How often is looked, while draining, whether all that is in hand has come back from a relay that is held off.
 const WAIT_HELD_OFF: Duration = Duration::from_millis(100);
 
-/// The most bytes of email to take in one call, so that many large emails do not keep Redis busy in one go.
-pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// No claim is to keep the line to Redis busy for longer, nor for longer than a sixth of the lease.
+const TRANSFER: Duration = Duration::from_secs(2);
+
+/// For how little room it is worth to wait.
+const LITTLE: usize = 16 * 1024;
 
 /// Why fetching has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +50,10 @@ pub(crate) enum Ended {
 
 /// Fetches until the worker is stopped, or until the queue is empty if it is to drain it, and has deliveries begin.
 ///
-/// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails: a permit is
-/// waited for first, then as many emails are claimed as permits are free, and only when there are none is `BRPOP`
-/// asked to wait for one, which is then claimed the same way. While no permit is free the finisher claims instead.
+/// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails: a permit and
+/// some room in memory are waited for first, then as many emails are claimed as there are permits and room for, and only
+/// when there are none is `BRPOP` asked to wait for one, which is then claimed the same way. While no permit is free the
+/// finisher claims instead.
 ///
 /// After the stop a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
 /// hand but not begun, so that they are given back.
@@ -54,18 +63,32 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
     let mut failures = 0;
     // Whether BRPOP has just waited for nothing: then a claim would find nothing either.
     let mut empty = false;
+    // The size of the next email, when there was no room for it.
+    let mut left = None;
     loop {
         let Some(permits) = free_permits(shared, stop).await else { return Ended::Stopped };
         let max = match free_to_claim(shared, stop).await {
             Ok(max) => max.min(permits.num_permits()),
             Err(ended) => return ended,
         };
+        let Some(room) = free_room(shared, left.take(), stop).await else { return Ended::Stopped };
         let mut claimed = Claims::default();
         if !std::mem::take(&mut empty) || shared.config.drain {
-            let Some(some) = claim_some(shared, max, None, stop).await else { return Ended::Stopped };
-            claimed = some;
+            match claim_some(shared, max, &room, None, stop).await {
+                None => return Ended::Stopped,
+                Some(Ok(some)) => claimed = some,
+                Some(Err(())) => {
+                    // With nothing held meanwhile that others could use.
+                    drop((permits, room));
+                    failures += 1;
+                    tokio::select! {
+                        () = sleep(RECONNECT.delay(failures)) => continue,
+                        () = stop.cancelled() => return Ended::Stopped,
+                    }
+                }
+            }
         }
-        if claimed.is_empty() {
+        if claimed.is_empty() && claimed.left.is_none() {
             if shared.config.drain && is_drained(shared).await {
                 return if shared.hold_off.is_open() { Ended::Drained } else { Ended::HeldOff };
             }
@@ -79,11 +102,13 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
                 }
                 Ok(Some(popped)) => {
                     failures = 0;
-                    claimed = claim_popped(shared, max, popped, give_up).await;
+                    claimed = claim_popped(shared, max, &room, popped, give_up).await;
                 }
                 Err(error) => {
+                    if failures == 0 {
+                        tell_of_brpop(shared, &error).await;
+                    }
                     failures += 1;
-                    tracing::debug!(%error, "BRPOP failed");
                     tokio::select! {
                         () = sleep(RECONNECT.delay(failures)) => {}
                         () = stop.cancelled() => return Ended::Stopped,
@@ -94,8 +119,9 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
         if let Some(first) = claimed.emails.first() {
             shared.hold_off.probe_with(first.claim.id);
         }
+        left = claimed.left;
         let begins = dispatcher.take(claimed);
-        dispatcher.begin(begins, permits, done);
+        dispatcher.begin(begins, permits, Some(room), done);
     }
 }
 
@@ -142,40 +168,84 @@ async fn free_permits(shared: &Shared, stop: &CancellationToken) -> Option<Owned
     Some(permits)
 }
 
-/// Claims up to `max` emails, however long Redis is away. If an answer is lost on the way, the emails in it come back
-/// when their lease is over.
+/// What room is free, or room for the one email of which the size is given.
+async fn free_room(shared: &Shared, left: Option<usize>, stop: &CancellationToken) -> Option<Room> {
+    if left.is_none()
+        && let Some(room) = shared.memory.take_free()
+    {
+        return Some(room);
+    }
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        room = shared.memory.wait(left.unwrap_or(LITTLE)) => room,
+    }
+}
+
+/// How many bytes of email to claim in one call.
+pub(crate) fn bytes_at_once(shared: &Shared) -> usize {
+    shared.emails.pace.bytes_in(TRANSFER.min(shared.config.lease / 6))
+}
+
+/// Claims up to `max` emails, however long Redis is away. If an answer is lost on the way, the emails in it are given back
+/// a lease later. An error when Redis refuses, which has been told.
 async fn claim_some(
     shared: &Shared,
     max: usize,
+    room: &Room,
     popped: Option<PoppedEntry>,
     stop: &CancellationToken,
-) -> Option<Claims> {
+) -> Option<Result<Claims, ()>> {
     let (worker, lease) = (shared.worker.as_str(), shared.config.lease);
-    let bytes = ByteBudget { all: MAX_BYTES, first: LARGEST };
+    let bytes = room.budget(bytes_at_once(shared));
     let call = claim(&shared.config.queue, Claim { worker, lease, max, bytes, popped });
-    shared.redis.persist(&call, stop).await.map(|answered| answered.answer)
+    let answered = shared.emails.persist(&call, stop).await?;
+    Some(answered.map(|answered| answered.answer).map_err(drop))
 }
 
 /// Claims what `BRPOP` returned, which is on no list any more: tried until it works, across reconnects. If it never
 /// does, the sweep finds an id. An email that another program has pushed as it is was nowhere else: it is lost then.
-async fn claim_popped(shared: &Shared, max: usize, popped: PoppedEntry, give_up: &CancellationToken) -> Claims {
-    let (entry, is_id) = (Arc::clone(&popped.entry), popped.is_id());
-    let claimed = claim_some(shared, max, Some(popped), give_up).await;
-    match claimed {
-        Some(mut claimed) => {
-            claimed.give(entry);
-            claimed
-        }
-        None => {
-            if !is_id {
-                let bytes = entry.len();
-                tracing::error!(
-                    bytes,
-                    "Redis went away with the worker about to end: an entry pushed by another program is lost"
-                );
+async fn claim_popped(
+    shared: &Shared,
+    max: usize,
+    room: &Room,
+    popped: PoppedEntry,
+    give_up: &CancellationToken,
+) -> Claims {
+    let mut refusals = 0;
+    loop {
+        match claim_some(shared, max, room, Some(popped.clone()), give_up).await {
+            Some(Ok(mut claims)) => {
+                claims.give(popped.entry);
+                return claims;
             }
-            Claims::default()
+            // The sweep finds it.
+            Some(Err(())) if popped.is_id() => return Claims::default(),
+            Some(Err(())) => refusals += 1,
+            None => break,
         }
+        tokio::select! {
+            () = sleep(RECONNECT.delay(refusals)) => {}
+            () = give_up.cancelled() => break,
+        }
+    }
+    if !popped.is_id() {
+        let bytes = popped.entry.len();
+        tracing::error!(
+            bytes,
+            "Redis went away with the worker about to end: an entry pushed by another program is lost"
+        );
+    }
+    Claims::default()
+}
+
+/// Says why nothing is popped, unless it is that Redis is away, which has been said.
+async fn tell_of_brpop(shared: &Shared, error: &RedisError) {
+    if ends_connection(error) {
+        tracing::debug!(%error, "BRPOP failed");
+    } else {
+        tracing::warn!(redis = %shared.config.redis, error = explained(error), "Redis refuses BRPOP; trying again");
+        preflight::tell_of_wrong_types(shared).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tells Redis what became of the emails, and takes the next ones in their place.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use email_queue::{
     EmailId,
@@ -9,20 +9,31 @@ use email_queue::{
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
     task::yield_now,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Answered, delivery::Concluded, dispatcher::Dispatcher, fetcher::MAX_BYTES, worker::Shared};
+use crate::{
+    connection::Answered, delivery::Concluded, dispatcher::Dispatcher, fetcher::bytes_at_once, memory::Room,
+    worker::Shared,
+};
 
 /// The most outcomes in one call, so that Redis is not kept busy for long.
 const MAX_BATCH: usize = 500;
+
+/// How often is tried again to record what Redis has refused.
+const ASIDE: Duration = Duration::from_secs(10);
+
+/// How many outcomes that Redis refuses may be put aside without a permit.
+const MAX_ASIDE: usize = 100;
 
 /// An outcome on its way to Redis.
 pub(crate) struct Done {
     pub(crate) id: EmailId,
     pub(crate) concluded: Concluded,
     /// Free again only when Redis has recorded the outcome: an email counts as in hand until then.
-    pub(crate) permit: OwnedSemaphorePermit,
+    /// None when others were let go on.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
@@ -37,11 +48,36 @@ pub(crate) struct Finisher {
     /// let go of it.
     pub(crate) done: mpsc::WeakSender<Done>,
     pub(crate) give_up: CancellationToken,
+    pub(crate) aside: Mutex<Aside>,
+}
+
+/// Outcomes that Redis refuses, each for a reason of its own. Their emails stay in hand, so that they are not sent again,
+/// but the first hundred of them hold no permit any more: others go on.
+#[derive(Default)]
+pub(crate) struct Aside(Vec<Done>);
+
+impl Aside {
+    fn put(&mut self, mut done: Done) {
+        tracing::error!(id = %done.id, "Redis refuses this outcome; it is tried again, and meanwhile the email counts as in hand");
+        if self.0.len() < MAX_ASIDE {
+            done.permit = None;
+        }
+        self.0.push(done);
+    }
+
+    fn take(&mut self) -> Vec<Done> {
+        std::mem::take(&mut self.0)
+    }
 }
 
 impl Finisher {
     pub(crate) async fn run(&self) {
-        tokio::join!(self.record_all(), self.record_all());
+        let ended = CancellationToken::new();
+        let record = async {
+            tokio::join!(self.record_all(), self.record_all());
+            ended.cancel();
+        };
+        tokio::join!(record, self.record_aside(&ended));
     }
 
     async fn record_all(&self) {
@@ -75,16 +111,29 @@ impl Finisher {
         let shared = &self.dispatcher.shared;
         let mut permits: Option<OwnedSemaphorePermit> = None;
         let mut begins = Vec::new();
-        let mut next = self.next(batch.len());
+        let mut room = None;
+        let mut next = self.next(batch.len(), &mut room);
         while !batch.is_empty() {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
             let config = &shared.config;
             let periods = Periods { retention: config.retention, retry_for: config.retry_for };
             let call = finish(&config.queue, &shared.worker, periods, &finished, next.take());
-            let Some(Answered { answer, repeated }) = shared.redis.persist(&call, &self.give_up).await else {
-                let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
-                tracing::error!(?ids, "Redis is away: these outcomes are not recorded, and sent emails are sent again");
-                return false;
+            let Answered { answer, repeated } = match shared.emails.persist(&call, &self.give_up).await {
+                Some(Ok(answered)) => answered,
+                Some(Err(_)) => {
+                    if !self.record_singly(batch).await {
+                        return false;
+                    }
+                    break;
+                }
+                None => {
+                    let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
+                    tracing::error!(
+                        ?ids,
+                        "Redis is away: these outcomes are not recorded, and sent emails are sent again"
+                    );
+                    return false;
+                }
             };
             let Finished { recorded, next: claimed } = answer;
             // First, because one of those that came too late may be among them.
@@ -103,7 +152,7 @@ impl Finisher {
             // What came back under a newer claim while we spoke is recorded under that one.
             let (again, settled) = batch.into_iter().partition(|done| shared.in_hand.claim(done.id).is_some());
             batch = again;
-            for Done { permit, .. } in settled {
+            for permit in settled.into_iter().filter_map(|done: Done| done.permit) {
                 match &mut permits {
                     Some(permits) => permits.merge(permit),
                     None => permits = Some(permit),
@@ -112,16 +161,50 @@ impl Finisher {
         }
         // What is left of the permits is free again in one go, so that the fetcher does not wake to the first and claim few.
         if let (Some(permits), Some(done)) = (permits, self.done.upgrade()) {
-            self.dispatcher.begin(begins, permits, &done);
+            self.dispatcher.begin(begins, permits, room, &done);
         }
         true
     }
 
     /// As many emails as end, when there is no room for more: else the fetcher is at it. None while the relay is held off.
-    fn next(&self, max: usize) -> Option<Next> {
+    fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
         let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.is_open() && !stop.is_cancelled();
-        wanted.then_some(Next { lease: shared.config.lease, max, max_bytes: MAX_BYTES })
+        let at_once = bytes_at_once(shared);
+        *room = wanted.then(|| shared.memory.take(at_once)).flatten();
+        let max_bytes = room.as_ref()?.budget(at_once).all;
+        Some(Next { lease: shared.config.lease, max, max_bytes })
+    }
+
+    /// Records outcomes one by one where Redis refuses them all together: one of them may be what it refuses. That one is
+    /// put aside.
+    async fn record_singly(&self, mut batch: Vec<Done>) -> bool {
+        if batch.len() > 1 {
+            for done in batch {
+                if !Box::pin(self.record(vec![done])).await {
+                    return false;
+                }
+            }
+        } else if let Some(done) = batch.pop() {
+            self.aside.lock().await.put(done);
+        }
+        true
+    }
+
+    /// Tries again now and then to record what Redis has refused, until nothing more is to be recorded.
+    async fn record_aside(&self, ended: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = sleep(ASIDE) => {}
+                () = ended.cancelled() => return,
+            }
+            let batch = self.aside.lock().await.take();
+            for done in batch {
+                if !self.record(vec![done]).await {
+                    return;
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`worker`]: [`run`], the life of a worker from connecting to giving back what it has not begun;
 //! - `fetcher`: takes emails, never more than can be delivered at once; `blocking` is its `BRPOP`;
 //! - `dispatcher`: a task for each email;
+//! - [`memory`]: how much of it emails may take;
 //! - `in_hand`: the emails this worker has claimed and not yet recorded, and who may still give them back;
 //! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
 //!   `conclusion`: one outcome of what happened to each recipient;
@@ -13,22 +14,26 @@
 //!   deliveries that take long;
 //! - `finisher`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
 //! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
-//! - `connection`: the Redis connection that all but `BRPOP` share, and that is replaced when it goes silent;
+//! - `connection`: a connection to Redis that several tasks share, and that is replaced when it goes silent; `link` is one
+//!   such connection, `line` what goes through it, `pace` how much to ask for at once;
 //! - `keepers`: the tasks beside the deliveries, whose panic is the worker's end;
 //! - `preflight`: what to warn of at the start;
+//! - `clock`: what time it is for the queue;
 //! - `message`: an email as MIME;
 //! - [`transport`]: where emails go: the console, a directory, an SMTP server;
 //! - [`backoff`]: how long to wait before trying again; [`logging`]: what is printed.
 //!
 //! Which task holds what: an email is claimed only when a permit of the concurrency semaphore is free, the permit goes
 //! with it to its delivery and on to the finisher, and is free, or the next email's, when Redis has recorded the outcome.
-//! So no more emails than permits can ever be sent twice by a crash, and memory is bounded by the same number.
+//! So no more emails than permits can ever be sent twice by a crash. What an email takes of the memory for emails is with its
+//! delivery, and free when that has ended.
 
 #![forbid(unsafe_code)]
 
 pub mod backoff;
 mod blocking;
 pub mod cli;
+mod clock;
 mod conclusion;
 pub mod config;
 mod connection;
@@ -40,8 +45,12 @@ mod hold_off;
 mod in_hand;
 mod keepers;
 mod leases;
+mod line;
+mod link;
 pub mod logging;
+pub mod memory;
 mod message;
+mod pace;
 mod preflight;
 mod slow;
 mod sweeper;

@@ -1,20 +1,66 @@
-//! What to warn of at the start: a Redis that may lose emails.
+//! What to check at the start, and what to warn of: a Redis that cannot do what is asked of it, or may lose emails.
 
 use std::collections::HashMap;
 
+use email_queue::redis::{CallError, ping};
+use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
+use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::{
+    connection::Connection,
+    worker::{RunError, Shared},
+};
 
-/// `BRPOP` with a time-out and scripts that ask for the time and then write work as of this major version.
-const OLDEST: u32 = 6;
+/// `RPOP` takes several entries at once as of this version
+/// ([RPOP](https://redis.io/docs/latest/commands/rpop/)).
+const OLDEST: (u32, u32) = (6, 2);
 
-/// Asks Redis how it is set up and warns of what endangers the promise that no email is lost. Managed services may
-/// refuse to tell; then there is nothing to warn of.
-pub(crate) async fn warn(redis: &Connection) {
-    for warning in warnings(&settings(redis).await) {
+/// Waits for Redis, asks it how it is set up, and warns of what endangers the promise that no email is lost. Managed
+/// services may refuse to tell; then there is nothing to warn of.
+///
+/// # Errors
+/// When Redis refuses us, as it would again, or is too old.
+pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(), RunError> {
+    if let Some(Err(error)) = shared.redis.persist(&ping(), stop).await {
+        return Err(match error {
+            CallError::Redis(error) => RunError::Redis(error),
+            CallError::Answer(_) => RunError::NoRedis,
+        });
+    }
+    let settings = settings(&shared.redis).await;
+    if let Some(version) = settings.version.as_deref().filter(|version| is_too_old(version)) {
+        return Err(RunError::TooOld(version.to_owned()));
+    }
+    for warning in warnings(&settings) {
         tracing::warn!("{warning}");
     }
+    if let Some((seconds, microseconds)) = ask::<(i64, i64)>(&shared.redis, &redis::cmd("TIME")).await
+        && let Ok(now) = Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(microseconds))
+    {
+        shared.clock.set(now);
+    }
+    tell_of_wrong_types(shared).await;
+    Ok(())
+}
+
+/// Says which keys of the queue hold something else than the queue puts there.
+pub(crate) async fn tell_of_wrong_types(shared: &Shared) {
+    for (key, expected) in shared.config.queue.types() {
+        let Some(found) = ask::<String>(&shared.redis, redis::cmd("TYPE").arg(&key)).await else { continue };
+        if found != "none" && found != expected {
+            tracing::warn!(
+                key,
+                "this key of the queue holds the wrong kind of value: a {found}, where a {expected} is needed; remove or \
+                 rename it, or give the queue another name"
+            );
+        }
+    }
+}
+
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    numbers.next().is_some_and(|major| (major, numbers.next().unwrap_or(0)) < OLDEST)
 }
 
 /// What Redis says of itself, as far as it does.
@@ -28,11 +74,6 @@ struct Settings {
 
 fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(version) = &settings.version
-        && version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < OLDEST)
-    {
-        warnings.push(format!("Redis {version} is too old: version {OLDEST} or later is needed"));
-    }
     if let Some(policy) = settings.eviction.as_deref()
         && policy != "noeviction"
     {
@@ -108,10 +149,19 @@ mod tests {
 
     #[test]
     fn each_danger_is_named_with_the_way_out() {
-        check(Settings { version: Some("5.0.7".to_owned()), ..safe() }, "version 6 or later");
         check(Settings { eviction: Some("allkeys-lru".to_owned()), ..safe() }, "set it to noeviction");
         check(Settings { append_only: Some(false), ..safe() }, "no persistence");
         check(Settings { append_only: Some(false), snapshots: Some(true), ..safe() }, "snapshots only");
+    }
+
+    #[test]
+    fn a_redis_before_6_2_is_too_old() {
+        for old in ["5.0.7", "6.0.16", "6.1.240", "2.8"] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in ["6.2.0", "6.2.14", "7.0.15", "8", "255.255.255", "unstable", ""] {
+            assert!(!is_too_old(new), "{new}");
+        }
     }
 
     #[test]

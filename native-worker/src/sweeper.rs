@@ -10,10 +10,7 @@ use redis::RedisError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    connection::{RECONNECT, report},
-    worker::Shared,
-};
+use crate::{connection::RECONNECT, worker::Shared};
 
 /// How often is asked whether there is something to sweep, unless there is more to do at once. All workers ask; Redis
 /// gives the turn to one.
@@ -30,7 +27,7 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
                 if swept.more { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {
-                report("sweep", &error, failures);
+                shared.redis.report("sweep", &error, failures);
                 failures += 1;
                 PAUSE + RECONNECT.delay(failures)
             }

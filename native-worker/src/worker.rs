@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use email_queue::{
-    redis::ping,
-    transition::{ClaimRef, Depth, depth, release},
-};
+use email_queue::transition::{ClaimRef, Depth, depth, release};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
@@ -20,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     Config,
     blocking::Waiting,
+    clock::Clock,
     connection::Connection,
     dispatcher::Dispatcher,
     fetcher::{self, Ended},
@@ -27,7 +25,9 @@ use crate::{
     hold_off::{self, HoldOff},
     in_hand::InHand,
     keepers::Keepers,
-    leases, preflight, slow, sweeper,
+    leases,
+    memory::Memory,
+    preflight, slow, sweeper,
     transport::{OpenError, Transport, TransportConfig},
 };
 
@@ -52,9 +52,15 @@ pub enum RunError {
     /// The transport cannot be used as it is set up.
     #[error("the transport {0} cannot be used")]
     Transport(String, #[source] OpenError),
-    /// The Redis client refuses the URL.
+    /// The Redis URL leads nowhere, or Redis refuses whom it names.
     #[error("the Redis URL cannot be used")]
     Redis(#[source] redis::RedisError),
+    /// What is there is no Redis.
+    #[error("what answers at the Redis URL is no Redis")]
+    NoRedis,
+    /// Redis lacks what the worker needs.
+    #[error("Redis {0} is too old: version 6.2 or newer is needed")]
+    TooOld(String),
     /// A fault of ours. What was in hand is sent again when its lease is over.
     #[error("the worker's task `{0}` has panicked; what is in hand is sent again when its lease is over")]
     Panicked(&'static str),
@@ -65,10 +71,16 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Who we are, other than any worker before or beside us.
     pub(crate) worker: String,
+    /// Carries what is small, and must not wait behind emails: the lease above all.
     pub(crate) redis: Connection,
+    /// Carries claims, and so emails.
+    pub(crate) emails: Connection,
     pub(crate) transport: Transport,
     pub(crate) hold_off: HoldOff,
     pub(crate) in_hand: InHand,
+    /// What emails may take of it.
+    pub(crate) memory: Memory,
+    pub(crate) clock: Clock,
     pub(crate) waiting: Waiting,
     pub(crate) permits: Arc<Semaphore>,
     /// Whether the fetcher waits for a permit. Then whoever is done with emails claims the next ones in their place.
@@ -89,13 +101,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     let transport = Transport::open(&config.transport)
         .await
         .map_err(|error| RunError::Transport(config.transport.to_string(), error))?;
-    let redis = Connection::new(&config.redis).map_err(RunError::Redis)?;
+    let [redis, emails] = [Connection::new(&config.redis), Connection::new(&config.redis)];
     let shared = Arc::new(Shared {
         worker: worker_id(),
-        redis,
+        redis: redis.map_err(RunError::Redis)?,
+        emails: emails.map_err(RunError::Redis)?,
         transport,
         hold_off: HoldOff::new(&config),
         in_hand: InHand::default(),
+        memory: Memory::new(config.max_memory),
+        clock: Clock::default(),
         waiting: Waiting::default(),
         permits: Arc::new(Semaphore::new(config.concurrency)),
         saturated: AtomicBool::new(false),
@@ -104,13 +119,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     tokio::pin!(shutdown);
     let never = CancellationToken::new();
     tokio::select! {
-        _ = async {
-            shared.redis.persist(&ping(), &never).await;
-            preflight::warn(&shared.redis).await;
-            shared.hold_off.begin(&shared).await;
-        } => {}
+        checked = preflight::check(&shared, &never) => checked?,
         () = &mut shutdown => return Ok(Summary::default()),
     }
+    shared.hold_off.begin(&shared).await;
     tracing::info!(
         queue = shared.config.queue.name(),
         redis = %shared.config.redis,
@@ -174,6 +186,7 @@ impl Tasks {
             outcomes: Mutex::new(outcomes),
             done: done.downgrade(),
             give_up: give_up.clone(),
+            aside: Mutex::default(),
         };
         let finisher = tokio::spawn(async move { finisher.run().await });
         let fetcher = tokio::spawn({
