@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use email_queue::{Invalid, email::InvalidKind, redis::CallError};
+use email_queue::{Invalid, Refusal, email::InvalidKind, redis::CallError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -153,10 +153,23 @@ impl ApiError {
             .with(HeaderName::from_static("ratelimit-reset"), u16::from(RETRY_AFTER))
     }
 
-    /// 503: Redis is away, or cannot take more. What it said goes to the log; the client learns only that it may retry.
-    pub(crate) fn unavailable() -> Self {
-        let message = "The queue cannot be reached for now. Try again.";
+    /// 503: Redis is away, or cannot take more. What it said goes to the log; the client learns that it may retry, and what
+    /// the operator has to mend.
+    pub(crate) fn unavailable(refusal: Option<Refusal>) -> Self {
+        let message = match refusal {
+            None => "The queue cannot be reached for now. Try again.",
+            Some(Refusal::Full) => "The queue's Redis is full. Nothing was accepted; try again later.",
+            Some(Refusal::ReadOnly) => "The queue's Redis is a replica, which takes no writes. Try again.",
+            Some(Refusal::OtherNode) => "This node of a Redis Cluster does not hold the queue.",
+            Some(Refusal::WrongType) => "A key of the queue is in use for something else.",
+        };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
+            .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
+    }
+
+    /// 503: what would be an error for every request means that the server is not ready.
+    pub(crate) fn not_ready(self) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, name: "service_unavailable", ..self }
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
     }
 
@@ -204,7 +217,12 @@ impl From<Interrupted> for ApiError {
 
 impl<E: Display> From<CallError<E>> for ApiError {
     fn from(error: CallError<E>) -> Self {
-        eprintln!("Redis: {error}");
-        Self::unavailable()
+        let text = error.to_string();
+        let refusal = Refusal::of(&text);
+        match refusal {
+            Some(refusal) => eprintln!("Redis: {refusal}: {text}"),
+            None => eprintln!("Redis: {text}"),
+        }
+        Self::unavailable(refusal)
     }
 }

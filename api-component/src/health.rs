@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use email_queue::redis::{Redis, ping};
+use email_queue::{Queue, redis::Redis, transition::ready};
 use http::StatusCode;
 use serde_json::json;
 
@@ -16,8 +16,8 @@ pub(crate) fn healthz() -> Response {
     json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: Redis answers as well.
-pub(crate) async fn readyz<R: Redis<Error: Display>>(redis: &R) -> Result<Response, ApiError> {
-    ping().run(redis).await?;
+/// `GET /readyz`: an email could be accepted. Redis answers, has room, and takes writes for this queue.
+pub(crate) async fn readyz<R: Redis<Error: Display>>(redis: &R, queue: &Queue) -> Result<Response, ApiError> {
+    ready(queue).run(redis).await?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))
 }

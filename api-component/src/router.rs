@@ -121,7 +121,10 @@ where
     route.check_method(&parts.method)?;
     match route {
         Route::Healthz => return Ok(health::healthz()),
-        Route::Readyz => return health::readyz(redis).await,
+        Route::Readyz => {
+            let settings = settings().await.map_err(ApiError::not_ready)?;
+            return health::readyz(redis, &settings.borrow().queue).await;
+        }
         Route::OpenApi => return Ok(openapi::openapi()),
         _ => {}
     }

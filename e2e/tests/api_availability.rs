@@ -10,7 +10,7 @@ use std::{
 
 use e2e::{Answer, Api, Worker};
 use serde_json::json;
-use testkit::{DEADLINE, RedisServer, TcpProxy, eventually};
+use testkit::{DEADLINE, RedisServer, TcpProxy, eventually, ports::free_port};
 use tokio::{task::JoinSet, time::timeout};
 
 /// The longest that a client may be kept waiting for the news that Redis is away.
@@ -37,6 +37,11 @@ async fn assert_unavailable(api: &Api, case: &str) {
         assert!(took < PROMPT, "{case}: {method} {path} took {took:?}");
     }
     assert_eq!(api.request("GET", "/healthz", &[], "").await.status, 200, "{case}");
+}
+
+async fn assert_not_ready(api: &Api, why: &str) {
+    let answer = api.request("GET", "/readyz", &[], "").await;
+    answer.assert_refused(&format!("ready? it {why}"), 503, "service_unavailable", why);
 }
 
 async fn assert_recovers(api: &Api) {
@@ -115,8 +120,9 @@ async fn redis_out_of_memory_is_a_503_and_nothing_is_half_stored() {
     // Twice: the script itself may have been loaded by the first.
     for _ in 0..2 {
         let refused = post(&api).await;
-        refused.assert_refused("out of memory", 503, "service_unavailable", "queue");
+        refused.assert_refused("out of memory", 503, "service_unavailable", "queue's Redis is full");
         assert!(!refused.header("retry-after").is_empty());
+        assert_not_ready(&api, "is full").await;
     }
     set_memory(0);
     assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut redis.connection()).unwrap(), 0);
@@ -130,10 +136,35 @@ async fn redis_that_may_only_be_read_is_a_503_and_emails_can_still_be_read() {
     let id = post(&api).await.text("id").to_owned();
     let mut connection = redis.connection();
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).exec(&mut connection).unwrap();
-    post(&api).await.assert_refused("a replica", 503, "service_unavailable", "queue");
+    post(&api).await.assert_refused("a replica", 503, "service_unavailable", "is a replica");
+    assert_not_ready(&api, "is a replica").await;
     assert_eq!(api.get(&id).await.status, 200);
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
     assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_without_the_queue_is_a_503_that_says_so() {
+    let [redis, other] = [free_port(), free_port()].map(|bus| {
+        let node = RedisServer::builder().without_persistence().setting("cluster-enabled", "yes");
+        let node = node.setting("cluster-port", bus.to_string()).start();
+        redis::cmd("CLUSTER").arg("RESET").exec(&mut node.connection()).unwrap();
+        (node, bus)
+    });
+    let mut connection = redis.0.connection();
+    let slot: u32 = redis::cmd("CLUSTER").arg("KEYSLOT").arg("{emails}").query(&mut connection).unwrap();
+    let others = [0, slot - 1, slot + 1, 16383].map(|slot| slot.to_string());
+    redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(&others).exec(&mut connection).unwrap();
+    redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slot).exec(&mut other.0.connection()).unwrap();
+    let meet = ["MEET", "127.0.0.1", &other.0.port().to_string(), &other.1.to_string()];
+    redis::cmd("CLUSTER").arg(&meet).exec(&mut connection).unwrap();
+
+    let api = Api::start_with(&redis.0.url(), &[("queue", "{emails}")]).await;
+    let told = async || post(&api).await.text("message").contains("does not hold the queue");
+    eventually(DEADLINE, "the other node to be known", told).await;
+    assert_not_ready(&api, "does not hold the queue").await;
+    let api = Api::start_with(&other.0.url(), &[("queue", "{emails}")]).await;
+    eventually(DEADLINE, "an accepted email", async || post(&api).await.status == 200).await;
 }
 
 #[tokio::test]
@@ -152,7 +183,8 @@ async fn a_key_of_another_type_under_the_name_of_the_queue_is_a_503() {
     let redis = redis();
     let api = Api::start(&redis).await;
     redis::cmd("SET").arg("emails").arg("not a list").exec(&mut redis.connection()).unwrap();
-    post(&api).await.assert_refused("a string", 503, "service_unavailable", "queue");
+    post(&api).await.assert_refused("a string", 503, "service_unavailable", "key of the queue");
+    assert_not_ready(&api, "key of the queue").await;
     redis::cmd("DEL").arg("emails").exec(&mut redis.connection()).unwrap();
     assert_recovers(&api).await;
 }

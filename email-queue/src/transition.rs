@@ -13,7 +13,7 @@
 //! - [`hold_sender`], [`ask_sender`], [`sender_well`]: the same for one sender there;
 //! - [`note_slow`]: a delivery takes long;
 //! - [`cancel`], [`reschedule`]: a client changes its mind;
-//! - [`list`], [`depth`]: what there is, and how much is where;
+//! - [`list`], [`depth`]: what there is, and how much is where; [`ready`]: whether more can be accepted;
 //! - [`throttle`]: a client is held to its limit;
 //! - [`secret`]: what the links of the API are signed with.
 
@@ -28,6 +28,7 @@ mod hold_off;
 mod list;
 mod note_slow;
 mod progress;
+mod ready;
 mod release;
 mod secret;
 mod sender;
@@ -45,6 +46,7 @@ pub use hold_off::{HeldOff, HoldOffFor, RelayFailure, hold_off};
 pub use list::{Cursor, Listed, Page, list};
 pub use note_slow::note_slow;
 pub use progress::{Progress, Refusal};
+pub use ready::ready;
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
 pub use sender::{ask_sender, hold_sender, sender_well};

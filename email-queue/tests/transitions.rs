@@ -8,7 +8,7 @@ use email_queue::{
     EmailId, Lane, State,
     transition::{
         ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, PoppedEntry, Progress, Sweep,
-        enqueue, finish,
+        enqueue, finish, ready,
     },
 };
 use jiff::Timestamp;
@@ -540,4 +540,20 @@ impl TestQueue {
         assert_eq!(self.claim(1, lease)[0].claim.id, id);
         id
     }
+}
+
+#[test]
+fn it_can_be_asked_whether_an_email_could_be_accepted() {
+    let q = TestQueue::start();
+    let is_ready = || q.try_run(&ready(&q.queue)).is_ok();
+    assert!(is_ready());
+    assert_eq!(q.redis::<i64>("DBSIZE"), 0, "asking writes nothing");
+    q.redis::<()>("CONFIG SET maxmemory 1");
+    assert!(!is_ready());
+    q.redis::<()>("CONFIG SET maxmemory 0");
+    q.redis::<()>("SET emails:low x");
+    assert!(!is_ready());
+    q.redis::<()>("DEL emails:low");
+    q.redis::<()>("REPLICAOF 127.0.0.1 1");
+    assert!(!is_ready());
 }

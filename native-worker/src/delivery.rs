@@ -61,8 +61,15 @@ pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> Co
     Concluded::nothing_new(Outcome::Held { retry_in, class: Class::Internal, error: "internal error".to_owned() })
 }
 
+/// What is made of an email of which Redis holds something that cannot be read: nothing was sent.
+pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> Concluded {
+    tracing::error!(%id, "what Redis holds of this email cannot be read; it is a dead letter");
+    let error = "what the queue's Redis holds of it cannot be read".to_owned();
+    Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error })
+}
+
 async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> Concluded {
-    let Claimed { claim: ClaimRef { id, number }, attempts, created, progress, json } = claimed;
+    let Claimed { claim: ClaimRef { id, number }, attempts, created, progress, json, .. } = claimed;
     // At its first claim it may be what another program has pushed, at which nobody has looked.
     let read = if number == 1 { Submission::from_program } else { Submission::from_list };
     let submission = match read(&json, Some(&shared.config.default_from), created) {

@@ -69,7 +69,10 @@ async fn deliver(
     done: &mpsc::Sender<Done>,
 ) {
     let claim = claimed.claim;
-    let delivery = AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await;
+    let delivery = match claimed.unreadable {
+        true => Ok(delivery::unreadable(claim)),
+        false => AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await,
+    };
     let concluded = delivery.unwrap_or_else(|_| {
         shared.hold_off.not_tried(claim.id);
         delivery::panicked(&shared.config, claim)

@@ -175,6 +175,7 @@ async fn free_room(shared: &Shared, left: Option<usize>, stop: &CancellationToke
     {
         return Some(room);
     }
+    tracing::debug!(left, "no room in memory for the next email; waiting for some");
     tokio::select! {
         biased;
         () = stop.cancelled() => None,

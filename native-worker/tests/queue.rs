@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Queue, short, wait_for_heartbeat};
 use redis::Commands;
-use testkit::{Action, DEADLINE, RedisServer, Rules, SmtpServer, Stage, eventually, process::Stream, record};
+use testkit::{Action, DEADLINE, Process, RedisServer, Rules, SmtpServer, Stage, eventually, process::Stream, record};
 
 #[tokio::test]
 async fn what_cannot_be_read_becomes_a_dead_letter_with_its_raw_text_kept() {
@@ -300,5 +300,41 @@ async fn settings_that_cannot_be_used_are_one_clear_line() {
         let lines = worker.lines();
         assert!(lines.iter().any(|line| line.contains(expected)), "{lines:?}");
         assert!(!lines.join("\n").contains("s3cret"), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_told_of_by_name_and_does_not_keep_what_comes_later() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let mut redis = queue.redis.connection();
+    let _: () = redis.set("emails", "something else").unwrap();
+    let worker = queue.worker(&smtp.url(), &[]);
+    worker.wait_for_line(|line| line.contains("WARN") && line.contains("a string, where a list is needed")).await;
+    worker.wait_for_line(|line| line.contains("WARN") && line.contains("Redis refuses BRPOP")).await;
+    let _: () = redis.del("emails").unwrap();
+    queue.push(&short("a@b.example", "hi"));
+    smtp.wait_for(1).await;
+}
+
+#[tokio::test]
+async fn a_time_that_the_api_would_refuse_is_refused_to_a_program_that_pushes() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let _worker = queue.worker(&smtp.url(), &[]);
+    let id = queue.adopt(r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "2999-12-31T00:00:00Z"}"#).await;
+    queue.wait_for_state(&id, "failed").await;
+    assert!(queue.field(&id, "error").contains("30 days"), "{}", queue.field(&id, "error"));
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_us_is_an_error_at_the_start() {
+    let redis = RedisServer::builder().without_persistence().password("s3cret").start();
+    let queue = Queue { redis };
+    for url in [format!("redis://:wr0ng@{}", queue.redis.address()), format!("{}/1000", queue.redis.url())] {
+        let mut command = queue.command("null:", &[]);
+        command.env("REDIS_URL", url);
+        let mut worker = Process::start(command);
+        assert!(!worker.wait(DEADLINE).await.success());
+        let lines = worker.lines().join("\n");
+        assert!(lines.contains("Redis URL") && !lines.contains("s3cret") && !lines.contains("wr0ng"), "{lines}");
     }
 }

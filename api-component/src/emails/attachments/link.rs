@@ -65,7 +65,7 @@ impl Secret {
         let mut candidate = [0; SECRET_BYTES];
         getrandom::fill(&mut candidate).map_err(|error| {
             eprintln!("no random bytes: {error}");
-            ApiError::unavailable()
+            ApiError::unavailable(None)
         })?;
         Ok(Self(transition::secret(queue, candidate).run(redis).await?))
     }

@@ -1,0 +1,11 @@
+-- Whether an email could be accepted. Changes nothing.
+--
+-- KEYS[1]  the queue
+-- Reply    {1}
+-- What keeps an email from being accepted is the error of this script as well: Redis is full or a replica, it cannot keep
+-- its data, it is a node of a cluster without the queue, or a lane is no list.
+
+for _, lane in ipairs(LANES) do redis.call('LLEN', list_of(lane)) end
+-- Refused where a write that needs memory is, and writes nothing.
+redis.call('SETRANGE', SWEEP, '0', '')
+return {1}
