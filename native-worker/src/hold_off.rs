@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     conclusion::without_addresses,
-    connection::report,
     transport::{Failure, TransportConfig},
     worker::Shared,
 };
@@ -196,7 +195,7 @@ impl HoldOff {
                 Consequence::Own
             }
             Err(error) => {
-                report("hold_off", &error, 0);
+                shared.redis.report("hold_off", &error, 0);
                 self.close(failure);
                 Consequence::Returns
             }
@@ -222,7 +221,7 @@ impl HoldOff {
             // We have lost the turn, or may have: what is so we are told.
             Ok(false) => self.ask_again(),
             Err(error) => {
-                report("relay_well", &error, 0);
+                shared.redis.report("relay_well", &error, 0);
                 self.ask_again();
             }
         }
@@ -277,7 +276,7 @@ impl HoldOff {
                 wait
             }
             Err(error) => {
-                report("hold_sender", &error, 0);
+                shared.redis.report("hold_sender", &error, 0);
                 self.back_off.base
             }
         }
@@ -286,7 +285,7 @@ impl HoldOff {
     /// The relay has taken an email of a sender that was held off.
     pub(crate) async fn sender_passed(&self, shared: &Shared, sender: &str) {
         if let Err(error) = sender_well(&shared.config.queue, &self.relay, sender).run(&shared.redis).await {
-            report("sender_well", &error, 0);
+            shared.redis.report("sender_well", &error, 0);
         }
     }
 
@@ -297,7 +296,7 @@ impl HoldOff {
         let state = match call.run(&shared.redis).await {
             Ok(state) => state,
             Err(error) => {
-                report("ask_relay", &error, 1);
+                shared.redis.report("ask_relay", &error, 1);
                 return PAUSE;
             }
         };
@@ -395,7 +394,7 @@ pub(crate) async fn share_limit(shared: &Shared, stop: &CancellationToken) {
         let learned = *changes.borrow_and_update();
         let call = email_queue::transition::learn_limit(&shared.config.queue, shared.hold_off.relay(), learned);
         if let Err(error) = call.run(&shared.redis).await {
-            report("learn_limit", &error, 0);
+            shared.redis.report("learn_limit", &error, 0);
         }
     }
 }

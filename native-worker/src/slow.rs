@@ -6,7 +6,7 @@ use email_queue::transition::note_slow;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::report, worker::Shared};
+use crate::worker::Shared;
 
 /// What takes longer is said.
 const LONG: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub(crate) async fn tell_of_slow(shared: &Shared, stop: &CancellationToken) {
         let text = format!("in progress for longer than {} s", LONG.as_secs());
         let call = note_slow(&shared.config.queue, &shared.worker, &slow, &text);
         if let Err(error) = call.run(&shared.redis).await {
-            report("note_slow", &error, 0);
+            shared.redis.report("note_slow", &error, 0);
         }
     }
 }
