@@ -68,7 +68,11 @@ async fn an_entry_whose_claim_was_answered_in_vain_is_still_one_email() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let proxy = TcpProxy::start(queue.redis.address()).await;
     let worker = queue.worker_through(&proxy, &smtp.url(), &[]);
-    wait_for_heartbeat(&queue).await;
+    let idle = async || {
+        let clients: String = redis::cmd("INFO").arg("clients").query(&mut queue.redis.connection()).unwrap();
+        clients.contains("blocked_clients:1\r")
+    };
+    eventually(PATIENT, "a worker to wait in BRPOP", idle).await;
     // A claim below zero is that of an entry which the worker has popped.
     proxy.silence_when_server_sends(|bytes| contains(bytes, b"\r\n:-1\r\n"));
     queue.push(&short("a@b.example", "hi"));
