@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use common::{Queue, short, to_many};
 use testkit::{Action, DEADLINE, Rules, SmtpServer, Stage};
@@ -155,10 +155,12 @@ async fn a_refusal_within_the_message_is_its_answer() {
 #[tokio::test]
 async fn a_server_that_is_down_is_asked_by_one_email_and_all_others_hear_of_it() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
-    smtp.rules(Rules::new().at(
-        Stage::Connect,
-        Action::After(std::time::Duration::from_millis(500), Box::new(Action::reply(421, "4.3.2 closed"))),
-    ));
+    smtp.rules(
+        Rules::new().at(
+            Stage::Connect,
+            Action::After(Duration::from_millis(500), Box::new(Action::reply(421, "4.3.2 closed"))),
+        ),
+    );
     for number in 0..30 {
         queue.push(&short(&format!("user{number}@x.example"), "hi"));
     }
@@ -208,4 +210,24 @@ async fn hundreds_of_emails_wait_for_the_sessions_that_a_server_takes() {
         assert_eq!((queue.field(&id, "state").as_str(), queue.field(&id, "attempts").as_str()), ("sent", "1"));
     }
     assert!(smtp.connections() < 10, "{} connections", smtp.connections());
+}
+
+#[tokio::test]
+async fn the_answer_to_a_message_may_take_ten_times_as_long_as_others() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(Rules::new().at(Stage::EndOfData, Action::accept_after(Duration::from_secs(2))));
+    let _worker = queue.worker(&smtp.url(), &[&NO_SECOND_ATTEMPT[..], &["--smtp-timeout", "500ms"]].concat());
+    sent_at_first_attempt(&queue, &short("a@b.example", "hi")).await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_silence_after_the_message_is_told_from_one_before_it() {
+    for (stage, class) in [(Stage::Rcpt, "timeout"), (Stage::EndOfData, "may have been delivered")] {
+        let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+        smtp.rules(Rules::new().at(stage, Action::Hang));
+        let worker = queue.worker(&smtp.url(), &[&NO_SECOND_ATTEMPT[..], &["--smtp-timeout", "200ms"]].concat());
+        queue.push(&short("a@b.example", "hi"));
+        worker.wait_for_line(|line| line.contains(class)).await;
+    }
 }
