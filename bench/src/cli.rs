@@ -51,7 +51,8 @@ pub(crate) enum Name {
     Limits,
     /// How fast one worker empties a queue if sending takes no time, and what that costs (3 min).
     Drain,
-    /// The same with Postfix's smtp-sink as the mail server; emails for each connection (15 s).
+    /// The same with Postfix's smtp-sink as the mail server; emails for each connection; large emails beside its
+    /// smtp-source (90 s).
     Smtp,
     /// Requests per second of the API, and how long they take, beside the host's ceiling and beside fastify with BullMQ
     /// (2 min; needs Node.js with npm).
@@ -77,7 +78,7 @@ impl Name {
         match self {
             Name::Limits => &["redis-benchmark", "wrk"],
             Name::Drain => &["redis-benchmark"],
-            Name::Smtp => &["smtp-sink"],
+            Name::Smtp => &["smtp-sink", "smtp-source"],
             Name::Api => &["wrk"],
             Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Peers => &[],
         }
@@ -96,6 +97,8 @@ pub(crate) struct Programs {
     pub(crate) wrk: PathBuf,
     #[arg(long, env = "SMTP_SINK", default_value = "smtp-sink", hide_short_help = true)]
     pub(crate) smtp_sink: PathBuf,
+    #[arg(long, env = "SMTP_SOURCE", default_value = "smtp-source", hide_short_help = true)]
+    pub(crate) smtp_source: PathBuf,
     #[arg(long, env = "NATIVE_WORKER", default_value = "target/release/native-worker", hide_short_help = true)]
     pub(crate) native_worker: PathBuf,
     #[arg(long, env = "DEV_HOST", default_value = "target/release/dev-host", hide_short_help = true)]

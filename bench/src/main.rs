@@ -5,7 +5,7 @@
 //!
 //! - [`cli`]: what can be asked for; [`measure`]: the measurements, a file each;
 //! - [`report`], [`table`], [`json`]: the figures, their targets, and how they are shown; [`machine`]: where they are from;
-//! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`]: the programs that are started;
+//! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`], [`smtp_source`]: the programs that are started;
 //! - [`queue`]: fills a queue and reads its counters; [`drain`]: watches workers empty it;
 //! - [`load`]: wrk; [`redis_benchmark`]; [`http`], [`smtp_acceptor`]: the two ends of a single email;
 //! - [`process`]: children, and that none outlives us; [`procfs`]: what one has used of the machine;
@@ -32,6 +32,7 @@ mod report;
 mod samples;
 mod smtp_acceptor;
 mod smtp_sink;
+mod smtp_source;
 mod table;
 mod worker;
 

@@ -45,6 +45,19 @@ pub(crate) fn email(number: u64) -> String {
 /// # Errors
 /// Redis is away or refuses.
 pub(crate) fn fill(server: &RedisServer, emails: u64) -> anyhow::Result<Filled> {
+    fill_with(server, emails, BATCH, &email)
+}
+
+/// The same with emails of any kind, made of their numbers, and so many of them a call.
+///
+/// # Errors
+/// Redis is away or refuses; an email is none.
+pub(crate) fn fill_with(
+    server: &RedisServer,
+    emails: u64,
+    batch: u64,
+    email: &(dyn Fn(u64) -> String + Sync),
+) -> anyhow::Result<Filled> {
     let clients = (0..CONNECTIONS).map(|_| Client::open(server)).collect::<anyhow::Result<Vec<_>>>()?;
     let (taken, json_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let start = Instant::now();
@@ -55,11 +68,11 @@ pub(crate) fn fill(server: &RedisServer, emails: u64) -> anyhow::Result<Filled> 
                 scope.spawn(|| {
                     let client = client;
                     loop {
-                        let first = taken.fetch_add(BATCH, Ordering::Relaxed);
+                        let first = taken.fetch_add(batch, Ordering::Relaxed);
                         if first >= emails {
                             return Ok(());
                         }
-                        let bytes = client.enqueue(first..emails.min(first + BATCH))?;
+                        let bytes = client.enqueue(first..emails.min(first + batch), email)?;
                         json_bytes.fetch_add(bytes, Ordering::Relaxed);
                     }
                 })
@@ -88,8 +101,8 @@ impl Client {
     }
 
     /// Accepts the emails of these numbers in one call. Answers the length of their JSON together.
-    fn enqueue(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<u64> {
-        let emails: Vec<NewEmail> = numbers.map(new_email).collect::<anyhow::Result<_>>()?;
+    fn enqueue(&self, numbers: std::ops::Range<u64>, email: &dyn Fn(u64) -> String) -> anyhow::Result<u64> {
+        let emails: Vec<NewEmail> = numbers.map(|number| new_email(&email(number))).collect::<anyhow::Result<_>>()?;
         let bytes = emails.iter().map(|email| email.json.len() as u64).sum();
         let call = Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None };
         let answer = self.run(&enqueue(&self.queue, call))?;
@@ -145,8 +158,8 @@ impl Client {
     }
 }
 
-fn new_email(number: u64) -> anyhow::Result<NewEmail> {
-    let submission = Submission::from_request(email(number).as_bytes(), None, Timestamp::now())?;
+fn new_email(json: &str) -> anyhow::Result<NewEmail> {
+    let submission = Submission::from_request(json.as_bytes(), None, Timestamp::now())?;
     Ok(NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: submission.email.to_json() })
 }
 
@@ -186,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_emails_are_valid_and_of_about_200_bytes_each() {
-        let lengths = [0, 99_999_999].map(|number| new_email(number).unwrap().json.len());
+        let lengths = [0, 99_999_999].map(|number| new_email(&email(number)).unwrap().json.len());
         assert_eq!(lengths[0], lengths[1]);
         assert!((180..=220).contains(&lengths[0]), "{lengths:?}");
     }

@@ -54,6 +54,11 @@ impl SmtpSink {
         format!("smtp://127.0.0.1:{}?tls=none", self.port)
     }
 
+    /// Its address as the programs of Postfix write it.
+    pub(crate) fn inet(&self) -> String {
+        format!("inet:127.0.0.1:{}", self.port)
+    }
+
     /// What it has seen, all of what has ended by now included.
     ///
     /// # Errors

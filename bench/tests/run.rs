@@ -49,6 +49,6 @@ fn a_measurement_that_cannot_be_made_is_a_line_of_the_table() {
 #[test]
 fn the_needs_of_what_is_asked_for_are_told_and_nothing_is_measured() {
     let output = bench().args(["--needs", "smtp", "limits"]).output().unwrap();
-    assert_eq!(text(&output.stdout), "redis-benchmark\nsmtp-sink\nwrk\n");
+    assert_eq!(text(&output.stdout), "redis-benchmark\nsmtp-sink\nsmtp-source\nwrk\n");
     assert_eq!(bench().arg("speed").output().unwrap().status.code(), Some(2));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
-use crate::bench_tools::{find_or_install_redis_benchmark, find_or_install_smtp_sink, find_or_install_wrk};
+use crate::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::complain;
 use crate::process;
@@ -57,7 +57,8 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
         let (variable, found) = match tool.as_str() {
             "redis-benchmark" => ("REDIS_BENCHMARK", find_or_install_redis_benchmark(signals)),
             "wrk" => ("WRK", find_or_install_wrk(signals)),
-            "smtp-sink" => ("SMTP_SINK", find_or_install_smtp_sink(workspace, signals)),
+            "smtp-sink" => ("SMTP_SINK", find_or_install_postfix(workspace, signals, "smtp-sink")),
+            "smtp-source" => ("SMTP_SOURCE", find_or_install_postfix(workspace, signals, "smtp-source")),
             _ => continue,
         };
         match found {

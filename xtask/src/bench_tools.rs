@@ -1,4 +1,4 @@
-//! What only `cargo xtask bench` needs: redis-benchmark, wrk, and Postfix' smtp-sink.
+//! What only `cargo xtask bench` needs: redis-benchmark, wrk, and Postfix' smtp-sink and smtp-source.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,44 +39,51 @@ fn find_or_install(signals: &Signals, programs: &[&str], package: &str) -> anyho
     find().with_context(|| format!("the package {package} has brought no {}: {by_hand}", programs[0]))
 }
 
-/// The smtp-sink on the `PATH`, or one from Debian's package of Postfix, which is unpacked under `target` and not
+/// A program on the `PATH`, or the one from Debian's package of Postfix, which is unpacked under `target` and not
 /// installed: nobody wants a mail server on their machine for this.
 ///
 /// # Errors
 /// There is none, and the package cannot be had or does not run, with what to do by hand.
-pub(crate) fn find_or_install_smtp_sink(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
-    if let Some(program) = find_program("smtp-sink") {
+pub(crate) fn find_or_install_postfix(
+    workspace: &Workspace,
+    signals: &Signals,
+    program: &str,
+) -> anyhow::Result<PathBuf> {
+    if let Some(program) = find_program(program) {
         return Ok(program);
     }
     let directory = workspace.bench_tool("postfix");
-    let wrapper = directory.join("smtp-sink");
+    let wrapper = directory.join(program);
     if is_executable(&wrapper) && runs(&wrapper) {
         return Ok(wrapper);
     }
-    let by_hand = "put Postfix' smtp-sink on the PATH";
-    let Some(apt) = Apt::find()? else { bail!("no smtp-sink on the PATH: {by_hand}") };
-    postfix::unpack(signals, &directory).context(by_hand)?;
-    write_wrapper(&directory, &wrapper)?;
+    let by_hand = format!("put Postfix' {program} on the PATH");
+    let Some(apt) = Apt::find()? else { bail!("no {program} on the PATH: {by_hand}") };
+    postfix::unpack(signals, &directory).context(by_hand.clone())?;
+    write_wrapper(&directory, program)?;
     if !runs(&wrapper) {
         // Libraries that other programs need too; they start nothing.
         apt.install(signals, postfix::libraries)?;
     }
-    if runs(&wrapper) { Ok(wrapper) } else { bail!("the smtp-sink of Debian's Postfix does not run here: {by_hand}") }
+    if runs(&wrapper) { Ok(wrapper) } else { bail!("the {program} of Debian's Postfix does not run here: {by_hand}") }
 }
 
 /// A program that finds Postfix' own libraries where they were unpacked.
-fn write_wrapper(directory: &Path, wrapper: &Path) -> anyhow::Result<()> {
-    let script = "#!/bin/sh\n\
-                  here=$(dirname \"$0\")\n\
-                  LD_LIBRARY_PATH=$here/usr/lib/postfix exec \"$here/usr/sbin/smtp-sink\" \"$@\"\n";
-    fs::write(wrapper, script).with_context(|| format!("cannot write to {}", directory.display()))?;
-    fs::set_permissions(wrapper, fs::Permissions::from_mode(0o755))?;
+fn write_wrapper(directory: &Path, program: &str) -> anyhow::Result<()> {
+    let wrapper = directory.join(program);
+    let script = format!(
+        "#!/bin/sh\n\
+         here=$(dirname \"$0\")\n\
+         LD_LIBRARY_PATH=$here/usr/lib/postfix exec \"$here/usr/sbin/{program}\" \"$@\"\n"
+    );
+    fs::write(&wrapper, script).with_context(|| format!("cannot write to {}", directory.display()))?;
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
 /// Whether it gets as far as to ask for arguments; without its libraries it does not.
-fn runs(smtp_sink: &Path) -> bool {
-    let output = Command::new(smtp_sink).stdin(Stdio::null()).output();
+fn runs(program: &Path) -> bool {
+    let output = Command::new(program).stdin(Stdio::null()).output();
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("usage:"))
 }
 
@@ -92,7 +99,7 @@ mod tests {
         let sink = directory.join("usr/sbin/smtp-sink");
         fs::write(&sink, "#!/bin/sh\necho \"usage: $LD_LIBRARY_PATH\" >&2\nexit 1\n").unwrap();
         fs::set_permissions(&sink, fs::Permissions::from_mode(0o755)).unwrap();
-        write_wrapper(directory, &wrapper).unwrap();
+        write_wrapper(directory, "smtp-sink").unwrap();
         assert!(is_executable(&wrapper) && runs(&wrapper));
         fs::remove_file(&sink).unwrap();
         assert!(!runs(&wrapper));
