@@ -3,6 +3,7 @@
 //! - `up`: everything from a bare Rust toolchain to a running queue, until Ctrl-C.
 //! - `build`: the component and both native programs in release mode.
 //! - `test`: every check that continuous integration makes.
+//! - `soak`: everything that can go wrong, at once and for long.
 //! - `bench`: how fast it all is, beside what bounds it.
 //!
 //! In reading order:
@@ -11,6 +12,7 @@
 //!   in the end. [`spin`] is the Spin CLI, if there is one.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
+//! - [`mod@soak`] starts `cargo xtask soak`.
 //! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
@@ -38,6 +40,7 @@ mod redis;
 mod redis_url;
 mod serving;
 mod signals;
+mod soak;
 mod spin;
 mod stack;
 mod test;
@@ -66,6 +69,8 @@ enum Command {
     Build,
     /// Runs every check: format, lints, unit tests, tests on a real Redis, end-to-end tests.
     Test(test::Options),
+    /// Lets everything go wrong at once for half an hour, and says whether an email was lost or given up unjustly.
+    Soak(soak::Options),
     /// Measures throughput, latency and memory, beside what bounds them; `bench --help` says more.
     Bench(bench::Options),
 }
@@ -91,6 +96,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(options) => up::up(&workspace, &signals, &options).map(|()| ExitCode::SUCCESS),
         Command::Build => compile::everything(&workspace, &signals).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::test(&workspace, &signals, &options),
+        Command::Soak(options) => soak::soak(&workspace, &signals, &options),
         Command::Bench(options) => bench::bench(&workspace, &signals, &options),
     }
 }

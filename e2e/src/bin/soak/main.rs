@@ -1,0 +1,91 @@
+//! `cargo xtask soak`: everything that can go wrong, at once and for long.
+//!
+//! Clients post without end, while workers, APIs and Redis are killed, Redis gets full, the line to it is slow, silent or
+//! cut, and the relay has limits, outages and broken sessions. When the time is over the trouble ends, and the queue gets
+//! time to drain. Then every email that the API has accepted must have arrived at each of its recipients, but for those
+//! whom the relay refused for good, and no email may be a dead letter for another reason.
+//!
+//! - [`clients`]: who posts what, and what they were told;
+//! - [`relay`]: a mail server with limits;
+//! - [`trouble`]: what goes wrong, and when;
+//! - [`verdict`]: what was lost, and what was given up unjustly.
+
+#![forbid(unsafe_code)]
+
+mod clients;
+mod relay;
+mod trouble;
+mod verdict;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use e2e::Records;
+use tokio::time::{Instant, sleep};
+
+use crate::{clients::Clients, relay::Relay, trouble::Trouble};
+
+/// How often it says how far it is.
+const REPORT_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the queue may take to drain once nothing goes wrong any more.
+const DRAIN: Duration = Duration::from_secs(600);
+
+#[derive(Parser)]
+#[command(
+    about = "Everything that can go wrong, at once and for long; ends with 1 when an email is lost or given up unjustly"
+)]
+struct Options {
+    /// How long things go wrong, in minutes.
+    #[arg(long, default_value = "30")]
+    minutes: u64,
+    /// Repeats the choices of an earlier run; the timing of the machine it cannot repeat.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Options { minutes, seed } = Options::parse();
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("soak: {minutes} minutes, repeated by --seed {seed}");
+    let relay = Relay::start(seed).await;
+    let mut trouble = Trouble::start(seed, relay.clone()).await;
+    let clients = Clients::start(seed, trouble.api_address());
+    let mut records = Records::of(trouble.redis());
+
+    let began = Instant::now();
+    let ends = began + Duration::from_secs(60 * minutes);
+    let mut report_at = began + REPORT_EVERY;
+    while Instant::now() < ends {
+        if trouble.next().await {
+            // Redis was killed, and the connection with it.
+            records = Records::of(trouble.redis());
+        }
+        if Instant::now() >= report_at {
+            report_at += REPORT_EVERY;
+            let (told, unfinished) = (clients.told(), records.unfinished());
+            println!(
+                "{:>5} s  accepted {}, refused {}, unanswered {}, arrived {}, unfinished {unfinished}; {}",
+                began.elapsed().as_secs(),
+                told.accepted.len(),
+                told.refused,
+                told.unanswered,
+                relay.arrived(),
+                trouble.summary(),
+            );
+        }
+    }
+
+    let told = clients.stop().await;
+    trouble.end().await;
+    relay.be_well();
+    println!("nothing goes wrong any more; {} emails are unfinished", records.unfinished());
+    let drained_by = Instant::now() + DRAIN;
+    while records.unfinished() > 0 && Instant::now() < drained_by {
+        sleep(Duration::from_millis(200)).await;
+    }
+    let verdict = verdict::judge(&told, &relay.received(), records.unfinished(), trouble.redis());
+    println!("{verdict}\n{}", trouble.summary());
+    if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

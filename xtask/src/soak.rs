@@ -1,0 +1,44 @@
+//! `cargo xtask soak`: everything that can go wrong, at once and for long.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::compile::{self, DEV_HOST, WORKER};
+use crate::process;
+use crate::redis;
+use crate::signals::Signals;
+use crate::workspace::{WASIP3_MANIFEST, Workspace};
+
+/// Options of `cargo xtask soak`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long things go wrong, in minutes. Draining the queue takes up to ten more.
+    #[arg(long, default_value = "30")]
+    minutes: u64,
+    /// Repeats the choices of an earlier run, which has said its seed.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Builds what takes part, and runs it. A lost email, or one that was given up unjustly, is a failing exit code.
+///
+/// # Errors
+/// A tool is missing and cannot be installed; something does not compile; we are asked to stop.
+pub(crate) fn soak(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
+    let redis_server = redis::find_or_install_server(signals)?;
+    compile::wasm(workspace, signals)?;
+    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    let mut command = workspace.cargo();
+    command
+        .args(["run", "-q", "-p", "e2e", "--bin", "soak", "--", "--minutes", &options.minutes.to_string()])
+        .env("NATIVE_WORKER", workspace.binary(WORKER))
+        .env("DEV_HOST", workspace.binary(DEV_HOST))
+        .env("SPIN_MANIFEST", workspace.manifest(WASIP3_MANIFEST))
+        .env("REDIS_SERVER", &redis_server);
+    if let Some(seed) = options.seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    let status = process::run(signals, &mut command)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
