@@ -128,6 +128,19 @@ fn a_worker_that_has_just_begun_need_not_wait_but_probes_alone_as_well() {
 }
 
 #[test]
+fn a_worker_that_has_just_begun_probes_with_those_that_met_the_failure_where_there_is_nothing_else() {
+    let q = TestQueue::start();
+    let met = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0);
+    fails(&q, met, seconds(3600, 3600));
+    q.finish(claimed.claim, held(Duration::from_secs(3600)));
+    assert_eq!((q.claim_ids(1), q.state(met)), (vec![], State::Delayed));
+    let begun = q.run(&ask_relay(&q.queue, q.worker, &relay(), true, TURN));
+    assert!(matches!(begun.access, Access::Probe(_)));
+    assert_eq!(q.claim_ids(1), [met]);
+}
+
+#[test]
 fn the_turn_of_a_worker_that_died_goes_to_another() {
     let q = TestQueue::start();
     let other = q.other_worker();

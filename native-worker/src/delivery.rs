@@ -35,11 +35,11 @@ impl Concluded {
 pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, commitment: &Commitment) -> Concluded {
     let began = Instant::now();
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
-    let concluded = match shared.hold_off.admits(id) {
+    let concluded = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
             let concluded = attempt_delivery(shared, claimed, began, commitment).await;
             // Unless the relay has been heard of since.
-            shared.hold_off.not_tried(id);
+            shared.hold_off.gate.not_tried(id);
             concluded
         }
         Err(Failure { class, reason: error }) => Concluded {
@@ -89,7 +89,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
     }
     let email = &submission.email;
     let sender = address(&email.from).to_lowercase();
-    let held = shared.hold_off.sender(shared, &sender).await;
+    let held = shared.hold_off.senders.ask(shared, &sender).await;
     if let Some(held) = &held
         && held.wait > Duration::ZERO
     {
@@ -114,7 +114,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         Some(fault) if !tried.is_over() => match fault.scope {
             Scope::Sender => {
                 shared.hold_off.passed(shared, id).await;
-                let retry_in = shared.hold_off.sender_failed(shared, &sender, &fault.failure).await;
+                let retry_in = shared.hold_off.senders.failed(shared, &sender, &fault.failure).await;
                 wait(tried, retry_in)
             }
             // Others pass meanwhile: the silence is not for all.
@@ -136,14 +136,14 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         _ => {
             match silence {
                 // A probe that was met by silence has not shown that the relay works.
-                Some(failure) if shared.hold_off.probes_with(id) => {
+                Some(failure) if shared.hold_off.gate.probes_with(id) => {
                     shared.hold_off.failed(shared, id, began, &failure).await;
                 }
                 Some(_) => {}
                 None => shared.hold_off.passed(shared, id).await,
             }
             if held.is_some() && tried.advanced {
-                shared.hold_off.sender_passed(shared, &sender).await;
+                shared.hold_off.senders.passed(shared, &sender).await;
             }
             conclude(shared, tried)
         }

@@ -74,7 +74,7 @@ async fn deliver(
         false => AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await,
     };
     let concluded = delivery.unwrap_or_else(|_| {
-        shared.hold_off.not_tried(claim.id);
+        shared.hold_off.gate.not_tried(claim.id);
         delivery::panicked(&shared.config, claim)
     });
     // Of the email nothing is left but its outcome.

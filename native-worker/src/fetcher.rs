@@ -15,7 +15,7 @@ use crate::{
     connection::{RECONNECT, ends_connection, explained},
     dispatcher::Dispatcher,
     finisher::Done,
-    hold_off::Gate,
+    gate::State,
     memory::Room,
     preflight,
     worker::Shared,
@@ -90,7 +90,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
         }
         if claimed.is_empty() && claimed.left.is_none() {
             if shared.config.drain && is_drained(shared).await {
-                return if shared.hold_off.is_open() { Ended::Drained } else { Ended::HeldOff };
+                return if shared.hold_off.gate.is_open() { Ended::Drained } else { Ended::HeldOff };
             }
             if stop.is_cancelled() {
                 return Ended::Stopped;
@@ -117,7 +117,7 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
             }
         }
         if let Some(first) = claimed.emails.first() {
-            shared.hold_off.probe_with(first.claim.id);
+            shared.hold_off.gate.probe_with(first.claim.id);
         }
         left = claimed.left;
         let begins = dispatcher.take(claimed);
@@ -128,13 +128,13 @@ pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, gi
 /// Waits until emails may be handed to the relay, and returns how many may be claimed: one, for a probe, where it was
 /// held off. Emails that may not be handed on stay on their lists.
 async fn free_to_claim(shared: &Shared, stop: &CancellationToken) -> Result<usize, Ended> {
-    let mut gate = shared.hold_off.gate();
+    let mut gate = shared.hold_off.gate.watch();
     loop {
         match &*gate.borrow_and_update() {
-            Gate::Open => return Ok(usize::MAX),
-            Gate::Turn(_) => return Ok(1),
-            Gate::Closed(_) if shared.config.drain && shared.in_hand.is_empty() => return Err(Ended::HeldOff),
-            Gate::Closed(_) | Gate::Probing(..) => {}
+            State::Open => return Ok(usize::MAX),
+            State::Turn(_) => return Ok(1),
+            State::Closed(_) if shared.config.drain && shared.in_hand.is_empty() => return Err(Ended::HeldOff),
+            State::Closed(_) | State::Probing(..) => {}
         }
         tokio::select! {
             // The gate is never dropped.

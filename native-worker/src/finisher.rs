@@ -169,7 +169,7 @@ impl Finisher {
     /// As many emails as end, when there is no room for more: else the fetcher is at it. None while the relay is held off.
     fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
-        let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.is_open() && !stop.is_cancelled();
+        let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
         let at_once = bytes_at_once(shared);
         *room = wanted.then(|| shared.memory.take(at_once)).flatten();
         let max_bytes = room.as_ref()?.budget(at_once).all;

@@ -1,4 +1,4 @@
-//! Holds off from a relay that fails, together with all other workers, and from the emails of a sender that it refuses.
+//! Holds off from a relay that fails, together with all other workers.
 //!
 //! Redis knows whether the relay is held off and who probes it; what is here is what this worker knows of that. It learns
 //! it from failures of its own, and within a second from those of others.
@@ -13,13 +13,10 @@ use std::{
 
 use email_queue::{
     Class, EmailId, Relay,
-    transition::{
-        Access, Held, HeldOff, HoldOffFor, RelayFailure, ask_relay, ask_sender, hold_off, hold_sender, relay_well,
-        sender_well,
-    },
+    transition::{Access, Held, HeldOff, HoldOffFor, RelayFailure, ask_relay, hold_off, relay_well},
 };
 use tokio::{
-    sync::{Mutex, Notify, watch},
+    sync::{Mutex, Notify},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -27,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     conclusion::without_addresses,
+    gate::Gate,
+    senders::Senders,
     transport::{Failure, TransportConfig},
     worker::Shared,
 };
@@ -40,19 +39,6 @@ const TURN: Duration = Duration::from_secs(5);
 /// How much longer than the others the email waits that met the failure, so that the probe is another one where there is
 /// one.
 const BEHIND: Duration = Duration::from_secs(2);
-
-/// Whether emails may be handed to the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// They may.
-    Open,
-    /// They may not, because of this.
-    Closed(Failure),
-    /// One may, for a probe.
-    Turn(Failure),
-    /// This one may: it is the probe.
-    Probing(Failure, EmailId),
-}
 
 /// What is to become of an email that met a failure of its relay. It has used up no attempt unless it is its own.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,9 +54,8 @@ pub(crate) enum Consequence {
 pub(crate) struct HoldOff {
     relay: Relay,
     back_off: HoldOffFor,
-    gate: watch::Sender<Gate>,
-    /// Whether Redis knows of any sender that is held off.
-    holds_senders: AtomicBool,
+    pub(crate) gate: Gate,
+    pub(crate) senders: Senders,
     /// What is said to Redis and what follows from the answer is one step: else an answer that has been overtaken counts.
     speaking: Mutex<()>,
     ask_now: Notify,
@@ -85,11 +70,13 @@ pub(crate) struct HoldOff {
 
 impl HoldOff {
     pub(crate) fn new(config: &Config) -> Self {
+        let relay = relay(&config.transport);
+        let back_off = HoldOffFor { base: config.retry.base, max: config.retry.max };
         Self {
-            relay: relay(&config.transport),
-            back_off: HoldOffFor { base: config.retry.base, max: config.retry.max },
-            gate: watch::Sender::new(Gate::Open),
-            holds_senders: AtomicBool::new(false),
+            senders: Senders { relay: relay.clone(), back_off, held: AtomicBool::new(false) },
+            relay,
+            back_off,
+            gate: Gate::new(),
             speaking: Mutex::new(()),
             ask_now: Notify::new(),
             passed: std::sync::Mutex::new(None),
@@ -102,16 +89,6 @@ impl HoldOff {
         &self.relay
     }
 
-    /// Whether emails may be handed to the relay, now and whenever that changes.
-    pub(crate) fn gate(&self) -> watch::Receiver<Gate> {
-        self.gate.subscribe()
-    }
-
-    /// Whether all emails may.
-    pub(crate) fn is_open(&self) -> bool {
-        *self.gate.borrow() == Gate::Open
-    }
-
     /// Asks at the start of a worker, which need not wait for the end of a back-off: it may have other settings.
     pub(crate) async fn begin(&self, shared: &Shared) {
         self.ask(shared, true).await;
@@ -120,7 +97,7 @@ impl HoldOff {
     /// Runs until `stop`: asks Redis for as long as anything is held off, and when it may be.
     pub(crate) async fn watch_on(&self, shared: &Shared, stop: &CancellationToken) {
         loop {
-            let pause = if self.is_open() && !self.holds_senders.load(Ordering::Relaxed) {
+            let pause = if self.gate.is_open() && !self.senders.any_held() {
                 None
             } else {
                 Some(self.ask(shared, false).await)
@@ -140,30 +117,10 @@ impl HoldOff {
         self.ask_now.notify_one();
     }
 
-    /// The claimed email is to be the probe, if it is our turn.
-    pub(crate) fn probe_with(&self, id: EmailId) {
-        self.gate.send_if_modified(|gate| match gate {
-            Gate::Turn(why) => {
-                *gate = Gate::Probing(why.clone(), id);
-                true
-            }
-            _ => false,
-        });
-    }
-
-    /// Whether an email may be handed to the relay now, or why not.
-    pub(crate) fn admits(&self, id: EmailId) -> Result<(), Failure> {
-        match &*self.gate.borrow() {
-            Gate::Open => Ok(()),
-            Gate::Probing(_, probe) if *probe == id => Ok(()),
-            Gate::Closed(why) | Gate::Turn(why) | Gate::Probing(why, _) => Err(why.clone()),
-        }
-    }
-
     /// A delivery that began then met a failure of the relay.
     pub(crate) async fn failed(&self, shared: &Shared, id: EmailId, began: Instant, failure: &Failure) -> Consequence {
         let _one_at_a_time = self.speaking.lock().await;
-        if self.admits(id).is_err() || self.is_of_another(began, failure) {
+        if self.gate.admits(id).is_err() || self.is_of_another(began, failure) {
             return Consequence::Returns;
         }
         let failure_of_relay = RelayFailure {
@@ -190,7 +147,7 @@ impl HoldOff {
                 Consequence::Returns
             }
             Ok(HeldOff::Emails) => {
-                self.not_tried(id);
+                self.gate.not_tried(id);
                 *lock(&self.own) = Some((Instant::now(), failure.reason.clone()));
                 Consequence::Own
             }
@@ -210,14 +167,12 @@ impl HoldOff {
     /// The relay has taken a decision on an email: if that was the probe, all go on.
     pub(crate) async fn passed(&self, shared: &Shared, id: EmailId) {
         *lock(&self.passed) = Some(Instant::now());
-        if !self.probes_with(id) {
+        if !self.gate.probes_with(id) {
             return;
         }
         let _one_at_a_time = self.speaking.lock().await;
         match relay_well(&shared.config.queue, &shared.worker, &self.relay).run(&shared.redis).await {
-            Ok(true) => {
-                self.open();
-            }
+            Ok(true) => self.open(),
             // We have lost the turn, or may have: what is so we are told.
             Ok(false) => self.ask_again(),
             Err(error) => {
@@ -236,59 +191,6 @@ impl HoldOff {
         *lock(&self.passed)
     }
 
-    /// The email came to its end without having been handed to the relay: if it was to be the probe, another is.
-    pub(crate) fn not_tried(&self, id: EmailId) {
-        self.gate.send_if_modified(|gate| match gate {
-            Gate::Probing(why, probe) if *probe == id => {
-                *gate = Gate::Turn(why.clone());
-                true
-            }
-            _ => false,
-        });
-    }
-
-    /// Whether the relay is held off and this email probes it.
-    pub(crate) fn probes_with(&self, id: EmailId) -> bool {
-        matches!(&*self.gate.borrow(), Gate::Probing(_, probe) if *probe == id)
-    }
-
-    /// Why emails of a sender may not be handed to the relay for now, and for how long. Costs no command while no sender is
-    /// held off.
-    pub(crate) async fn sender(&self, shared: &Shared, sender: &str) -> Option<Held> {
-        if !self.holds_senders.load(Ordering::Relaxed) {
-            return None;
-        }
-        ask_sender(&shared.config.queue, &self.relay, sender).run(&shared.redis).await.ok().flatten()
-    }
-
-    /// The relay takes no emails of this sender for now. Returns for how long they are held off.
-    pub(crate) async fn sender_failed(&self, shared: &Shared, sender: &str, failure: &Failure) -> Duration {
-        let config = &shared.config;
-        let call = hold_sender(&config.queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
-        self.holds_senders.store(true, Ordering::Relaxed);
-        self.ask_now.notify_one();
-        match call.run(&shared.redis).await {
-            Ok((news, wait)) => {
-                if news {
-                    let wait_ms = ms(wait);
-                    tracing::warn!(relay = %self.relay, error = without_addresses(&failure.reason), wait_ms, "holding off from one sender's emails");
-                }
-                wait
-            }
-            Err(error) => {
-                shared.redis.report("hold_sender", &error, 0);
-                self.back_off.base
-            }
-        }
-    }
-
-    /// The relay has taken an email of a sender that was held off.
-    pub(crate) async fn sender_passed(&self, shared: &Shared, sender: &str) {
-        if let Err(error) = sender_well(&shared.config.queue, &self.relay, sender).run(&shared.redis).await {
-            shared.redis.report("sender_well", &error, 0);
-        }
-    }
-
     /// Asks Redis, and returns when to ask again.
     async fn ask(&self, shared: &Shared, begun: bool) -> Duration {
         let _one_at_a_time = self.speaking.lock().await;
@@ -300,7 +202,7 @@ impl HoldOff {
                 return PAUSE;
             }
         };
-        self.holds_senders.store(state.holds_senders, Ordering::Relaxed);
+        self.senders.held.store(state.holds_senders, Ordering::Relaxed);
         if begun
             && let Some(limit) = shared.transport.connection_limit()
             && state.limit.is_some()
@@ -319,43 +221,30 @@ impl HoldOff {
                     tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay, and so do we");
                 }
                 // Without a call for another question: this is the answer.
-                self.gate.send_replace(Gate::Closed(why(held)));
+                self.gate.close(why(held));
                 wait
             }
             Access::Probe(held) => {
-                let why = why(held);
-                self.gate.send_if_modified(|gate| match gate {
-                    Gate::Turn(_) | Gate::Probing(..) => false,
-                    Gate::Open | Gate::Closed(_) => {
-                        *gate = Gate::Turn(why);
-                        true
-                    }
-                });
+                self.gate.turn(why(held));
                 PAUSE
             }
         }
     }
 
     fn open(&self) {
-        if self.gate.send_replace(Gate::Open) != Gate::Open && self.told.swap(false, Ordering::Relaxed) {
+        if self.gate.open() && self.told.swap(false, Ordering::Relaxed) {
             tracing::info!(relay = %self.relay, "the relay can be used again");
         }
     }
 
     fn close(&self, why: &Failure) {
-        self.gate.send_replace(Gate::Closed(why.clone()));
+        self.gate.close(why.clone());
         self.ask_now.notify_one();
     }
 
     /// Holds off until Redis has said what is so.
     fn ask_again(&self) {
-        self.gate.send_if_modified(|gate| match gate {
-            Gate::Turn(why) | Gate::Probing(why, _) => {
-                *gate = Gate::Closed(why.clone());
-                true
-            }
-            Gate::Open | Gate::Closed(_) => false,
-        });
+        self.gate.lose_turn();
         self.ask_now.notify_one();
     }
 }

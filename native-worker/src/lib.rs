@@ -10,7 +10,8 @@
 //! - `in_hand`: the emails this worker has claimed and not yet recorded, and who may still give them back;
 //! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
 //!   `conclusion`: one outcome of what happened to each recipient;
-//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `slow` tells of
+//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `gate` is
+//!   whether emails may be handed to it, `senders` the same for those of one sender; `slow` tells of
 //!   deliveries that take long;
 //! - `finisher`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
 //! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
@@ -41,6 +42,7 @@ mod delivery;
 mod dispatcher;
 mod fetcher;
 mod finisher;
+mod gate;
 mod hold_off;
 mod in_hand;
 mod keepers;
@@ -52,6 +54,7 @@ pub mod memory;
 mod message;
 mod pace;
 mod preflight;
+mod senders;
 mod slow;
 mod sweeper;
 pub mod transport;

@@ -1,4 +1,5 @@
--- Asks whether a worker may hand emails to a relay. While the relay is held off, one worker gets the turn to probe it.
+-- Asks whether a worker may hand emails to a relay. While the relay is held off, one worker gets the turn to probe it; if
+-- that has just begun, the emails that have met the failure are listed: delayed -> queued.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -14,7 +15,7 @@
 
 local worker, relay, begun, turn = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local key = relay_of(relay)
-local known = redis.call('HMGET', key, 'until', 'probe', 'probe_ends', 'class', 'error', 'senders', 'limit')
+local known = redis.call('HMGET', key, 'until', 'probe', 'probe_ends', 'class', 'error', 'senders', 'limit', 'behind')
 local senders = tonumber(known[6] or 0) > now and 1 or 0
 local limit = tonumber(known[7] or 0)
 if not known[1] then return {0, 0, '', '', senders, limit} end
@@ -27,5 +28,10 @@ end
 write_though_full()
 redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
 redis.call('PEXPIRE', key, REMEMBERED_MS)
+if begun and known[8] then
+  -- They may be all that there is to probe with.
+  redis.call('HDEL', key, 'behind')
+  list_behind(known[8])
+end
 announce(relay, turn)
 return {2, turn, class, why, senders, limit}

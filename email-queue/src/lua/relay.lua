@@ -15,3 +15,13 @@ end
 local function announce(relay, ms)
   redis.call('SET', HELD, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD))))
 end
+
+-- Lists those of these emails, given as text, that wait because they have met a failure of their relay.
+local function list_behind(ids)
+  for id in string.gmatch(ids or '', '%S+') do
+    local header = header_of(id)
+    if header and state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
+      list_last(id, lane_of(header))
+    end
+  end
+end

@@ -14,10 +14,5 @@ write_though_full()
 redis.call('HDEL', key, 'until', 'failures', 'class', 'error', 'since', 'probe', 'probe_ends', 'behind')
 redis.call('HSET', key, 'cleared', NOW)
 if redis.call('GET', HELD) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD) end
-for id in string.gmatch(known[3] or '', '%S+') do
-  local header = header_of(id)
-  if header and state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
-    list_last(id, lane_of(header))
-  end
-end
+list_behind(known[3])
 return {1}

@@ -1,0 +1,135 @@
+//! Whether emails may be handed to the relay, as far as this worker knows.
+
+use email_queue::EmailId;
+use tokio::sync::watch;
+
+use crate::transport::Failure;
+
+/// Whether emails may be handed to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// They may.
+    Open,
+    /// They may not, because of this.
+    Closed(Failure),
+    /// One may, for a probe.
+    Turn(Failure),
+    /// This one may: it is the probe.
+    Probing(Failure, EmailId),
+}
+
+/// The state, and its moves.
+pub(crate) struct Gate(watch::Sender<State>);
+
+impl Gate {
+    /// Open.
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(State::Open))
+    }
+
+    /// The state, now and whenever it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<State> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        *self.0.borrow() == State::Open
+    }
+
+    /// Whether an email may be handed to the relay now, or why not.
+    pub(crate) fn admits(&self, id: EmailId) -> Result<(), Failure> {
+        match &*self.0.borrow() {
+            State::Open => Ok(()),
+            State::Probing(_, probe) if *probe == id => Ok(()),
+            State::Closed(why) | State::Turn(why) | State::Probing(why, _) => Err(why.clone()),
+        }
+    }
+
+    /// Whether this email is the probe.
+    pub(crate) fn probes_with(&self, id: EmailId) -> bool {
+        matches!(&*self.0.borrow(), State::Probing(_, probe) if *probe == id)
+    }
+
+    /// Returns whether it was not so before.
+    pub(crate) fn open(&self) -> bool {
+        self.0.send_replace(State::Open) != State::Open
+    }
+
+    pub(crate) fn close(&self, why: Failure) {
+        self.0.send_replace(State::Closed(why));
+    }
+
+    /// It is our turn to probe, unless we are at it already.
+    pub(crate) fn turn(&self, why: Failure) {
+        self.change(|state| match state {
+            State::Turn(_) | State::Probing(..) => None,
+            State::Open | State::Closed(_) => Some(State::Turn(why.clone())),
+        });
+    }
+
+    /// The turn is lost, or may be.
+    pub(crate) fn lose_turn(&self) {
+        self.change(|state| match state {
+            State::Turn(why) | State::Probing(why, _) => Some(State::Closed(why.clone())),
+            State::Open | State::Closed(_) => None,
+        });
+    }
+
+    /// If it is our turn, this email is the probe.
+    pub(crate) fn probe_with(&self, id: EmailId) {
+        self.change(|state| match state {
+            State::Turn(why) => Some(State::Probing(why.clone(), id)),
+            _ => None,
+        });
+    }
+
+    /// If this email was to be the probe, another is.
+    pub(crate) fn not_tried(&self, id: EmailId) {
+        self.change(|state| match state {
+            State::Probing(why, probe) if *probe == id => Some(State::Turn(why.clone())),
+            _ => None,
+        });
+    }
+
+    fn change(&self, next: impl FnOnce(&State) -> Option<State>) {
+        self.0.send_if_modified(|state| match next(state) {
+            Some(next) => {
+                *state = next;
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use email_queue::Class;
+
+    use super::*;
+
+    #[test]
+    fn one_email_is_the_probe_and_another_takes_its_place_if_it_was_not_tried() {
+        let gate = Gate::new();
+        let (first, second) = (EmailId::new(), EmailId::new());
+        let why = Failure::new(Class::Connection, "refused");
+        gate.probe_with(first);
+        assert!(gate.is_open() && gate.admits(first).is_ok(), "there is nothing to probe");
+        gate.close(why.clone());
+        gate.probe_with(first);
+        assert_eq!(gate.admits(first), Err(why.clone()), "it is not our turn");
+        gate.turn(why.clone());
+        assert_eq!(gate.admits(first), Err(why.clone()), "it is not the probe yet");
+        gate.probe_with(first);
+        gate.probe_with(second);
+        gate.turn(why.clone());
+        assert!(gate.admits(first).is_ok() && gate.admits(second).is_err());
+        gate.not_tried(second);
+        gate.not_tried(first);
+        gate.probe_with(second);
+        assert!(gate.admits(first).is_err() && gate.probes_with(second));
+        gate.lose_turn();
+        assert!(gate.admits(second).is_err());
+        assert!(gate.open() && !gate.open());
+    }
+}

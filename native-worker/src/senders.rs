@@ -1,0 +1,63 @@
+//! Holds off from handing the relay the emails of a sender that it refuses.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use email_queue::{
+    Relay,
+    transition::{Held, HoldOffFor, ask_sender, hold_sender, sender_well},
+};
+
+use crate::{conclusion::without_addresses, transport::Failure, worker::Shared};
+
+pub(crate) struct Senders {
+    pub(crate) relay: Relay,
+    pub(crate) back_off: HoldOffFor,
+    /// Whether Redis knows of any that is held off.
+    pub(crate) held: AtomicBool,
+}
+
+impl Senders {
+    /// Whether Redis may know of any that is held off.
+    pub(crate) fn any_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Why emails of a sender may not be handed to the relay for now, and for how long. Costs no command while no sender is
+    /// held off.
+    pub(crate) async fn ask(&self, shared: &Shared, sender: &str) -> Option<Held> {
+        if !self.any_held() {
+            return None;
+        }
+        ask_sender(&shared.config.queue, &self.relay, sender).run(&shared.redis).await.ok().flatten()
+    }
+
+    /// The relay takes no emails of this sender for now. Returns for how long they are held off.
+    pub(crate) async fn failed(&self, shared: &Shared, sender: &str, failure: &Failure) -> Duration {
+        self.held.store(true, Ordering::Relaxed);
+        let queue = &shared.config.queue;
+        let call = hold_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
+        match call.run(&shared.redis).await {
+            Ok((news, wait)) => {
+                if news {
+                    let (error, wait_s) = (without_addresses(&failure.reason), wait.as_secs());
+                    tracing::warn!(relay = %self.relay, error, wait_s, "holding off from one sender's emails");
+                }
+                wait
+            }
+            Err(error) => {
+                shared.redis.report("hold_sender", &error, 0);
+                self.back_off.base
+            }
+        }
+    }
+
+    /// The relay has taken an email of a sender that was held off.
+    pub(crate) async fn passed(&self, shared: &Shared, sender: &str) {
+        if let Err(error) = sender_well(&shared.config.queue, &self.relay, sender).run(&shared.redis).await {
+            shared.redis.report("sender_well", &error, 0);
+        }
+    }
+}
