@@ -15,7 +15,7 @@ use std::{
 use e2e::{Api, Arrivals, Load, Records, Worker};
 use serde_json::{Value, json};
 use testkit::{
-    Action, RedisServer, SmtpServer, Stage,
+    Action, DEADLINE, RedisServer, SmtpServer, Stage, eventually,
     ports::free_port,
     smtp_server::{Rules, Step},
 };
@@ -92,14 +92,16 @@ fn is_at_its_stage(step: &Step<'_>) -> bool {
 
 #[tokio::test]
 async fn an_email_refused_for_now_at_any_stage_is_tried_again_and_arrives_once() {
-    for code in [451, 421] {
+    // What MAIL is answered is about the session or its sender, and so is a goodbye at any stage: no attempt of the email.
+    for (code, attempts) in [(451, [1, 2, 2, 2]), (421, [1, 1, 1, 1])] {
         let system = Faulty::start(once(Action::reply(code, "4.3.0 not now")), &[]).await;
         let ids = system.post(&[Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData]).await;
         system.finish().await.assert_all_sent();
         Arrivals::new(system.server.received()).assert_once(&ids);
-        for id in &ids {
+        for (id, attempts) in ids.iter().zip(attempts) {
             let read = system.api.get(id).await;
-            assert_eq!((read.text("last_event"), &read.json["attempts"]), ("sent", &json!(2)), "{code}: {}", read.json);
+            let expected = ("sent", &json!(attempts));
+            assert_eq!((read.text("last_event"), &read.json["attempts"]), expected, "{code}: {}", read.json);
         }
     }
 }
@@ -107,7 +109,7 @@ async fn an_email_refused_for_now_at_any_stage_is_tried_again_and_arrives_once()
 #[tokio::test]
 async fn an_email_refused_for_good_at_any_stage_fails_visibly_and_is_never_tried_again() {
     let system = Faulty::start(always(Action::reply(554, "5.7.1 not wanted here")), &[]).await;
-    let ids = system.post(&[Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData]).await;
+    let ids = system.post(&[Stage::Rcpt, Stage::Data, Stage::EndOfData]).await;
     system.finish().await;
     for id in &ids {
         let read = system.api.get(id).await;
@@ -120,6 +122,49 @@ async fn an_email_refused_for_good_at_any_stage_fails_visibly_and_is_never_tried
     assert_eq!(system.server.received().len(), 1);
     for (recipient, attempts) in system.server.rcpt_attempts() {
         assert_eq!(attempts, 1, "{recipient}");
+    }
+}
+
+#[tokio::test]
+async fn an_email_whose_sender_is_refused_waits_and_says_why_and_others_go_on() {
+    let refusal = Action::reply(553, "5.7.1 Sender address rejected: not owned by user");
+    let system = Faulty::start(always(refusal), &["--retry-base", "1h", "--retry-max", "1h"]).await;
+    let ids = system.post(&[Stage::Mail]).await;
+    eventually(DEADLINE, "the email to wait", async || system.api.last_event(&ids[0]).await == "delivery_delayed")
+        .await;
+    let read = system.api.get(&ids[0]).await;
+    assert_eq!((&read.json["attempts"], read.text("error_class")), (&json!(0), "sender"), "{}", read.json);
+    assert!(read.text("last_error").contains("not owned by user"), "{}", read.json);
+    let next = system.api.accept(&email("welcome")).await;
+    Arrivals::new(system.server.wait_for(1).await).assert_once(&[next]);
+}
+
+#[tokio::test]
+async fn all_emails_that_wait_for_a_server_say_why_whether_tried_or_not() {
+    let rules = Rules::new().at(Stage::Mail, Action::reply(530, "5.7.0 Authentication required"));
+    let flags = ["--retry-base", "1h", "--retry-max", "1h", "--concurrency", "2"];
+    let system = Faulty::start(|_| Action::Accept, &flags).await;
+    system.server.rules(rules);
+    let mut ids = Vec::new();
+    for nth in 0..10 {
+        ids.push(system.api.accept(&email(&format!("user{nth}"))).await);
+    }
+    for id in &ids {
+        eventually(DEADLINE, "a reason", async || {
+            let read = system.api.get(id).await;
+            assert_eq!(read.json["attempts"], json!(0), "{}", read.json);
+            let class = read.json["error_class"] == "authentication";
+            class && read.text("last_error").contains("Authentication required")
+        })
+        .await;
+    }
+    // The user is not forgotten any more, and somebody starts the worker again.
+    system.server.rules(Rules::new());
+    let _mended = Worker::ready(&system.redis.url(), &system.server.url(), &flags).await;
+    system.finish().await.assert_all_sent();
+    for id in &ids {
+        let read = system.api.get(id).await;
+        assert_eq!((&read.json["attempts"], &read.json["last_error"]), (&json!(1), &Value::Null), "{}", read.json);
     }
 }
 
@@ -210,7 +255,7 @@ async fn a_server_that_is_down_at_first_gets_all_emails_once_it_is_up() {
     let redis = RedisServer::builder().without_persistence().start();
     let (api, server) = (Api::start(&redis).await, SmtpServer::start().await);
     let port = free_port();
-    let worker = Worker::ready(&redis.url(), &format!("smtp://127.0.0.1:{port}"), &["--max-attempts", "1000"]).await;
+    let worker = Worker::ready(&redis.url(), &format!("smtp://127.0.0.1:{port}"), &[]).await;
     let mut ids = Vec::new();
     for n in 0..20 {
         ids.push(api.accept(&email(&format!("early{n}"))).await);
