@@ -13,7 +13,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tracing::{debug, error};
 use wasmtime::component::Component;
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::{
     allowed_hosts::AllowedHosts,
@@ -30,7 +30,7 @@ use crate::{
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
 /// The body of a response: a component's, or this host's own.
-pub(crate) type ResponseBody = Either<WasiBody, Full<Bytes>>;
+pub(crate) type ResponseBody = Either<HyperOutgoingBody, Full<Bytes>>;
 
 /// An application, ready to answer requests.
 pub(crate) struct App {

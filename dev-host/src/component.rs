@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_says_how_to_build_it() {
-        let error = Engine::new().unwrap().load(Path::new("/nonexistent/api.wasm")).unwrap_err();
+        let error = Engine::new().unwrap().load(Path::new("/nonexistent/api.wasm")).err().unwrap();
         assert_eq!(error.to_string(), "/nonexistent/api.wasm is not there: run `cargo xtask build`");
     }
 }

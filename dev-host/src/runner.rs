@@ -2,10 +2,12 @@
 
 use anyhow::bail;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use thiserror::Error;
+use tracing::debug;
 use wasmtime::component::Component;
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::p2::{bindings::http::types::ErrorCode, body::HyperOutgoingBody};
 
 use crate::{
     allowed_hosts::AllowedHosts, component::Engine, reuse::Reuse, variables::ComponentVariables, wasip2, wasip3,
@@ -77,10 +79,18 @@ impl Runner {
     ///
     /// Returns when the response begins; its body is still being written then. Dropping the future, or the body before its
     /// end, does not stop the component.
-    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<HyperOutgoingBody>, RunError> {
+        let request = request.map(|body| body.map_err(cannot_read).boxed_unsync());
         match self {
             Self::Wasip2(runner) => runner.handle(request).await,
             Self::Wasip3(runner) => runner.handle(request).await,
         }
     }
+}
+
+/// What a component is told whose request ends before its end. Mostly the client went away: its affair, not worth a warning.
+#[allow(clippy::needless_pass_by_value, reason = "this is how map_err calls it")]
+fn cannot_read(error: hyper::Error) -> ErrorCode {
+    debug!("cannot read the request: {error}");
+    ErrorCode::HttpProtocolError
 }

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
-use tracing::{debug, warn};
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use tracing::warn;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{TrappableError, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-    p2::bindings::http::types as p2, p3::bindings::http::types as p3,
+    WasiHttpCtx,
+    p2::{
+        self, HttpResult,
+        bindings::http::types::ErrorCode as P2Error,
+        body::HyperOutgoingBody,
+        types::{HostFutureIncomingResponse, OutgoingRequestConfig},
+    },
+    p3::{self, RequestOptions, bindings::http::types::ErrorCode as P3Error},
 };
 
 use crate::{outbound_redis::OutboundRedis, runner::Settings, variables::ComponentVariables};
@@ -59,9 +67,15 @@ impl WasiView for State {
     }
 }
 
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+impl p2::WasiHttpView for State {
+    fn http(&mut self) -> p2::WasiHttpCtxView<'_> {
+        p2::WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+impl p3::WasiHttpView for State {
+    fn http(&mut self) -> p3::WasiHttpCtxView<'_> {
+        p3::WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
     }
 }
 
@@ -69,37 +83,40 @@ struct Hooks {
     settings: Arc<Settings>,
 }
 
-type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
-
 impl Hooks {
-    fn cannot_read(&self, error: &hyper::Error) {
-        // Mostly a client that went away in the middle of its request: its affair, not worth a warning.
-        debug!("component `{}`: cannot read the request: {error}", self.settings.id);
-    }
-}
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        request: Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _received: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+    fn denied(&self, uri: &Uri) {
         warn!(
             "component `{}` may not send an HTTP request to {}: dev-host has no outgoing HTTP",
             self.settings.id,
-            request.uri().host().unwrap_or_default(),
+            uri.host().unwrap_or_default(),
         );
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
+}
 
-    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> p2::ErrorCode {
-        self.cannot_read(error);
-        p2::ErrorCode::HttpProtocolError
+impl p2::WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: Request<HyperOutgoingBody>,
+        _config: OutgoingRequestConfig,
+    ) -> HttpResult<HostFutureIncomingResponse> {
+        self.denied(request.uri());
+        Err(P2Error::HttpRequestDenied.into())
     }
+}
 
-    fn p3_error_from_hyper(&mut self, error: &hyper::Error) -> p3::ErrorCode {
-        self.cannot_read(error);
-        p3::ErrorCode::HttpProtocolError
+type P3Body = UnsyncBoxBody<Bytes, P3Error>;
+/// When a message has been sent or received to its end.
+type Finished = Box<dyn Future<Output = Result<(), P3Error>> + Send>;
+type Sent = Result<(Response<P3Body>, Finished), TrappableError<P3Error>>;
+
+impl p3::WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: Request<P3Body>,
+        _options: Option<RequestOptions>,
+        _received: Finished,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        self.denied(request.uri());
+        Box::new(async { Err(P3Error::HttpRequestDenied.into()) })
     }
 }

@@ -4,20 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tracing::{debug, error};
 use wasmtime::{
     Store,
     component::{Component, Linker, Resource},
 };
-use wasmtime_wasi_http::{
-    WasiBody, WasiHttpView,
-    p2::{
-        bindings::{ProxyPre, http::types::Scheme},
-        body::HyperOutgoingBody,
-        types::{HostIncomingRequest, HostResponseOutparam},
-    },
+use wasmtime_wasi_http::p2::{
+    self, WasiHttpView,
+    bindings::{ProxyPre, http::types::Scheme},
+    body::{HyperIncomingBody, HyperOutgoingBody},
+    types::{HostIncomingRequest, HostResponseOutparam},
 };
 
 use crate::{
@@ -45,18 +42,15 @@ impl Runner {
     }
 
     /// See [`crate::runner::Runner::handle`].
-    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
+    pub(crate) async fn handle(&self, request: Request<HyperIncomingBody>) -> Outcome {
         let mut store = component::store(self.pre.engine(), State::new(Arc::clone(&self.settings)));
         let (answer, answered) = Answer::new();
         let request = store.data_mut().http().new_incoming_request(Scheme::Http, request).map_err(RunError::Failed)?;
         let out = answer.clone();
-        let out = store
-            .data_mut()
-            .http()
-            .new_response_outparam_from_callback(move |response| {
-                out.give(response.map_err(|code| RunError::Refused(code.to_string())))
-            })
-            .map_err(RunError::Failed)?;
+        let out = HostResponseOutparam {
+            send: Box::new(move |response| out.give(response.map_err(|code| RunError::Refused(code.to_string())))),
+        };
+        let out = store.data_mut().http().table.push(out).map_err(|error| RunError::Failed(error.into()))?;
         let pre = self.pre.clone();
         // A task of its own, because it goes on after this function has returned the head of the response. A client that
         // goes away does not stop it: what the component has begun, it ends.
@@ -93,7 +87,7 @@ async fn run(
 fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<ProxyPre<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    p2::add_only_http_to_linker_async(&mut linker)?;
     bindings::redis::add_to_linker::<_, HasOutboundRedis>(&mut linker, State::redis)?;
     bindings::variables::add_to_linker::<_, HasComponentVariables>(&mut linker, State::variables)?;
     ProxyPre::new(linker.instantiate_pre(component)?)

@@ -12,7 +12,6 @@ use std::{
 use anyhow::Context;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tracing::{debug, error};
 use wasmtime::{
@@ -20,12 +19,18 @@ use wasmtime::{
     component::{Component, GuestTaskId, Linker},
 };
 use wasmtime_wasi_http::{
-    Error as HttpError, WasiBody, WasiHttpView,
     handler::{
-        HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept, TrapOrPanicError,
-        WorkerExpiration, WorkerState, WorkerStatus,
+        ErrorCode as EitherError, HandlerState, Instance, InstantiationError, Proxy, ProxyHandler, ShouldAccept,
+        TrapOrPanicError, ViewFn, WorkerExpiration, WorkerState, WorkerStatus,
     },
-    p3::bindings::{ServicePre, http::types::ErrorCode},
+    p2::{
+        bindings::http::types::ErrorCode as P2Error,
+        body::{HyperIncomingBody, HyperOutgoingBody},
+    },
+    p3::{
+        WasiHttpView,
+        bindings::{ServicePre, http::types::ErrorCode},
+    },
 };
 
 use crate::{
@@ -59,9 +64,13 @@ impl Runner {
     }
 
     /// See [`crate::runner::Runner::handle`].
-    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<WasiBody>, RunError> {
-        let request = request.map(|body| body.map_err(HttpError::from).boxed_unsync());
-        self.handler.handle((), request).await.map_err(run_error)
+    pub(crate) async fn handle(
+        &self,
+        request: Request<HyperIncomingBody>,
+    ) -> Result<Response<HyperOutgoingBody>, RunError> {
+        let request = request.map(|body| body.map_err(EitherError::from).boxed_unsync());
+        let response = self.handler.handle((), request).await.map_err(run_error)?;
+        Ok(response.map(|body| body.map_err(body_error).boxed_unsync()))
     }
 }
 
@@ -73,6 +82,14 @@ fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<Se
     bindings::redis_wasip3::add_to_linker::<_, HasOutboundRedis>(&mut linker, State::redis)?;
     bindings::variables_wasip3::add_to_linker::<_, HasComponentVariables>(&mut linker, State::variables)?;
     ServicePre::new(linker.instantiate_pre(component)?)
+}
+
+/// One type of error for the bodies of both runners.
+fn body_error(error: wasmtime::Error) -> P2Error {
+    match error.downcast::<ErrorCode>() {
+        Ok(code) => code.into(),
+        Err(error) => P2Error::InternalError(Some(error.to_string())),
+    }
 }
 
 fn run_error(error: wasmtime::Error) -> RunError {
@@ -106,7 +123,7 @@ impl HandlerState for Instances {
         let limits = self.reuse.limits();
         let state = Worker { settings: Arc::clone(&self.settings), limits };
         let expiration = Expiration { limits, sleep: Box::pin(sleep(Duration::MAX)) };
-        Ok(Instance { store, proxy, view: State::http, expiration, state })
+        Ok(Instance { store, proxy, view: ViewFn::P3(State::http), expiration, state })
     }
 }
 
@@ -118,7 +135,7 @@ struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = ();
+    type RequestId = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.limits.requests {
@@ -133,7 +150,7 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, State>,
-        _data: (),
+        _id: (),
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
         Box::pin(sleep(self.limits.request_timeout))
