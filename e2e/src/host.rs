@@ -10,8 +10,9 @@ pub(crate) fn command() -> Command {
     let mut command = match spin() {
         Some(spin) => {
             let mut command = Command::new(spin);
-            // Without a directory for logs, what the component prints goes to stderr alone, as from dev-host.
-            command.args(["up", "--log-dir", "", "--state-dir", ""]);
+            // Without one there are no files of what the component prints: it goes to stderr alone, as from dev-host. An empty
+            // `--log-dir` is an error.
+            command.args(["up", "--state-dir", ""]);
             command
         }
         None => Command::new(binaries::path("DEV_HOST", "target/release/dev-host")),
