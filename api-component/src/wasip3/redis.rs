@@ -28,6 +28,10 @@ use crate::{
 /// forgotten a connection answers nothing. Longer than Redis takes for anything that it does in good health.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How many bytes of a command the line to Redis has to carry in a second. A large email on a slow line gets the time that it
+/// takes to send it, on top of [`PATIENCE`].
+const LEAST_PER_SECOND: u64 = 512 * 1024;
+
 thread_local! {
     static REDIS_URL: Recent<Rc<str>> = const { Recent::new() };
     static CONNECTION: Rc<KeptConnection<Client>> = Rc::new(KeptConnection::new(Client));
@@ -80,7 +84,9 @@ impl Redis for UntilDeadline {
     type Error = SpinRedisError;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
-        CONNECTION.with(Rc::clone).execute(&redis_url().await, &command, self.0).await
+        let bytes: usize = command.arguments.iter().map(|argument| argument.len()).sum();
+        let sending = Duration::from_millis(bytes as u64 * 1000 / LEAST_PER_SECOND);
+        CONNECTION.with(Rc::clone).execute(&redis_url().await, &command, self.0 + sending).await
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {
