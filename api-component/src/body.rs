@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, gzip};
 
 /// An answer, complete.
 pub type Response = http::Response<Vec<u8>>;
@@ -44,6 +44,7 @@ pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: u
     if !is_json(headers) {
         return Err(ApiError::unsupported_media_type());
     }
+    let is_gzip = is_gzip(headers)?;
     // As wide as any length that can be announced; `usize` has 32 bits in Wasm.
     let announced: u64 =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
@@ -58,7 +59,19 @@ pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: u
         }
         read.extend_from_slice(&chunk);
     }
-    Ok(read)
+    if is_gzip { gzip::inflate(&read, limit) } else { Ok(read) }
+}
+
+/// Whether the body is compressed. No other way is read than gzip (RFC 9110 section 8.4.1.3).
+fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let (first, others) = (codings.next(), codings.next());
+    match first.map(|coding| coding.as_bytes().to_ascii_lowercase()).as_deref() {
+        _ if others.is_some() => Err(ApiError::unsupported_coding()),
+        None | Some(b"" | b"identity") => Ok(false),
+        Some(b"gzip" | b"x-gzip") => Ok(true),
+        Some(_) => Err(ApiError::unsupported_coding()),
+    }
 }
 
 /// How long to wait for more of a body of which so many bytes have come since it began.
@@ -74,9 +87,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     };
     let mut parts = given.split(';');
     let media_type = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-    let other_charset = parts.filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
-        name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-    });
+    let is_utf8 = |charset: &str| ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name));
+    let other_charset = parts
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| name.trim().eq_ignore_ascii_case("charset") && !is_utf8(value.trim().trim_matches('"')));
     let json =
         media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"));
     json && !other_charset
@@ -157,11 +171,28 @@ mod tests {
     }
 
     #[test]
+    fn a_body_may_be_gzip_and_compressed_in_no_other_way() {
+        let coded = |codings: &[&'static str]| {
+            let codings = codings.iter().map(|coding| (header::CONTENT_ENCODING, HeaderValue::from_static(coding)));
+            is_gzip(&codings.collect())
+        };
+        for (codings, expected) in [(&[][..], false), (&["identity"], false), (&["gzip"], true), (&["X-GZIP"], true)] {
+            assert_eq!(coded(codings).unwrap(), expected, "{codings:?}");
+        }
+        for codings in [&["br"][..], &["gzip, gzip"], &["deflate"]] {
+            let refused = coded(codings).unwrap_err().into_response();
+            assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{codings:?}");
+            assert_eq!(refused.headers()[header::ACCEPT_ENCODING], "gzip");
+        }
+    }
+
+    #[test]
     fn only_json_is_json() {
         for given in [
             "application/json",
             "Application/JSON; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
+            "application/json; charset=utf8",
             "application/ld+json",
         ] {
             assert!(is_json(&headers(given)), "{given}");

@@ -2,7 +2,11 @@
 
 use std::fmt::Display;
 
-use email_queue::{Invalid, Refusal, email::InvalidKind, redis::CallError};
+use email_queue::{
+    Invalid, Refusal,
+    email::{InvalidKind, names::Misspelt},
+    redis::CallError,
+};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -101,6 +105,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
     }
 
+    /// 422: a parameter of the query that is none, but nearly one.
+    pub(crate) fn misspelt_parameter(misspelt: &Misspelt) -> Self {
+        Self::invalid_parameter(&misspelt.given, misspelt.reason())
+    }
+
     /// 422: the email is not in a state in which this can be done.
     pub(crate) fn wrong_state(message: String) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
@@ -122,6 +131,20 @@ impl ApiError {
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "The body must be JSON, sent with `Content-Type: application/json`.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation_error", message)
+    }
+
+    /// 415: a body that is compressed in a way that is not read. The field says which one is
+    /// ([RFC 9110 section 12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3)).
+    pub(crate) fn unsupported_coding() -> Self {
+        let message =
+            "The body is compressed in a way that is not read: send it as it is, or with `Content-Encoding: gzip`.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation_error", message)
+            .with(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
+    }
+
+    /// 400: a body that is declared to be gzip and is not.
+    pub(crate) fn broken_gzip() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body is not valid gzip, or cut off.")
     }
 
     /// 413: a body over the limit.

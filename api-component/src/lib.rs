@@ -23,6 +23,7 @@ pub mod body;
 pub mod emails;
 pub mod error;
 pub mod group_commit;
+mod gzip;
 pub mod health;
 pub mod kept;
 mod limit;

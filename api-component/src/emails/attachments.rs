@@ -138,7 +138,7 @@ fn find(attachments: Vec<Attachment>, email: EmailId, id: AttachmentId) -> Resul
 fn page(query: &str) -> Result<Page<AttachmentId>, ApiError> {
     let mut page = Page::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        page.take(&name, &value)?;
+        page.take(&name, &value, &[])?;
     }
     Ok(page)
 }

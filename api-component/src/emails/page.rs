@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, str::FromStr};
 
+use email_queue::email::names;
+
 use crate::error::ApiError;
 
 const DEFAULT_LIMIT: usize = 20;
@@ -33,8 +35,10 @@ impl<Id> Default for Page<Id> {
 }
 
 impl<Id: FromStr<Err: Display>> Page<Id> {
-    /// Takes one parameter of a query in. Says whether it is one of those that a page has.
-    pub(super) fn take(&mut self, name: &str, value: &str) -> Result<bool, ApiError> {
+    /// Takes one parameter of a query in. Says whether it is one of those that a page has; if not, `others` are what the
+    /// list has beside them. What is none of either is left to whoever adds it to a URL for purposes of their own, unless
+    /// it is close to one that is.
+    pub(super) fn take(&mut self, name: &str, value: &str, others: &[&'static str]) -> Result<bool, ApiError> {
         let place: fn(Id) -> Place<Id> = match name {
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
@@ -44,7 +48,14 @@ impl<Id: FromStr<Err: Display>> Page<Id> {
             }
             "after" => Place::After,
             "before" => Place::Before,
-            _ => return Ok(false),
+            other if others.contains(&other) => return Ok(false),
+            unknown => {
+                let known = [&["limit", "after", "before"], others].concat();
+                return match names::misspelt(unknown, &known) {
+                    Some(misspelt) => Err(ApiError::misspelt_parameter(&misspelt)),
+                    None => Ok(false),
+                };
+            }
         };
         if !matches!(self.place, Place::First) {
             return Err(ApiError::invalid_parameter(name, "only one of `after` and `before` can be given"));

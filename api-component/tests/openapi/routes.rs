@@ -65,11 +65,14 @@ fn template_of<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
     found.filter(|_| !not_served && !path.starts_with("/emails/receiving/") && !path.starts_with("/emails/metrics/"))
 }
 
-/// As the `Allow` field has them.
+/// As the `Allow` field has them. HEAD goes with every GET, and is not described on its own.
 fn methods(document: &Document, template: &str) -> String {
     let operations = document.operations();
     let of_path = operations.iter().filter(|operation| operation.path == template);
     let mut methods: Vec<_> = of_path.map(|operation| operation.method.to_uppercase()).collect();
+    if methods.iter().any(|method| method == "GET") {
+        methods.push("HEAD".to_owned());
+    }
     methods.sort_unstable();
     methods.join(", ")
 }

@@ -1,14 +1,19 @@
 //! How a time is written: as ISO 8601, or in a few English words.
 //!
-//! - `2026-12-01T09:00:00+01:00`, `2026-12-01 09:00:00Z`, `2026-12-01T09:00` (UTC), `2026-12-01` (its first moment, UTC);
+//! - `2026-12-01T09:00:00+01:00`, `2026-12-01 09:00:00Z`, `2026-12-01T09:00` (UTC), `2026-12-01` (its first moment, UTC),
+//!   `2026-12-01T09:00[Europe/Berlin]` ([RFC 9557](https://www.rfc-editor.org/rfc/rfc9557));
 //! - `in 1 min`, `in 2 hours`, `in a day`, `in 1 hour and 30 minutes`;
-//! - `tomorrow at 9am`, `today at 17:30`, `friday at noon`, `next monday at 8:15 pm +02:00`. Without a time of day, the
-//!   present one; without an offset, UTC.
+//! - `tomorrow at 9am`, `today at 17:30`, `friday at noon`, `next monday at 8:15 pm +02:00`, `friday at 3pm ET`. Without a
+//!   time of day, the present one; without an offset or a time zone, UTC.
+//!
+//! The database of time zones is compiled in, because a component has none.
+
+mod zone;
 
 use jiff::{
-    SignedDuration, Span, Timestamp,
+    SignedDuration, Span, Timestamp, ZonedDateTime,
     civil::{Date, DateTime, Time, Weekday},
-    tz::Offset,
+    tz::{Offset, TimeZone},
 };
 
 use super::{Invalid, wire};
@@ -25,13 +30,19 @@ const MAX_LENGTH: usize = 100;
 /// Reads a time. `now` is what `in` and `tomorrow` count from.
 ///
 /// # Errors
-/// [`InvalidTime::Unreadable`].
+/// [`InvalidTime::Unreadable`], and [`InvalidTime::UnknownZone`].
 pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, InvalidTime> {
     if text.len() > MAX_LENGTH {
         return Err(InvalidTime::Unreadable);
     }
     let text = text.trim();
-    iso8601(text).or_else(|| english(&text.to_lowercase(), now)).ok_or(InvalidTime::Unreadable)
+    if text.contains('[') {
+        return text.parse::<ZonedDateTime>().map(|time| time.timestamp()).map_err(|_| InvalidTime::UnknownZone);
+    }
+    match iso8601(text) {
+        Some(time) => Ok(time),
+        None => english(&text.to_lowercase(), now),
+    }
 }
 
 /// Holds a time against what can be scheduled.
@@ -73,6 +84,12 @@ pub enum InvalidTime {
     /// The text is no time that we know.
     #[error("not a time; write `2026-12-01T09:00:00Z`, `in 2 hours` or `tomorrow at 9am`")]
     Unreadable,
+    /// There is a time zone that we do not know, or one that has another offset then.
+    #[error(
+        "its time zone is not known, or has another offset then; write an offset such as `+02:00`, or a name such as \
+         `America/New_York`"
+    )]
+    UnknownZone,
     /// It is over.
     #[error("it is in the past")]
     Past,
@@ -96,18 +113,23 @@ fn iso8601(text: &str) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(civil).ok()
 }
 
-fn english(text: &str, now: Timestamp) -> Option<Timestamp> {
+fn english(text: &str, now: Timestamp) -> Result<Timestamp, InvalidTime> {
     let spaced = text.replace(',', " ");
     let mut words: Vec<&str> = spaced.split_whitespace().collect();
-    match *words.first()? {
-        "now" if words.len() == 1 => Some(now),
-        "in" => relative(&words[1..], now),
+    let unreadable = InvalidTime::Unreadable;
+    match *words.first().ok_or(unreadable)? {
+        "now" if words.len() == 1 => Ok(now),
+        "in" => relative(&words[1..], now).ok_or(unreadable),
         _ => {
-            let offset = offset(words.last()?);
-            if offset.is_some() {
+            let zone = words.last().and_then(|word| zone::of(word));
+            if zone.is_some() {
                 words.pop();
             }
-            day_and_time(&words, now, offset.unwrap_or(Offset::UTC))
+            let time = day_and_time(&words, now, &zone.clone().unwrap_or(TimeZone::UTC));
+            // Where all is well but for the last word, that one is meant for a time zone.
+            let without_last =
+                || zone.is_none() && day_and_time(&words[..words.len() - 1], now, &TimeZone::UTC).is_some();
+            time.ok_or_else(|| if without_last() { InvalidTime::UnknownZone } else { unreadable })
         }
     }
 }
@@ -139,8 +161,8 @@ fn relative(words: &[&str], now: Timestamp) -> Option<Timestamp> {
 }
 
 /// `tomorrow`, `tomorrow at 9am`, `next monday at 17:30`.
-fn day_and_time(words: &[&str], now: Timestamp, offset: Offset) -> Option<Timestamp> {
-    let now = offset.to_datetime(now);
+fn day_and_time(words: &[&str], now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let now = zone.to_datetime(now);
     let (date, rest) = match words {
         ["today", rest @ ..] => (now.date(), rest),
         ["tomorrow", rest @ ..] => (now.date().checked_add(Span::new().days(1)).ok()?, rest),
@@ -151,7 +173,7 @@ fn day_and_time(words: &[&str], now: Timestamp, offset: Offset) -> Option<Timest
         [] => now.time(),
         ["at", rest @ ..] | rest => time_of_day(&rest.concat())?,
     };
-    offset.to_timestamp(date.to_datetime(time)).ok()
+    zone.to_timestamp(date.to_datetime(time)).ok()
 }
 
 fn weekday(word: &str) -> Option<Weekday> {
@@ -198,29 +220,6 @@ fn time_of_day(text: &str) -> Option<Time> {
         _ => return None,
     };
     Time::new(hour, minute, second, 0).ok()
-}
-
-/// `utc`, `z`, `+02:00`, `-0500`, `+2`.
-fn offset(word: &str) -> Option<Offset> {
-    if matches!(word, "utc" | "gmt" | "z") {
-        return Some(Offset::UTC);
-    }
-    let (sign, digits) = match word.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let digits = digits.replace(':', "");
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let (hours, minutes) = match digits.len() {
-        1 | 2 => (digits.as_str(), "0"),
-        4 => digits.split_at(2),
-        _ => return None,
-    };
-    let minutes: i32 = hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok().filter(|minutes| *minutes < 60)?;
-    Offset::from_seconds(sign * minutes * 60).ok()
 }
 
 #[cfg(test)]
@@ -273,6 +272,35 @@ mod tests {
     #[test]
     fn an_offset_decides_which_day_tomorrow_is() {
         check("tomorrow at 1am +14:00", "2026-11-26T11:00:00Z");
+    }
+
+    #[test]
+    fn a_time_zone_counts_in_brackets_and_behind_words() {
+        check("2026-12-01T09:00:00[America/New_York]", "2026-12-01T14:00:00Z");
+        check("2026-12-01T09:00[europe/berlin]", "2026-12-01T08:00:00Z");
+        check("2026-12-01[Asia/Tokyo]", "2026-11-30T15:00:00Z");
+        check("2026-12-01T09:00:00+01:00[Europe/Berlin]", "2026-12-01T08:00:00Z");
+        check("2026-12-01T09:00:00Z[Europe/Berlin]", "2026-12-01T09:00:00Z");
+        check("2026-12-01T09:00:00[+05:30]", "2026-12-01T03:30:00Z");
+        check("Friday at 3pm ET", "2026-11-27T20:00:00Z");
+        check("tomorrow at 9am EST", "2026-11-26T14:00:00Z");
+        check("tomorrow at 9am PDT", "2026-11-26T16:00:00Z");
+        check("tomorrow at 9am Europe/Berlin", "2026-11-26T08:00:00Z");
+        check("tomorrow at 1am Asia/Tokyo", "2026-11-25T16:00:00Z");
+    }
+
+    #[test]
+    fn a_time_zone_that_is_not_known_or_contradicts_the_offset_is_told() {
+        for text in [
+            "2026-12-01T09:00:00[Mars/Olympus]",
+            "2026-12-01T09:00:00+05:00[Europe/Berlin]",
+            "2026-12-01T09:00:00+01:00[u-ca=gregory]",
+            "tomorrow at 9am BST",
+            "friday at 3pm Mars/Olympus",
+            "tomorrow [Europe/Berlin]",
+        ] {
+            assert_eq!(parse(text, NOW.parse().unwrap()), Err(InvalidTime::UnknownZone), "{text}");
+        }
     }
 
     #[test]

@@ -65,10 +65,8 @@ impl Submission {
     pub fn from_program(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
         let submission = Self::from_list(json, default_from, now)?;
         match submission.scheduled_at.map(|time| schedule::check(time, now)) {
-            Some(Err(error @ (InvalidTime::TooFar | InvalidTime::Unreadable))) => {
-                Err(Invalid::value("scheduled_at", error.to_string()))
-            }
             Some(Err(InvalidTime::Past)) => Ok(Self { scheduled_at: None, ..submission }),
+            Some(Err(error)) => Err(Invalid::value("scheduled_at", error.to_string())),
             Some(Ok(_)) | None => Ok(submission),
         }
     }
