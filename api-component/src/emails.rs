@@ -8,6 +8,7 @@ mod idempotency;
 mod list;
 mod page;
 mod retrieve;
+mod sender;
 mod shape;
 
 pub(crate) use attachments::{download_attachment, list_attachments, retrieve_attachment};

@@ -2,6 +2,7 @@
 //!
 //! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
 //! - [`Email`]: the email itself, which is what the record keeps;
+//! - [`Outline`]: what a list shows of it;
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`] with its [`Content`]: its parts;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
@@ -19,6 +20,7 @@ mod limits;
 mod mailbox;
 mod mailbox_list;
 pub mod names;
+mod outline;
 pub mod schedule;
 mod submission;
 mod tag;
@@ -30,7 +32,8 @@ pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};
 pub use mailbox::{InvalidMailbox, Mailbox};
-pub use submission::Submission;
+pub use outline::{Extent, Outline};
+pub use submission::{Submission, with_sender};
 pub use tag::Tag;
 
 use std::collections::HashSet;
@@ -48,7 +51,8 @@ enum Origin {
     List,
 }
 
-/// A valid email.
+/// A valid email. Its fields are in the order in which a record has them: first those that a list shows, which reads no more
+/// than the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Email {
     /// Who sends it.
@@ -66,6 +70,12 @@ pub struct Email {
     pub reply_to: Vec<Mailbox>,
     /// The subject; empty for an email of the short form without one.
     pub subject: String,
+    /// More header fields, in the order of the submission.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "header::as_map")]
+    pub headers: Vec<Header>,
+    /// Labels for the sender's own use; they are not sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// The body as plain text. `None` next to `html` leaves it to the worker to make one of that; an empty one says that
     /// none is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,12 +83,6 @@ pub struct Email {
     /// The body as HTML. There is always one of the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
-    /// More header fields, in the order of the submission.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "header::as_map")]
-    pub headers: Vec<Header>,
-    /// Labels for the sender's own use; they are not sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<Tag>,
     /// Files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,

@@ -21,6 +21,7 @@ use crate::{Lane, Relay};
 /// | `<q>:index:<id>` | list | about 64 ids, from this one on, as they came: together every id known | until forgotten |
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
 /// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
+/// | `<q>:default-from` | string | who sends emails for which nobody is named, as a worker said at its start | for ever |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
 /// | `<q>:import:<worker>` | string | the id that the last entry got which a worker has popped and another program pushed as JSON, and which pop of that worker it was | 24 hours |
 /// | `<q>:relay:<hash>` | hash | a relay's `name`, the `limit` of connections that was learned, when it last was found to be well (`cleared`), until when `senders` are held off; while it is held off `since`, `until`, `failures` in a row, `class` and `error` of the last one, which emails met them (`behind`), and who has the turn to `probe` it, and until when (`probe_ends`) | 30 days after the last failure |
@@ -98,11 +99,16 @@ impl Queue {
                     "workers",
                 ],
             ),
-            ("string", &["secret", "alive", "sweep"]),
+            ("string", &["default-from", "secret", "alive", "sweep"]),
         ];
         let others =
             TYPES.iter().flat_map(|(kind, names)| names.iter().map(|name| (format!("{}:{name}", self.0), *kind)));
         self.lists().into_iter().map(|list| (list, "list")).chain(others).collect()
+    }
+
+    /// Who sends emails for which nobody is named.
+    pub(crate) fn default_from(&self) -> String {
+        format!("{}:default-from", self.0)
     }
 
     /// Whose absence says that there is something to sweep.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::{
-    Class, Email, EmailId, Lane, Queue, State, Submission,
+    Class, EmailId, Lane, Queue, State, Submission,
     email::Mailbox,
     redis::{Answer, Call, UnexpectedAnswer},
     transition::READ,
@@ -31,22 +31,31 @@ pub struct Record {
     pub error: Option<String>,
     /// What kind of failure that is.
     pub class: Option<Class>,
-    /// The email as JSON.
+    /// The email as JSON; in a list, the beginning of it.
     pub json: Vec<u8>,
 }
 
 impl Record {
-    /// The email, unless some other program pushed what is none. `default_from` is for one that such a program pushed
-    /// without a sender.
+    /// The email, unless some other program pushed what is none. `default_from` stands in where it names no sender.
     #[must_use]
-    pub fn email(&self, default_from: Option<&Mailbox>) -> Option<Email> {
-        Submission::from_list(&self.json, default_from, self.created).ok().map(|submission| submission.email)
+    pub fn submission(&self, default_from: &Mailbox) -> Option<Submission> {
+        Submission::from_list(&self.json, Some(default_from), self.created).ok()
     }
 }
 
 /// Reads the record of an email; `None` when there is none with that id, or none any more.
 pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
-    Call::script(&READ, queue, |answer| if answer.is_empty() { Ok(None) } else { record(answer).map(Some) }).number(id)
+    read_up_to(queue, id, "-1")
+}
+
+/// The same, but no more than the first MiB of the record, so that its JSON may be cut off.
+pub fn read_beginning(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
+    read_up_to(queue, id, "1048575")
+}
+
+fn read_up_to(queue: &Queue, id: EmailId, last_byte: &str) -> Call<Option<Record>> {
+    let call = Call::script(&READ, queue, |answer| if answer.is_empty() { Ok(None) } else { record(answer).map(Some) });
+    call.number(id).argument(last_byte)
 }
 
 /// Takes a record and its last error off an answer.

@@ -15,11 +15,13 @@
 //! - [`cancel`], [`reschedule`]: a client changes its mind;
 //! - [`list`], [`depth`]: what there is, and how much is where; [`ready`]: whether more can be accepted;
 //! - [`throttle`]: a client is held to its limit;
+//! - [`announce_sender`], [`default_sender`], [`name_sender`]: who sends an email for which nobody is named;
 //! - [`secret`]: what the links of the API are signed with.
 
 mod ask_relay;
 mod change;
 mod claim;
+mod default_from;
 mod depth;
 mod enqueue;
 mod extend;
@@ -38,6 +40,7 @@ mod throttle;
 pub use ask_relay::{Access, Held, RelayState, ask_relay, learn_limit, relay_well};
 pub use change::{Changed, cancel, reschedule};
 pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
+pub use default_from::{announce_sender, default_sender, name_sender};
 pub use depth::{Depth, depth};
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::{Extended, extend};

@@ -7,10 +7,12 @@ mod support;
 use std::time::Duration;
 
 use email_queue::{
-    EmailId, Lane, State,
+    Class, EmailId, Lane, State,
+    email::Mailbox,
+    record,
     transition::{
-        Changed, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page, SECRET_BYTES, cancel,
-        enqueue, list, reschedule, secret, throttle,
+        Changed, ClaimRef, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page, SECRET_BYTES,
+        announce_sender, cancel, default_sender, enqueue, list, name_sender, reschedule, secret, throttle,
     },
 };
 use jiff::Timestamp;
@@ -226,7 +228,7 @@ fn emails_can_be_listed_by_state_over_any_number_of_others() {
 }
 
 #[test]
-fn a_list_of_large_emails_ends_early_and_says_that_there_is_more() {
+fn a_page_of_large_emails_is_full_and_holds_the_beginning_of_each() {
     let q = TestQueue::start();
     let json = "x".repeat(1024 * 1024);
     for _ in 0..8 {
@@ -234,16 +236,51 @@ fn a_list_of_large_emails_ends_early_and_says_that_there_is_more() {
         let enqueue = Enqueue { emails: &[email], backlog_limit: None, retention: None, idempotency: None };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
-    let (mut seen, mut cursor, mut pages) = (0, Cursor::Newest, 0);
-    loop {
-        let listed = q.run(&list(&q.queue, Page { limit: 100, cursor, state: None }));
-        (seen, pages) = (seen + listed.emails.len(), pages + 1);
-        match listed.next {
-            Some(id) => cursor = Cursor::After(id),
-            None => break,
-        }
+    let page = |limit| q.run(&list(&q.queue, Page { limit, cursor: Cursor::Newest, state: None }));
+    assert!(page(7).has_more && !page(8).has_more);
+    let emails = page(8).emails;
+    assert_eq!(emails.len(), 8);
+    assert!(emails.iter().all(|(_, record)| (32_000..32_768).contains(&record.json.len())));
+    let beginning = q.run(&record::read_beginning(&q.queue, emails[0].0)).unwrap();
+    assert!((1_048_000..1_048_576).contains(&beginning.json.len()));
+}
+
+#[test]
+fn a_page_of_one_state_says_how_far_it_looked() {
+    let q = TestQueue::start();
+    let first = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG);
+    q.finish(claimed[0].claim, Outcome::Failed { class: Class::Recipient, error: "x".into() });
+    for _ in 0..12 {
+        let emails: Vec<_> = (0..100)
+            .map(|_| NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: b"{}".into() })
+            .collect();
+        let enqueue = Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None };
+        q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
-    assert_eq!((seen, pages), (8, 2));
+    let failed = |cursor| q.run(&list(&q.queue, Page { limit: 1, cursor, state: Some(State::Failed) }));
+    let looked = failed(Cursor::Newest);
+    assert!(looked.emails.is_empty() && looked.has_more);
+    let found = failed(Cursor::After(looked.next.unwrap()));
+    assert_eq!(found.emails.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [first]);
+}
+
+#[test]
+fn a_sender_is_named_by_whoever_has_the_email_in_hand() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claim = q.claim(1, LONG)[0].claim;
+    let named = |number, json: &str| q.run(&name_sender(&q.queue, ClaimRef { id, number }, json.into()));
+    let before = q.record(id).unwrap();
+    assert!(!named(claim.number + 1, "other"));
+    assert!(named(claim.number, "{}"));
+    assert_eq!(q.record(id).unwrap(), record::Record { json: b"{}".into(), ..before });
+    q.finish(claim, Outcome::Sent);
+    assert!(!named(claim.number, "other"));
+    assert_eq!(q.run(&default_sender(&q.queue)), None);
+    let sender: Mailbox = "Shop <shop@example.com>".parse().unwrap();
+    q.run(&announce_sender(&q.queue, &sender));
+    assert_eq!(q.run(&default_sender(&q.queue)), Some(sender));
 }
 
 #[test]

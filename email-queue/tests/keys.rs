@@ -6,9 +6,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use email_queue::{
     Class, EmailId, Lane, Relay,
+    email::Mailbox,
     transition::{
-        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, enqueue, hold_off,
-        hold_sender, secret, throttle,
+        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender, enqueue,
+        hold_off, hold_sender, secret, throttle,
     },
 };
 use jiff::Timestamp;
@@ -43,6 +44,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     };
     q.run(&hold_off(&q.queue, q.worker, &relay, failure, back_off));
     q.run(&hold_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
+    q.run(&announce_sender(&q.queue, &Mailbox::built_in_sender()));
     q.enqueue(Lane::High);
     q.pop();
     q.push("emails", "{}");

@@ -62,7 +62,7 @@ impl Config {
             max_attempts: None,
             retry: Backoff { base: Duration::from_secs(30), max: Duration::from_secs(3600) },
             retention: Duration::from_secs(24 * 3600),
-            default_from: DEFAULT_FROM.parse().map_err(|error| InvalidConfig(format!("default sender: {error}")))?,
+            default_from: Mailbox::built_in_sender(),
             sweep: Sweep::default(),
             drain: false,
         })

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use email_queue::{
-    Class, EmailId, Submission,
-    transition::{ClaimRef, Claimed, Outcome, Progress},
+    Class, EmailId, Submission, email,
+    transition::{self, ClaimRef, Claimed, Outcome, Progress},
 };
 
 use crate::{
@@ -69,7 +69,8 @@ pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> Concluded {
 }
 
 async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> Concluded {
-    let Claimed { claim: ClaimRef { id, number }, attempts, created, progress, json, .. } = claimed;
+    let Claimed { claim, attempts, created, progress, json, .. } = claimed;
+    let ClaimRef { id, number } = claim;
     // At its first claim it may be what another program has pushed, at which nobody has looked.
     let read = if number == 1 { Submission::from_program } else { Submission::from_list };
     let submission = match read(&json, Some(&shared.config.default_from), created) {
@@ -79,6 +80,9 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
             return Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error });
         }
     };
+    if !submission.names_sender {
+        name_sender(shared, claim, &json).await;
+    }
     drop(json);
     // From another program: what the API accepts is listed only when its time has come.
     if let Some(due) = submission.scheduled_at
@@ -147,6 +151,16 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
             }
             conclude(shared, tried)
         }
+    }
+}
+
+/// Fixes in the record who sends an email that names nobody, so that it is the same at each attempt, whichever worker makes
+/// it. Without it the email is sent all the same.
+async fn name_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
+    let Config { queue, default_from, .. } = &shared.config;
+    let Some(named) = email::with_sender(json, default_from) else { return };
+    if let Err(error) = transition::name_sender(queue, claim, named).run(&shared.redis).await {
+        tracing::debug!(id = %claim.id, %error, "who sends it cannot be written down");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use email_queue::transition::{ClaimRef, Depth, depth, release};
+use email_queue::transition::{ClaimRef, Depth, announce_sender, depth, release};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
@@ -119,7 +119,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     tokio::pin!(shutdown);
     let never = CancellationToken::new();
     tokio::select! {
-        checked = preflight::check(&shared, &never) => checked?,
+        checked = async {
+            preflight::check(&shared, &never).await?;
+            say_who_sends(&shared).await;
+            Ok(())
+        } => checked?,
         () = &mut shutdown => return Ok(Summary::default()),
     }
     shared.hold_off.begin(&shared).await;
@@ -145,6 +149,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         name = tasks.keepers.panicked() => return Err(RunError::Panicked(name)),
     };
     Ok(Summary { waits_for_relay, ..tasks.stop().await })
+}
+
+/// Lets the API show who sends the emails for which nobody is named. Without it, it shows who sends them by default.
+async fn say_who_sends(shared: &Shared) {
+    let Config { queue, default_from, .. } = &shared.config;
+    if let Err(error) = announce_sender(queue, default_from).run(&shared.redis).await {
+        tracing::debug!(%error, "the default sender cannot be written down");
+    }
 }
 
 /// `<host>:<process>:<uuid>`: for people, and unique however often a container gets the same name and process id.

@@ -13,7 +13,12 @@ pub(crate) use download::download_attachment;
 
 use std::{fmt::Display, ops::Range};
 
-use email_queue::{AttachmentId, Email, EmailId, email::Attachment, record, redis::Redis};
+use email_queue::{
+    AttachmentId, EmailId,
+    email::{Attachment, Mailbox},
+    record,
+    redis::Redis,
+};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -125,8 +130,8 @@ async fn read<R: Redis<Error: Display>>(
     id: EmailId,
 ) -> Result<Vec<Attachment>, ApiError> {
     let record = record::read(&settings.queue, id).run(redis).await?.ok_or_else(ApiError::unknown_email)?;
-    let email: Option<Email> = record.email(settings.default_from.as_ref());
-    Ok(email.map(|email| email.attachments).unwrap_or_default())
+    let submission = record.submission(&Mailbox::built_in_sender());
+    Ok(submission.map(|submission| submission.email.attachments).unwrap_or_default())
 }
 
 fn find(attachments: Vec<Attachment>, email: EmailId, id: AttachmentId) -> Result<Attachment, ApiError> {

@@ -43,7 +43,7 @@ pub(super) async fn accept<R: Backend>(
             id: EmailId::new(),
             lane: submission.lane,
             due: submission.scheduled_at,
-            json: submission.email.to_json(),
+            json: submission.to_json(),
         })
         .collect();
     let enqueue = Enqueue {

@@ -1,7 +1,9 @@
 use std::fmt::Display;
 
 use email_queue::{
-    EmailId, State,
+    EmailId, Record, State,
+    email::{Extent, Outline},
+    record,
     redis::Redis,
     transition::{self, Cursor},
 };
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     page::{Page, Place},
+    sender,
     shape::Summary,
 };
 use crate::{
@@ -23,11 +26,35 @@ pub(crate) async fn list<R: Redis<Error: Display>>(context: &Context<'_, R>) -> 
     let settings = context.settings;
     let page = page(context.parts.uri.query().unwrap_or_default())?;
     let listed = transition::list(&settings.queue, page).run(context.redis).await?;
-    let emails: Vec<_> =
-        listed.emails.iter().map(|(id, record)| (*id, record, record.email(settings.default_from.as_ref()))).collect();
-    let data = emails.iter().map(|(id, record, email)| Summary::new(*id, record, email.as_ref())).collect();
+    let mut data = Vec::with_capacity(listed.emails.len());
+    let mut sender = None;
+    for (id, record) in &listed.emails {
+        let mut outline = outline(context, *id, record).await?;
+        if let Some(outline) = outline.as_mut().filter(|outline| outline.from.is_none()) {
+            if sender.is_none() {
+                sender = Some(sender::default(settings, context.redis).await?.to_string());
+            }
+            outline.from.clone_from(&sender);
+        }
+        data.push(Summary::new(*id, record, outline));
+    }
     let next = listed.next.map(|id| id.to_string());
     Ok(json(StatusCode::OK, &List { object: "list", has_more: listed.has_more, data, next }))
+}
+
+/// What is shown of an email; nothing of what is none. The beginning of its record is read on where it does not tell: the
+/// API writes first what is shown, other programs what they like.
+async fn outline<R: Redis<Error: Display>>(
+    context: &Context<'_, R>,
+    id: EmailId,
+    record: &Record,
+) -> Result<Option<Outline>, ApiError> {
+    let (mut outline, mut extent) = Outline::read(&record.json);
+    if extent == Extent::CutOff && !record.json.is_empty() {
+        let more = record::read_beginning(&context.settings.queue, id).run(context.redis).await?;
+        (outline, extent) = more.map(|record| Outline::read(&record.json)).unwrap_or((outline, extent));
+    }
+    Ok((extent != Extent::NoEmail).then_some(outline))
 }
 
 #[derive(Serialize)]
@@ -35,7 +62,7 @@ struct List<'a> {
     object: &'static str,
     has_more: bool,
     data: Vec<Summary<'a>>,
-    /// The cursor for the next page. It is needed only where `data` is empty and there is more, which a filter can cause.
+    /// How far was looked, where more follow: the cursor for the next page. With a filter `data` may be short, or empty.
     next: Option<String>,
 }
 

@@ -1,9 +1,14 @@
 use std::fmt::Display;
 
-use email_queue::{EmailId, record, redis::Redis};
+use email_queue::{
+    EmailId,
+    email::{Mailbox, Outline},
+    record,
+    redis::Redis,
+};
 use http::StatusCode;
 
-use super::shape::Retrieved;
+use super::{sender, shape::Retrieved};
 use crate::{
     body::{Response, json},
     error::ApiError,
@@ -18,6 +23,11 @@ pub(crate) async fn retrieve<R: Redis<Error: Display>>(
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let settings = context.settings;
     let record = record::read(&settings.queue, id).run(context.redis).await?.ok_or_else(ApiError::unknown_email)?;
-    let email = record.email(settings.default_from.as_ref());
-    Ok(json(StatusCode::OK, &Retrieved::new(id, &record, email.as_ref())))
+    let mut submission = record.submission(&Mailbox::built_in_sender());
+    if let Some(submission) = submission.as_mut().filter(|submission| !submission.names_sender) {
+        submission.email.from = sender::default(settings, context.redis).await?;
+    }
+    let email = submission.map(|submission| submission.email);
+    let outline = email.as_ref().map(Outline::from);
+    Ok(json(StatusCode::OK, &Retrieved::new(id, &record, outline, email.as_ref())))
 }

@@ -2,10 +2,16 @@
 
 use email_queue::{
     Class, Email, EmailId, Lane, Record, State,
-    email::{Mailbox, Tag},
+    email::{Outline, Tag},
 };
 use jiff::Timestamp;
 use serde::Serialize;
+
+/// What stands for the sender, the recipient and the subject of what is no email, because SDKs need some text there.
+const UNREADABLE: &str = "(unreadable)";
+
+/// What readers of mail show where an email has no subject.
+const NO_SUBJECT: &str = "(no subject)";
 
 /// One of a list.
 #[derive(Serialize)]
@@ -13,11 +19,11 @@ pub(super) struct Summary<'a> {
     id: String,
     message_id: Option<String>,
     from: String,
-    to: &'a [Mailbox],
-    cc: &'a [Mailbox],
-    bcc: &'a [Mailbox],
-    reply_to: &'a [Mailbox],
-    subject: &'a str,
+    to: Vec<String>,
+    cc: Vec<String>,
+    bcc: Vec<String>,
+    reply_to: Vec<String>,
+    subject: String,
     created_at: Timestamp,
     scheduled_at: Option<Timestamp>,
     last_event: &'static str,
@@ -42,18 +48,22 @@ pub(super) struct Retrieved<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Without an email where another program pushed what cannot be read as one: the record says so in `last_error`.
-    pub(super) fn new(id: EmailId, record: &'a Record, email: Option<&'a Email>) -> Self {
+    /// Without an outline where another program pushed what cannot be read as an email: the record says so in `last_error`.
+    pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>) -> Self {
         let due_in = |state| record.due.filter(|_| record.state == state);
+        let stand_in = if outline.is_some() { NO_SUBJECT } else { UNREADABLE };
+        let outline = outline.unwrap_or_default();
+        let message_id = outline.message_id(id);
+        let subject = outline.subject.filter(|subject| !subject.is_empty());
         Self {
             id: id.to_string(),
-            message_id: email.map(|email| email.message_id(id)),
-            from: email.map(|email| email.from.to_string()).unwrap_or_default(),
-            to: email.map_or(&[], |email| &email.to),
-            cc: email.map_or(&[], |email| &email.cc),
-            bcc: email.map_or(&[], |email| &email.bcc),
-            reply_to: email.map_or(&[], |email| &email.reply_to),
-            subject: email.map_or("", |email| &email.subject),
+            message_id,
+            from: outline.from.unwrap_or_else(|| UNREADABLE.to_owned()),
+            to: if outline.to.is_empty() { vec![UNREADABLE.to_owned()] } else { outline.to },
+            cc: outline.cc,
+            bcc: outline.bcc,
+            reply_to: outline.reply_to,
+            subject: subject.unwrap_or_else(|| stand_in.to_owned()),
             created_at: record.created,
             scheduled_at: due_in(State::Scheduled),
             last_event: record.state.last_event(),
@@ -68,10 +78,10 @@ impl<'a> Summary<'a> {
 }
 
 impl<'a> Retrieved<'a> {
-    pub(super) fn new(id: EmailId, record: &'a Record, email: Option<&'a Email>) -> Self {
+    pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>, email: Option<&'a Email>) -> Self {
         Self {
             object: "email",
-            summary: Summary::new(id, record, email),
+            summary: Summary::new(id, record, outline),
             html: email.and_then(|email| email.html.as_deref()),
             text: email.and_then(|email| email.text.as_deref()),
             tags: email.map_or(&[], |email| &email.tags),

@@ -127,9 +127,13 @@ fn english(text: &str, now: Timestamp) -> Result<Timestamp, InvalidTime> {
             }
             let time = day_and_time(&words, now, &zone.clone().unwrap_or(TimeZone::UTC));
             // Where all is well but for the last word, that one is meant for a time zone.
-            let without_last =
-                || zone.is_none() && day_and_time(&words[..words.len() - 1], now, &TimeZone::UTC).is_some();
-            time.ok_or_else(|| if without_last() { InvalidTime::UnknownZone } else { unreadable })
+            let is_zone = || match words.split_last() {
+                Some((last, rest)) if zone.is_none() && *last != "at" => {
+                    day_and_time(rest, now, &TimeZone::UTC).is_some()
+                }
+                _ => false,
+            };
+            time.ok_or_else(|| if is_zone() { InvalidTime::UnknownZone } else { unreadable })
         }
     }
 }

@@ -19,14 +19,19 @@ pub struct Submission {
     pub lane: Lane,
     /// Not before this time; `None` for at once.
     pub scheduled_at: Option<Timestamp>,
+    /// Whether the client has named who sends it. If not, a default stands in for the sender of `email`.
+    pub names_sender: bool,
+    /// Whether it is for the worker to say who sends it.
+    is_open: bool,
     /// The time as it was written.
     time: Option<String>,
 }
 
 impl Submission {
     /// Reads the JSON of a client, in the full form (`from`, `to`, `subject`, `html` …) or the short one
-    /// (`{"to": …, "message": …}`). `default_from` stands in where `from` is left out; `now` is what a time such as
-    /// `in 2 hours` counts from.
+    /// (`{"to": …, "message": …}`). `default_from` stands in where `from` is left out; in the short form it may be left out
+    /// where there is no such default as well, and then it is for the worker to say who sends it. `now` is what a time such
+    /// as `in 2 hours` counts from.
     ///
     /// # Errors
     /// Says the first field that breaks a rule, and which rule. A time in the past, or more than 30 days ahead, is one.
@@ -71,6 +76,19 @@ impl Submission {
         }
     }
 
+    /// What the record keeps: [`Email::to_json`], but without a sender where the client has named none and there was no
+    /// default.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = self.email.to_json();
+        if self.is_open {
+            // The sender is the first field.
+            let sender = serde_json::to_vec(&self.email.from).unwrap_or_default().len();
+            json.drain(1..br#"{"from":"#.len() + sender + 1);
+        }
+        json
+    }
+
     /// A digest of all that the client asked for, by which a repeated request is known. The order of `headers` does not
     /// count, because some clients shuffle it; a time counts as it was written, because `in 1 hour` is another time later.
     #[must_use]
@@ -103,9 +121,21 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
     }
     let short_form = wire.message.is_some();
     let message = given(wire.message);
-    let from = match given(wire.from) {
+    let from = given(wire.from);
+    let names_sender = from.is_some();
+    let is_open = !names_sender && default_from.is_none();
+    let from = match from {
         Some(from) => mailbox("from", &from)?,
-        None => default_from.cloned().ok_or_else(|| Invalid::missing("from", "there is no default sender"))?,
+        None => match default_from {
+            Some(default) => default.clone(),
+            None if short_form => Mailbox::built_in_sender(),
+            None => {
+                return Err(Invalid::missing(
+                    "from",
+                    "it may be left out only next to `message`, as there is no default",
+                ));
+            }
+        },
     };
     let to = one_of(("to", named(wire.to)), ("recipient", named(wire.recipient)))?;
     let (to_field, to) = to.ok_or_else(|| Invalid::missing("to", "an email needs a recipient"))?;
@@ -139,7 +169,8 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
         tags: checked("tags", wire.tags.map(|tags| wire::AtMost::<MAX_TAGS, _>(tags.0)), Tag::check)?,
         attachments: attachments(wire.attachments, origin)?,
     };
-    Ok(Submission { email, lane: lane(given(wire.priority))?, scheduled_at: None, time: given(wire.scheduled_at) })
+    let (lane, time) = (lane(given(wire.priority))?, given(wire.scheduled_at));
+    Ok(Submission { email, lane, scheduled_at: None, names_sender, is_open, time })
 }
 
 /// An empty text is none: clients send it for what a form left empty.
@@ -149,6 +180,17 @@ fn given(text: Option<String>) -> Option<String> {
 
 fn named(texts: Option<wire::Strings>) -> Option<wire::Strings> {
     texts.filter(|texts| !texts.0.is_empty())
+}
+
+/// The JSON of an email that names no sender, with one. Nothing where that makes another email of it, or none.
+#[must_use]
+pub fn with_sender(json: &[u8], sender: &Mailbox) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(json).ok()?.trim_start_matches('\u{feff}').trim_ascii_start();
+    let rest = text.strip_prefix('{')?;
+    let named = format!("{{\"from\":{},{rest}", serde_json::to_string(sender).ok()?).into_bytes();
+    // It may have `"from": null`, and then it has two.
+    let (one, other) = (read(json, Some(sender), Origin::List).ok()?, read(&named, None, Origin::List).ok()?);
+    (one.email == other.email).then_some(named)
 }
 
 /// Two names for one field: either may be used, but not both.

@@ -46,6 +46,31 @@ fn the_short_form_needs_only_a_recipient_and_a_message() {
 }
 
 #[test]
+fn the_short_form_leaves_it_to_the_worker_who_sends_it() {
+    let json = json!({"to": "b@example.com", "message": "Hello"});
+    let submission = read(json.clone()).unwrap();
+    assert!(!submission.names_sender);
+    let kept = submission.to_json();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&kept).unwrap(),
+        json!({"to": ["b@example.com"], "subject": "", "text": "Hello"})
+    );
+    let sender: Mailbox = "\"Shop, Inc.\" <shop@example.com>".parse().unwrap();
+    let sent = Submission::from_list(&kept, Some(&sender), NOW.parse().unwrap()).unwrap();
+    assert_eq!((&sent.email.from, sent.names_sender), (&sender, false));
+    // Whoever sends it fixes that.
+    let named = with_sender(&kept, &sender).unwrap();
+    let again = Submission::from_list(&named, None, NOW.parse().unwrap()).unwrap();
+    assert_eq!((&again.email, again.names_sender), (&sent.email, true));
+    assert_eq!(again.to_json(), again.email.to_json());
+    // As it is not for what it would change.
+    assert_eq!(with_sender(br#"{"from": null, "to": "b@example.com", "message": "Hello"}"#, &sender), None);
+    assert_eq!(with_sender(b"[]", &sender), None);
+
+    check_refused(json!({"from": null}), InvalidKind::Missing, "from");
+}
+
+#[test]
 fn the_full_form_keeps_every_field() {
     let submission = read(full(json!({
         "from": "Ada <a@example.com>",

@@ -54,10 +54,10 @@ end
 
 -- A record as it is to be shown, and its last error with class; nil when there is none. One that cannot be read is shown as
 -- the dead letter that it becomes when a worker comes across it. `held` is a table that the caller keeps from one email to
--- the next.
-local function shown(id, held)
-  local record = redis.pcall('GET', record_of(id))
-  if not record then return end
+-- the next; the record is read as far as its byte `up_to`, '-1' for all of it.
+local function shown(id, held, up_to)
+  local record = redis.pcall('GETRANGE', record_of(id), '0', up_to)
+  if record == '' then return end
   if is_header(record) then return record, shown_failure(id, record, held) end
   local raw = type(record) == 'string' and record or ''
   return header_anew(id, FAILED_STATE .. accepted_at(id)) .. raw, 'its record in Redis cannot be read', 'unreadable'

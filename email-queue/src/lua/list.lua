@@ -6,13 +6,13 @@
 -- ARGV[3]  the cursor: an id, which need not exist any more; '' for none
 -- ARGV[4]  only emails in this state; '' for any
 -- Reply    {1 when more follow in that direction, else 0; the id up to which was looked, or '';
---           then per email its id, its record, its last error or '', the class of that or ''}
--- Bounded twice: it looks at 10,000 emails at the most, and stops after 4 MiB. Both count as more to follow.
+--           then per email its id, the beginning of its record, its last error or '', the class of that or ''}
+-- Bounded: it looks at 1,000 emails at the most, which counts as more to follow, and reads 32 KiB of each that it gives.
 
 local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local LOOKS, BYTES = 10000, 4 * 1024 * 1024
+local LOOKS, BEGINNING = 1000, '32767'
 
-local found, bytes, looked, more = {}, 0, 0, 0
+local found, looked, more = {}, 0, 0
 local held = {}
 local last = cursor
 local ids
@@ -21,17 +21,14 @@ repeat
   for _, id in ipairs(ids) do
     -- One that cannot be read is shown as a dead letter, and one that is missing not at all.
     local matches = wanted == '' or string.match(header_of(id) or 'failed', '%a+') == wanted
-    if matches and (#found == max or bytes > BYTES) or looked == LOOKS then
+    if matches and #found == max or looked == LOOKS then
       more = 1
       break
     end
     looked, last = looked + 1, id
     local record, why, class
-    if matches then record, why, class = shown(id, held) end
-    if record then
-      bytes = bytes + #record
-      found[#found + 1] = {id, record, why, class}
-    end
+    if matches then record, why, class = shown(id, held, BEGINNING) end
+    if record then found[#found + 1] = {id, record, why, class} end
   end
 until more == 1 or #ids == 0
 

@@ -2,8 +2,9 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id
+-- ARGV[2]  the last byte of its record that is wanted; -1 for all of it
 -- Reply    {its record, its last error or '', the class of that or ''}; {} when there is no such email
 
-local record, why, class = shown(ARGV[1], {})
+local record, why, class = shown(ARGV[1], {}, ARGV[2])
 if not record then return {} end
 return {record, why, class}

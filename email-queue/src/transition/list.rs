@@ -29,16 +29,17 @@ pub enum Cursor {
 /// A part of all emails, the newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// The emails.
+    /// The emails, each with the first 32 KiB of its record, in which its JSON may be cut off: enough for an
+    /// [`Outline`](crate::email::Outline) of nearly all.
     pub emails: Vec<(EmailId, Record)>,
     /// Whether more follow in the direction of the cursor. There may be fewer emails than asked for and still more to
-    /// follow, where they are large or the state is rare.
+    /// follow, where the state is rare.
     pub has_more: bool,
-    /// The cursor for the next page in the same direction, if there is one.
+    /// How far was looked: the cursor for the next page in the same direction, if there is one.
     pub next: Option<EmailId>,
 }
 
-/// Lists emails. Redis is kept busy for no more than 10,000 of them and 4 MiB.
+/// Lists emails. Redis looks at no more than 1,000 of them, and reads no more than 32 KiB of each.
 pub fn list(queue: &Queue, page: Page) -> Call<Listed> {
     let (direction, cursor) = match page.cursor {
         Cursor::Newest => ("", String::new()),

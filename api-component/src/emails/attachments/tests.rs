@@ -66,13 +66,12 @@ impl Redis for OneEmail {
     type Error = Infallible;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, Infallible> {
-        let last = command.arguments.last().unwrap();
-        // The last argument of either script says which of them it is.
-        Ok(match last {
-            secret if secret.len() == SECRET_BYTES => {
+        // Behind the name of the queue come the arguments of the script, which say which of the two it is.
+        Ok(match command.arguments[3..] {
+            [secret] if secret.len() == SECRET_BYTES => {
                 vec![Value::Bytes(self.secret.borrow_mut().get_or_insert(secret.to_vec()).clone())]
             }
-            id if *id == self.id.to_string().as_bytes() => {
+            [id, _] if *id == *self.id.to_string().as_bytes() => {
                 let header = b"queued    5000000000001 00000 0000 00 normal 0000000000001\n";
                 let record = [header.as_slice(), &self.json].concat();
                 vec![Value::Bytes(record), Value::Bytes(Vec::new()), Value::Bytes(Vec::new())]

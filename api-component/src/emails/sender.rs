@@ -1,0 +1,15 @@
+use std::fmt::Display;
+
+use email_queue::{email::Mailbox, redis::Redis, transition};
+
+use crate::{error::ApiError, settings::Settings};
+
+/// Who is shown as the sender of an email for which nobody is named and that no worker has had in hand yet: the API's own
+/// default, the one that a worker last said it has, or the one that is built in.
+pub(super) async fn default<R: Redis<Error: Display>>(settings: &Settings, redis: &R) -> Result<Mailbox, ApiError> {
+    if let Some(sender) = &settings.default_from {
+        return Ok(sender.clone());
+    }
+    let said = transition::default_sender(&settings.queue).run(redis).await?;
+    Ok(said.unwrap_or_else(Mailbox::built_in_sender))
+}
