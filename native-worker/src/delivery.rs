@@ -80,6 +80,9 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
             return Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error });
         }
     };
+    if number == 1 && !submission.unknown_fields.is_empty() {
+        tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has fields that are not known; they are passed over");
+    }
     if !submission.names_sender {
         name_sender(shared, claim, &json).await;
     }

@@ -65,7 +65,7 @@ pub fn check(time: Timestamp, now: Timestamp) -> Result<Timestamp, InvalidTime> 
 /// # Errors
 /// As for the field `scheduled_at` of an email.
 pub fn read_change(json: &[u8], now: Timestamp) -> Result<Timestamp, Invalid> {
-    let wire::Object { value, misspelt } = wire::read::<wire::Change>(json)?;
+    let wire::Object { value, misspelt, .. } = wire::read::<wire::Change>(json)?;
     if let Some(misspelt) = misspelt {
         return Err(misspelt.into());
     }

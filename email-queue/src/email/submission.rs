@@ -21,6 +21,8 @@ pub struct Submission {
     pub scheduled_at: Option<Timestamp>,
     /// Whether the client has named who sends it. If not, a default stands in for the sender of `email`.
     pub names_sender: bool,
+    /// The first few names of fields that are not known, which were passed over.
+    pub unknown_fields: Vec<String>,
     /// Whether it is for the worker to say who sends it.
     is_open: bool,
     /// The time as it was written.
@@ -108,7 +110,7 @@ impl Submission {
 
 /// Everything but the time, which is left as it is written.
 fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
-    let wire::Object { value: wire, misspelt } = wire::read::<wire::Submission>(json)?;
+    let wire::Object { value: wire, misspelt, unknown: unknown_fields } = wire::read::<wire::Submission>(json)?;
     // What another program has pushed is not refused for it: nobody would be told.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {
         return Err(misspelt.into());
@@ -170,7 +172,7 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
         attachments: attachments(wire.attachments, origin)?,
     };
     let (lane, time) = (lane(given(wire.priority))?, given(wire.scheduled_at));
-    Ok(Submission { email, lane, scheduled_at: None, names_sender, is_open, time })
+    Ok(Submission { email, lane, scheduled_at: None, names_sender, unknown_fields, is_open, time })
 }
 
 /// An empty text is none: clients send it for what a form left empty.

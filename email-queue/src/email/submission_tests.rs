@@ -353,7 +353,7 @@ fn all_attachments_together_have_40_mib_at_the_most() {
                 content_id: None,
                 inline_content_id: None,
             };
-            wire::Object { value, misspelt: None }
+            wire::Object { value, misspelt: None, unknown: Vec::new() }
         });
         attachments(Some(wire::AtMost(wire.into())), Origin::Request)
     };
@@ -519,4 +519,17 @@ fn of_a_list_that_is_too_long_no_more_is_kept_than_shows_it() {
     let wire = wire::read::<wire::Submission>(&json).unwrap().value;
     assert_eq!(wire.attachments.unwrap().0.len(), MAX_ATTACHMENTS + 1);
     assert_eq!(Submission::from_request(&json, None, Timestamp::now()).unwrap_err().field, "attachments");
+}
+
+#[test]
+fn what_a_program_has_pushed_is_not_refused_for_unknown_fields_and_tells_the_first_few() {
+    let mut json =
+        json!({"to": "a@b.example", "message": "hi", "subjekt": "close to one", "colour": "far from all", "a b": 1});
+    let pushed = Submission::from_program(json.to_string().as_bytes(), None, NOW.parse().unwrap()).unwrap();
+    assert_eq!(pushed.unknown_fields, ["colour", "subjekt"]);
+    for nth in 0..1000 {
+        json[format!("x{nth}")] = json!(nth);
+    }
+    let pushed = Submission::from_program(json.to_string().as_bytes(), None, NOW.parse().unwrap()).unwrap();
+    assert_eq!(pushed.unknown_fields.len(), 8);
 }

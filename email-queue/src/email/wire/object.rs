@@ -1,6 +1,10 @@
 //! An object with named fields, and the names in it that are none of them.
 
-use std::{cell::Cell, fmt, marker::PhantomData};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    marker::PhantomData,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -13,11 +17,17 @@ use crate::email::names::{self, Misspelt};
 /// So many unknown names of an object are held against the known ones. No client has more that are meant to be known.
 const MAX_COMPARED: usize = 64;
 
+/// So many unknown names of an object are kept, of so many bytes each.
+const MAX_KEPT: usize = 8;
+const MAX_KEPT_NAME: usize = 64;
+
 /// An object, and nothing else: what serde derives would also take a list of the values without their names.
 pub(in crate::email) struct Object<T> {
     pub(in crate::email) value: T,
     /// The first name that is no field's, but close to that of one.
     pub(in crate::email) misspelt: Option<Misspelt>,
+    /// The first few names that are no field's.
+    pub(in crate::email) unknown: Vec<String>,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -34,7 +44,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
                 let unknown = Unknown::default();
                 let value = T::deserialize(Fields { map, unknown: &unknown })?;
-                Ok(Object { value, misspelt: unknown.misspelt.take() })
+                Ok(Object { value, misspelt: unknown.misspelt.take(), unknown: unknown.kept.take() })
             }
         }
 
@@ -47,6 +57,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 struct Unknown {
     compared: Cell<usize>,
     misspelt: Cell<Option<Misspelt>>,
+    kept: RefCell<Vec<String>>,
 }
 
 impl Unknown {
@@ -55,6 +66,10 @@ impl Unknown {
             return;
         }
         self.compared.set(self.compared.get() + 1);
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < MAX_KEPT && name.len() <= MAX_KEPT_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            kept.push(name.to_owned());
+        }
         let first = self.misspelt.take();
         self.misspelt.set(first.or_else(|| names::misspelt(name, known)));
     }
