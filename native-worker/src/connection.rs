@@ -5,8 +5,8 @@
 //! it is gone.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use email_queue::{
@@ -22,6 +22,7 @@ use crate::{
     config::RedisUrl,
     link::{Link, Target},
     pace::Pace,
+    reachability::Reachability,
 };
 
 /// For how long nothing may come or go while an answer is waited for, other than that of `BRPOP`.
@@ -35,14 +36,14 @@ pub(crate) struct Connection {
     target: Target,
     address: String,
     current: Mutex<Current>,
-    /// Whether the last thing we heard of Redis was bad, so that its going and coming are each said once.
-    away: AtomicBool,
+    reachability: Arc<Reachability>,
     /// What the line has carried.
     pub(crate) pace: Pace,
 }
 
 struct Current {
-    link: Option<Link>,
+    /// With when it was opened.
+    link: Option<(Link, Instant)>,
     /// How many connections there have been; a task that saw an old one fail must not throw away the new one.
     number: u64,
 }
@@ -59,12 +60,12 @@ impl Connection {
     ///
     /// # Errors
     /// When the URL leads to nothing that can be connected to.
-    pub(crate) fn new(url: &RedisUrl) -> RedisResult<Self> {
+    pub(crate) fn new(url: &RedisUrl, reachability: Arc<Reachability>) -> RedisResult<Self> {
         Ok(Self {
             target: Target::new(url)?,
             address: url.to_string(),
             current: Mutex::new(Current { link: None, number: 0 }),
-            away: AtomicBool::new(false),
+            reachability,
             pace: Pace::default(),
         })
     }
@@ -140,17 +141,17 @@ impl Connection {
     /// The present connection, or a new one: one try, by one task at a time.
     async fn get(&self) -> RedisResult<(Link, u64)> {
         let mut current = self.current.lock().await;
-        if let Some(link) = &current.link {
+        if let Some((link, _)) = &current.link {
             return Ok((link.clone(), current.number));
         }
         match self.open().await {
             Ok(link) => {
                 current.number += 1;
-                current.link = Some(link.clone());
+                current.link = Some((link.clone(), Instant::now()));
                 Ok((link, current.number))
             }
             Err(error) => {
-                self.is_away(&error);
+                self.is_away(Instant::now(), &error);
                 Err(error)
             }
         }
@@ -159,8 +160,10 @@ impl Connection {
     /// Throws a connection away. What fails later on one that has been replaced already is no news.
     async fn discard(&self, number: u64, error: &RedisError) {
         let mut current = self.current.lock().await;
-        if current.number == number && current.link.take().is_some() {
-            self.is_away(error);
+        if current.number == number
+            && let Some((_, opened)) = current.link.take()
+        {
+            self.is_away(opened, error);
         }
     }
 
@@ -169,15 +172,15 @@ impl Connection {
         self.current.lock().await.number
     }
 
-    fn is_away(&self, error: &RedisError) {
-        if !self.away.swap(true, Ordering::Relaxed) {
+    fn is_away(&self, opened: Instant, error: &RedisError) {
+        if self.reachability.failed(opened) {
             let (redis, error) = (&self.address, explained(error));
             tracing::warn!(redis, error, "Redis is away; trying again until it is back");
         }
     }
 
     fn is_back(&self) {
-        if self.away.swap(false, Ordering::Relaxed) {
+        if self.reachability.answered() {
             tracing::info!(redis = self.address, "Redis is back");
         }
     }

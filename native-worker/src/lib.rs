@@ -18,6 +18,7 @@
 //! - `connection`: a connection to Redis that several tasks share, and that is replaced when it goes silent; `link` is one
 //!   such connection, `line` what goes through it, `pace` how much to ask for at once;
 //! - `keepers`: the tasks beside the deliveries, whose panic is the worker's end;
+//! - `reachability`: what the log says of Redis' going and coming;
 //! - `preflight`: what to warn of at the start;
 //! - `clock`: what time it is for the queue;
 //! - `message`: an email as MIME;
@@ -54,6 +55,7 @@ pub mod memory;
 mod message;
 mod pace;
 mod preflight;
+mod reachability;
 mod senders;
 mod slow;
 mod sweeper;

@@ -101,11 +101,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     let transport = Transport::open(&config.transport)
         .await
         .map_err(|error| RunError::Transport(config.transport.to_string(), error))?;
-    let [redis, emails] = [Connection::new(&config.redis), Connection::new(&config.redis)];
+    let reachability = Arc::default();
+    let connection = || Connection::new(&config.redis, Arc::clone(&reachability)).map_err(RunError::Redis);
+    let (redis, emails) = (connection()?, connection()?);
     let shared = Arc::new(Shared {
         worker: worker_id(),
-        redis: redis.map_err(RunError::Redis)?,
-        emails: emails.map_err(RunError::Redis)?,
+        redis,
+        emails,
         transport,
         hold_off: HoldOff::new(&config),
         in_hand: InHand::default(),
