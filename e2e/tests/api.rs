@@ -79,7 +79,7 @@ async fn reading_an_email_of_the_short_form_shows_every_field() {
     assert!(is_timestamp(&email["created_at"].take()));
     let expected = json!({
         "object": "email", "id": id, "message_id": format!("<{id}@example.com>"), "from": "queue@example.com",
-        "to": ["ada@example.com"], "cc": [], "bcc": [], "reply_to": [], "subject": "", "html": null, "text": "hi",
+        "to": ["ada@example.com"], "cc": [], "bcc": [], "reply_to": [], "subject": "(no subject)", "html": null, "text": "hi",
         "tags": [], "created_at": null, "scheduled_at": null, "last_event": "queued",
         "priority": "normal", "attempts": 0, "retry_at": null, "finished_at": null, "last_error": null,
         "error_class": null,

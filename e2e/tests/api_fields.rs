@@ -77,7 +77,8 @@ async fn a_field_that_must_be_there_and_is_not_is_named() {
     }
     for (body, mention) in [
         ("{}", "`from`"),
-        (r#"{"from": null, "to": "a@b.example", "message": "hi"}"#, "`from`"),
+        (r#"{"from": null, "to": "a@b.example", "subject": "Hi", "text": "hi"}"#, "`from`"),
+        (r#"{"from": "", "to": "a@b.example", "subject": "Hi", "text": "hi"}"#, "`from`"),
         (r#"{"from": "a@b.example", "message": "hi"}"#, "`to`"),
         (r#"{"from": "a@b.example", "to": null, "message": "hi"}"#, "`to`"),
         (r#"{"from": "a@b.example", "to": [], "message": "hi"}"#, "`to`"),
@@ -99,7 +100,7 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
     let long_local_part = format!("{}@b.example", "a".repeat(65));
     let long_name = format!("{} <a@b.example>", "n".repeat(321));
     for field in ["from", "to", "cc", "bcc", "reply_to"] {
-        for text in ["", "nobody", "a@", "@b.example", "a b@c.example", "A <a@b.example", "a@b.example, c@d.example"] {
+        for text in ["nobody", "a@", "@b.example", "a b@c.example", "A <a@b.example", "a@b.example, c@d.example"] {
             assert_invalid(&refusing, field, json!(text), &format!("`{field}`")).await;
         }
         for value in [json!(7), json!(true), json!({"email": "a@b.example"}), json!(long_local_part), json!(long_name)]
@@ -132,8 +133,7 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
         ("html", json!({"body": ""}), "`html`"),
         ("headers", json!(["X-A: b"]), "`headers`"),
         ("headers", json!("X-A: b"), "`headers`"),
-        ("headers", json!({"X-A": 7}), "`headers"),
-        ("headers", json!({"X-A": null}), "`headers"),
+        ("headers", json!({"X-A": ["v"]}), "`headers"),
         ("headers", json!({"": "v"}), "`headers.`"),
         ("headers", json!({"X A": "v"}), "`headers.X A`"),
         ("headers", json!({"X:A": "v"}), "`headers.X:A`"),
@@ -143,13 +143,13 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
         ("headers", json!({"n".repeat(77): "v"}), "`headers.nnn"),
         ("headers", json!(many(101)), "`headers`"),
         ("tags", json!("kind"), "`tags`"),
-        ("tags", json!(["kind"]), "`tags[0]`"),
+        ("tags", json!(["two words"]), "`tags[0].name`"),
         ("tags", json!([["kind", "reset"]]), "`tags[0]`"),
         ("tags", json!([{"name": "two words"}]), "`tags[0].name`"),
         ("tags", json!([{"name": ""}]), "`tags[0].name`"),
         ("tags", json!([{"name": "n".repeat(257)}]), "`tags[0].name`"),
         ("tags", json!([{"name": "n", "value": "ü"}]), "`tags[0].value`"),
-        ("tags", json!([{"name": "n", "value": 7}]), "`tags[0].value`"),
+        ("tags", json!([{"name": "n", "value": 1.5}]), "`tags[0].value`"),
         ("tags", json!(vec![json!({"name": "n"}); 101]), "`tags`"),
         ("attachments", json!({"content": "YQ=="}), "`attachments`"),
         ("attachments", json!(["YQ=="]), "`attachments[0]`"),
@@ -161,7 +161,6 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
         ("attachments", json!([{"content": [1.5]}]), "`attachments[0].content"),
         ("attachments", json!([{"content": {"type": "Buffer"}}]), "`attachments[0].content`"),
         ("attachments", json!([{"content": 7}]), "`attachments[0].content`"),
-        ("attachments", json!([{"content": "", "filename": ""}]), "`attachments[0].filename`"),
         ("attachments", json!([{"content": "", "filename": "f".repeat(256)}]), "`attachments[0].filename`"),
         ("attachments", json!([{"content": "", "filename": 7}]), "`attachments[0].filename`"),
         ("attachments", json!([{"content": "", "content_type": "text"}]), "`attachments[0].content_type`"),
@@ -177,7 +176,6 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
         ("attachments", json!([{"path": "file:///etc/passwd", "content": ""}]), "`attachments[0].path`"),
         ("attachments", json!(vec![json!({"content": ""}); 101]), "`attachments`"),
         ("scheduled_at", json!("soon"), "`scheduled_at`"),
-        ("scheduled_at", json!(""), "`scheduled_at`"),
         ("scheduled_at", json!("2020-01-01T00:00:00Z"), "`scheduled_at`"),
         ("scheduled_at", json!("in 31 days"), "`scheduled_at`"),
         ("scheduled_at", json!("2999-02-30T00:00:00Z"), "`scheduled_at`"),

@@ -13,7 +13,7 @@ const EMAIL: &str = r#"{"to": "a@b.example", "message": "hi"}"#;
 #[tokio::test]
 async fn what_is_not_json_is_a_400() {
     let refusing = Refusing::start(&[]).await;
-    let cases: [&[u8]; 21] = [
+    let cases: [&[u8]; 19] = [
         b"",
         b" \n",
         b"{",
@@ -32,8 +32,6 @@ async fn what_is_not_json_is_a_400() {
         b"{\"to\": \"a@b.example\", \"message\": \"line\nbreak\"}",
         b"{\"to\": \"a@b.example\", \"message\": \"\xff\xfe\"}",
         b"\xff\xfe{\0\"\0",
-        b"\xef\xbb\xbf{\"to\": \"a@b.example\", \"message\": \"hi\"}",
-        br#"{"to": "a@b.example", "message": "\ud800"}"#,
         br#"{"to": "a@b.example", "message": "\x41"}"#,
     ];
     for body in cases {
@@ -193,14 +191,14 @@ async fn another_method_is_a_405_that_names_the_right_one() {
     let refusing = Refusing::start(&[]).await;
     let email = "/emails/01890a5d-ac96-774b-bcce-b302099a8057";
     for (path, allowed) in [
-        ("/emails".to_owned(), "GET, POST"),
+        ("/emails".to_owned(), "GET, HEAD, POST"),
         ("/emails/batch".to_owned(), "POST"),
-        (email.to_owned(), "GET, PATCH"),
+        (email.to_owned(), "GET, HEAD, PATCH"),
         (format!("{email}/cancel"), "POST"),
-        (format!("{email}/attachments"), "GET"),
-        ("/openapi.json".to_owned(), "GET"),
-        ("/healthz".to_owned(), "GET"),
-        ("/readyz".to_owned(), "GET"),
+        (format!("{email}/attachments"), "GET, HEAD"),
+        ("/openapi.json".to_owned(), "GET, HEAD"),
+        ("/healthz".to_owned(), "GET, HEAD"),
+        ("/readyz".to_owned(), "GET, HEAD"),
     ] {
         let path = path.as_str();
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
@@ -214,7 +212,10 @@ async fn another_method_is_a_405_that_names_the_right_one() {
         let mut connection = HttpConnection::open(&refusing.api).await;
         connection.send_head("HEAD", path, &["Connection: close"]).await;
         let (status, headers) = connection.head().await;
-        assert_eq!((status, &headers["allow"]), (405, &allowed.parse().unwrap()), "HEAD {path}");
+        match allowed.contains("HEAD") {
+            true => assert_ne!(status, 405, "HEAD {path}"),
+            false => assert_eq!((status, &headers["allow"]), (405, &allowed.parse().unwrap()), "HEAD {path}"),
+        }
         assert!(connection.rest().await.is_empty(), "an answer to HEAD has no body");
     }
     refusing.assert_untouched().await;

@@ -16,8 +16,8 @@ use crate::redis;
 use crate::signals::{Interrupted, Signals};
 use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_clients::{
-    OLDEST_REDIS_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
-    find_or_install_schemathesis, find_or_install_sdk,
+    OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
+    find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
 };
 use crate::test_count::TestCount;
 use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
@@ -154,6 +154,7 @@ struct Tests<'a> {
     sdk: PathBuf,
     schemathesis: PathBuf,
     oldest_redis: PathBuf,
+    resend_python: PathBuf,
 }
 
 impl<'a> Tests<'a> {
@@ -174,6 +175,7 @@ impl<'a> Tests<'a> {
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
+            resend_python: find_or_install_resend_python(workspace, signals)?,
         })
     }
 
@@ -197,7 +199,8 @@ impl<'a> Tests<'a> {
             .env(POSTFIX_VARIABLE, &self.postfix_root)
             .env(SDK_VARIABLE, &self.sdk)
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
-            .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis);
+            .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)
+            .env(RESEND_PYTHON_VARIABLE, &self.resend_python);
         match spin {
             Some(spin) => command.env(SPIN_VARIABLE, &spin.program),
             None => command.env_remove(SPIN_VARIABLE),

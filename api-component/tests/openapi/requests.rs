@@ -160,6 +160,8 @@ fn what_a_field_may_be_is_the_same_in_the_document_and_in_the_code() {
         ("tags", json!({"a": "b", "c": 7}), true),
         ("tags", json!({}), true),
         ("tags", json!([{}]), false),
+        ("tags", json!({"name": null}), false),
+        ("tags", json!([{"name": null, "a": "b"}]), false),
         ("tags", json!({"a": 1.5}), false),
         ("tags", json!({"a": "b c"}), false),
         ("tags", json!({"a": {"b": "c"}}), false),

@@ -139,8 +139,9 @@ fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<S
             }
         },
     };
+    let to_field = if wire.to.is_none() && wire.recipient.is_some() { "recipient" } else { "to" };
     let to = one_of(("to", named(wire.to)), ("recipient", named(wire.recipient)))?;
-    let (to_field, to) = to.ok_or_else(|| Invalid::missing("to", "an email needs a recipient"))?;
+    let (to_field, to) = to.ok_or_else(|| Invalid::missing(to_field, "an email needs a recipient"))?;
     let to = mailboxes(to_field, Some(to))?;
     let subject = match wire.subject {
         Some(subject) => subject,

@@ -7,10 +7,10 @@
 -- ARGV[4]  only emails in this state; '' for any
 -- Reply    {1 when more follow in that direction, else 0; the id up to which was looked, or '';
 --           then per email its id, the beginning of its record, its last error or '', the class of that or ''}
--- Bounded: it looks at 1,000 emails at the most, which counts as more to follow, and reads 32 KiB of each that it gives.
+-- Bounded: it looks at 200 emails at the most, which counts as more to follow, and reads 32 KiB of each that it gives.
 
 local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local LOOKS, BEGINNING = 1000, '32767'
+local LOOKS, BEGINNING = 200, '32767'
 
 local found, looked, more = {}, 0, 0
 local held = {}

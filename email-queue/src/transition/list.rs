@@ -39,7 +39,7 @@ pub struct Listed {
     pub next: Option<EmailId>,
 }
 
-/// Lists emails. Redis looks at no more than 1,000 of them, and reads no more than 32 KiB of each.
+/// Lists emails. Redis looks at no more than 200 of them, and reads no more than 32 KiB of each.
 pub fn list(queue: &Queue, page: Page) -> Call<Listed> {
     let (direction, cursor) = match page.cursor {
         Cursor::Newest => ("", String::new()),

@@ -93,9 +93,10 @@ fn of_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<Tag>, A::Error> {
             }
         }
     }
-    match (name.flatten(), value) {
-        (Some(name), value) => Ok(vec![Tag { name, value: value.flatten().unwrap_or_default() }]),
-        (None, Some(_)) => Err(A::Error::missing_field("name")),
+    match (name, value) {
+        (Some(Some(name)), value) => Ok(vec![Tag { name, value: value.flatten().unwrap_or_default() }]),
         (None, None) => Ok(others),
+        // A name of null is none.
+        _ => Err(A::Error::missing_field("name")),
     }
 }
