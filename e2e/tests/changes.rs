@@ -75,13 +75,15 @@ async fn a_time_that_cannot_be_is_refused_and_the_old_one_stays() {
     let api = Api::start(&redis).await;
     let id = api.accept(&email("stays", "in 1 hour")).await;
     let before = api.get(&id).await.json;
-    for time in ["yesterday", "2020-01-01T00:00:00Z", "in 31 days", ""] {
+    for time in ["yesterday", "2020-01-01T00:00:00Z", "in 31 days"] {
         let refused = reschedule(&api, &id, time).await;
         assert_eq!((refused.status, refused.text("name")), (422, "validation_error"), "{time}");
         assert!(refused.text("message").contains("scheduled_at"), "{}", refused.json);
     }
-    let missing = api.request("PATCH", &format!("/emails/{id}"), &[JSON], "{}").await;
-    assert_eq!((missing.status, missing.text("name")), (422, "missing_required_field"));
+    for nothing in ["{}", r#"{"scheduled_at": ""}"#] {
+        let missing = api.request("PATCH", &format!("/emails/{id}"), &[JSON], nothing).await;
+        assert_eq!((missing.status, missing.text("name")), (422, "missing_required_field"), "{nothing}");
+    }
     assert_eq!(api.get(&id).await.json, before);
 }
 

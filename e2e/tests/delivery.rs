@@ -22,7 +22,6 @@ fn person(name: &str, address: &str) -> (String, String) {
 fn difficult_texts() -> Vec<String> {
     let texts = [
         "hi",
-        "",
         "\n",
         "one line\n",
         "three line ends\n\n\n",

@@ -46,8 +46,10 @@ fn any_line() -> impl Strategy<Value = String> {
 }
 
 fn any_email() -> impl Strategy<Value = Posted> {
+    // At least one of the two says something: an email without any content is refused.
     let bodies = (prop::option::of(any_text()), prop::option::of(any_text())).prop_map(|(text, html)| {
-        if html.is_none() { (text.or_else(|| Some(String::new())), None) } else { (text, html) }
+        let says_nothing = [&text, &html].into_iter().flatten().all(String::is_empty);
+        if says_nothing { (Some(".".to_owned()), html) } else { (text, html) }
     });
     let name = "[^\\pC\\pZ\"\\\\]{1,20}( [^\\pC\\pZ\"\\\\]{1,10})?";
     let file = ("[^\\pC\\pZ]{1,30}", prop::collection::vec(any::<u8>(), 0..400));

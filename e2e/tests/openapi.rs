@@ -16,7 +16,7 @@ async fn whatever_is_asked_every_answer_is_as_the_api_describes_it() {
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis");
     let leftovers = tempfile::tempdir().unwrap();
     let mut command = Command::new(program("SCHEMATHESIS", "target/test-tools/schemathesis/bin/schemathesis"));
-    command.current_dir(&leftovers).env("SCHEMATHESIS_HOOKS", settings.join("formats.py"));
+    command.current_dir(&leftovers).env("SCHEMATHESIS_HOOKS", settings.join("hooks.py"));
     command.arg("--config-file").arg(settings.join("schemathesis.toml"));
     command.arg("run").arg(format!("http://{}/openapi.json", api.address()));
     command.args(["--header", "Authorization: Bearer re_full", "--no-color"]);
