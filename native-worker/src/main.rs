@@ -48,7 +48,7 @@ async fn work(config: Config) -> anyhow::Result<Summary> {
     let mut signals = Signals::new().context("cannot listen to signals")?;
     let shutdown = async move {
         let name = signals.next().await.0;
-        tracing::info!("{name}: stopping; a second signal ends the worker at once");
+        tracing::info!("{name}: the worker is asked to stop; a second signal ends it at once");
         tokio::spawn(async move {
             let (name, number) = signals.next().await;
             tracing::warn!("{name} again: ending at once; what is in hand is sent again when its lease is over");

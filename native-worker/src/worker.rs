@@ -224,6 +224,8 @@ impl Tasks {
     async fn stop(mut self) -> Summary {
         let grace_ends = Instant::now() + self.shared.config.grace;
         self.stop.cancel();
+        // Said when it is so: who reads it may rely on it that nothing more is begun.
+        tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are taken");
         self.deliveries.close();
         // The fetcher may be in BRPOP. Its end also lets go of the channel, without which the finisher would wait on.
         let fetched = timeout_at(grace_ends, self.end_fetcher()).await;

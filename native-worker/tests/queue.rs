@@ -69,7 +69,7 @@ async fn asked_to_stop_it_ends_what_it_has_in_hand_and_takes_no_more() {
     let id = queue.adopt(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
-    worker.wait_for_line(|line| line.contains("SIGTERM")).await;
+    worker.wait_for_line(|line| line.contains("no more emails are taken")).await;
     queue.push(&short("b@b.example", "too late"));
     smtp.release();
     assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
@@ -129,7 +129,7 @@ async fn a_second_signal_ends_the_worker_at_once() {
     queue.push(&short("a@b.example", "hi"));
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
-    worker.wait_for_line(|line| line.contains("SIGTERM")).await;
+    worker.wait_for_line(|line| line.contains("no more emails are taken")).await;
     worker.terminate();
     assert_eq!(worker.wait(DEADLINE).await.code(), Some(143));
 }
