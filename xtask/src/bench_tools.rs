@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use crate::apt::Apt;
 use crate::postfix;
 use crate::signals::Signals;
-use crate::workspace::{Workspace, find_program, is_executable};
+use crate::workspace::{Workspace, find_program};
 
 /// Redis' or Valkey's, whichever is there.
 ///
@@ -39,8 +39,7 @@ fn find_or_install(signals: &Signals, programs: &[&str], package: &str) -> anyho
     find().with_context(|| format!("the package {package} has brought no {}: {by_hand}", programs[0]))
 }
 
-/// A program on the `PATH`, or the one from Debian's package of Postfix, which is unpacked under `target` and not
-/// installed: nobody wants a mail server on their machine for this.
+/// A program of Postfix on the `PATH`, or the one of the Postfix that the tests use.
 ///
 /// # Errors
 /// There is none, and the package cannot be had or does not run, with what to do by hand.
@@ -52,33 +51,27 @@ pub(crate) fn find_or_install_postfix(
     if let Some(program) = find_program(program) {
         return Ok(program);
     }
-    let directory = workspace.bench_tool("postfix");
-    let wrapper = directory.join(program);
-    if is_executable(&wrapper) && runs(&wrapper) {
-        return Ok(wrapper);
-    }
     let by_hand = format!("put Postfix' {program} on the PATH");
-    let Some(apt) = Apt::find()? else { bail!("no {program} on the PATH: {by_hand}") };
-    postfix::unpack(signals, &directory).context(by_hand.clone())?;
-    write_wrapper(&directory, program)?;
-    if !runs(&wrapper) {
-        // Libraries that other programs need too; they start nothing.
-        apt.install(signals, postfix::libraries)?;
-    }
+    let root = postfix::find_or_unpack(workspace, signals).context(by_hand.clone())?;
+    let wrapper = workspace.bench_tool(program);
+    write_wrapper(&wrapper, &root, program)?;
     if runs(&wrapper) { Ok(wrapper) } else { bail!("the {program} of Debian's Postfix does not run here: {by_hand}") }
 }
 
 /// A program that finds Postfix' own libraries where they were unpacked.
-fn write_wrapper(directory: &Path, program: &str) -> anyhow::Result<()> {
-    let wrapper = directory.join(program);
+fn write_wrapper(wrapper: &Path, root: &Path, program: &str) -> anyhow::Result<()> {
     let script = format!(
         "#!/bin/sh\n\
-         here=$(dirname \"$0\")\n\
-         LD_LIBRARY_PATH=$here/usr/lib/postfix exec \"$here/usr/sbin/{program}\" \"$@\"\n"
+         root='{}'\n\
+         LD_LIBRARY_PATH=$root/usr/lib/postfix exec \"$root/usr/sbin/{program}\" \"$@\"\n",
+        root.display()
     );
-    fs::write(&wrapper, script).with_context(|| format!("cannot write to {}", directory.display()))?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
-    Ok(())
+    let cannot = || format!("cannot write {}", wrapper.display());
+    if let Some(directory) = wrapper.parent() {
+        fs::create_dir_all(directory).with_context(cannot)?;
+    }
+    fs::write(wrapper, script).with_context(cannot)?;
+    fs::set_permissions(wrapper, fs::Permissions::from_mode(0o755)).with_context(cannot)
 }
 
 /// Whether it gets as far as to ask for arguments; without its libraries it does not.
@@ -92,15 +85,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrapper_finds_what_is_beside_it_from_anywhere() {
+    fn a_wrapper_runs_the_program_with_its_libraries_from_anywhere() {
         let home = tempfile::tempdir().unwrap();
-        let (directory, wrapper) = (home.path(), home.path().join("smtp-sink"));
-        fs::create_dir_all(directory.join("usr/sbin")).unwrap();
-        let sink = directory.join("usr/sbin/smtp-sink");
+        let (root, wrapper) = (home.path().join("a root"), home.path().join("tools/smtp-sink"));
+        fs::create_dir_all(root.join("usr/sbin")).unwrap();
+        let sink = root.join("usr/sbin/smtp-sink");
         fs::write(&sink, "#!/bin/sh\necho \"usage: $LD_LIBRARY_PATH\" >&2\nexit 1\n").unwrap();
         fs::set_permissions(&sink, fs::Permissions::from_mode(0o755)).unwrap();
-        write_wrapper(directory, "smtp-sink").unwrap();
-        assert!(is_executable(&wrapper) && runs(&wrapper));
+        write_wrapper(&wrapper, &root, "smtp-sink").unwrap();
+        assert!(runs(&wrapper));
         fs::remove_file(&sink).unwrap();
         assert!(!runs(&wrapper));
     }

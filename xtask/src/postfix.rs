@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 /// Names the directory under which Postfix is, as its package has it; `/` if it is installed.
 pub(crate) const POSTFIX_VARIABLE: &str = "POSTFIX_ROOT";
 
-/// The Postfix that the tests start instances of.
+/// The Postfix that the tests start instances of, and the benches take programs from.
 ///
 /// # Errors
 /// There is none, and the package cannot be had or does not run, with what to do by hand.
@@ -45,10 +45,7 @@ fn runs(root: &Path) -> bool {
 }
 
 /// Fetches the package, and unpacks it into a directory, which is emptied before.
-///
-/// # Errors
-/// What apt or dpkg say.
-pub(crate) fn unpack(signals: &Signals, directory: &Path) -> anyhow::Result<()> {
+fn unpack(signals: &Signals, directory: &Path) -> anyhow::Result<()> {
     say("fetching Postfix (apt-get download postfix)...");
     if directory.exists() {
         fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
@@ -75,7 +72,7 @@ pub(crate) fn unpack(signals: &Signals, directory: &Path) -> anyhow::Result<()> 
 }
 
 /// The packages that bring what its programs are linked to.
-pub(crate) fn libraries() -> Vec<String> {
+fn libraries() -> Vec<String> {
     let output = Command::new("apt-cache").args(["depends", "postfix"]).output();
     output.map(|output| those_named(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
 }
