@@ -108,7 +108,6 @@ impl Transport {
     }
 
     /// How many connections the server may be given at once, where that can be learned.
-    #[allow(dead_code, reason = "what reads it comes with the hold-offs")]
     pub(crate) fn connection_limit(&self) -> Option<&ConnectionLimit> {
         match self {
             Self::Log(_) | Self::File(_) | Self::Null(_) => None,
@@ -187,7 +186,6 @@ pub(crate) enum Verdict {
 
 /// Why an email is not delivered. The reason is for people, may come from a server, and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
 pub(crate) struct Failure {
     pub(crate) class: Class,
     pub(crate) reason: String,
@@ -195,7 +193,6 @@ pub(crate) struct Failure {
 
 /// What is not the email's fault, and must not use up an attempt of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
 pub(crate) struct Fault {
     pub(crate) scope: Scope,
     pub(crate) failure: Failure,
@@ -203,7 +200,6 @@ pub(crate) struct Fault {
 
 /// Whose emails are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "what reads it comes with the hold-offs")]
 pub(crate) enum Scope {
     /// All that go by this transport.
     Relay,

@@ -118,13 +118,15 @@ fn check_depth(json: &[u8]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// What follows a string whose beginning is given: by leaps, because a string may be a file of megabytes.
-fn after_string(mut json: &[u8]) -> &[u8] {
-    while let Some(end) = memchr::memchr2(b'"', b'\\', json) {
-        let escaped = usize::from(json[end] == b'\\');
-        json = json.get(end + 1 + escaped..).unwrap_or_default();
-        if escaped == 0 {
-            return json;
+/// What follows a string whose beginning is given: by leaps from one quotation mark to the next, because a string may be a
+/// file of megabytes, and a text has an escape for each of its lines.
+fn after_string(json: &[u8]) -> &[u8] {
+    let mut passed = 0;
+    for end in memchr::memchr_iter(b'"', json) {
+        let backslashes = json[passed..end].iter().rev().take_while(|byte| **byte == b'\\').count();
+        passed = end + 1;
+        if backslashes % 2 == 0 {
+            return &json[passed..];
         }
     }
     &[]

@@ -51,18 +51,20 @@ impl<'a> Message<'a> {
         self.pieces().map(length).sum()
     }
 
-    /// Whether it is no more than ASCII. Only addresses may be.
+    /// Whether it is no more than ASCII. Only its fields may be more: there are addresses in them.
     pub(crate) fn is_ascii(&self) -> bool {
-        self.pieces().all(|piece| match piece {
-            Piece::Text(text) => text.is_ascii(),
-            Piece::Base64(_) => true,
-        })
+        let first = self.first();
+        memmem::find(first, b"\r\n\r\n").map_or(first, |end| &first[..end]).is_ascii()
+    }
+
+    /// The text with all of its fields.
+    fn first(&self) -> &[u8] {
+        self.beginning.first().map_or(&self.end, |(text, _)| text)
     }
 
     /// The message with its first text, which holds all of its fields, made another one.
     pub(crate) fn map_fields(&self, map: impl FnOnce(&[u8]) -> Cow<'_, [u8]>) -> Cow<'_, Self> {
-        let first = self.beginning.first().map_or(&self.end, |(text, _)| text);
-        let Cow::Owned(mapped) = map(first) else { return Cow::Borrowed(self) };
+        let Cow::Owned(mapped) = map(self.first()) else { return Cow::Borrowed(self) };
         let mut message = self.clone();
         *message.beginning.first_mut().map_or(&mut message.end, |(text, _)| text) = mapped;
         Cow::Owned(message)

@@ -2,88 +2,85 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use email_queue::field;
-use memchr::memchr;
+use memchr::memchr_iter;
 
 /// How long a line of an encoded text may be (RFC 2045 6.7 and 6.8).
 const MAX_LINE: usize = 76;
 
 /// Writes a text as a part: its fields, an empty line, and its lines, of which the last has an end only if the text has.
+///
+/// Most texts can travel as they are, so that is tried first, and what was written is taken back where it turns out that
+/// they cannot. Where others changed it least is quoted-printable, and base64 where that would be shorter.
 pub(super) fn write(message: &mut Vec<u8>, subtype: &str, text: &str) {
     field::with_parameters(message, "Content-Type", &format!("text/{subtype}"), [("charset", "utf-8")]);
-    let encoding = Encoding::of(text);
-    field::word(message, "Content-Transfer-Encoding", encoding.name());
+    let start = message.len();
+    begin(message, "7bit");
+    if plain(text, message) {
+        return;
+    }
+    message.truncate(start);
+    let others = text.bytes().filter(|byte| !matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')).count();
+    if others <= text.len() / 3 {
+        begin(message, "quoted-printable");
+        quoted_printable(text, message);
+    } else {
+        begin(message, "base64");
+        base64(text, message);
+    }
+}
+
+/// Writes how the content travels, and the empty line before it.
+fn begin(message: &mut Vec<u8>, encoding: &str) {
+    field::word(message, "Content-Transfer-Encoding", encoding);
     message.extend_from_slice(b"\r\n");
-    match encoding {
-        Encoding::Plain => plain(text, message),
-        Encoding::QuotedPrintable => quoted_printable(text, message),
-        Encoding::Base64 => base64(text, message),
-    }
-}
-
-/// How a text travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Plain,
-    QuotedPrintable,
-    Base64,
-}
-
-impl Encoding {
-    /// The one that changes the least, and base64 where the other one would be longer.
-    fn of(text: &str) -> Self {
-        if is_plain(text) {
-            return Self::Plain;
-        }
-        let others = text.bytes().filter(|byte| !matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')).count();
-        if others <= text.len() / 3 { Self::QuotedPrintable } else { Self::Base64 }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "7bit",
-            Self::QuotedPrintable => "quoted-printable",
-            Self::Base64 => "base64",
-        }
-    }
 }
 
 /// The lines of a text, without their ends, and whether the line has one. A CR that no LF follows is not the end of a
 /// line (RFC 5321 2.3.8).
 fn lines(text: &str) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut ends = memchr_iter(b'\n', text.as_bytes());
     let mut rest = text.as_bytes();
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+    let mut begin = 0;
+    std::iter::from_fn(move || match ends.next() {
+        Some(end) => {
+            let line = &text.as_bytes()[begin..end];
+            begin = end + 1;
+            rest = &text.as_bytes()[begin..];
+            Some((line.strip_suffix(b"\r").unwrap_or(line), true))
         }
-        let Some(end) = memchr(b'\n', rest) else { return Some((std::mem::take(&mut rest), false)) };
-        let line = &rest[..end];
-        rest = &rest[end + 1..];
-        Some((line.strip_suffix(b"\r").unwrap_or(line), true))
+        None if rest.is_empty() => None,
+        None => Some((std::mem::take(&mut rest), false)),
     })
 }
 
-/// Whether a text can travel as it is: short lines of printable ASCII that nothing on the way is known to change. Some
-/// servers take away spaces at the end of a line, or put a mark before a line that begins with `From `. And no line looks
-/// like what parts the parts of a message.
-fn is_plain(text: &str) -> bool {
-    lines(text).all(|(line, _)| {
-        line.len() <= MAX_LINE
-            // Every byte is looked at, which takes less time than to stop at the first one that is not.
-            && line.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'))
-            && !line.ends_with(b" ")
-            && !line.ends_with(b"\t")
-            && !line.starts_with(b"From ")
-            && !line.starts_with(b"--=_")
-    })
-}
-
-fn plain(text: &str, message: &mut Vec<u8>) {
+/// Writes a text as it is, up to the first line that cannot travel so; returns whether all lines can.
+fn plain(text: &str, message: &mut Vec<u8>) -> bool {
     message.reserve(text.len() + text.len() / 16);
-    for (line, ends) in lines(text) {
-        message.extend_from_slice(line);
-        if ends {
-            message.extend_from_slice(b"\r\n");
+    lines(text).all(|(line, ends)| {
+        let is_plain = is_plain(line);
+        if is_plain {
+            write_line(line, ends, message);
         }
+        is_plain
+    })
+}
+
+/// Whether a line can travel as it is: short, and of printable ASCII that nothing on the way is known to change. Some
+/// servers take away spaces at the end of a line, or put a mark before a line that begins with `From `. And it does not look
+/// like what parts the parts of a message.
+fn is_plain(line: &[u8]) -> bool {
+    line.len() <= MAX_LINE
+        // Every byte is looked at, which takes less time than to stop at the first one that is not.
+        && line.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'))
+        && !matches!(line.last(), Some(b' ' | b'\t'))
+        && !line.starts_with(b"From ")
+        && !line.starts_with(b"--=_")
+}
+
+fn write_line(line: &[u8], ends: bool, message: &mut Vec<u8>) {
+    message.extend_from_slice(line);
+    if ends {
+        message.extend_from_slice(b"\r\n");
     }
 }
 
@@ -136,7 +133,7 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// A text by RFC 2045 6.8, with line ends of CRLF, which is what they are in a text of MIME.
 fn base64(text: &str, message: &mut Vec<u8>) {
     let mut canonical = Vec::with_capacity(text.len() + text.len() / 16);
-    plain(text, &mut canonical);
+    lines(text).for_each(|(line, ends)| write_line(line, ends, &mut canonical));
     for line in canonical.chunks(MAX_LINE / 4 * 3) {
         message.extend_from_slice(BASE64_STANDARD.encode(line).as_bytes());
         message.extend_from_slice(b"\r\n");

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// U+FEFF in UTF-8, which some programs write in front of a text. RFC 8259 section 8.1 lets a reader ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -14,6 +16,10 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
 pub(super) fn without_half_pairs(json: &[u8]) -> Cow<'_, [u8]> {
     const REPLACEMENT: &[u8; 6] = br"\ufffd";
     let mut mended = Cow::Borrowed(json);
+    // Most texts have none, and this is found out faster than where each backslash is.
+    if memmem::find(json, br"\u").is_none() {
+        return mended;
+    }
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', &json[at..]) {
         at += found;
