@@ -30,6 +30,12 @@ pub trait Body {
     fn chunk(&mut self, patience: Duration) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
 }
 
+impl<B: Body> Body for &mut B {
+    async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+        (**self).chunk(patience).await
+    }
+}
+
 /// Why the rest of a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupted {
@@ -112,7 +118,7 @@ mod tests {
     /// A body that never ends, and counts what is taken of it.
     struct Endless(usize);
 
-    impl Body for &mut Endless {
+    impl Body for Endless {
         async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
             self.0 += 1000;
             Ok(Some(vec![b' '; 1000]))

@@ -6,7 +6,7 @@
 //! - [`emails`], [`health`], `openapi`: what is served;
 //! - [`access`]: who may ask;
 //! - `limit`: how often;
-//! - [`body`]: how a request's body is read without ever holding more than is allowed;
+//! - [`body`]: how a request's body is read without ever holding more than is allowed, and `unread`: what becomes of the rest;
 //! - [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
 //! - [`backend`]: what the handlers need of Redis;
@@ -33,6 +33,7 @@ pub mod settings;
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
 pub mod tasks;
+mod unread;
 #[cfg(all(target_arch = "wasm32", feature = "wasip2"))]
 mod wasip2;
 #[cfg(all(target_arch = "wasm32", feature = "wasip3"))]

@@ -12,6 +12,7 @@ use crate::{
     error::ApiError,
     health, limit, openapi,
     settings::Settings,
+    unread::Unread,
 };
 
 /// What is served, each with its methods.
@@ -100,7 +101,10 @@ where
     S: Borrow<Settings>,
 {
     let is_head = request.method() == Method::HEAD;
-    let mut response = serve(request, settings, redis).await.unwrap_or_else(ApiError::into_response);
+    let (parts, body) = request.into_parts();
+    let mut body = Unread::new(body);
+    let mut response = serve(&parts, &mut body, settings, redis).await.unwrap_or_else(ApiError::into_response);
+    body.drain(&parts).await;
     if is_head {
         // A host may hold a length against what it is given to send, so it is left out: RFC 9110 section 9.3.2 allows it.
         response.body_mut().clear();
@@ -113,7 +117,8 @@ where
 }
 
 async fn serve<B, R, S>(
-    request: Request<B>,
+    parts: &Parts,
+    body: &mut B,
     settings: impl AsyncFnOnce() -> Result<S, ApiError>,
     redis: &R,
 ) -> Result<Response, ApiError>
@@ -122,7 +127,6 @@ where
     R: Backend,
     S: Borrow<Settings>,
 {
-    let (parts, body) = request.into_parts();
     let route = Route::of(parts.uri.path()).ok_or_else(ApiError::unknown_path)?;
     route.check_method(&parts.method)?;
     match route {
@@ -138,14 +142,14 @@ where
     let settings = settings.borrow();
     // Its link is its permission.
     if let Route::Download(id, attachment) = route {
-        return emails::download_attachment(&parts, settings, redis, id, attachment).await;
+        return emails::download_attachment(parts, settings, redis, id, attachment).await;
     }
     let caller = access::check(&parts.headers, &settings.api_keys)?;
     if caller.sending_only && !route.is_sending(&parts.method) {
         return Err(ApiError::restricted_api_key());
     }
     let standing = limit::count(&caller, settings, redis).await?;
-    let context = Context { parts: &parts, caller: &caller, settings, redis };
+    let context = Context { parts, caller: &caller, settings, redis };
     let response = match standing.refusal() {
         Some(refusal) => Err(refusal),
         None => match (route, &parts.method) {

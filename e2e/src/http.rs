@@ -32,12 +32,6 @@ impl HttpConnection {
         self.stream.write_all(bytes.as_ref()).await.unwrap_or_else(|error| panic!("cannot send to the API: {error}"));
     }
 
-    /// Sends bytes as far as they are taken: a host that has answered a request may end the connection with the rest unread.
-    pub async fn send_until_closed(&mut self, bytes: impl AsRef<[u8]>) {
-        // The answer, which is read next, says what became of it.
-        let _closed = self.stream.write_all(bytes.as_ref()).await;
-    }
-
     /// Sends the head of a request with a host and these lines, and the empty line that ends it.
     ///
     /// # Panics

@@ -4,8 +4,9 @@
 
 mod refusing;
 
-use e2e::HttpConnection;
+use e2e::{Api, HttpConnection};
 use refusing::Refusing;
+use testkit::RedisServer;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const EMAIL: &str = r#"{"to": "a@b.example", "message": "hi"}"#;
@@ -118,10 +119,9 @@ async fn a_body_of_the_largest_size_is_accepted_and_one_byte_more_is_a_413() {
         let mut connection = HttpConnection::open(&refusing.api).await;
         connection.send_head("POST", "/emails", &headers).await;
         for chunk in body.as_bytes().chunks(700) {
-            let chunk = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
-            connection.send_until_closed(chunk).await;
+            connection.send_chunk(chunk).await;
         }
-        connection.send_until_closed("0\r\n\r\n").await;
+        connection.send_chunk(b"").await;
         let answer = connection.answer().await;
         assert_eq!(answer.status, status, "{length} bytes in chunks: {}", answer.json);
         if status == 413 {
@@ -238,4 +238,31 @@ async fn an_id_of_no_email_is_a_404_and_what_is_no_id_a_422() {
         refusing.api.get(id).await.assert_refused(id, 422, "invalid_parameter", "`id`");
     }
     refusing.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_before_its_body_was_read_still_sees_the_answer() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[("api_keys", "re_right"), ("max_body_bytes", "1000000")]).await;
+    let body = vec![b' '; 8_000_000];
+    let length = format!("Content-Length: {}", body.len());
+    let json = "Content-Type: application/json";
+    let key = "Authorization: Bearer re_right";
+    for (path, headers, status) in [
+        ("/emails", vec![json], 401),
+        ("/emails", vec![json, "Authorization: Bearer re_wrong"], 403),
+        ("/emails", vec![key, "Content-Type: text/plain"], 415),
+        ("/emails", vec![key, json], 413),
+        ("/nothing", vec![key, json], 404),
+        ("/healthz", vec![json], 405),
+    ] {
+        let mut connection = HttpConnection::open(&api).await;
+        connection.send_head("POST", path, &[&headers[..], &[&length]].concat()).await;
+        // A client that looks for the answer only when it has sent everything.
+        connection.send(&body).await;
+        assert_eq!(connection.answer().await.status, status, "{path} {headers:?}");
+        // The connection is as good as before.
+        connection.send_head("GET", "/healthz", &[]).await;
+        assert_eq!(connection.answer().await.status, 200, "{path} {headers:?}");
+    }
 }
