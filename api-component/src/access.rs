@@ -1,11 +1,17 @@
-//! Who may ask for what: whoever has a key; and as long as no keys are set, only clients on this machine.
+//! Who may ask for what: whoever has a key. Where there are no keys nobody is served, unless the operator has opened the API
+//! by name, to programs on its own machine: a proxy there that adds no header makes every stranger look like one of those.
+
+mod key;
+mod local;
+mod wrong_keys;
 
 use std::net::{IpAddr, SocketAddr};
 
+use email_queue::{Queue, redis::Redis};
 use http::{HeaderMap, header};
-use subtle::ConstantTimeEq;
 
-use crate::error::ApiError;
+pub use self::key::ApiKey;
+use crate::{backend::Failure, error::ApiError};
 
 /// Where Spin says who the client is.
 const CLIENT_ADDRESS: &str = "spin-client-addr";
@@ -13,38 +19,19 @@ const CLIENT_ADDRESS: &str = "spin-client-addr";
 /// Where Spin says what the client asked for.
 const FULL_URL: &str = "spin-full-url";
 
-/// What proxies add. Behind one, the client's address is the proxy's, and says nothing of the client.
-const PROXY_HEADERS: [&str; 9] = [
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "true-client-ip",
-    "cf-connecting-ip",
-    "fly-client-ip",
-];
+const CLOSED: &str = "This server serves nobody yet. Its operator sets the variable `api_keys`, of which each client sends one \
+                      as `Authorization: Bearer KEY`; or, for development on one machine and behind no proxy, the variable \
+                      `open` to `loopback` (SPIN_VARIABLE_OPEN=loopback spin up).";
 
-/// A key that the operator has given out.
+/// To whom the operator has opened the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    /// What a client sends.
-    pub key: String,
-    /// Whether it is good for sending emails only, and not for reading or changing any.
-    pub sending_only: bool,
-}
-
-impl ApiKey {
-    /// Reads `KEY`, `KEY:full` or `KEY:sending`.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        match text.rsplit_once(':') {
-            Some((key, "sending")) => Self { key: key.to_owned(), sending_only: true },
-            Some((key, "full")) => Self { key: key.to_owned(), sending_only: false },
-            _ => Self { key: text.to_owned(), sending_only: false },
-        }
-    }
+pub enum Access {
+    /// Clients with one of these keys.
+    Keys(Vec<ApiKey>),
+    /// Programs on the server's own machine.
+    Loopback,
+    /// Nobody.
+    Closed,
 }
 
 /// Who asks.
@@ -56,30 +43,67 @@ pub struct Caller {
     pub sending_only: bool,
 }
 
-/// Lets a request pass, or says why not. `keys` are the keys of which any will do.
-///
-/// # Errors
-/// 401 without a key, 403 with a wrong one.
-pub fn check(headers: &HeaderMap, keys: &[ApiKey]) -> Result<Caller, ApiError> {
-    if keys.is_empty() {
-        return if is_local(headers) {
-            Ok(Caller { key: String::new(), sending_only: false })
-        } else {
-            Err(ApiError::missing_api_key(
-                "This server has no API keys yet, so it serves only clients on its own machine. \
-                 Its operator sets them in the variable `api_keys`.",
-            ))
-        };
+impl Access {
+    /// Reads the variables `api_keys` and `open`. The second is asked for only where there are no keys: to ask is a good
+    /// part of what a request costs.
+    ///
+    /// # Errors
+    /// 500, naming the variable and not its value.
+    pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
+        let given = |name| variable(name).filter(|value| !value.is_empty());
+        if let Some(keys) = given("api_keys") {
+            let unusable =
+                |why| ApiError::misconfigured(format!("The server's variable `api_keys` cannot be used: {why}."));
+            return key::parse(&keys).map(Self::Keys).map_err(unusable);
+        }
+        match given("open").as_deref() {
+            None => Ok(Self::Closed),
+            Some("loopback") => Ok(Self::Loopback),
+            Some(_) => Err(ApiError::misconfigured(
+                "The server's variable `open` has a value that cannot be used: it is empty or `loopback`.".to_owned(),
+            )),
+        }
     }
-    let given = bearer(headers).ok_or_else(|| {
-        ApiError::missing_api_key("Missing API key in the authorization header, which is `Authorization: Bearer KEY`.")
-    })?;
-    // All keys are compared, each in a time that depends on its length alone.
-    let known = keys
-        .iter()
-        .fold(None, |known, key| if key.key.as_bytes().ct_eq(given.as_bytes()).into() { Some(key) } else { known });
-    let known = known.ok_or_else(ApiError::invalid_api_key)?;
-    Ok(Caller { key: known.key.clone(), sending_only: known.sending_only })
+
+    /// Lets a request pass that needs a key where there are any, or says why not. A right key costs Redis nothing, a
+    /// wrong one a command. `reads_body` says whether its body is read.
+    ///
+    /// # Errors
+    /// 401 without a key; 403 with a wrong one, or 429 after many; 401 and 403 for whom it is not open.
+    pub(crate) async fn admit<R: Redis<Error: Failure>>(
+        &self,
+        headers: &HeaderMap,
+        reads_body: bool,
+        queue: &Queue,
+        redis: &R,
+    ) -> Result<Caller, ApiError> {
+        let Self::Keys(keys) = self else {
+            return self
+                .admit_without_key(headers, reads_body)
+                .map(|()| Caller { key: String::new(), sending_only: false });
+        };
+        let given = bearer(headers).ok_or_else(|| {
+            ApiError::missing_api_key(
+                "Missing API key in the authorization header, which is `Authorization: Bearer KEY`.",
+            )
+        })?;
+        match key::known(keys, given) {
+            Some(known) => Ok(Caller { key: known.key.clone(), sending_only: known.sending_only }),
+            None => Err(wrong_keys::refusal(headers, queue, redis).await),
+        }
+    }
+
+    /// Lets a request pass that needs no key, or says why not.
+    ///
+    /// # Errors
+    /// 401 and 403 for whom it is not open.
+    pub(crate) fn admit_without_key(&self, headers: &HeaderMap, reads_body: bool) -> Result<(), ApiError> {
+        match self {
+            Self::Keys(_) => Ok(()),
+            Self::Loopback => local::check(headers, reads_body),
+            Self::Closed => Err(ApiError::missing_api_key(CLOSED)),
+        }
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -88,28 +112,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
 }
 
-/// A client on this machine, without a proxy between. The host it asks for must be this machine as well: a web page
-/// whose name suddenly points here (DNS rebinding) asks for its own.
-fn is_local(headers: &HeaderMap) -> bool {
-    let loopback_address = |value: &http::HeaderValue| {
-        let address: Option<SocketAddr> = value.to_str().ok().and_then(|text| text.parse().ok());
-        address.is_some_and(|address| address.ip().to_canonical().is_loopback())
-    };
-    // All of them, should a client have sent one of its own.
-    let mut addresses = headers.get_all(CLIENT_ADDRESS).iter().peekable();
-    addresses.peek().is_some()
-        && addresses.all(loopback_address)
-        && !PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
-        && host(headers).is_some_and(is_loopback_host)
+/// The address that the request came from. What a client has sent under the header's name stands before what Spin adds.
+fn client_address(headers: &HeaderMap) -> Option<IpAddr> {
+    client_addresses(headers).next_back()?
 }
 
-/// The host that the client asked for. Some hosts of components keep it out of the headers, and only in the URL.
-fn host(headers: &HeaderMap) -> Option<&str> {
-    if let Some(host) = headers.get(header::HOST) {
-        return host.to_str().ok();
-    }
-    let (_, rest) = full_url(headers)?.split_once("://")?;
-    rest.split(['/', '?', '#']).next()
+/// What is said of the address, also by the client; `None` for what is no address.
+fn client_addresses(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
+    let address = |value: &http::HeaderValue| -> Option<SocketAddr> { value.to_str().ok()?.parse().ok() };
+    headers.get_all(CLIENT_ADDRESS).iter().map(move |value| address(value).map(|address| address.ip().to_canonical()))
 }
 
 /// The URL that was asked for. What a client has sent under the header's name stands before what Spin adds.
@@ -117,81 +128,47 @@ pub(crate) fn full_url(headers: &HeaderMap) -> Option<&str> {
     headers.get_all(FULL_URL).iter().next_back()?.to_str().ok()
 }
 
-fn is_loopback_host(host: &str) -> bool {
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let ip: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-    ip.is_some_and(|ip| ip.is_loopback()) || name.eq_ignore_ascii_case("localhost")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
-        list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    #[track_caller]
-    fn check_status(list: &[(&'static str, &'static str)], keys: &[&str], expected: Option<u16>) {
-        let keys: Vec<_> = keys.iter().map(|key| ApiKey::parse(key)).collect();
-        let status = check(&headers(list), &keys).err().map(|error| error.into_response().status().as_u16());
-        assert_eq!(status, expected, "{list:?}");
-    }
-
-    #[test]
-    fn without_keys_only_local_clients_are_served() {
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1:3000")], &[], None);
-        check_status(&[("spin-client-addr", "[::1]:5000"), ("host", "[::1]:3000")], &[], None);
-        check_status(&[("spin-client-addr", "[::ffff:127.0.0.1]:5000"), ("host", "localhost:3000")], &[], None);
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], &[], None);
-        let full_url = |url| [("spin-client-addr", "127.0.0.1:5000"), ("spin-full-url", url)];
-        check_status(&full_url("http://localhost:3000/emails?x=://evil.example"), &[], None);
-        check_status(&full_url("http://evil.example/localhost"), &[], Some(401));
-        check_status(&[("spin-client-addr", "192.0.2.7:5000"), ("host", "127.0.0.1:3000")], &[], Some(401));
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "evil.example")], &[], Some(401));
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1.evil.example")], &[], Some(401));
-        check_status(&[("host", "127.0.0.1:3000")], &[], Some(401));
-        check_status(&[], &[], Some(401));
+    fn access(api_keys: &str, open: &str) -> Result<Access, String> {
+        let access = Access::from_variables(|name| match name {
+            "api_keys" => Some(api_keys.to_owned()),
+            "open" => Some(open.to_owned()),
+            _ => None,
+        });
+        access.map_err(|error| String::from_utf8(error.into_response().into_body()).unwrap())
     }
 
     #[test]
-    fn without_keys_a_proxy_or_a_forged_address_is_not_served() {
-        let local = [("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1:3000")];
-        for proxy in PROXY_HEADERS {
-            check_status(&[local[0], local[1], (proxy, "192.0.2.7")], &[], Some(401));
+    fn nobody_is_served_unless_it_is_opened_by_name() {
+        assert_eq!(access("", ""), Ok(Access::Closed));
+        assert_eq!(Access::from_variables(|_| None).unwrap(), Access::Closed);
+        assert_eq!(access("", "loopback"), Ok(Access::Loopback));
+        assert!(matches!(access("one,two:sending", "loopback").unwrap(), Access::Keys(keys) if keys.len() == 2));
+        for open in ["Loopback", " loopback", "loopback\n", "true", "1", "all"] {
+            let told = access("", open).unwrap_err();
+            assert!(told.contains("`open`"), "{told}");
         }
-        let mut forged = headers(&local);
-        forged.append(CLIENT_ADDRESS, "192.0.2.7:5000".parse().unwrap());
-        assert!(check(&forged, &[]).is_err());
-        let mut rebound = headers(&[local[0], ("spin-full-url", "http://localhost:3000/emails")]);
-        assert!(check(&rebound, &[]).is_ok());
-        rebound.append(FULL_URL, "http://evil.example:3000/emails".parse().unwrap());
-        assert!(check(&rebound, &[]).is_err());
-    }
-
-    #[test]
-    fn a_key_may_be_for_sending_only() {
-        let keys: Vec<_> = ["one", "two:sending", "three:full", "a:b"].iter().map(|key| ApiKey::parse(key)).collect();
-        for (key, sending_only) in [("one", false), ("two", true), ("three", false), ("a:b", false)] {
-            let headers: HeaderMap =
-                [(header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap())].into_iter().collect();
-            assert_eq!(check(&headers, &keys).unwrap().sending_only, sending_only, "{key}");
+        for keys in [" ", "\n", ",", "one, two"] {
+            let told = access(keys, "loopback").unwrap_err();
+            assert!(told.contains("`api_keys`") && told.contains("key "), "{told}");
         }
     }
 
     #[test]
-    fn with_keys_everybody_needs_one_of_them() {
-        check_status(&[("authorization", "Bearer two")], &["one", "two"], None);
-        check_status(&[("authorization", "bearer  two ")], &["one", "two"], None);
-        check_status(&[("authorization", "Bearer three")], &["one", "two"], Some(403));
-        check_status(&[("authorization", "Bearer ")], &["one"], Some(401));
-        check_status(&[("authorization", "Basic b25l")], &["one"], Some(401));
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], &["one"], Some(401));
+    fn a_key_is_sent_as_a_bearer_token() {
+        for (authorization, key) in [
+            ("Bearer two", Some("two")),
+            ("bearer  two ", Some("two")),
+            ("Bearer ", None),
+            ("two", None),
+            ("Basic b25l", None),
+        ] {
+            let headers = [(header::AUTHORIZATION, authorization.parse().unwrap())].into_iter().collect();
+            assert_eq!(bearer(&headers), key, "{authorization}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
     }
 }

@@ -1,16 +1,18 @@
 //! What a refusal looks like: Resend's JSON error, `{"statusCode", "name", "message"}`.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
 use email_queue::{
-    Invalid, Refusal,
+    Invalid,
     email::{InvalidKind, names::Misspelt},
-    redis::CallError,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::body::{Interrupted, Response, json};
+use crate::{
+    body::{Interrupted, Response, json},
+    limit::whole_seconds,
+};
 
 /// In seconds: how long a client should wait when the server cannot take an email for now.
 const RETRY_AFTER: u8 = 2;
@@ -121,10 +123,36 @@ impl ApiError {
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_found", message)
     }
 
+    /// 403: a browser sends it for the web page of somebody else.
+    pub(crate) fn cross_site() -> Self {
+        let message =
+            "This server is open to programs on its own machine, and to no web page of another site. Nothing was done.";
+        Self::new(StatusCode::FORBIDDEN, "invalid_permission", message)
+    }
+
     /// 429: the client asks too often.
-    pub(crate) fn rate_limit_exceeded(limit: u32) -> Self {
-        let message = format!("Too many requests: {limit} are allowed in a second.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message).with(header::RETRY_AFTER, 1_u16)
+    pub(crate) fn rate_limit_exceeded(limit: u32, reset: Duration) -> Self {
+        let message =
+            format!("Too many requests: {limit} are allowed in a second, and each email of a batch counts as one.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
+            .with(header::RETRY_AFTER, whole_seconds(reset))
+    }
+
+    /// 429: too many wrong keys come from where this one comes from. A right one is served from there.
+    pub(crate) fn too_many_wrong_keys(limit: u32, reset: Duration) -> Self {
+        let message =
+            format!("The API key is not valid, and more than {limit} such keys came from this address in a minute.");
+        let reset = whole_seconds(reset);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
+            .with(header::RETRY_AFTER, reset)
+            .limits(limit, reset)
+    }
+
+    /// One SDK reads the limits of a 429 from these and fails without them.
+    fn limits(self, limit: impl Into<HeaderValue>, reset: u32) -> Self {
+        self.with(HeaderName::from_static("ratelimit-limit"), limit)
+            .with(HeaderName::from_static("ratelimit-remaining"), 0)
+            .with(HeaderName::from_static("ratelimit-reset"), reset)
     }
 
     /// 415: a body that is not declared to be JSON.
@@ -168,24 +196,13 @@ impl ApiError {
     /// 429: as many emails wait as the operator allows.
     pub(crate) fn backlog_full(limit: u64) -> Self {
         let message = "Too many emails are waiting to be sent. Nothing was accepted; try again later.";
-        // One SDK reads the limits from these and fails without them.
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
-            .with(HeaderName::from_static("ratelimit-limit"), limit)
-            .with(HeaderName::from_static("ratelimit-remaining"), 0)
-            .with(HeaderName::from_static("ratelimit-reset"), u16::from(RETRY_AFTER))
+            .limits(limit, RETRY_AFTER.into())
     }
 
-    /// 503: Redis is away, or cannot take more. What it said goes to the log; the client learns that it may retry, and what
-    /// the operator has to mend.
-    pub(crate) fn unavailable(refusal: Option<Refusal>) -> Self {
-        let message = match refusal {
-            None => "The queue cannot be reached for now. Try again.",
-            Some(Refusal::Full) => "The queue's Redis is full. Nothing was accepted; try again later.",
-            Some(Refusal::ReadOnly) => "The queue's Redis is a replica, which takes no writes. Try again.",
-            Some(Refusal::OtherNode) => "This node of a Redis Cluster does not hold the queue.",
-            Some(Refusal::WrongType) => "A key of the queue is in use for something else.",
-        };
+    /// 503: Redis is away, or does not do what it is asked.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
     }
@@ -235,17 +252,5 @@ impl From<Interrupted> for ApiError {
             Interrupted::CutOff => Self::body_cut_off(),
             Interrupted::Silent => Self::body_timed_out(),
         }
-    }
-}
-
-impl<E: Display> From<CallError<E>> for ApiError {
-    fn from(error: CallError<E>) -> Self {
-        let text = error.to_string();
-        let refusal = Refusal::of(&text);
-        match refusal {
-            Some(refusal) => eprintln!("Redis: {refusal}: {text}"),
-            None => eprintln!("Redis: {text}"),
-        }
-        Self::unavailable(refusal)
     }
 }

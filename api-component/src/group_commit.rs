@@ -16,7 +16,11 @@ use email_queue::{
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
 
-use crate::{kept::REPEAT_WITHIN, tasks::Tasks};
+use crate::{
+    backend::{Failure, Reached},
+    kept::REPEAT_WITHIN,
+    tasks::Tasks,
+};
 
 /// After so many turns in which no request has joined, no more are expected. The host begins one request at a time, and
 /// does so in every second turn.
@@ -42,11 +46,23 @@ struct Group<H, E> {
     emails: RefCell<Vec<NewEmail>>,
     /// What those who have joined wait for.
     joined: RefCell<Vec<H>>,
-    /// `None` until the call is over, and if it has not decided anything for them.
-    outcome: RefCell<Option<Outcome<E>>>,
+    /// What the call has come to for them.
+    shared: RefCell<Shared<E>>,
 }
 
 type Outcome<E> = Result<Enqueued, CallError<E>>;
+
+/// What a shared call has come to for each of its requests.
+#[derive(Clone)]
+enum Shared<E> {
+    /// The same as for all.
+    Outcome(Outcome<E>),
+    /// Nothing: each calls alone.
+    Nothing {
+        /// Whether Redis may have carried out the call all the same.
+        lost: bool,
+    },
+}
 
 /// What emails of one call have in common.
 struct Terms {
@@ -55,7 +71,7 @@ struct Terms {
     retention: Option<Duration>,
 }
 
-impl<T: Tasks, E: Clone> GroupCommit<T, E> {
+impl<T: Tasks, E: Failure + Clone> GroupCommit<T, E> {
     /// Puts the emails of one request on the queue, all or none of them.
     ///
     /// When the future is dropped, they may or may not be on the queue. Other requests lose nothing by it.
@@ -64,15 +80,18 @@ impl<T: Tasks, E: Clone> GroupCommit<T, E> {
     /// As [`Call::run`](email_queue::redis::Call::run).
     pub async fn enqueue<R: Redis<Error = E>>(&self, redis: &R, queue: &Queue, emails: Enqueue<'_>) -> Outcome<E> {
         let shared = if !may_share(&emails) {
-            None
+            Shared::Nothing { lost: false }
         } else if let Some(group) = self.open_for(queue, &emails) {
             group.join::<T>(emails.emails).await
         } else {
             self.lead(redis, queue, &emails).await
         };
         match shared {
-            Some(outcome) => outcome,
-            None => enqueue(queue, emails).run(redis).await,
+            Shared::Outcome(outcome) => outcome,
+            Shared::Nothing { lost } => enqueue(queue, emails).run(redis).await.map_err(|error| match error {
+                CallError::Redis(error) if lost => CallError::Redis(error.after_loss()),
+                error => error,
+            }),
         }
     }
 
@@ -83,7 +102,7 @@ impl<T: Tasks, E: Clone> GroupCommit<T, E> {
     }
 
     /// Opens a group, waits for others to join, and makes the call for all.
-    async fn lead<R>(&self, redis: &R, queue: &Queue, emails: &Enqueue<'_>) -> Option<Outcome<E>>
+    async fn lead<R>(&self, redis: &R, queue: &Queue, emails: &Enqueue<'_>) -> Shared<E>
     where
         R: Redis<Error = E>,
     {
@@ -93,9 +112,13 @@ impl<T: Tasks, E: Clone> GroupCommit<T, E> {
         let began = Instant::now();
         let outcome = enqueue(queue, Enqueue { emails: &all, ..*emails }).run(redis).await;
         let is_shared = all.len() > emails.emails.len();
-        let outcome = (!is_shared || holds_for_each(&outcome, began.elapsed())).then_some(outcome);
-        lead.group.outcome.borrow_mut().clone_from(&outcome);
-        outcome
+        let shared = if !is_shared || holds_for_each(&outcome, began.elapsed()) {
+            Shared::Outcome(outcome)
+        } else {
+            Shared::Nothing { lost: is_lost(&outcome) }
+        };
+        lead.group.shared.borrow_mut().clone_from(&shared);
+        shared
     }
 }
 
@@ -121,13 +144,18 @@ fn holds_for_each<E>(outcome: &Outcome<E>, took: Duration) -> bool {
     }
 }
 
+fn is_lost<E: Failure>(outcome: &Outcome<E>) -> bool {
+    matches!(outcome, Err(CallError::Redis(error)) if error.reached() == Reached::Unknown)
+}
+
 impl<H, E: Clone> Group<H, E> {
     fn new(queue: &Queue, emails: &Enqueue<'_>) -> Self {
         Self {
             terms: Terms::of(queue, emails),
             emails: RefCell::new(emails.emails.to_vec()),
             joined: RefCell::default(),
-            outcome: RefCell::default(),
+            // As it is where the request that leads is given up.
+            shared: RefCell::new(Shared::Nothing { lost: true }),
         }
     }
 
@@ -136,12 +164,12 @@ impl<H, E: Clone> Group<H, E> {
     }
 
     /// Adds emails, and waits until the call is over.
-    async fn join<T: Tasks<Hold = H>>(&self, emails: &[NewEmail]) -> Option<Outcome<E>> {
+    async fn join<T: Tasks<Hold = H>>(&self, emails: &[NewEmail]) -> Shared<E> {
         self.emails.borrow_mut().extend_from_slice(emails);
         let (hold, end) = T::wait();
         self.joined.borrow_mut().push(hold);
         end.await;
-        self.outcome.borrow().clone()
+        self.shared.borrow().clone()
     }
 
     /// Waits as long as requests join.

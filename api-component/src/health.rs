@@ -1,12 +1,11 @@
 //! Whether the API lives, and whether it can do its work.
 
-use std::fmt::Display;
-
 use email_queue::{Queue, redis::Redis, transition::ready};
 use http::StatusCode;
 use serde_json::json;
 
 use crate::{
+    backend::Failure,
     body::{Response, json},
     error::ApiError,
 };
@@ -17,7 +16,7 @@ pub(crate) fn healthz() -> Response {
 }
 
 /// `GET /readyz`: an email could be accepted. Redis answers, has room, and takes writes for this queue.
-pub(crate) async fn readyz<R: Redis<Error: Display>>(redis: &R, queue: &Queue) -> Result<Response, ApiError> {
+pub(crate) async fn readyz<R: Redis<Error: Failure>>(redis: &R, queue: &Queue) -> Result<Response, ApiError> {
     ready(queue).run(redis).await?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))
 }

@@ -17,7 +17,10 @@ use email_queue::redis::{Command, Value};
 
 pub use recent::Recent;
 
-use crate::tasks::{Tasks, within};
+use crate::{
+    backend::Failure,
+    tasks::{Tasks, within},
+};
 
 /// A command that failed is repeated only if it failed sooner than this. What took longer met a Redis that is silent,
 /// and the client would wait for the same silence again.
@@ -30,7 +33,7 @@ pub trait Connect {
     /// An open connection. Dropping it closes it.
     type Connection;
     /// What can go wrong.
-    type Error: Clone;
+    type Error: Failure + Clone;
 
     /// Opens a connection to the Redis of a URL.
     ///
@@ -51,8 +54,8 @@ pub trait Connect {
     /// What an error of [`execute`](Self::execute) says of the connection.
     fn fault(error: &Self::Error) -> Fault;
 
-    /// The error of a command that Redis has not answered in time.
-    fn silent(command: &Command<'_>) -> Self::Error;
+    /// The error of a command that Redis has not answered in time, or that was not even sent by then.
+    fn silent(command: &Command<'_>, was_sent: bool) -> Self::Error;
 }
 
 /// What an error says of the connection on which it came.
@@ -106,35 +109,36 @@ impl<C: Connect> KeptConnection<C> {
     /// network that has forgotten it would stay silent for as long as its host goes on sending.
     pub async fn execute(&self, url: &str, command: &Command<'_>, deadline: Instant) -> Result<Vec<Value>, C::Error> {
         let now = Instant::now();
-        let used = RefCell::new(None);
+        let sent = Sent { on: RefCell::new(None), ever: Cell::new(false) };
         let answer =
-            within::<C::Tasks, _>(deadline.saturating_duration_since(now), self.ask(url, command, now, &used)).await;
+            within::<C::Tasks, _>(deadline.saturating_duration_since(now), self.ask(url, command, now, &sent)).await;
         answer.unwrap_or_else(|| {
-            if let Some(open) = used.take() {
+            if let Some(open) = sent.on.take() {
                 self.forget(&open);
             }
-            Err(C::silent(command))
+            Err(C::silent(command, sent.ever.get()))
         })
     }
 
-    /// Runs a command, at most twice. `used` gets the connection that it is sent on.
+    /// Runs a command, at most twice. `sent` gets the connection that it is sent on.
     async fn ask(
         &self,
         url: &str,
         command: &Command<'_>,
         began: Instant,
-        used: &RefCell<Option<Rc<Open<C::Connection>>>>,
+        sent: &Sent<C::Connection>,
     ) -> Result<Vec<Value>, C::Error> {
         let (open, was_kept) = self.connection(url).await?;
-        used.replace(Some(Rc::clone(&open)));
+        sent.on(&open);
         let (answer, fault) = self.run(&open, command).await;
         if fault != Fault::Broken || !was_kept || began.elapsed() >= REPEAT_WITHIN {
             return answer;
         }
-        drop((open, used.take()));
-        let (open, _) = self.connection(url).await?;
-        used.replace(Some(Rc::clone(&open)));
-        self.run(&open, &command.again()).await.0
+        drop((open, sent.on.take()));
+        // Redis may have carried out the first one, whatever comes of the second.
+        let (open, _) = self.connection(url).await.map_err(Failure::after_loss)?;
+        sent.on(&open);
+        self.run(&open, &command.again()).await.0.map_err(Failure::after_loss)
     }
 
     async fn run(
@@ -193,6 +197,21 @@ impl<C: Connect> KeptConnection<C> {
 
     fn kept(&self, url: &str) -> Option<Rc<Open<C::Connection>>> {
         self.kept.borrow().as_ref().filter(|kept| kept.url == url).cloned()
+    }
+}
+
+/// Whether a command was sent.
+struct Sent<C> {
+    /// The connection that it was sent on last.
+    on: RefCell<Option<Rc<Open<C>>>>,
+    /// Whether it was sent at all.
+    ever: Cell<bool>,
+}
+
+impl<C> Sent<C> {
+    fn on(&self, open: &Rc<Open<C>>) {
+        self.on.replace(Some(Rc::clone(open)));
+        self.ever.set(true);
     }
 }
 

@@ -9,7 +9,7 @@
 //! - [`body`]: how a request's body is read without ever holding more than is allowed, and `unread`: what becomes of the rest;
 //! - [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
-//! - [`backend`]: what the handlers need of Redis;
+//! - [`backend`]: what the handlers need of Redis; `unavailable`: what is said where it has not done it;
 //! - [`kept`], [`group_commit`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
 //!   it serves at the same time share, and how they wait for each other;
 //! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
@@ -33,6 +33,7 @@ pub mod settings;
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
 pub mod tasks;
+mod unavailable;
 mod unread;
 #[cfg(all(target_arch = "wasm32", feature = "wasip2"))]
 mod wasip2;

@@ -1,50 +1,51 @@
 //! How many requests a client may make in a second.
 
-use std::fmt::Display;
+use std::time::Duration;
 
 use email_queue::{
     redis::Redis,
-    transition::{Throttled, throttle},
+    transition::{Allowance, Throttled, throttle},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{access::Caller, error::ApiError, settings::Settings};
+use crate::{backend::Failure, body::Response, error::ApiError, router::Context};
 
-/// How a client stands with its limit; nothing where there is no limit.
-pub(crate) struct Standing(Option<(u32, Throttled)>);
+const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts one request of the caller.
-pub(crate) async fn count<R: Redis<Error: Display>>(
-    caller: &Caller,
-    settings: &Settings,
-    redis: &R,
-) -> Result<Standing, ApiError> {
-    let Some(limit) = settings.rate_limit else { return Ok(Standing(None)) };
-    let throttled = throttle(&settings.queue, &caller.key, limit).run(redis).await?;
-    Ok(Standing(Some((limit, throttled))))
+/// Counts requests of the caller, made at once, and serves them if they are within its limit. Every answer then says how it
+/// stands with that.
+pub(crate) async fn within<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+    requests: usize,
+    serve: impl AsyncFnOnce() -> Result<Response, ApiError>,
+) -> Result<Response, ApiError> {
+    let Some(limit) = context.settings.rate_limit else { return serve().await };
+    let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+    let allowance = Allowance { requests: limit, within: SECOND };
+    let call = throttle(&context.settings.queue, &context.caller.key, allowance, requests);
+    let standing = call.run(context.redis).await?;
+    let served =
+        if standing.allowed { serve().await } else { Err(ApiError::rate_limit_exceeded(limit, standing.reset)) };
+    let mut response = served.unwrap_or_else(ApiError::into_response);
+    write(response.headers_mut(), limit, standing);
+    Ok(response)
 }
 
-impl Standing {
-    /// Why the request is not served, if it is over the limit.
-    pub(crate) fn refusal(&self) -> Option<ApiError> {
-        let (limit, throttled) = self.0?;
-        (!throttled.allowed).then(|| ApiError::rate_limit_exceeded(limit))
+/// By the names of [the RateLimit draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06).
+fn write(headers: &mut HeaderMap, limit: u32, standing: Throttled) {
+    for (name, value) in [
+        ("ratelimit-limit", limit),
+        ("ratelimit-remaining", standing.remaining.try_into().unwrap_or(u32::MAX)),
+        ("ratelimit-reset", whole_seconds(standing.reset)),
+    ] {
+        headers.insert(HeaderName::from_static(name), value.into());
     }
+    if let Ok(policy) = HeaderValue::try_from(format!("{limit};w=1")) {
+        headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+    }
+}
 
-    /// Says so in the answer, by the names of
-    /// [the RateLimit draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06).
-    pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        let Some((limit, throttled)) = self.0 else { return };
-        let reset = throttled.reset.as_millis().div_ceil(1000).try_into().unwrap_or(1_u32);
-        for (name, value) in [
-            ("ratelimit-limit", limit),
-            ("ratelimit-remaining", throttled.remaining.try_into().unwrap_or(u32::MAX)),
-            ("ratelimit-reset", reset),
-        ] {
-            headers.insert(HeaderName::from_static(name), value.into());
-        }
-        if let Ok(policy) = HeaderValue::try_from(format!("{limit};w=1")) {
-            headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
-        }
-    }
+/// As headers tell a time: rounded up, so that it is over then.
+pub(crate) fn whole_seconds(time: Duration) -> u32 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX)
 }

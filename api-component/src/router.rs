@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
-    access::{self, Caller},
+    access::Caller,
     backend::Backend,
     body::{Body, Response},
     emails,
@@ -72,6 +72,11 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// Whether its body is read, as JSON.
+    fn reads_body(&self, method: &Method) -> bool {
+        self.is_sending(method) || matches!(self, Route::Email(_)) && method == Method::PATCH
+    }
+
     /// Whether a key that may only send may ask for it.
     fn is_sending(&self, method: &Method) -> bool {
         matches!(self, Route::Emails | Route::Batch) && method == Method::POST
@@ -135,37 +140,45 @@ where
             let settings = settings().await.map_err(ApiError::not_ready)?;
             return health::readyz(redis, &settings.borrow().queue).await;
         }
-        Route::OpenApi => return Ok(openapi::openapi()),
         _ => {}
     }
     let settings = settings().await?;
     let settings = settings.borrow();
-    // Its link is its permission.
-    if let Route::Download(id, attachment) = route {
-        return emails::download_attachment(parts, settings, redis, id, attachment).await;
+    match route {
+        // It holds nothing of the server's own.
+        Route::OpenApi => {
+            settings.access.admit_without_key(&parts.headers, false)?;
+            return Ok(openapi::openapi());
+        }
+        // Its link is its permission.
+        Route::Download(id, attachment) => {
+            settings.access.admit_without_key(&parts.headers, false)?;
+            return emails::download_attachment(parts, settings, redis, id, attachment).await;
+        }
+        _ => {}
     }
-    let caller = access::check(&parts.headers, &settings.api_keys)?;
+    let reads_body = route.reads_body(&parts.method);
+    let caller = settings.access.admit(&parts.headers, reads_body, &settings.queue, redis).await?;
     if caller.sending_only && !route.is_sending(&parts.method) {
         return Err(ApiError::restricted_api_key());
     }
-    let standing = limit::count(&caller, settings, redis).await?;
     let context = Context { parts, caller: &caller, settings, redis };
-    let response = match standing.refusal() {
-        Some(refusal) => Err(refusal),
-        None => match (route, &parts.method) {
-            (Route::Emails, &Method::POST) => emails::create(&context, body).await,
-            (Route::Emails, _) => emails::list(&context).await,
-            (Route::Batch, _) => emails::create_batch(&context, body).await,
-            (Route::Email(id), &Method::PATCH) => emails::reschedule(&context, id, body).await,
-            (Route::Email(id), _) => emails::retrieve(&context, id).await,
-            (Route::Cancel(id), _) => emails::cancel(&context, id).await,
-            (Route::Attachments(id), _) => emails::list_attachments(&context, id).await,
-            (Route::Attachment(id, attachment), _) => emails::retrieve_attachment(&context, id, attachment).await,
-            (Route::NotServed, _) => Err(ApiError::not_served()),
-            (Route::Download(..) | Route::Healthz | Route::Readyz | Route::OpenApi, _) => Err(ApiError::unknown_path()),
-        },
-    };
-    let mut response = response.unwrap_or_else(ApiError::into_response);
-    standing.write(response.headers_mut());
-    Ok(response)
+    // As many requests as it has emails, which only its body tells.
+    if let Route::Batch = route {
+        return emails::create_batch(&context, body).await;
+    }
+    limit::within(&context, 1, async || match (route, &parts.method) {
+        (Route::Emails, &Method::POST) => emails::create(&context, body).await,
+        (Route::Emails, _) => emails::list(&context).await,
+        (Route::Email(id), &Method::PATCH) => emails::reschedule(&context, id, body).await,
+        (Route::Email(id), _) => emails::retrieve(&context, id).await,
+        (Route::Cancel(id), _) => emails::cancel(&context, id).await,
+        (Route::Attachments(id), _) => emails::list_attachments(&context, id).await,
+        (Route::Attachment(id, attachment), _) => emails::retrieve_attachment(&context, id, attachment).await,
+        (Route::NotServed, _) => Err(ApiError::not_served()),
+        (Route::Batch | Route::Download(..) | Route::Healthz | Route::Readyz | Route::OpenApi, _) => {
+            Err(ApiError::unknown_path())
+        }
+    })
+    .await
 }

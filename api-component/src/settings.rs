@@ -5,22 +5,23 @@ use std::time::Duration;
 use email_queue::{Queue, email::Mailbox};
 use jiff::{Span, SpanRelativeTo};
 
-use crate::{access::ApiKey, error::ApiError};
+use crate::{access::Access, error::ApiError};
 
 /// The settings of the API. `spin.toml` declares the variables and their defaults.
 #[derive(Debug)]
 pub struct Settings {
     /// `queue`: the queue's name, the same as the worker's.
     pub queue: Queue,
-    /// `api_keys`: separated by commas or white space, each `KEY` or `KEY:sending`. None: only local clients are served.
-    pub api_keys: Vec<ApiKey>,
+    /// `api_keys`: separated by commas, each `KEY`, `KEY:full` or `KEY:sending`; and where there are none `open`: empty, or
+    /// `loopback` for the programs on this machine.
+    pub access: Access,
     /// `default_from`: the sender of emails that name none.
     pub default_from: Option<Mailbox>,
     /// `max_body_bytes`: the largest body of a request, in bytes.
     pub max_body_bytes: usize,
     /// `backlog_limit`: how many emails may wait before no more are accepted; `None` for no limit.
     pub backlog_limit: Option<u64>,
-    /// `rate_limit`: how many requests a client may make in a second; `None` for any number.
+    /// `rate_limit`: how many requests a client may make in a second, each email of a batch counted; `None` for any number.
     pub rate_limit: Option<u32>,
     /// `retention`: how long an email accepted here is kept once it is sent; `None` leaves it to the worker.
     pub retention: Option<Duration>,
@@ -28,8 +29,8 @@ pub struct Settings {
 
 impl Settings {
     /// The variables that [`from_variables`](Self::from_variables) asks for.
-    pub const VARIABLES: [&str; 7] =
-        ["queue", "api_keys", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"];
+    pub const VARIABLES: [&str; 8] =
+        ["queue", "api_keys", "open", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"];
 
     /// Reads the settings. A variable that is not set, or empty, has its default.
     ///
@@ -37,10 +38,10 @@ impl Settings {
     /// 500, naming the variable and not its value.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
         let read = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let keys = read("api_keys").unwrap_or_default();
         Ok(Self {
             queue: parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default(),
-            api_keys: keys.split([',', ' ', '\t', '\n']).filter(|key| !key.is_empty()).map(ApiKey::parse).collect(),
+            // As they are: a blank in a key may be a mistake.
+            access: Access::from_variables(&variable)?,
             default_from: parsed("default_from", read("default_from"), |from| from.parse().ok())?,
             max_body_bytes: parsed("max_body_bytes", read("max_body_bytes"), |bytes| bytes.parse().ok())?
                 .unwrap_or(10 * 1024 * 1024),
@@ -82,7 +83,7 @@ mod tests {
         let settings = Settings::from_variables(|_| Some(String::new())).unwrap();
         assert_eq!(settings.queue.name(), "emails");
         assert_eq!(settings.max_body_bytes, 10_485_760);
-        assert!(settings.api_keys.is_empty() && settings.default_from.is_none());
+        assert!(settings.access == Access::Closed && settings.default_from.is_none());
         assert_eq!((settings.backlog_limit, settings.retention), (None, None));
     }
 
@@ -103,8 +104,6 @@ mod tests {
 
     #[test]
     fn values_are_read_with_their_units() {
-        let keys = settings("api_keys", "one, two\nthree:sending").unwrap().api_keys;
-        assert_eq!(keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
         assert_eq!(settings("rate_limit", "10").unwrap().rate_limit, Some(10));
         assert_eq!(settings("backlog_limit", "1000").unwrap().backlog_limit, Some(1000));
         assert_eq!(settings("backlog_limit", "0").unwrap().backlog_limit, None);
@@ -119,7 +118,9 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
-        for name in ["queue", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"] {
+        for name in
+            ["queue", "api_keys", "open", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"]
+        {
             let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
             let body = String::from_utf8(body).unwrap();
             assert!(body.contains(name) && !body.contains("hunter"), "{body}");

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::backend::{Failure, Reached};
 #[cfg(any(feature = "wasip3", test))]
 use crate::kept::Fault;
 
@@ -15,6 +16,7 @@ pub(crate) struct SpinRedisError {
     /// The command, or what else was tried.
     doing: &'static str,
     cause: Cause,
+    reached: Reached,
 }
 
 /// What Spin says.
@@ -34,29 +36,55 @@ pub(crate) enum Cause {
 }
 
 impl SpinRedisError {
+    /// Of a command that was sent.
     pub(crate) fn new(doing: &'static str, cause: impl Into<Cause>) -> Self {
-        Self { doing, cause: cause.into() }
+        let cause = cause.into();
+        let reached = if cause.code().is_some() { Reached::Refusal } else { Reached::Unknown };
+        Self { doing, cause, reached }
+    }
+
+    /// There is no connection.
+    pub(crate) fn no_connection(cause: impl Into<Cause>) -> Self {
+        Self { doing: "no connection", cause: cause.into(), reached: Reached::Nobody }
+    }
+
+    /// No answer came in time.
+    #[cfg(any(feature = "wasip3", test))]
+    pub(crate) fn silent(doing: &'static str, was_sent: bool) -> Self {
+        Self { doing, cause: Cause::Silent, reached: if was_sent { Reached::Unknown } else { Reached::Nobody } }
     }
 
     /// Whether Redis does not have a script.
     pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(self.code(), Some("NOSCRIPT" | "NoScriptError"))
+        matches!(self.cause.code(), Some("NOSCRIPT" | "NoScriptError"))
     }
 
     /// What the error says of the connection on which it came. Under WASI 0.2 none is kept.
     #[cfg(any(feature = "wasip3", test))]
     pub(crate) fn fault(&self) -> Fault {
-        match (&self.cause, self.code()) {
+        match (&self.cause, self.cause.code()) {
             // A replica: it was the primary when the connection was opened, and the name may lead to another by now.
             (_, Some("READONLY" | "ReadOnly")) => Fault::WrongServer,
             (_, Some(_)) | (Cause::TypeError, _) => Fault::None,
             _ => Fault::Broken,
         }
     }
+}
 
+impl Failure for SpinRedisError {
+    fn reached(&self) -> Reached {
+        self.reached
+    }
+
+    fn after_loss(self) -> Self {
+        Self { reached: Reached::Unknown, ..self }
+    }
+}
+
+impl Cause {
     /// The code of an error that is Redis' answer, or what the host's client calls it.
     fn code(&self) -> Option<&str> {
-        let Cause::Other(text) = &self.cause else { return None };
+        let Cause::Other(text) = self else { return None };
         if let Some(answer) = text.strip_prefix("An error was signalled by the server") {
             return Some(answer.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default());
         }
@@ -168,7 +196,7 @@ mod tests {
         ] {
             assert_eq!(error(text).fault(), Fault::Broken, "{text}");
         }
-        assert_eq!(SpinRedisError::new("EVALSHA", Cause::Silent).fault(), Fault::Broken);
+        assert_eq!(SpinRedisError::silent("EVALSHA", true).fault(), Fault::Broken);
     }
 
     fn error(text: &str) -> SpinRedisError {
@@ -178,7 +206,7 @@ mod tests {
     #[test]
     fn what_may_hold_a_password_is_not_shown() {
         let quoted = Cause::Other("cannot reach redis://:hunter2@h:6379".to_owned());
-        assert_eq!(SpinRedisError::new("no connection", quoted).to_string(), "no connection: failed");
+        assert_eq!(SpinRedisError::no_connection(quoted).to_string(), "no connection: failed");
         let harmless = Cause::Other("broken pipe".to_owned());
         assert_eq!(SpinRedisError::new("PING", harmless).to_string(), "PING: broken pipe");
     }

@@ -167,7 +167,7 @@ impl SpinRedis {
             return Ok(connection);
         }
         let url = variable("redis_url").unwrap_or_default();
-        let opened = Connection::open(&url).map_err(|error| SpinRedisError::new("no connection", error))?;
+        let opened = Connection::open(&url).map_err(SpinRedisError::no_connection)?;
         Ok(self.connection.get_or_init(|| opened))
     }
 }

@@ -98,6 +98,7 @@ impl ApiHost {
             ("redis_host", server.address()),
             ("queue", "emails".to_owned()),
             ("api_keys", String::new()),
+            ("open", "loopback".to_owned()),
             ("default_from", String::new()),
             ("max_body_bytes", "10485760".to_owned()),
             ("backlog_limit", "0".to_owned()),

@@ -14,7 +14,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts the API on `redis`, with `queue@example.com` as the sender of emails that name none.
+    /// Starts the API on `redis`, open to this machine, with `queue@example.com` as the sender of emails that name none.
     pub async fn start(redis: &RedisServer) -> Self {
         Self::start_with(&redis.url(), &[]).await
     }
@@ -27,7 +27,7 @@ impl Api {
         let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
         let mut command = host::command();
         command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
-        command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com");
+        command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com").env("SPIN_VARIABLE_OPEN", "loopback");
         for (name, value) in variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
         }

@@ -16,31 +16,31 @@ fn redis() -> RedisServer {
 #[tokio::test]
 async fn with_keys_every_request_for_emails_needs_one_of_them() {
     let redis = redis();
-    let api = Api::start_with(&redis.url(), &[("api_keys", "re_first, re_second")]).await;
+    let api = Api::start_with(&redis.url(), &[("api_keys", "re_first,re_second")]).await;
+    let mut path = String::new();
     for key in ["Bearer re_first", "Bearer re_second", "bearer re_first"] {
         let posted = api.request("POST", "/emails", &[JSON, ("authorization", key)], EMAIL).await;
         assert_eq!(posted.status, 200, "{key}: {}", posted.json);
-        let path = format!("/emails/{}", posted.text("id"));
+        path = format!("/emails/{}", posted.text("id"));
         assert_eq!(api.request("GET", &path, &[("authorization", key)], "").await.status, 200);
-
-        for (case, headers, status, name) in [
-            ("no header", vec![], 401, "missing_api_key"),
-            ("another scheme", vec![("authorization", "Basic cmVfZmlyc3Q=")], 401, "missing_api_key"),
-            ("no key", vec![("authorization", "Bearer ")], 401, "missing_api_key"),
-            ("the key alone", vec![("authorization", "re_first")], 401, "missing_api_key"),
-            ("another key", vec![("authorization", "Bearer re_third")], 403, "invalid_api_key"),
-            ("part of a key", vec![("authorization", "Bearer re_firs")], 403, "invalid_api_key"),
-            ("more than a key", vec![("authorization", "Bearer re_first,")], 403, "invalid_api_key"),
-            ("both keys", vec![("authorization", "Bearer re_first, re_second")], 403, "invalid_api_key"),
-        ] {
-            for (method, path) in [("GET", path.as_str()), ("POST", "/emails")] {
-                let mut headers = headers.clone();
-                headers.push(JSON);
-                let refused = api.request(method, path, &headers, EMAIL).await;
-                refused.assert_refused(case, status, name, "API key");
-                let challenge = if status == 401 { "Bearer" } else { "" };
-                assert_eq!(refused.header("www-authenticate"), challenge, "{case}");
-            }
+    }
+    for (case, headers, status, name) in [
+        ("no header", vec![], 401, "missing_api_key"),
+        ("another scheme", vec![("authorization", "Basic cmVfZmlyc3Q=")], 401, "missing_api_key"),
+        ("no key", vec![("authorization", "Bearer ")], 401, "missing_api_key"),
+        ("the key alone", vec![("authorization", "re_first")], 401, "missing_api_key"),
+        ("another key", vec![("authorization", "Bearer re_third")], 403, "invalid_api_key"),
+        ("part of a key", vec![("authorization", "Bearer re_firs")], 403, "invalid_api_key"),
+        ("more than a key", vec![("authorization", "Bearer re_first,")], 403, "invalid_api_key"),
+        ("both keys", vec![("authorization", "Bearer re_first,re_second")], 403, "invalid_api_key"),
+    ] {
+        for (method, path) in [("GET", path.as_str()), ("POST", "/emails")] {
+            let mut headers = headers.clone();
+            headers.push(JSON);
+            let refused = api.request(method, path, &headers, EMAIL).await;
+            refused.assert_refused(case, status, name, "API key");
+            let challenge = if status == 401 { "Bearer" } else { "" };
+            assert_eq!(refused.header("www-authenticate"), challenge, "{case}");
         }
     }
 }
@@ -52,43 +52,6 @@ async fn health_is_told_without_a_key() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(api.request("GET", path, &[], "").await.status, 200, "{path}");
     }
-}
-
-#[tokio::test]
-async fn without_keys_only_clients_of_this_machine_that_came_through_no_proxy_are_served() {
-    let redis = redis();
-    let api = Api::start(&redis).await;
-    assert_eq!(api.request("POST", "/emails", &[JSON], EMAIL).await.status, 200);
-    for (name, value) in [
-        ("x-forwarded-for", "127.0.0.1"),
-        ("x-forwarded-host", "localhost"),
-        ("x-forwarded-proto", "https"),
-        ("x-real-ip", "127.0.0.1"),
-        ("forwarded", "for=127.0.0.1"),
-        ("via", "1.1 proxy"),
-        ("cf-connecting-ip", "127.0.0.1"),
-        ("fly-client-ip", "127.0.0.1"),
-        ("true-client-ip", "127.0.0.1"),
-        // A web page whose name suddenly points to this machine.
-        ("host", "evil.example"),
-        ("host", "127.0.0.1.evil.example:3000"),
-    ] {
-        let refused = api.request("POST", "/emails", &[JSON, (name, value)], EMAIL).await;
-        refused.assert_refused(&format!("{name}: {value}"), 401, "missing_api_key", "api_keys");
-    }
-}
-
-#[tokio::test]
-async fn a_client_does_not_become_a_local_one_by_saying_so() {
-    let redis = redis();
-    let api = Api::start(&redis).await;
-    let headers = [JSON, ("x-forwarded-for", "192.0.2.7"), ("spin-client-addr", "127.0.0.1:1234")];
-    let refused = api.request("POST", "/emails", &headers, EMAIL).await;
-    refused.assert_refused("a forged address", 401, "missing_api_key", "api_keys");
-    // Nor does a web page whose name suddenly points to this machine: it may set any header but `Host`.
-    let headers = [JSON, ("host", "evil.example"), ("spin-full-url", "http://localhost/emails")];
-    let refused = api.request("POST", "/emails", &headers, EMAIL).await;
-    refused.assert_refused("a forged URL", 401, "missing_api_key", "api_keys");
 }
 
 #[tokio::test]
@@ -116,7 +79,7 @@ async fn the_component_reaches_no_other_redis_than_the_one_it_is_allowed() {
 #[tokio::test]
 async fn a_setting_that_cannot_be_used_is_named_and_not_shown() {
     let redis = redis();
-    for variable in ["queue", "default_from", "max_body_bytes", "backlog_limit", "retention"] {
+    for variable in ["queue", "open", "default_from", "max_body_bytes", "backlog_limit", "retention"] {
         let api = Api::start_with(&redis.url(), &[(variable, "hunter 2")]).await;
         let refused = api.request("POST", "/emails", &[JSON], EMAIL).await;
         refused.assert_refused(variable, 500, "application_error", variable);

@@ -155,7 +155,7 @@ async fn two_clients_racing_with_one_key_send_one_email() {
 #[tokio::test]
 async fn the_same_key_of_two_api_keys_is_two_requests() {
     let redis = RedisServer::builder().without_persistence().start();
-    let api = Api::start_with(&redis.url(), &[("api_keys", "one two")]).await;
+    let api = Api::start_with(&redis.url(), &[("api_keys", "one,two")]).await;
     let post = async |key: &str| {
         let headers = [JSON, ("idempotency-key", "k"), ("authorization", &format!("Bearer {key}"))];
         api.request("POST", "/emails", &headers, email("one@example.com").to_string()).await.text("id").to_owned()

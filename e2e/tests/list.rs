@@ -85,7 +85,7 @@ async fn with_key(api: &Api, key: &str, method: &str, path: &str, body: &str) ->
 #[tokio::test]
 async fn a_sending_key_may_post_and_nothing_else() {
     let redis = RedisServer::builder().without_persistence().start();
-    let api = Api::start_with(&redis.url(), &[("api_keys", "full-key, post-key:sending")]).await;
+    let api = Api::start_with(&redis.url(), &[("api_keys", "full-key,post-key:sending")]).await;
     let posted = with_key(&api, "post-key", "POST", "/emails", SHORT).await;
     assert_eq!(posted.status, 200);
     let batch = format!("[{SHORT}]");
@@ -108,7 +108,7 @@ async fn a_sending_key_may_post_and_nothing_else() {
 #[tokio::test]
 async fn a_client_over_its_limit_is_told_when_to_come_back_and_others_are_served() {
     let redis = RedisServer::builder().without_persistence().start();
-    let api = Api::start_with(&redis.url(), &[("api_keys", "one two"), ("rate_limit", "3")]).await;
+    let api = Api::start_with(&redis.url(), &[("api_keys", "one,two"), ("rate_limit", "3")]).await;
     let number = |answer: &Answer, header: &str| answer.headers[header].to_str().unwrap().parse::<u64>().unwrap();
     let refused = eventually(DEADLINE, "the fourth request of a second to be refused", async || {
         let answer = with_key(&api, "one", "GET", "/emails", "").await;

@@ -9,7 +9,7 @@ use std::{path::Path, process::Command, time::Duration};
 use e2e::{Api, Mail, MailServer, Worker, program};
 use testkit::{Process, RedisServer};
 
-const KEYS: (&str, &str) = ("api_keys", "re_full, re_sending:sending");
+const KEYS: (&str, &str) = ("api_keys", "re_full,re_sending:sending");
 /// As with Resend, every email must name its sender.
 const NO_SENDER: (&str, &str) = ("default_from", "");
 

@@ -25,6 +25,7 @@ pub mod schedule;
 mod submission;
 mod tag;
 mod wire;
+mod with_sender;
 
 pub use attachment::Attachment;
 pub use content::Content;
@@ -33,8 +34,9 @@ pub use invalid::{Invalid, InvalidKind};
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};
 pub use mailbox::{InvalidMailbox, Mailbox};
 pub use outline::{Extent, Outline};
-pub use submission::{Submission, with_sender};
+pub use submission::Submission;
 pub use tag::Tag;
+pub use with_sender::with_sender;
 
 use std::collections::HashSet;
 

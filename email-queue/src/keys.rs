@@ -20,7 +20,7 @@ use crate::{Lane, Relay};
 /// | `<q>:index` | sorted set | the first ids of the lists that follow, in order | while any of them is known |
 /// | `<q>:index:<id>` | list | about 64 ids, from this one on, as they came: together every id known | until forgotten |
 /// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
-/// | `<q>:rate:<hash>` | string | requests of a client in the present second | for a second |
+/// | `<q>:rate:<hash>` | string | requests of a client in the present second, or wrong keys of an address in the present minute | for a second or a minute, longer after a batch |
 /// | `<q>:default-from` | string | who sends emails for which nobody is named, as a worker said at its start | for ever |
 /// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
 /// | `<q>:import:<worker>` | string | the id that the last entry got which a worker has popped and another program pushed as JSON, and which pop of that worker it was | 24 hours |

@@ -48,13 +48,13 @@ pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
 pub use hold_off::{HeldOff, HoldOffFor, RelayFailure, hold_off};
 pub use list::{Cursor, Listed, Page, list};
 pub use note_slow::note_slow;
-pub use progress::{Progress, Refusal};
+pub use progress::{Progress, RecipientRefusal};
 pub use ready::ready;
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
 pub use sender::{ask_sender, hold_sender, sender_well};
 pub use sweep::{Sweep, Swept, Watch, sweep, watch};
-pub use throttle::{Throttled, throttle};
+pub use throttle::{Allowance, Throttled, throttle};
 
 use crate::{
     EmailId,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use email_queue::{
     EmailId, Lane, State,
     redis::Call,
-    transition::{Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule, throttle},
+    transition::{Allowance, Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule, throttle},
 };
 use jiff::Timestamp;
 use support::{EMAIL, LONG, TestQueue, eager};
@@ -108,10 +108,12 @@ fn emails_with_an_idempotency_key_are_accepted_again_with_the_ids_that_they_have
     assert_eq!((q.run(&call), q.again(&call)), (Enqueued::Accepted, Enqueued::Repeated(ids)));
 }
 
+const ONE_A_SECOND: Allowance = Allowance { requests: 1, within: Duration::from_secs(1) };
+
 #[test]
 fn a_request_is_counted_once_however_often_it_is_sent() {
     let q = TestQueue::start();
-    let call = throttle(&q.queue, "client", 1);
+    let call = throttle(&q.queue, "client", ONE_A_SECOND, 1);
     let first = q.run(&call);
     // However long the test takes, it is one second.
     for key in q.redis::<Vec<String>>("KEYS emails:rate:*") {
@@ -122,6 +124,6 @@ fn a_request_is_counted_once_however_often_it_is_sent() {
     assert_eq!((again.allowed, again.remaining), (true, 0));
     assert!(!q.run(&call).allowed);
     assert!(!q.again(&call).allowed);
-    let unheard = q.again(&throttle(&q.queue, "other", 1));
+    let unheard = q.again(&throttle(&q.queue, "other", ONE_A_SECOND, 1));
     assert_eq!((unheard.allowed, unheard.remaining), (true, 0));
 }

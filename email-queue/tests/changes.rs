@@ -11,8 +11,9 @@ use email_queue::{
     email::Mailbox,
     record,
     transition::{
-        Changed, ClaimRef, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page, SECRET_BYTES,
-        announce_sender, cancel, default_sender, enqueue, list, name_sender, reschedule, secret, throttle,
+        Allowance, Changed, ClaimRef, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page,
+        SECRET_BYTES, announce_sender, cancel, default_sender, enqueue, list, name_sender, reschedule, secret,
+        throttle,
     },
 };
 use jiff::Timestamp;
@@ -297,11 +298,26 @@ fn a_record_shown_in_a_list_is_the_one_shown_alone() {
 #[test]
 fn a_client_is_held_to_its_limit_and_no_other_client_is() {
     let q = TestQueue::start();
-    let ask = |client| q.run(&throttle(&q.queue, client, 2));
+    let allowance = Allowance { requests: 2, within: Duration::from_secs(1) };
+    let ask = |client| q.run(&throttle(&q.queue, client, allowance, 1));
     let remaining: Vec<_> = (0..4).map(|_| ask("a")).map(|standing| (standing.allowed, standing.remaining)).collect();
     assert_eq!(remaining, [(true, 1), (true, 0), (false, 0), (false, 0)]);
     assert!(ask("b").allowed);
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the next second", || ask("a").allowed);
+}
+
+#[test]
+fn many_requests_at_once_count_as_many_and_pass_where_nothing_was_before() {
+    let q = TestQueue::start();
+    let allowance = Allowance { requests: 10, within: LONG };
+    let ask = |client, requests| {
+        let standing = q.run(&throttle(&q.queue, client, allowance, requests));
+        (standing.allowed, standing.remaining, standing.reset.as_millis().div_ceil(LONG.as_millis()))
+    };
+    assert_eq!([ask("a", 6), ask("a", 4), ask("a", 1)], [(true, 4, 1), (true, 0, 1), (false, 0, 1)]);
+    assert_eq!([ask("b", 1), ask("b", 10), ask("b", 1)], [(true, 9, 1), (false, 0, 1), (false, 0, 1)]);
+    // More than ever fits: it takes the time of three.
+    assert_eq!([ask("c", 21), ask("c", 1)], [(true, 0, 3), (false, 0, 3)]);
 }
 
 #[test]

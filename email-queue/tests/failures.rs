@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use email_queue::{
     Class, EmailId, Lane, State,
-    transition::{Claimed, Cursor, Finish, Outcome, Page, Periods, Progress, Refusal, finish, list, note_slow},
+    transition::{
+        Claimed, Cursor, Finish, Outcome, Page, Periods, Progress, RecipientRefusal, finish, list, note_slow,
+    },
 };
 use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, held, returned};
 
@@ -53,7 +55,7 @@ fn an_email_that_waits_through_no_fault_of_its_own_uses_up_no_attempt_and_says_w
 fn what_an_attempt_came_to_is_there_for_the_next_one_and_gone_when_the_email_is_sent() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
-    let refusal = Refusal { class: Class::Recipient, error: "550 \"no\" such user".to_owned() };
+    let refusal = RecipientRefusal { class: Class::Recipient, error: "550 \"no\" such user".to_owned() };
     let progress = Progress {
         accepted: vec!["a@x.example".to_owned()],
         refused: [("b@x.example".to_owned(), refusal)].into(),

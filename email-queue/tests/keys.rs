@@ -8,8 +8,8 @@ use email_queue::{
     Class, EmailId, Lane, Relay,
     email::Mailbox,
     transition::{
-        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender, enqueue,
-        hold_off, hold_sender, secret, throttle,
+        Allowance, Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender,
+        enqueue, hold_off, hold_sender, secret, throttle,
     },
 };
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
         &q.queue,
         Enqueue { emails: &[], backlog_limit: None, retention: None, idempotency: Some(&idempotency) },
     ));
-    q.run(&throttle(&q.queue, "client", 1));
+    q.run(&throttle(&q.queue, "client", Allowance { requests: 1, within: LONG }, 1));
     q.run(&secret(&q.queue, [0; SECRET_BYTES]));
     let relay = Relay::new("smtp://relay.example:25", None);
     let back_off = HoldOffFor { base: LONG, max: LONG };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use email_queue::{
     Class,
     email::Mailbox,
-    transition::{Outcome, Progress, Refusal},
+    transition::{Outcome, Progress, RecipientRefusal},
 };
 
 use crate::{
@@ -45,7 +45,7 @@ impl Tried {
                 Verdict::Accepted => progress.accepted.push(address.to_owned()),
                 Verdict::Deferred(failure) => pending.push((address.to_owned(), failure)),
                 Verdict::Failed(Failure { class, reason }) => {
-                    let refusal = Refusal { class, error: printable(&reason, MAX_ERROR / 4) };
+                    let refusal = RecipientRefusal { class, error: printable(&reason, MAX_ERROR / 4) };
                     progress.refused.insert(address.to_owned(), refusal);
                 }
             }

@@ -59,9 +59,10 @@ impl TryIt<'_> {
     }
 }
 
-/// The API takes several keys, separated by commas or white space.
+/// The API takes several keys, separated by commas, each with what it may do.
 fn first_key(keys: &str) -> Option<&str> {
-    keys.split(|separator: char| separator == ',' || separator.is_whitespace()).find(|key| !key.is_empty())
+    let key = keys.split(',').next()?;
+    Some(key.rsplit_once(':').map_or(key, |(key, _)| key))
 }
 
 /// One word of a POSIX shell.
@@ -83,7 +84,7 @@ mod tests {
     fn the_curl_line_carries_the_key_only_where_there_is_one() {
         let open = shown(None, "redis://127.0.0.1:6379", DEFAULT_TRANSPORT);
         assert!(open.contains("curl -i http://127.0.0.1:3000/emails -H 'Content-Type"), "{open}");
-        let closed = shown(Some("it's, other"), "redis://127.0.0.1:6379", DEFAULT_TRANSPORT);
+        let closed = shown(Some("it's:full,other"), "redis://127.0.0.1:6379", DEFAULT_TRANSPORT);
         assert!(closed.contains(r"-H 'Authorization: Bearer it'\''s' -H"), "{closed}");
     }
 

@@ -51,13 +51,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
 
-    /// The key that clients of the API must present [default: none, which admits this machine only].
+    /// The key that clients of the API must present, or several separated by commas [default: none, and the API is open to
+    /// this machine].
     #[arg(long, value_name = "KEY", env = "SPIN_VARIABLE_API_KEYS", hide_env_values = true)]
     api_key: Option<String>,
 
     /// What serves the API [default: spin if SPIN names one or it is on the PATH, else dev-host].
     #[arg(long, value_name = "HOST")]
     host: Option<HostName>,
+}
+
+impl Options {
+    /// An empty one is as good as none.
+    fn api_key(&self) -> Option<&str> {
+        self.api_key.as_deref().filter(|key| !key.is_empty())
+    }
 }
 
 pub(crate) const DEFAULT_TRANSPORT: &str = "file:.data/outbox";
@@ -88,12 +96,12 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
     let plan = Plan { workspace, data_dir: &data_dir, options, listen, host };
     let mut stack = Stack::new(signals, &data_dir, plan.widest_name());
     let outcome = plan.start(redis, &mut stack).and_then(|redis| {
-        if options.api_key.is_none() && !listen.ip().is_loopback() {
-            say("Without --api-key only clients on this machine are served, over the loopback interface.");
+        if options.api_key().is_none() && !listen.ip().is_loopback() {
+            say("Without --api-key only clients on this machine are served, over the loopback interface and through no proxy.");
         }
         say(&TryIt {
             api: reachable(listen),
-            api_key: options.api_key.as_deref(),
+            api_key: options.api_key(),
             redis: &redis,
             transport: &options.transport,
             outbox: workspace.short(&outbox).to_string(),
@@ -181,9 +189,10 @@ impl Plan<'_> {
             .env("SPIN_VARIABLE_REDIS_HOST", redis.address())
             .env("SPIN_VARIABLE_QUEUE", QUEUE);
         set_unless_given(&mut command, "SPIN_VARIABLE_DEFAULT_FROM", DEFAULT_FROM);
-        if let Some(key) = &self.options.api_key {
-            command.env("SPIN_VARIABLE_API_KEYS", key);
-        }
+        match self.options.api_key() {
+            Some(key) => command.env("SPIN_VARIABLE_API_KEYS", key),
+            None => command.env("SPIN_VARIABLE_OPEN", "loopback"),
+        };
         Service { name: "api".to_owned(), role: Role::Api, log: None, command }
     }
 

@@ -11,7 +11,7 @@ mod origin;
 
 pub(crate) use download::download_attachment;
 
-use std::{fmt::Display, ops::Range};
+use std::ops::Range;
 
 use email_queue::{
     AttachmentId, EmailId,
@@ -26,6 +26,7 @@ use serde::Serialize;
 use self::link::{Link, Secret};
 use super::page::{Page, Place};
 use crate::{
+    backend::Failure,
     body::{Response, json},
     error::ApiError,
     router::Context,
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// `GET /emails/<id>/attachments`: the attachments of an email in their order, page by page.
-pub(crate) async fn list_attachments<R: Redis<Error: Display>>(
+pub(crate) async fn list_attachments<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,
 ) -> Result<Response, ApiError> {
@@ -49,7 +50,7 @@ pub(crate) async fn list_attachments<R: Redis<Error: Display>>(
 }
 
 /// `GET /emails/<id>/attachments/<attachment id>`: one attachment.
-pub(crate) async fn retrieve_attachment<R: Redis<Error: Display>>(
+pub(crate) async fn retrieve_attachment<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,
     attachment_id: &str,
@@ -114,7 +115,7 @@ struct Links {
 }
 
 impl Links {
-    async fn new<R: Redis<Error: Display>>(context: &Context<'_, R>) -> Result<Self, ApiError> {
+    async fn new<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Self, ApiError> {
         Ok(Self {
             origin: origin::of(&context.parts.headers)?,
             secret: Secret::of(&context.settings.queue, context.redis).await?,
@@ -124,7 +125,7 @@ impl Links {
 }
 
 /// The attachments of an email; none of one that another program pushed and that cannot be read.
-async fn read<R: Redis<Error: Display>>(
+async fn read<R: Redis<Error: Failure>>(
     settings: &Settings,
     redis: &R,
     id: EmailId,

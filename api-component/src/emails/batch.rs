@@ -1,4 +1,4 @@
-use email_queue::{EmailId, email::batch};
+use email_queue::{EmailId, Invalid, Submission, email::batch};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,19 +8,30 @@ use crate::{
     backend::Backend,
     body::{Body, Response, json, read_json},
     error::ApiError,
+    limit,
     router::Context,
 };
 
 const VALIDATION: &str = "x-batch-validation";
 
 /// `POST /emails/batch`: several emails in one request. All are accepted or none; with `x-batch-validation: permissive`
-/// the good ones are, and the bad ones named.
+/// the good ones are, and the bad ones named. It counts as many requests as it has emails, and one that cannot be read as one.
 pub(crate) async fn create_batch<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
-    let permissive = is_permissive(&context.parts.headers)?;
+    let emails = read(context, body).await;
+    let requests = emails.as_ref().map_or(1, Vec::len);
+    limit::within(context, requests, async || create(context, emails?).await).await
+}
+
+type Emails = Vec<Result<Submission, Invalid>>;
+
+async fn read<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Emails, ApiError> {
     let settings = context.settings;
     let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;
-    let emails = batch::read(&body, settings.default_from.as_ref(), Timestamp::now())?;
-    drop(body);
+    Ok(batch::read(&body, settings.default_from.as_ref(), Timestamp::now())?)
+}
+
+async fn create<R: Backend>(context: &Context<'_, R>, emails: Emails) -> Result<Response, ApiError> {
+    let permissive = is_permissive(&context.parts.headers)?;
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for (index, email) in emails.into_iter().enumerate() {
         match email {

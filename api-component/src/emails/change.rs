@@ -1,4 +1,4 @@
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use email_queue::{
     EmailId, State,
@@ -11,24 +11,27 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    backend::Failure,
     body::{Body, Response, json, read_json},
     error::ApiError,
     router::Context,
+    unavailable::Change,
 };
 
 /// How long a canceled email is kept where nobody says how long.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 /// `POST /emails/<id>/cancel`: takes back an email that no worker has claimed. The body, if any, is not read.
-pub(crate) async fn cancel<R: Redis<Error: Display>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
+pub(crate) async fn cancel<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let retention = context.settings.retention.unwrap_or(RETENTION);
-    let changed = transition::cancel(&context.settings.queue, id, retention).run(context.redis).await?;
+    let changed = transition::cancel(&context.settings.queue, id, retention).run(context.redis).await;
+    let changed = changed.map_err(|error| Change::Cancel.failed(error))?;
     answer(id, changed, |state| format!("The email is {state}; it is too late to cancel it."))
 }
 
 /// `PATCH /emails/<id>`: moves the time of an email that is scheduled.
-pub(crate) async fn reschedule<R: Redis<Error: Display>>(
+pub(crate) async fn reschedule<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,
     body: impl Body,
@@ -36,7 +39,8 @@ pub(crate) async fn reschedule<R: Redis<Error: Display>>(
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let body = read_json(&context.parts.headers, body, context.settings.max_body_bytes).await?;
     let due = schedule::read_change(&body, Timestamp::now())?;
-    let changed = transition::reschedule(&context.settings.queue, id, due).run(context.redis).await?;
+    let changed = transition::reschedule(&context.settings.queue, id, due).run(context.redis).await;
+    let changed = changed.map_err(|error| Change::Reschedule.failed(error))?;
     answer(id, changed, |state| format!("The email is {state}; only one that is scheduled can be given another time."))
 }
 

@@ -12,6 +12,7 @@ use crate::{
     body::{Body, Response, json, read_json},
     error::ApiError,
     router::Context,
+    unavailable::Change,
 };
 
 /// `POST /emails`: checks an email and puts it on the queue. The 200 means that it is safe in Redis.
@@ -52,7 +53,7 @@ pub(super) async fn accept<R: Backend>(
         retention: settings.retention,
         idempotency: idempotency.as_ref(),
     };
-    match redis.enqueue(&settings.queue, enqueue).await? {
+    match redis.enqueue(&settings.queue, enqueue).await.map_err(|error| Change::Accept.failed(error))? {
         Enqueued::Accepted => Ok(emails.iter().map(|email| email.id).collect()),
         Enqueued::Repeated(ids) => Ok(ids),
         Enqueued::Conflict => Err(ApiError::invalid_idempotent_request()),

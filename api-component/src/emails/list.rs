@@ -1,5 +1,3 @@
-use std::fmt::Display;
-
 use email_queue::{
     EmailId, Record, State,
     email::{Extent, Outline},
@@ -16,13 +14,14 @@ use super::{
     shape::Summary,
 };
 use crate::{
+    backend::Failure,
     body::{Response, json},
     error::ApiError,
     router::Context,
 };
 
 /// `GET /emails`: emails, the newest first, page by page.
-pub(crate) async fn list<R: Redis<Error: Display>>(context: &Context<'_, R>) -> Result<Response, ApiError> {
+pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Response, ApiError> {
     let settings = context.settings;
     let page = page(context.parts.uri.query().unwrap_or_default())?;
     let listed = transition::list(&settings.queue, page).run(context.redis).await?;
@@ -44,7 +43,7 @@ pub(crate) async fn list<R: Redis<Error: Display>>(context: &Context<'_, R>) -> 
 
 /// What is shown of an email; nothing of what is none. The beginning of its record is read on where it does not tell: the
 /// API writes first what is shown, other programs what they like.
-async fn outline<R: Redis<Error: Display>>(
+async fn outline<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: EmailId,
     record: &Record,

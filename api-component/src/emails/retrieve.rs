@@ -1,5 +1,3 @@
-use std::fmt::Display;
-
 use email_queue::{
     EmailId,
     email::{Mailbox, Outline},
@@ -10,13 +8,14 @@ use http::StatusCode;
 
 use super::{sender, shape::Retrieved};
 use crate::{
+    backend::Failure,
     body::{Response, json},
     error::ApiError,
     router::Context,
 };
 
 /// `GET /emails/<id>`: an email, and how far it has come.
-pub(crate) async fn retrieve<R: Redis<Error: Display>>(
+pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,
 ) -> Result<Response, ApiError> {

@@ -25,7 +25,10 @@ struct Scripted {
     calls: RefCell<Vec<usize>>,
     /// How many emails a call may have before the backlog is full; 0 for any number.
     room: Cell<usize>,
-    away: Cell<bool>,
+    /// How many calls are lost on the way.
+    lost: Cell<usize>,
+    /// What Redis answers to everything, if it is an error.
+    refusal: Cell<Option<&'static str>>,
     /// Whether answers are held back.
     slow: Cell<bool>,
 }
@@ -37,8 +40,11 @@ impl Redis for Scripted {
         let emails = (command.arguments.len() - BEFORE) / EACH;
         self.calls.borrow_mut().push(emails);
         poll_fn(|_| if self.slow.get() { Poll::Pending } else { Poll::Ready(()) }).await;
-        if self.away.get() {
-            return Err("away");
+        if self.calls.borrow().len() <= self.lost.get() {
+            return Err("broken pipe");
+        }
+        if let Some(refusal) = self.refusal.get() {
+            return Err(refusal);
         }
         let fits = self.room.get() == 0 || emails <= self.room.get();
         Ok(vec![Value::Int(fits.into())])
@@ -170,16 +176,21 @@ fn a_full_backlog_is_asked_once_by_a_request_that_is_alone() {
 
 #[test]
 fn what_is_refused_together_is_tried_alone() {
-    let redis = Scripted::default();
-    redis.away.set(true);
-    let (answers, calls) = serve(&redis, &[Given::emails(1), Given::emails(1)]);
-    assert!(matches!(answers[..], [Err(CallError::Redis("away")), Err(CallError::Redis("away"))]));
-    assert_eq!(calls, [2, 1, 1]);
+    for (lost, told) in [(0, "OOM"), (1, "OOM after a loss")] {
+        let redis = Scripted::default();
+        redis.refusal.set(Some("OOM"));
+        redis.lost.set(lost);
+        let (answers, calls) = serve(&redis, &[Given::emails(1), Given::emails(1)]);
+        assert_eq!(calls, [2, 1, 1]);
+        for answer in answers {
+            assert!(matches!(answer, Err(CallError::Redis(error)) if error == told), "{answer:?}");
+        }
+    }
 }
 
 #[test]
 fn a_silent_redis_is_not_asked_again() {
-    let away: Outcome<()> = Err(CallError::Redis(()));
+    let away: Outcome<&str> = Err(CallError::Redis("silent"));
     assert!(!holds_for_each(&away, REPEAT_WITHIN - Duration::from_millis(1)));
     assert!(holds_for_each(&away, REPEAT_WITHIN));
 }

@@ -54,8 +54,8 @@ impl Connect for &Scripted {
         }
     }
 
-    fn silent(_command: &Command<'_>) -> &'static str {
-        "silent"
+    fn silent(_command: &Command<'_>, was_sent: bool) -> &'static str {
+        if was_sent { "silent" } else { "not sent" }
     }
 }
 
@@ -198,14 +198,29 @@ fn a_connection_that_does_not_open_is_given_up_at_the_deadline_by_all_who_wait_f
     let mut cx = Context::from_waker(Waker::noop());
     let mut opens = pin!(kept.execute("a", &PING, Instant::now() + FAR));
     assert!(opens.as_mut().poll(&mut cx).is_pending());
-    assert_eq!(ask_for(&kept, SOON), Err("silent"));
+    assert_eq!(ask_for(&kept, SOON), Err("not sent"));
     assert_eq!(redis.opened.borrow().len(), 1);
     redis.slow.set(false);
     assert!(opens.poll(&mut cx).is_ready());
 
     let kept = KeptConnection::new(&redis);
     redis.slow.set(true);
-    assert_eq!(ask_for(&kept, SOON), Err("silent"));
+    assert_eq!(ask_for(&kept, SOON), Err("not sent"));
     redis.slow.set(false);
     ask(&kept, "a").unwrap();
+}
+
+#[test]
+fn what_comes_after_a_lost_answer_does_not_hide_the_loss() {
+    let lost = |change: fn(&Scripted)| {
+        let redis = Scripted::default();
+        let kept = KeptConnection::new(&redis);
+        ask(&kept, "a").unwrap();
+        redis.broken.set(1);
+        change(&redis);
+        ask_for(&kept, SOON)
+    };
+    assert_eq!(lost(|redis| redis.refusal.set(Some("OOM"))), Err("OOM after a loss"));
+    assert_eq!(lost(|redis| redis.unreachable.set(true)), Err("unreachable after a loss"));
+    assert_eq!(lost(|redis| redis.slow.set(true)), Err("silent"));
 }

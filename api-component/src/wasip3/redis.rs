@@ -21,7 +21,7 @@ use crate::{
     backend::Backend,
     group_commit::GroupCommit,
     kept::{Connect, Fault, KeptConnection, Recent},
-    spin_redis::{Cause, SpinRedisError, understand},
+    spin_redis::{SpinRedisError, understand},
 };
 
 /// How long a request waits for Redis, all its commands together. Spin itself would wait for ever, and a network that has
@@ -112,7 +112,7 @@ impl Connect for Client {
     type Error = SpinRedisError;
 
     async fn open(&self, url: &str) -> Result<Connection, SpinRedisError> {
-        Connection::open(url).await.map_err(|error| SpinRedisError::new("no connection", error))
+        Connection::open(url).await.map_err(SpinRedisError::no_connection)
     }
 
     async fn execute(&self, connection: &Connection, command: &Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
@@ -126,8 +126,8 @@ impl Connect for Client {
         error.fault()
     }
 
-    fn silent(command: &Command<'_>) -> SpinRedisError {
-        SpinRedisError::new(command.name, Cause::Silent)
+    fn silent(command: &Command<'_>, was_sent: bool) -> SpinRedisError {
+        SpinRedisError::silent(command.name, was_sent)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-const KEYS: &str = "full, post:sending";
+const KEYS: &str = "full,post:sending";
 
 #[test]
 fn every_answer_that_is_described_is_given_and_is_as_it_is_described() {
@@ -39,12 +39,20 @@ fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
     if operation.described["responses"].get("500").is_some() {
         witness.check(operation, 500, api.with("queue", "not a name").ask(ask.clone()));
     }
+    if operation.described["responses"].get("401").is_some() {
+        witness.check(operation, 401, api.with("open", "").ask(ask.clone()));
+        witness.check(operation, 403, api.ask(ask.clone().header("sec-fetch-site", "cross-site")));
+    }
     if operation.described["security"] == json!([]) {
         return;
     }
     let with_keys = api.with("api_keys", KEYS);
     witness.check(operation, 401, with_keys.ask(ask.clone()));
-    witness.check(operation, 403, with_keys.ask(ask.clone().header("authorization", "Bearer other")));
+    let wrong = || with_keys.ask(ask.clone().header("authorization", "Bearer other"));
+    for _ in 0..10 {
+        witness.check(operation, 403, wrong());
+    }
+    witness.check(operation, 429, wrong());
     if operation.method != "post" || operation.path.ends_with("/cancel") {
         witness.check(operation, 401, with_keys.ask(ask.clone().header("authorization", "Bearer post")));
     }

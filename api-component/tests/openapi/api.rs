@@ -1,7 +1,7 @@
 use std::{cell::RefCell, collections::HashMap, fmt, time::Duration};
 
 use api_component::{
-    backend::Backend,
+    backend::{Backend, Failure, Reached},
     body::{Body, Interrupted, Response},
     router::respond,
     settings::Settings,
@@ -55,7 +55,7 @@ impl Api {
     pub(crate) fn start() -> Self {
         let server = RedisServer::builder().without_persistence().start();
         let client = Client::Connected(RefCell::new(server.connection()));
-        Self { server, client, variables: HashMap::new() }
+        Self { server, client, variables: HashMap::from([("open", "loopback".to_owned())]) }
     }
 
     /// The same Redis, with a variable set.
@@ -145,6 +145,19 @@ impl fmt::Display for ClientError {
             ClientError::Redis(error) => error.fmt(f),
             ClientError::Away => f.write_str("away"),
         }
+    }
+}
+
+impl Failure for ClientError {
+    fn reached(&self) -> Reached {
+        match self {
+            ClientError::Redis(_) => Reached::Refusal,
+            ClientError::Away => Reached::Nobody,
+        }
+    }
+
+    fn after_loss(self) -> Self {
+        self
     }
 }
 

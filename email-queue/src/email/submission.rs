@@ -109,7 +109,7 @@ impl Submission {
 }
 
 /// Everything but the time, which is left as it is written.
-fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
+pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
     let wire::Object { value: wire, misspelt, unknown: unknown_fields } = wire::read::<wire::Submission>(json)?;
     // What another program has pushed is not refused for it: nobody would be told.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {
@@ -183,17 +183,6 @@ fn given(text: Option<String>) -> Option<String> {
 
 fn named(texts: Option<wire::Strings>) -> Option<wire::Strings> {
     texts.filter(|texts| !texts.0.is_empty())
-}
-
-/// The JSON of an email that names no sender, with one. Nothing where that makes another email of it, or none.
-#[must_use]
-pub fn with_sender(json: &[u8], sender: &Mailbox) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(json).ok()?.trim_start_matches('\u{feff}').trim_ascii_start();
-    let rest = text.strip_prefix('{')?;
-    let named = format!("{{\"from\":{},{rest}", serde_json::to_string(sender).ok()?).into_bytes();
-    // It may have `"from": null`, and then it has two.
-    let (one, other) = (read(json, Some(sender), Origin::List).ok()?, read(&named, None, Origin::List).ok()?);
-    (one.email == other.email).then_some(named)
 }
 
 /// Two names for one field: either may be used, but not both.

@@ -11,14 +11,14 @@ pub struct Progress {
     /// The recipients who have it already.
     pub accepted: Vec<String>,
     /// Those who never get it, because the relay has refused them for good: not to be asked again.
-    pub refused: BTreeMap<String, Refusal>,
+    pub refused: BTreeMap<String, RecipientRefusal>,
     /// How often in a row the relay went silent before it had the message.
     pub timeouts: u32,
 }
 
 /// Why a recipient was refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RecipientRefusal {
     /// What kind of failure it is.
     #[serde(with = "class")]
     pub class: Class,
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn progress_is_read_as_a_claim_gives_it() {
         assert_eq!(Progress::read(b"").unwrap(), Progress::default());
-        let refusal = |class| Refusal { class, error: "550 no".to_owned() };
+        let refusal = |class| RecipientRefusal { class, error: "550 no".to_owned() };
         let json = br#"{"accepted":["a@x.example"],"refused":{"b@x.example":{"class":"policy","error":"550 no"},
             "c@x.example":{"class":"of a later version","error":"550 no"}},"timeouts":2}"#;
         let read = Progress::read(json).unwrap();

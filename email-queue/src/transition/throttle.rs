@@ -2,24 +2,35 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{THROTTLE, hex};
+use super::{THROTTLE, hex, milliseconds};
 use crate::{Queue, redis::Call};
+
+/// How many requests a client may make in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// So many, and at least one.
+    pub requests: u32,
+    /// In this time, which begins with the first of them.
+    pub within: Duration,
+}
 
 /// How a client stands with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled {
-    /// Whether this request is within the limit.
+    /// Whether these requests are within the limit.
     pub allowed: bool,
-    /// How many more are, in the present second.
+    /// How many more are, in the present period.
     pub remaining: u64,
-    /// When the present second is over.
+    /// When the present period is over.
     pub reset: Duration,
 }
 
-/// Counts a request of a client against its limit per second. Counted in Redis, so that it holds over all instances of
-/// the API. `client` is its API key; Redis sees a hash of it. A request that is sent once more because its answer was lost
-/// is not counted twice.
-pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
+/// Counts `requests` of a client, made at once, against its limit. Counted in Redis, so that it holds over all instances
+/// of the API. `client` is what it is known by, such as its API key; Redis sees a hash of it. A call that is sent once more
+/// because its answer was lost is not counted twice.
+///
+/// More requests at once than the limit are allowed where there were none before; the period is then as many times longer.
+pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<Throttled> {
     let client = hex(&Sha256::digest(client)[..16]);
     let call = Call::script(&THROTTLE, queue, |answer| {
         Ok(Throttled {
@@ -28,5 +39,6 @@ pub fn throttle(queue: &Queue, client: &str, limit: u32) -> Call<Throttled> {
             reset: Duration::from_millis(answer.number()?),
         })
     });
-    call.argument(client).number(limit).tells_again()
+    let call = call.argument(client).number(allowance.requests).number(milliseconds(allowance.within));
+    call.number(requests).tells_again()
 }

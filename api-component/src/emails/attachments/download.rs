@@ -1,7 +1,5 @@
 //! What a link leads to: the bytes of an attachment, sent so that a browser saves them and does nothing else.
 
-use std::fmt::Display;
-
 use email_queue::{email::Attachment, redis::Redis};
 use http::{HeaderName, HeaderValue, header, request::Parts};
 use jiff::Timestamp;
@@ -12,13 +10,13 @@ use super::{
     link::{Link, Secret},
     read,
 };
-use crate::{body::Response, error::ApiError, settings::Settings};
+use crate::{backend::Failure, body::Response, error::ApiError, settings::Settings};
 
 /// `GET /emails/<id>/attachments/<attachment id>/download`: the bytes, for whoever has a link that is signed and has not
 /// expired. No key is asked for.
 ///
 /// Redis is asked for nothing of the email before the signature is found right.
-pub(crate) async fn download_attachment<R: Redis<Error: Display>>(
+pub(crate) async fn download_attachment<R: Redis<Error: Failure>>(
     parts: &Parts,
     settings: &Settings,
     redis: &R,

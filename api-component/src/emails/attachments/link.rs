@@ -4,8 +4,6 @@
 //! in Redis: all instances of the API know a link that one of them has made. Whoever can read the secret can read the
 //! emails as well.
 
-use std::fmt::Display;
-
 use email_queue::{
     AttachmentId, EmailId, Queue,
     redis::Redis,
@@ -16,7 +14,7 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::error::ApiError;
+use crate::{backend::Failure, error::ApiError};
 
 /// In seconds: how long a link is good.
 const LIFETIME: i64 = 3600;
@@ -61,11 +59,11 @@ pub(super) struct Secret([u8; SECRET_BYTES]);
 
 impl Secret {
     /// The secret of a queue, which has one from now on.
-    pub(super) async fn of<R: Redis<Error: Display>>(queue: &Queue, redis: &R) -> Result<Self, ApiError> {
+    pub(super) async fn of<R: Redis<Error: Failure>>(queue: &Queue, redis: &R) -> Result<Self, ApiError> {
         let mut candidate = [0; SECRET_BYTES];
         getrandom::fill(&mut candidate).map_err(|error| {
             eprintln!("no random bytes: {error}");
-            ApiError::unavailable(None)
+            ApiError::unavailable("The server has no random numbers for now. Try again later.")
         })?;
         Ok(Self(transition::secret(queue, candidate).run(redis).await?))
     }
