@@ -12,19 +12,34 @@ local JUST_NOW_MS = 10000
 local id = ARGV[1]
 local header = header_of(id)
 if not header then return {0} end
-local state = state_of(header)
+local state, when = state_of(header), when_of(header)
+local lane = lane_of(header)
+local undo = {
+  {'SETRANGE', record_of(id), '0', string.sub(header, 1, 37)},
+  {'ZREM', FINISHED, id},
+  as_it_was(TOTALS, 'canceled'),
+}
 if state == QUEUED then
-  leave({[lane_of(header)] = {when_of(header)}})
+  local chunk = chunk_of(when)
+  local its_place = as_it_was(chunk_key(lane, chunk), field_of(when))
+  undo[4], undo[5] = its_place, as_it_was(WAITING, lane)
+  if its_place[1] == 'HSET' then undo[6] = {'ZADD', chunks_of(lane), chunk, chunk} end
 elseif state == SCHEDULED_STATE or state == DELAYED then
-  redis.call('ZREM', SCHEDULED, id)
-elseif ARGV[3] and state == CANCELED and now - tonumber(when_of(header)) < JUST_NOW_MS then
+  undo[4] = {'ZADD', SCHEDULED, when, id}
+elseif ARGV[3] and state == CANCELED and now - tonumber(when) < JUST_NOW_MS then
   return {1}
 else
   return {2, string.match(state, '%a+')}
 end
-move(id, CANCELED .. NOW)
-local retention = retention_of(header) or tonumber(ARGV[2])
-forget_in(retention, {id})
-sweep_within(retention)
-count('canceled', 1)
-return {1}
+
+return whole(undo, function()
+  -- Removes nothing, and fails where it could not be taken back that the email is forgotten.
+  redis.call('ZREM', FINISHED, id)
+  local retention = retention_of(header) or tonumber(ARGV[2])
+  forget_in(retention, {id})
+  move(id, CANCELED .. NOW)
+  if state == QUEUED then leave({[lane] = {when}}) else redis.call('ZREM', SCHEDULED, id) end
+  sweep_within(retention)
+  count('canceled', 1)
+  return {1}
+end)

@@ -37,85 +37,104 @@ if limit > 0 then
 end
 
 local COUNTED_AT = {high = 2, normal = 4, low = 6}
--- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many.
+-- The ids that have got a record by this call: for each its place, or '' where it is scheduled.
+local fresh = {}
+-- Each step may fail, and an error is to mean that no email was accepted.
+local done, why
+
 if emails == 1 and key == '' and tonumber(ARGV[7]) <= now then
+  -- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many.
   local id, lane = ARGV[5], ARGV[6]
   local at = COUNTED_AT[lane]
   local waits, last = (counted[at] or 0) + 1, (counted[at + 1] or 0) + 1
   local its_place = text_of(ORIGIN + last)
-  redis.call('LPUSH', list_of(lane), id)
-  if not create(id, QUEUED, its_place, lane, retention, ARGV[8]) then
-    redis.call('LREM', list_of(lane), 1, id)
-    return {1}
+  if not create(id, QUEUED, its_place, lane, retention, ARGV[8]) then return {1} end
+  fresh[id] = its_place
+  done, why = pcall(redis.call, 'LPUSH', list_of(lane), id)
+  if done then done, why = pcall(place_one, lane, id, its_place) end
+  if done then done, why = pcall(index_one, counted[1], id) end
+  if done and why then
+    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last, 'index', why)
+  elseif done then
+    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last)
   end
-  place_one(lane, id, its_place)
-  local hint = index_one(counted[1], id)
-  if hint then
-    redis.call('HSET', WAITING, lane, waits, lane .. ':last', last, 'index', hint)
-  else
-    redis.call('HSET', WAITING, lane, waits, lane .. ':last', last)
-  end
-  count('accepted', 1)
-  return {1}
-end
-
--- The lanes in which emails are listed now: `entries` go on the list, and of those the new ones, `ids`, get `places`.
-local lanes, lane_named = {}, {}
-for i = 5, #ARGV, 4 do
-  local name = ARGV[i + 1]
-  if tonumber(ARGV[i + 2]) <= now then
-    local lane = lane_named[name]
-    if not lane then
-      local at = COUNTED_AT[name]
-      lane = {name = name, waits = counted[at] or 0, last = counted[at + 1] or 0, entries = {}, ids = {}, places = {}}
-      lanes[#lanes + 1], lane_named[name] = lane, lane
+  if done then done, why = pcall(count, 'accepted', 1) end
+else
+  done, why = pcall(function()
+    -- The lanes in which emails are listed now, each with the new ones and their places.
+    local lanes, lane_named, ids, known = {}, {}, {}, {}
+    for i = 5, #ARGV, 4 do
+      local id, name, due, email = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+      if due > now then
+        if create(id, SCHEDULED_STATE, text_of(due), name, retention, email) then
+          fresh[id], known[#known + 1] = '', id
+          redis.call('ZADD', SCHEDULED, due, id)
+          sweep_within(due - now)
+        end
+      else
+        local lane = lane_named[name]
+        if not lane then
+          local at = COUNTED_AT[name]
+          lane = {name = name, waits = counted[at] or 0, last = counted[at + 1] or 0, ids = {}, places = {}}
+          lanes[#lanes + 1], lane_named[name] = lane, lane
+        end
+        local nth = #lane.ids + 1
+        local its_place = text_of(ORIGIN + lane.last + nth)
+        if create(id, QUEUED, its_place, name, retention, email) then
+          fresh[id], known[#known + 1] = its_place, id
+          lane.ids[nth], lane.places[nth] = id, its_place
+        end
+      end
+      ids[#ids + 1] = id
     end
-    lane.entries[#lane.entries + 1] = ARGV[i]
-  end
-end
--- The first thing that is written, because it fails where some other program has put something else than a list. An
--- entry without a record does no harm.
-for _, lane in ipairs(lanes) do call_with('LPUSH', list_of(lane.name), lane.entries) end
-
-local ids, known = {}, {}
-for i = 5, #ARGV, 4 do
-  local id, due, email = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3]
-  local fresh
-  if due > now then
-    fresh = create(id, SCHEDULED_STATE, text_of(due), ARGV[i + 1], retention, email)
-    if fresh then
-      redis.call('ZADD', SCHEDULED, due, id)
-      sweep_within(due - now)
+    local changed = {}
+    for _, lane in ipairs(lanes) do
+      local added = #lane.ids
+      if added > 0 then
+        call_with('LPUSH', list_of(lane.name), lane.ids)
+        place(lane.name, lane.ids, lane.places)
+        changed[#changed + 1], changed[#changed + 2] = lane.name, lane.waits + added
+        changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
+      end
     end
-  else
-    local lane = lane_named[ARGV[i + 1]]
-    local nth = #lane.ids + 1
-    local its_place = text_of(ORIGIN + lane.last + nth)
-    fresh = create(id, QUEUED, its_place, lane.name, retention, email)
-    if fresh then
-      lane.ids[nth], lane.places[nth] = id, its_place
+    local hint = index_with(counted[1], known)
+    if hint then changed[#changed + 1], changed[#changed + 2] = 'index', hint end
+    if changed[1] then redis.call('HSET', WAITING, unpack(changed)) end
+    if key ~= '' then
+      redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
+    end
+    count('accepted', #known)
+  end)
+end
+if done then return {1} end
+
+-- An error means that no email was accepted. So what has been written of them before it is taken back, as far as it was.
+local last_list = counted[1] and string.sub(counted[1], 1, 36)
+for i = 5, #ARGV, 4 do
+  local id, lane = ARGV[i], ARGV[i + 1]
+  local its_place = fresh[id]
+  if its_place then
+    local found, its_list = pcall(names_around, id)
+    for _, name in ipairs({last_list or id, found and its_list or id}) do
+      redis.pcall('LREM', ids_from(name), -1, id)
+      if redis.pcall('EXISTS', ids_from(name)) == 0 then redis.pcall('ZREM', INDEX, name) end
+    end
+    if its_place == '' then
+      redis.pcall('ZREM', SCHEDULED, id)
     else
-      redis.call('LREM', list_of(lane.name), 1, id)
+      redis.pcall('LREM', list_of(lane), 1, id)
+      local chunk = chunk_of(its_place)
+      redis.pcall('HDEL', chunk_key(lane, chunk), field_of(its_place))
+      if redis.pcall('EXISTS', chunk_key(lane, chunk)) == 0 then redis.pcall('ZREM', chunks_of(lane), chunk) end
     end
-  end
-  ids[#ids + 1] = id
-  if fresh then known[#known + 1] = id end
-end
-
-local changed = {}
-for _, lane in ipairs(lanes) do
-  local added = #lane.ids
-  if added > 0 then
-    place(lane.name, lane.ids, lane.places)
-    changed[#changed + 1], changed[#changed + 2] = lane.name, lane.waits + added
-    changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
+    remove(record_of(id))
   end
 end
-local hint = index_with(counted[1], known)
-if hint then changed[#changed + 1], changed[#changed + 2] = 'index', hint end
-if changed[1] then redis.call('HSET', WAITING, unpack(changed)) end
-if key ~= '' then
-  redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
+for i = 5, #ARGV, 4 do
+  if fresh[ARGV[i]] then redis.pcall('ZREM', INDEX, ARGV[i]) end
 end
-count('accepted', #known)
-return {1}
+for i, field in ipairs({'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last'}) do
+  if counted[i] then redis.pcall('HSET', WAITING, field, counted[i]) else redis.pcall('HDEL', WAITING, field) end
+end
+if key ~= '' then remove(idempotency_of(key)) end
+return as_reply(why)

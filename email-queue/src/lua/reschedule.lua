@@ -12,7 +12,11 @@ if not header then return {0} end
 local state = state_of(header)
 if ARGV[3] and due <= now and state ~= SCHEDULED_STATE and state ~= CANCELED then return {1} end
 if state ~= SCHEDULED_STATE then return {2, string.match(state, '%a+')} end
-move(id, SCHEDULED_STATE .. text_of(due))
-redis.call('ZADD', SCHEDULED, due, id)
-sweep_within(due - now)
-return {1}
+
+local undo = {{'SETRANGE', record_of(id), '0', string.sub(header, 1, 23)}, {'ZADD', SCHEDULED, when_of(header), id}}
+return whole(undo, function()
+  redis.call('ZADD', SCHEDULED, due, id)
+  move(id, SCHEDULED_STATE .. text_of(due))
+  sweep_within(due - now)
+  return {1}
+end)

@@ -18,13 +18,23 @@ local function left(made)
   return {allowed and 1 or 0, math.max(0, limit - made), math.max(1, redis.call('PTTL', key))}
 end
 
--- One, as nearly all calls make, is one command.
-local made = (ARGV[5] or makes > 1) and tonumber(redis.call('GET', key))
-if ARGV[5] and made then return left(made) end
-made = makes == 1 and redis.call('INCR', key) or (made or 0) + makes
-if made > makes then
-  if makes > 1 then redis.call('SET', key, made, 'KEEPTTL') end
-else
-  redis.call('SET', key, made, 'PX', period * math.max(1, math.ceil(makes / limit)))
-end
-return left(made)
+-- What puts the counter back, once it is another.
+local undo = {}
+return whole(undo, function()
+  local counted = (ARGV[5] or makes > 1) and tonumber(redis.call('GET', key))
+  if ARGV[5] and counted then return left(counted) end
+  local made
+  if makes == 1 then
+    made = redis.call('INCR', key)
+  else
+    made = (counted or 0) + makes
+    redis.call('SET', key, made, 'KEEPTTL')
+  end
+  if made > makes then
+    undo[1] = {'SET', key, made - makes, 'KEEPTTL'}
+  else
+    undo[1], undo[2] = {'DEL', key}, {'PEXPIRE', key, '0'}
+    redis.call('PEXPIRE', key, period * math.max(1, math.ceil(makes / limit)))
+  end
+  return left(made)
+end)

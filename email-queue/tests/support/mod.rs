@@ -91,6 +91,12 @@ impl TestQueue {
         let () = redis::cmd("SET").arg(key).arg(value).query(&mut *self.client.0.borrow_mut()).unwrap();
     }
 
+    /// Puts back a key as it was, from what [`DUMP`](https://redis.io/docs/latest/commands/dump/) has told of it.
+    pub fn restore(&self, key: &str, dump: &[u8]) {
+        let mut restore = redis::cmd("RESTORE");
+        let () = restore.arg(key).arg(0).arg(dump).query(&mut *self.client.0.borrow_mut()).unwrap();
+    }
+
     /// A number that Redis tells of its memory.
     pub fn memory(&self, field: &str) -> usize {
         let info: String = self.redis("INFO memory");
