@@ -201,10 +201,21 @@ async fn a_field_with_a_value_that_it_cannot_have_is_named() {
         "Content-Type",
         "Content-Transfer-Encoding",
         "Return-Path",
+        "Delivered-To",
+        "X-Original-To",
         "Received",
+        "Received-SPF",
+        "Authentication-Results",
+        "ARC-Seal",
+        "ARC-Authentication-Results",
+        "DKIM-Signature",
+        "DomainKey-Signature",
         "Sender",
         "Resent-From",
-        "DKIM-Signature",
+        "Resent-Sender",
+        "Resent-Bcc",
+        "Content-Disposition",
+        "Content-ID",
     ] {
         let mention = format!("`headers.{own}`");
         assert_invalid(&refusing, "headers", json!({own: "v"}), &mention).await;

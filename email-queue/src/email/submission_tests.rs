@@ -158,7 +158,20 @@ fn a_header_may_be_as_long_as_it_can_be_folded() {
 
 #[test]
 fn what_only_others_write_is_refused_but_sent_where_it_was_accepted_before() {
-    for name in ["Received", "Resent-From", "Sender", "DKIM-Signature", "ARC-Seal", "Content-ID"] {
+    for name in [
+        "Received",
+        "Received-SPF",
+        "Authentication-Results",
+        "Resent-From",
+        "Resent-Message-ID",
+        "Sender",
+        "DKIM-Signature",
+        "ARC-Seal",
+        "Delivered-To",
+        "Original-Recipient",
+        "X-Envelope-From",
+        "Content-ID",
+    ] {
         check_refused(json!({"headers": {name: "x"}}), InvalidKind::Value, &format!("headers.{name}"));
         let record = full(json!({"headers": {name: "x"}})).to_string();
         assert!(Submission::from_list(record.as_bytes(), None, NOW.parse().unwrap()).is_ok(), "{name}");
