@@ -9,10 +9,7 @@ use email_queue::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::{
-    body::{Interrupted, Response, json},
-    limit::whole_seconds,
-};
+use crate::body::{Interrupted, Response, json};
 
 /// In seconds: how long a client should wait when the server cannot take an email for now.
 const RETRY_AFTER: u8 = 2;
@@ -232,6 +229,11 @@ impl ApiError {
         response.headers_mut().extend(self.headers);
         response
     }
+}
+
+/// As headers tell a time: rounded up, so that it is over then.
+pub(crate) fn whole_seconds(time: Duration) -> u32 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX)
 }
 
 impl From<Invalid> for ApiError {

@@ -8,7 +8,12 @@ use email_queue::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{backend::Failure, body::Response, error::ApiError, router::Context};
+use crate::{
+    backend::Failure,
+    body::Response,
+    error::{ApiError, whole_seconds},
+    router::Context,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,9 +48,4 @@ fn write(headers: &mut HeaderMap, limit: u32, standing: Throttled) {
     if let Ok(policy) = HeaderValue::try_from(format!("{limit};w=1")) {
         headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
     }
-}
-
-/// As headers tell a time: rounded up, so that it is over then.
-pub(crate) fn whole_seconds(time: Duration) -> u32 {
-    time.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX)
 }

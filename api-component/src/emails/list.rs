@@ -53,7 +53,8 @@ async fn outline<R: Redis<Error: Failure>>(
         let more = record::read_beginning(&context.settings.queue, id).run(context.redis).await?;
         (outline, extent) = more.map(|record| Outline::read(&record.json)).unwrap_or((outline, extent));
     }
-    Ok((extent != Extent::NoEmail).then_some(outline))
+    // As it is shown alone, where what is for nobody is no email.
+    Ok((extent != Extent::NoEmail && !outline.to.is_empty()).then_some(outline))
 }
 
 #[derive(Serialize)]
