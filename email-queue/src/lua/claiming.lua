@@ -53,7 +53,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     left = size
   end
 
-  local function hold(id, record, size, is_given)
+  -- `ends` is where the header ends in the record.
+  local function hold(id, record, ends, size, is_given)
     local claim, progress, beginning = 1, '', claimed_once
     if counters_of(record) ~= NEW then
       claim = (claims_of(record) + 1) % 100000
@@ -63,7 +64,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     move(id, beginning)
     claimed, bytes = claimed + 1, bytes + size
     local n = 2 * claimed
-    held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, string.find(record, '\n', 50, true))
+    held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, ends)
     n = #reply
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, is_given and -claim or claim, progress, record
   end
@@ -76,27 +77,33 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       if #entry <= LARGEST and not has_room(#entry) then return false end
       local id, header = adopt(entry, lane)
       if #entry <= LARGEST then
-        hold(id, header .. entry, #entry)
+        hold(id, header .. entry, #header, #entry)
       else
         bury(id, 'too_large', 'larger than 40 MiB')
         count('failed', 1)
       end
-    elseif record ~= '' and not is_header(record) then
+    elseif type(record) ~= 'string' then
       bury_unreadable(entry)
-    elseif record ~= '' and state_of(record) == QUEUED then
-      local size = #record - string.find(record, '\n', 50, true)
-      if not has_room(size) then
-        left = redis.call('STRLEN', record_of(entry))
-        return false
+    elseif record ~= '' then
+      local state, its_lane, ends = state_of(record), lane_of(record), string.find(record, '\n', 59, true)
+      -- A new email has counters that no other text has, and looking for a pattern takes longer than most commands of Redis.
+      local is_new = counters_of(record) == NEW and state == QUEUED and its_lane and ends
+      if not is_new and not is_header(record) then
+        bury_unreadable(entry)
+      elseif state == QUEUED then
+        local size = #record - ends
+        if not has_room(size) then
+          left = redis.call('STRLEN', record_of(entry))
+          return false
+        end
+        local places_of_lane = places[its_lane]
+        if not places_of_lane then
+          places_of_lane = {}
+          places[its_lane] = places_of_lane
+        end
+        places_of_lane[#places_of_lane + 1] = when_of(record)
+        hold(entry, record, ends, size)
       end
-      local its_lane = lane_of(record)
-      local places_of_lane = places[its_lane]
-      if not places_of_lane then
-        places_of_lane = {}
-        places[its_lane] = places_of_lane
-      end
-      places_of_lane[#places_of_lane + 1] = when_of(record)
-      hold(entry, record, size)
     end
     return true
   end
@@ -123,7 +130,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       bury(id, 'too_large', 'larger than 40 MiB')
       count('failed', 1)
     elseif has_room(#popped) then
-      hold(id, header, #popped, true)
+      hold(id, header, #header, #popped, true)
     else
       list_first(id, lane)
     end

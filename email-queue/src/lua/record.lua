@@ -34,11 +34,10 @@ local function attempts_of(header) return tonumber(string.sub(header, 31, 34)) e
 
 local function recovered_of(header) return tonumber(string.sub(header, 36, 37)) end
 
-local function lane_of(header)
-  local lane = string.sub(header, 39, 44)
-  if lane == 'normal' then return lane end
-  return string.match(lane, '%a+')
-end
+local LANE_IN_COLUMN = {['high  '] = 'high', normal = 'normal', ['low   '] = 'low'}
+
+-- nil where the header names none that there is.
+local function lane_of(header) return LANE_IN_COLUMN[string.sub(header, 39, 44)] end
 
 -- nil where the email leaves it to the worker.
 local function retention_of(header) return tonumber(string.match(header, '^ (%d+)\n', 59)) end
@@ -55,13 +54,11 @@ local IS_STATE = {
   [FAILED_STATE] = true, [CANCELED] = true,
 }
 
-local IS_LANE = {high = true, normal = true, low = true}
-
 -- Whether this is the beginning of a record that can be read. What else is there was put there by somebody else, or cut
 -- off, and no script may rely on it.
 local function is_header(header)
   return type(header) == 'string' and string.find(header, HEADER) and IS_STATE[state_of(header)]
-    and IS_LANE[lane_of(header)]
+    and lane_of(header)
 end
 
 -- The header of an email; nil when there is no such email, or none that can be read.

@@ -12,8 +12,10 @@ local function headers_held(worker, ids)
   return headers
 end
 
--- Whether an email is in hand under this claim, and no later one.
-local function is_held(header, claim) return header and claim_of(header) == claim and is_header(header) end
+-- Whether an email is in hand under this claim, and no later one. That the header is one was seen when it was claimed.
+local function is_held(header, claim)
+  return header and claim_of(header) == claim and (counters_of(header) == CLAIMED_ONCE or is_header(header))
+end
 
 -- How often an email may be claimed and keep its place at the front when it comes back untouched: if it is what breaks
 -- the line to its worker, it must not do so before all others for ever.
