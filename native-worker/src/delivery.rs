@@ -68,6 +68,8 @@ pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> Concluded {
     Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error })
 }
 
+/// What is rarely waited for is boxed: there is a task for each email, and its memory is as large as all that it could ever
+/// wait for.
 async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> Concluded {
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
@@ -84,7 +86,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has fields that are not known; they are passed over");
     }
     if !submission.names_sender {
-        name_sender(shared, claim, &json).await;
+        Box::pin(name_sender(shared, claim, &json)).await;
     }
     drop(json);
     // From another program: what the API accepts is listed only when its time has come.
@@ -95,8 +97,11 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         return Concluded::nothing_new(Outcome::Scheduled { due });
     }
     let email = &submission.email;
-    let sender = address(&email.from).to_lowercase();
-    let held = shared.hold_off.senders.ask(shared, &sender).await;
+    let sender = || address(&email.from).to_lowercase();
+    let held = match shared.hold_off.senders.any_held() {
+        true => Box::pin(shared.hold_off.senders.ask(shared, &sender())).await,
+        false => None,
+    };
     if let Some(held) = &held
         && held.wait > Duration::ZERO
     {
@@ -121,14 +126,14 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         Some(fault) if !tried.is_over() => match fault.scope {
             Scope::Sender => {
                 shared.hold_off.passed(shared, id).await;
-                let retry_in = shared.hold_off.senders.failed(shared, &sender, &fault.failure).await;
+                let retry_in = Box::pin(shared.hold_off.senders.failed(shared, &sender(), &fault.failure)).await;
                 wait(tried, retry_in)
             }
             // Others pass meanwhile: the silence is not for all.
             Scope::Relay if fault.failure.class == Class::Timeout && shared.hold_off.passed_since(began) => {
                 conclude(shared, tried)
             }
-            Scope::Relay => match shared.hold_off.failed(shared, id, began, &fault.failure).await {
+            Scope::Relay => match Box::pin(shared.hold_off.failed(shared, id, began, &fault.failure)).await {
                 Consequence::Waits(wait) if fault.failure.class == Class::Timeout => {
                     no_sooner(conclude(shared, tried), wait)
                 }
@@ -144,13 +149,13 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
             match silence {
                 // A probe that was met by silence has not shown that the relay works.
                 Some(failure) if shared.hold_off.gate.probes_with(id) => {
-                    shared.hold_off.failed(shared, id, began, &failure).await;
+                    Box::pin(shared.hold_off.failed(shared, id, began, &failure)).await;
                 }
                 Some(_) => {}
                 None => shared.hold_off.passed(shared, id).await,
             }
             if held.is_some() && tried.advanced {
-                shared.hold_off.senders.passed(shared, &sender).await;
+                Box::pin(shared.hold_off.senders.passed(shared, &sender())).await;
             }
             conclude(shared, tried)
         }

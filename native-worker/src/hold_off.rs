@@ -167,9 +167,13 @@ impl HoldOff {
     /// The relay has taken a decision on an email: if that was the probe, all go on.
     pub(crate) async fn passed(&self, shared: &Shared, id: EmailId) {
         *lock(&self.passed) = Some(Instant::now());
-        if !self.gate.probes_with(id) {
-            return;
+        if self.gate.probes_with(id) {
+            // There is a task for each email, and few are probes.
+            Box::pin(self.probe_passed(shared)).await;
         }
+    }
+
+    async fn probe_passed(&self, shared: &Shared) {
         let _one_at_a_time = self.speaking.lock().await;
         match relay_well(&shared.config.queue, &shared.worker, &self.relay).run(&shared.redis).await {
             Ok(true) => self.open(),

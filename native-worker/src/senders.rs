@@ -25,12 +25,9 @@ impl Senders {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Why emails of a sender may not be handed to the relay for now, and for how long. Costs no command while no sender is
-    /// held off.
+    /// Why emails of a sender may not be handed to the relay for now, and for how long. A command, so worth asking only where
+    /// any sender is held off.
     pub(crate) async fn ask(&self, shared: &Shared, sender: &str) -> Option<Held> {
-        if !self.any_held() {
-            return None;
-        }
         ask_sender(&shared.config.queue, &self.relay, sender).run(&shared.redis).await.ok().flatten()
     }
 

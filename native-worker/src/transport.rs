@@ -103,7 +103,8 @@ impl Transport {
             Self::Log(log) => log.deliver(outgoing).await,
             Self::File(file) => file.deliver(outgoing).await,
             Self::Null(null) => null.deliver(outgoing),
-            Self::Smtp(smtp) => smtp.deliver(outgoing).await,
+            // Boxed, or the tasks of the other transports would be as large.
+            Self::Smtp(smtp) => Box::pin(smtp.deliver(outgoing)).await,
         }
     }
 
