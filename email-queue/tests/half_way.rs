@@ -7,22 +7,23 @@ mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use email_queue::{
-    EmailId, Lane,
+    EmailId, Lane, State,
     redis::Call,
     transition::{
-        Allowance, Enqueue, Enqueued, Idempotency, NewEmail, SECRET_BYTES, cancel, enqueue, reschedule, secret,
-        throttle,
+        Allowance, Claim, Enqueue, Enqueued, Finish, Idempotency, NewEmail, Outcome, PoppedEntry, Progress,
+        SECRET_BYTES, cancel, claim, enqueue, finish, reschedule, secret, throttle,
     },
 };
 use jiff::Timestamp;
-use support::{EMAIL, LONG, TestQueue, delayed};
+use support::{ANY, EMAIL, LONG, PERIODS, TestQueue, delayed, failed, held, returned};
 
 /// What a script asks of Redis.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: &[&str] = &[
     "get",
     "getrange",
     "set",
@@ -61,9 +62,13 @@ fn dump(q: &TestQueue, key: &str) -> Vec<u8> {
 
 /// Fails a call in every way that one key or one command can make it fail.
 fn assert_whole<T: std::fmt::Debug>(case: &str, prepare: impl Fn(&TestQueue) -> Call<T>) {
+    assert_whole_without(case, COMMANDS, prepare);
+}
+
+fn assert_whole_without<T>(case: &str, commands: &[&str], prepare: impl Fn(&TestQueue) -> Call<T>) {
     let q = TestQueue::start();
     let mut failures = 0;
-    for command in COMMANDS {
+    for command in commands {
         let call = prepare(&q);
         q.redis::<()>(&format!("ACL SETUSER limited on nopass ~* +@all -{command}"));
         failures += usize::from(fails_wholly(&q, &format!("{case} without {command}"), || {
@@ -225,4 +230,73 @@ fn what_cannot_be_counted_or_kept_is_not() {
         fresh(q, false);
         secret(&q.queue, [7; SECRET_BYTES])
     });
+}
+
+#[test]
+fn emails_that_cannot_be_claimed_stay_where_they_are() {
+    // By which what was popped is put back in front; without it they go to the end.
+    let commands: Vec<_> = COMMANDS.iter().copied().filter(|command| *command != "rpush").collect();
+    for is_used in [false, true] {
+        assert_whole_without(&format!("claim {is_used}"), &commands, |q| {
+            fresh(q, is_used);
+            q.enqueue_many(3);
+            q.push("emails", r#"{"to":"a@b.example","message":"pushed"}"#);
+            q.enqueue(Lane::High);
+            claim(&q.queue, Claim { worker: q.worker, lease: LONG, max: 10, bytes: ANY, popped: None })
+        });
+    }
+    assert_whole("claim of what was pushed", |q| {
+        fresh(q, false);
+        let entry = Arc::new(br#"{"to":"a@b.example","message":"pushed"}"#.to_vec());
+        let popped = Some(PoppedEntry { list: "emails".into(), entry, number: 1 });
+        claim(&q.queue, Claim { worker: q.worker, lease: LONG, max: 10, bytes: ANY, popped })
+    });
+}
+
+/// An outcome that Redis has refused is reported again, until it is recorded.
+#[test]
+fn an_outcome_that_cannot_be_recorded_can_be_reported_again() {
+    let outcomes = [Outcome::Sent, delayed(LONG), held(LONG), returned(), failed("550 no"), scheduled()];
+    for outcome in outcomes {
+        for key in ["totals", "finished", "scheduled", "failed", "waiting", "waiting:normal", "sending:w", ""] {
+            let key = format!("emails:{key}").trim_end_matches(':').to_owned();
+            let q = TestQueue::start();
+            q.enqueue_many(2);
+            let claimed = q.claim(2, LONG);
+            let before = everything(&q).remove(&key);
+            q.redis::<()>(&format!("DEL {key}"));
+            q.redis::<()>(&format!("SET {key} x"));
+            let progress = Progress::default();
+            let finished: Vec<_> = claimed
+                .iter()
+                .map(|claimed| Finish { claim: claimed.claim, outcome: outcome.clone(), progress: progress.clone() })
+                .collect();
+            let call = finish(&q.queue, q.worker, PERIODS, &finished, None);
+            let first = q.try_run(&call);
+            q.redis::<()>(&format!("DEL {key}"));
+            if let Some((_, dump)) = before {
+                q.restore(&key, &dump);
+            }
+            if first.is_err() {
+                assert_eq!(q.run(&call).recorded, [true, true], "{outcome:?}, {key}");
+            }
+            let ended: Vec<_> = claimed.iter().map(|claimed| q.record(claimed.claim.id).unwrap()).collect();
+            let (state, attempts) = match outcome {
+                Outcome::Sent => (State::Sent, 1),
+                Outcome::Delayed { .. } => (State::Delayed, 1),
+                Outcome::Held { .. } => (State::Delayed, 0),
+                Outcome::Returned { .. } => (State::Queued, 0),
+                Outcome::Failed { .. } => (State::Failed, 1),
+                Outcome::Scheduled { .. } => (State::Scheduled, 0),
+            };
+            for record in ended {
+                assert_eq!((record.state, record.attempts), (state, attempts), "{outcome:?}, {key}");
+            }
+            assert!(q.sending().is_empty(), "{outcome:?}, {key}");
+        }
+    }
+}
+
+fn scheduled() -> Outcome {
+    Outcome::Scheduled { due: later().unwrap() }
 }

@@ -25,5 +25,4 @@
 write_though_full()
 local reply = {}
 local lease, max, max_bytes, first_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-claim_into(reply, ARGV[1], lease, max, max_bytes, first_bytes, ARGV[6], ARGV[7], ARGV[8])
-return reply
+return claim_into(reply, ARGV[1], lease, max, max_bytes, first_bytes, ARGV[6], ARGV[7], ARGV[8]) or reply

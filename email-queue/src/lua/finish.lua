@@ -112,7 +112,6 @@ for n, header in ipairs(headers_held(worker, ids)) do
   reply[n + 1] = ours and 1 or 0
 end
 
-call_with('HDEL', sending_of(worker), ended)
 call_with('ZADD', SCHEDULED, scheduled)
 for lane, those in pairs(returned) do list_in_front(lane, those) end
 for kept, those in pairs(finished) do
@@ -123,7 +122,10 @@ if soonest < math.huge then sweep_within(soonest) end
 count('sent', sent)
 count('retried', delayed)
 count('failed', failed)
+-- The last, so that where something above failed all of them can be reported again.
+call_with('HDEL', sending_of(worker), ended)
 
+-- What fails now is told by the next claim: these outcomes are recorded.
 local max, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, max_bytes, max_bytes, '', '', '') end
 return reply

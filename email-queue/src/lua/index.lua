@@ -72,9 +72,12 @@ local function index_one(hint, id)
   return index_with(hint, {id})
 end
 
+-- Returns the field `index` of WAITING as it was before.
 local function add_to_index(ids)
-  local hint = index_with(redis.call('HGET', WAITING, 'index'), ids)
+  local before = redis.call('HGET', WAITING, 'index')
+  local hint = index_with(before, ids)
   if hint then redis.call('HSET', WAITING, 'index', hint) end
+  return before
 end
 
 local function unindex(ids)
