@@ -15,12 +15,12 @@ use email_queue::{
     EmailId, Lane, State,
     redis::Call,
     transition::{
-        Allowance, Claim, Enqueue, Enqueued, Finish, Idempotency, NewEmail, Outcome, PoppedEntry, Progress,
-        SECRET_BYTES, cancel, claim, enqueue, finish, reschedule, secret, throttle,
+        Allowance, Claim, ClaimRef, Enqueue, Enqueued, Finish, Idempotency, NewEmail, Outcome, PoppedEntry, Progress,
+        SECRET_BYTES, cancel, claim, enqueue, extend, finish, release, reschedule, secret, sweep, throttle,
     },
 };
 use jiff::Timestamp;
-use support::{ANY, EMAIL, LONG, PERIODS, TestQueue, delayed, failed, held, returned};
+use support::{ANY, EMAIL, LONG, PERIODS, TestQueue, delayed, eager, failed, held, returned};
 
 /// What a script asks of Redis.
 const COMMANDS: &[&str] = &[
@@ -299,4 +299,80 @@ fn an_outcome_that_cannot_be_recorded_can_be_reported_again() {
 
 fn scheduled() -> Outcome {
     Outcome::Scheduled { due: later().unwrap() }
+}
+
+/// What brings emails back to their lists may fail, and does it another time.
+#[test]
+fn emails_that_cannot_be_brought_back_now_are_brought_back_later() {
+    type Case = fn(&TestQueue) -> (Vec<EmailId>, Box<dyn Fn(&TestQueue)>);
+    let cases: [(&str, Case); 5] = [
+        ("released", |q| {
+            let (ids, claims) = (q.enqueue_many(3), claims(q, Duration::from_millis(1)));
+            (ids, Box::new(move |q| drop(q.try_run(&release(&q.queue, q.worker, &claims)))))
+        }),
+        ("of an answer that was lost", |q| {
+            let (ids, _) = (q.enqueue_many(3), claims(q, Duration::from_millis(1)));
+            (ids, Box::new(|q| drop(q.try_run(&extend(&q.queue, q.worker, Duration::ZERO, Duration::ZERO, &[])))))
+        }),
+        ("due", |q| {
+            let soon = Some(Timestamp::now() + Duration::from_millis(2));
+            let ids = [(); 3].map(|()| q.enqueue_due(Lane::Normal, soon)).to_vec();
+            testkit::wait::eventually_blocking(testkit::DEADLINE, "their time", || Some(Timestamp::now()) > soon);
+            (ids, Box::new(sweep_it))
+        }),
+        ("of a dead worker", |q| {
+            let (ids, _) = (q.enqueue_many(3), claims(q, Duration::ZERO));
+            (ids, Box::new(sweep_it))
+        }),
+        ("popped", |q| {
+            let ids = q.enqueue_many(3);
+            q.redis::<()>("DEL emails");
+            q.sweep(eager());
+            (ids, Box::new(sweep_it))
+        }),
+    ];
+    for (case, prepare) in cases {
+        for key in [
+            "totals",
+            "waiting",
+            "waiting:normal",
+            "waiting:normal:50000000000",
+            "waiting:normal:49999999999",
+            "scheduled",
+            "popped",
+            "failed",
+            "alive",
+        ] {
+            let key = format!("emails:{key}");
+            let q = TestQueue::start();
+            let (ids, step) = prepare(&q);
+            let before = everything(&q).remove(&key);
+            q.redis::<()>(&format!("DEL {key}"));
+            q.push(&key, "x");
+            step(&q);
+            q.redis::<()>(&format!("DEL {key}"));
+            if let Some((_, dump)) = before {
+                q.restore(&key, &dump);
+            }
+            let mut missing = ids.clone();
+            testkit::wait::eventually_blocking(testkit::DEADLINE, &format!("emails {case}, {key}"), || {
+                q.sweep(eager());
+                let found = q.other_worker().claim_ids(10);
+                missing.retain(|id| !found.contains(id));
+                missing.is_empty()
+            });
+        }
+    }
+}
+
+fn claims(q: &TestQueue, lease: Duration) -> Vec<ClaimRef> {
+    q.claim(10, lease).iter().map(|claimed| claimed.claim).collect()
+}
+
+fn sweep_it(q: &TestQueue) {
+    // The turn may be somebody else's for a moment.
+    for _ in 0..3 {
+        drop(q.try_run(&sweep(&q.queue, eager())));
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

@@ -26,10 +26,10 @@ end
 local unknown = {}
 for id, header in pairs(headers) do
   if not is_header(header) or tonumber(when_of(header)) <= now - on_its_way then
-    redis.call('HDEL', sending_of(worker), id)
     unknown[#unknown + 1] = id
   end
 end
 table.sort(unknown)
 give_back(unknown)
+call_with('HDEL', sending_of(worker), unknown)
 return reply

@@ -15,7 +15,8 @@ local ours = {}
 for i, id in ipairs(ids) do
   if is_held(headers[i], claims[i]) then ours[#ours + 1] = id end
 end
-call_with('HDEL', sending_of(worker), ours)
+-- Out of the worker's hands last: what fails before that is tried again when its lease is over.
 local released = give_back(ours)
+call_with('HDEL', sending_of(worker), ours)
 if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end
 return {released}

@@ -21,7 +21,8 @@ end
 -- the line to its worker, it must not do so before all others for ever.
 local CLAIMS_IN_FRONT = 20
 
--- Lists again what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many.
+-- Lists again what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many. What
+-- is in no worker's hands by its record has been given back already, by a call that then failed.
 local function give_back(emails)
   local given_back = 0
   for i = #emails, 1, -1 do
@@ -29,7 +30,7 @@ local function give_back(emails)
     local header = header_of(id)
     if not header then
       bury_unreadable(id)
-    else
+    elseif state_of(header) == SENDING_STATE then
       local list = claims_of(header) > CLAIMS_IN_FRONT and list_last or list_first
       list(id, lane_of(header))
       given_back = given_back + 1
@@ -40,10 +41,11 @@ end
 
 -- Lists again what was taken from a worker: the first time in front, because it has waited; from
 -- the second time on behind the others, because an email that kills every worker that touches it must not hold up its
--- lane; and in the end as a dead letter. Returns how many were listed, and how many buried.
+-- lane; and in the end as a dead letter. Returns how many were listed, and how many buried. What is in no worker's hands by its
+-- record has been listed already, by a call that then failed.
 local function recover(emails, max_recoveries)
   table.sort(emails)
-  local others, buried, unreadable = {}, 0, 0
+  local others, listed, buried, unreadable = {}, 0, 0, 0
   -- From the newest to the oldest, so that the oldest ends in front.
   for i = #emails, 1, -1 do
     local id, header = emails[i], header_of(emails[i])
@@ -52,17 +54,21 @@ local function recover(emails, max_recoveries)
     if not header then
       bury_unreadable(id)
       unreadable = unreadable + 1
+    elseif state_of(header) ~= SENDING_STATE then
+      -- Nothing is left to do.
     elseif times > max_recoveries then
       bury(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in hand', counted)
       buried = buried + 1
-    elseif times == 1 then
-      list_first(id, lane_of(header), counted)
     else
-      others[#others + 1] = {id, lane_of(header), counted}
+      listed = listed + 1
+      if times == 1 then
+        list_first(id, lane_of(header), counted)
+      else
+        others[#others + 1] = {id, lane_of(header), counted}
+      end
     end
   end
   for i = #others, 1, -1 do list_last(unpack(others[i])) end
-  local listed = #emails - buried - unreadable
   count('recovered', listed)
   count('failed', buried)
   return listed, buried + unreadable

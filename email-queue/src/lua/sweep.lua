@@ -35,7 +35,6 @@ end
 
 local listed = 0
 for _, id in ipairs(due(SCHEDULED, batch)) do
-  redis.call('ZREM', SCHEDULED, id)
   local header = header_of(id)
   if not header then
     bury_unreadable(id)
@@ -43,11 +42,13 @@ for _, id in ipairs(due(SCHEDULED, batch)) do
     list_last(id, lane_of(header))
     listed = listed + 1
   end
+  -- Last, so that it is done another time where something above fails.
+  redis.call('ZREM', SCHEDULED, id)
 end
 
 -- A worker whose lease is over is dead, or as good as dead. Unless none could reach Redis to renew its lease: then all have
 -- the time to come back.
-local abandoned = {}
+local abandoned, taken = {}, {}
 local expired = due(WORKERS, batch)
 if expired[1] then
   local all_back = all_back_at()
@@ -67,10 +68,14 @@ for _, worker in ipairs(expired) do
     ids[#ids + 1] = held[i]
     abandoned[#abandoned + 1] = held[i]
   end
-  call_with('HDEL', sending_of(worker), ids)
-  if 2 * #ids == #held then redis.call('ZREM', WORKERS, worker) end
+  taken[#taken + 1] = {worker, ids, 2 * #ids == #held}
 end
 local recovered, buried = recover(abandoned, max_recoveries)
+for _, those in ipairs(taken) do
+  local worker, ids, all = unpack(those)
+  call_with('HDEL', sending_of(worker), ids)
+  if all then redis.call('ZREM', WORKERS, worker) end
+end
 
 -- The place of the oldest email that is still on the lane's list; +inf when no waiting email is on it.
 -- Entries that wait for nobody (canceled emails, plain JSON) are stepped over; after a hundred of them, or a megabyte, the
