@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
+pub mod breaking;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
