@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use crate::api_host::KEY;
+
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection that stays open.
@@ -37,7 +39,8 @@ impl HttpClient {
     /// The answer is not a 2xx of a known length, or does not come.
     pub(crate) fn post(&mut self, path: &str, json: &str) -> anyhow::Result<Times> {
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
             self.host,
             json.len()
         );

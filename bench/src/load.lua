@@ -1,6 +1,7 @@
 -- The request that wrk repeats, from the environment, and its figures as one line for load.rs.
 
 wrk.method = os.getenv("BENCH_METHOD")
+wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY")
 local file = os.getenv("BENCH_BODY")
 if file then
   wrk.body = assert(io.open(file, "rb")):read("*a")

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::api_host::KEY;
 use crate::bench::Bench;
 use crate::process;
 
@@ -51,7 +52,7 @@ pub(crate) fn run(bench: &Bench<'_>, request: Request<'_>, seconds: u32) -> anyh
     fs::write(&script, include_str!("load.lua"))?;
     let mut command = Command::new(&bench.programs.wrk);
     command.args(["-t1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s"), "-s"]).arg(&script);
-    command.arg(request.url).env("BENCH_METHOD", request.method).env_remove("BENCH_BODY");
+    command.arg(request.url).env("BENCH_METHOD", request.method).env("BENCH_KEY", KEY).env_remove("BENCH_BODY");
     if let Some(json) = request.body {
         fs::write(&body, json)?;
         command.env("BENCH_BODY", &body);
