@@ -160,8 +160,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     end
   end
 
-  -- What is taken off the lists, in that order: {list, entries, how many of them}. Whether the worker had nothing before.
-  local taken, is_new = {}, false
+  -- What is taken off the lists, in that order: {list, entries, how many of them}. Whether the worker had nothing in hand before.
+  local taken, joins = {}, false
 
   local function take_all()
     if popped_from ~= '' then
@@ -202,7 +202,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       end
     end
     if claimed > 0 then
-      is_new = redis.call('ZADD', WORKERS, text_of(now + lease), worker) == 1
+      joins = redis.call('ZADD', WORKERS, text_of(now + lease), worker) == 1
       call_with('HSET', sending_of(worker), held)
     end
   end
@@ -210,7 +210,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
   local done, why = pcall(take_all)
   if not done then
     for i = 1, #held, 2 do redis.pcall('HDEL', sending_of(worker), held[i]) end
-    if is_new then redis.pcall('ZREM', WORKERS, worker) end
+    if joins then redis.pcall('ZREM', WORKERS, worker) end
     take_back_adopted()
     if import ~= '' and adopted[1] then remove(import_of(worker)) end
     for n = #taken, 1, -1 do
