@@ -9,7 +9,8 @@ use std::{env, error::Error, fmt::Write, fs, path::Path};
 use sha1::{Digest, Sha1};
 
 /// What the transitions share, in the order in which one file uses the others.
-const SHARED: [&str; 9] = ["prelude", "undo", "record", "failure", "waiting", "relay", "index", "sending", "claiming"];
+const SHARED: [&str; 11] =
+    ["prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "claiming"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src/lua");

@@ -8,6 +8,7 @@ mod idempotency;
 mod list;
 mod page;
 mod retrieve;
+mod room;
 mod sender;
 mod shape;
 

@@ -48,6 +48,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Attachment not found.")
     }
 
+    /// 404: the files of the email are not there any more, if it had any.
+    pub(crate) fn content_removed() -> Self {
+        let message =
+            "The texts and files of this email were removed to make room for others; the email itself has ended.";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
     /// 403: a link that does not open what it leads to.
     pub(crate) fn invalid_link(message: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "invalid_permission", message)
@@ -193,6 +200,22 @@ impl ApiError {
     /// 429: as many emails wait as the operator allows.
     pub(crate) fn backlog_full(limit: u64) -> Self {
         let message = "Too many emails are waiting to be sent. Nothing was accepted; try again later.";
+        Self::queue_full(limit, message.to_owned())
+    }
+
+    /// 429: as many bytes are stored as the operator allows, and none of them are of emails that have ended.
+    pub(crate) fn no_bytes_left(limit: u64, stored: u64, asked: u64) -> Self {
+        Self::queue_full(
+            limit,
+            format!(
+                "The queue stores {stored} bytes of emails, and `backlog_bytes` allows {limit}: there is no room for the {asked} \
+                 of this request. Nothing was accepted. Try again when others have been sent; the operator can allow more, \
+                 or remove dead letters."
+            ),
+        )
+    }
+
+    fn queue_full(limit: u64, message: String) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
             .limits(limit, RETRY_AFTER.into())

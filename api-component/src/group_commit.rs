@@ -68,6 +68,7 @@ enum Shared<E> {
 struct Terms {
     queue: Queue,
     backlog_limit: Option<u64>,
+    backlog_bytes: Option<u64>,
     retention: Option<Duration>,
 }
 
@@ -213,11 +214,15 @@ impl<H, E> Drop for Lead<'_, H, E> {
 
 impl Terms {
     fn of(queue: &Queue, emails: &Enqueue<'_>) -> Self {
-        Self { queue: queue.clone(), backlog_limit: emails.backlog_limit, retention: emails.retention }
+        let Enqueue { backlog_limit, backlog_bytes, retention, .. } = *emails;
+        Self { queue: queue.clone(), backlog_limit, backlog_bytes, retention }
     }
 
     fn are(&self, queue: &Queue, emails: &Enqueue<'_>) -> bool {
-        self.queue == *queue && self.backlog_limit == emails.backlog_limit && self.retention == emails.retention
+        self.queue == *queue
+            && self.backlog_limit == emails.backlog_limit
+            && self.backlog_bytes == emails.backlog_bytes
+            && self.retention == emails.retention
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// `backlog_limit`: how many emails may wait before no more are accepted; `None` for no limit.
     pub backlog_limit: Option<u64>,
+    /// `backlog_bytes`: how many bytes the records of all emails may have, before bodies of emails that have ended are
+    /// removed, and then no more are accepted; `None` for no limit.
+    pub backlog_bytes: Option<u64>,
     /// `rate_limit`: how many requests a client may make in a second, each email of a batch counted; `None` for any number.
     pub rate_limit: Option<u32>,
     /// `retention`: how long an email accepted here is kept once it is sent; `None` leaves it to the worker.
@@ -29,8 +32,17 @@ pub struct Settings {
 
 impl Settings {
     /// The variables that [`from_variables`](Self::from_variables) asks for.
-    pub const VARIABLES: [&str; 8] =
-        ["queue", "api_keys", "open", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"];
+    pub const VARIABLES: [&str; 9] = [
+        "queue",
+        "api_keys",
+        "open",
+        "default_from",
+        "max_body_bytes",
+        "backlog_limit",
+        "backlog_bytes",
+        "rate_limit",
+        "retention",
+    ];
 
     /// Reads the settings. A variable that is not set, or empty, has its default.
     ///
@@ -47,6 +59,9 @@ impl Settings {
                 .unwrap_or(10 * 1024 * 1024),
             backlog_limit: parsed("backlog_limit", read("backlog_limit"), |limit| limit.parse().ok())?
                 .filter(|limit| *limit > 0),
+            backlog_bytes: parsed("backlog_bytes", read("backlog_bytes"), |bytes| bytes.parse().ok())?
+                .or(Some(4 * 1024 * 1024 * 1024))
+                .filter(|bytes| *bytes > 0),
             rate_limit: parsed("rate_limit", read("rate_limit"), |limit| limit.parse().ok())?
                 .filter(|limit| *limit > 0),
             retention: parsed("retention", read("retention"), duration)?,
@@ -85,6 +100,7 @@ mod tests {
         assert_eq!(settings.max_body_bytes, 10_485_760);
         assert!(settings.access == Access::Closed && settings.default_from.is_none());
         assert_eq!((settings.backlog_limit, settings.retention), (None, None));
+        assert_eq!(settings.backlog_bytes, Some(4_294_967_296));
     }
 
     #[test]
@@ -107,6 +123,8 @@ mod tests {
         assert_eq!(settings("rate_limit", "10").unwrap().rate_limit, Some(10));
         assert_eq!(settings("backlog_limit", "1000").unwrap().backlog_limit, Some(1000));
         assert_eq!(settings("backlog_limit", "0").unwrap().backlog_limit, None);
+        assert_eq!(settings("backlog_bytes", "1000000").unwrap().backlog_bytes, Some(1_000_000));
+        assert_eq!(settings("backlog_bytes", "0").unwrap().backlog_bytes, None);
         for (text, hours) in [("24h", 24), ("7d", 168), ("1h", 1), ("1w", 168)] {
             assert_eq!(
                 settings("retention", text).unwrap().retention,
@@ -118,9 +136,17 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
-        for name in
-            ["queue", "api_keys", "open", "default_from", "max_body_bytes", "backlog_limit", "rate_limit", "retention"]
-        {
+        for name in [
+            "queue",
+            "api_keys",
+            "open",
+            "default_from",
+            "max_body_bytes",
+            "backlog_limit",
+            "backlog_bytes",
+            "rate_limit",
+            "retention",
+        ] {
             let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
             let body = String::from_utf8(body).unwrap();
             assert!(body.contains(name) && !body.contains("hunter"), "{body}");

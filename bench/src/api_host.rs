@@ -105,6 +105,7 @@ impl ApiHost {
             ("default_from", String::new()),
             ("max_body_bytes", "10485760".to_owned()),
             ("backlog_limit", "0".to_owned()),
+            ("backlog_bytes", "0".to_owned()),
             ("rate_limit", "0".to_owned()),
             ("retention", String::new()),
         ];

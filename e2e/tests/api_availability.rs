@@ -9,7 +9,7 @@ use std::{
 };
 
 use e2e::{Answer, Api, Worker};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{DEADLINE, RedisServer, TcpProxy, eventually, ports::free_port};
 use tokio::{task::JoinSet, time::timeout};
 
@@ -211,6 +211,71 @@ async fn a_full_backlog_is_a_429_that_says_when_to_try_again() {
     let outbox = tempfile::tempdir().unwrap();
     let _worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
     assert_recovers(&api).await;
+}
+
+#[tokio::test]
+async fn where_bytes_are_limited_what_was_sent_gives_way_and_then_a_429_says_why() {
+    let redis = redis();
+    let api = Api::start_with(&redis.url(), &[("backlog_bytes", "100000")]).await;
+    let email = |subject: &str, bytes: usize| {
+        json!({
+            "from": "a@b.example", "to": "a@b.example", "subject": subject, "tags": [{"name": "n", "value": "v"}],
+            "text": "x".repeat(bytes), "attachments": [{"filename": "a", "content": "YQ=="}],
+        })
+    };
+    let outbox = tempfile::tempdir().unwrap();
+    let worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
+    let mut ids = Vec::new();
+    for nth in 0..5 {
+        let id = api.accept(&email(&format!("subject {nth}"), 30_000)).await;
+        eventually(DEADLINE, "the email to be sent", async || api.last_event(&id).await == "sent").await;
+        ids.push(id);
+    }
+    let first = api.get(&ids[0]).await;
+    assert_eq!((first.text("subject"), first.text("last_event")), ("subject 0", "sent"));
+    assert_eq!(first.json["tags"], json!([{"name": "n", "value": "v"}]));
+    assert_eq!((&first.json["text"], &first.json["content_removed"]), (&Value::Null, &json!(true)));
+    let files = api.request("GET", &format!("/emails/{}/attachments", ids[0]), &[], "").await;
+    files.assert_refused("files that were removed", 404, "not_found", "make room");
+    let last = api.get(&ids[4]).await;
+    assert_eq!((last.text("text").len(), &last.json["content_removed"]), (30_000, &Value::Null));
+    let listed = api.request("GET", "/emails", &[], "").await;
+    assert_eq!(listed.json["data"].as_array().map(Vec::len), Some(5));
+
+    drop(worker);
+    for _ in 0..3 {
+        api.accept(&email("waits", 30_000)).await;
+    }
+    let refused = api.post(&email("too much", 30_000)).await;
+    refused.assert_refused("bytes", 429, "rate_limit_exceeded", "`backlog_bytes` allows 100000");
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    api.accept(&email("small", 10)).await;
+    let _worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
+    let accepted = async || api.post(&email("no longer too much", 30_000)).await.status == 200;
+    eventually(DEADLINE, "room to be made", accepted).await;
+}
+
+#[tokio::test]
+async fn in_a_redis_that_is_full_what_was_sent_gives_way() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    let outbox = tempfile::tempdir().unwrap();
+    let _worker = Worker::ready(&redis.url(), &format!("file:{}", outbox.path().display()), &[]).await;
+    let large = json!({"to": "a@b.example", "message": "x".repeat(4_000_000)});
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(api.accept(&large).await);
+    }
+    let last = ids[4].clone();
+    eventually(DEADLINE, "the emails to be sent", async || api.last_event(&last).await == "sent").await;
+    let mut connection = redis.connection();
+    let info: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(used).exec(&mut connection).unwrap();
+    assert_eq!(api.request("GET", "/readyz", &[], "").await.status, 200, "there is room to be made");
+    api.accept(&json!({"to": "a@b.example", "message": "small"})).await;
+    assert_eq!(api.get(&ids[0]).await.json["content_removed"], json!(true));
+    assert_eq!(api.get(&ids[4]).await.json["content_removed"], Value::Null, "no more is removed than it takes");
 }
 
 #[tokio::test]

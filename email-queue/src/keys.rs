@@ -9,12 +9,13 @@ use crate::{Lane, Relay};
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
 /// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
 /// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since`: when the first one was, `accepted`: who has the email already, `refused`: who never gets it and why, `timeouts` in a row, `faults` of the relay that it met while others passed, and when the last (`met`), `slow`: what is said of a delivery that takes long | until sent or forgotten |
-/// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index | for ever |
+/// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index; how many `bytes` all records have, when they were `counted` anew, and how far that has come (`recount`) | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
 /// | `<q>:sending:<worker>` | hash | what a worker has in hand: id → header when claimed | until finished |
 /// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
 /// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
+/// | `<q>:emptied` | sorted set | the same, of emails whose bodies were removed to make room | for the retention |
 /// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
 /// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
 /// | `<q>:index` | sorted set | the first ids of the lists that follow, in order | while any of them is known |
@@ -93,6 +94,7 @@ impl Queue {
                     "waiting:low",
                     "scheduled",
                     "finished",
+                    "emptied",
                     "failed",
                     "popped",
                     "index",

@@ -31,15 +31,26 @@ pub struct Record {
     pub error: Option<String>,
     /// What kind of failure that is.
     pub class: Option<Class>,
-    /// The email as JSON; in a list, the beginning of it.
+    /// How many bytes of JSON the texts and files had, where they were removed to make room for other emails.
+    pub removed: Option<u64>,
+    /// The email as JSON, without its texts and files where they were removed; in a list, the beginning of it.
     pub json: Vec<u8>,
 }
 
 impl Record {
-    /// The email, unless some other program pushed what is none. `default_from` stands in where it names no sender.
+    /// The email, unless some other program pushed what is none. `default_from` stands in where it names no sender. One
+    /// whose texts and files were removed has none.
     #[must_use]
     pub fn submission(&self, default_from: &Mailbox) -> Option<Submission> {
-        Submission::from_list(&self.json, Some(default_from), self.created).ok()
+        let read = |json: &[u8]| Submission::from_list(json, Some(default_from), self.created).ok();
+        if self.removed.is_none() {
+            return read(&self.json);
+        }
+        // An email has a text, or is none. With this name for it, from and subject may be missing, as they may have been.
+        let fields = self.json.strip_suffix(b"}")?;
+        let mut submission = read(&[fields, br#","message":"(removed)"}"#].concat())?;
+        submission.email.text = None;
+        Some(submission)
     }
 }
 
@@ -70,8 +81,8 @@ pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
         State::Sent | State::Failed | State::Canceled => finished = Some(timestamp(header.when)?),
         State::Queued | State::Sending => {}
     }
-    let Header { state, attempts, lane, created, .. } = header;
-    Ok(Record { state, lane, created, due, finished, attempts, error, class, json })
+    let Header { state, attempts, lane, created, removed, .. } = header;
+    Ok(Record { state, lane, created, due, finished, attempts, error, class, removed, json })
 }
 
 /// The line in front of an email; `lua/record.lua` says what its columns are.
@@ -81,7 +92,11 @@ pub(crate) struct Header {
     pub(crate) when: i64,
     pub(crate) lane: Lane,
     pub(crate) created: Timestamp,
+    pub(crate) removed: Option<u64>,
 }
+
+/// How long a header is before its optional columns.
+const FIXED_COLUMNS: usize = 58;
 
 /// Parts a record into its header and the email.
 pub(crate) fn split(mut record: Vec<u8>) -> Result<(Header, Vec<u8>), UnexpectedAnswer> {
@@ -94,10 +109,17 @@ pub(crate) fn split(mut record: Vec<u8>) -> Result<(Header, Vec<u8>), Unexpected
         attempts: column(columns.by_ref().skip(1))?,
         lane: column(columns.by_ref().skip(1))?,
         created: timestamp(column(&mut columns)?)?,
+        removed: removed(line.get(FIXED_COLUMNS..).unwrap_or_default()),
     };
     // In place: an email may be large.
     record.drain(..=end);
     Ok((header, record))
+}
+
+/// The last of the optional columns. The one before it, the retention, may be empty.
+fn removed(columns: &str) -> Option<u64> {
+    let (_, removed) = columns.strip_prefix(' ')?.split_once(' ')?;
+    removed.parse().ok()
 }
 
 fn column<'a, T: FromStr>(mut columns: impl Iterator<Item = &'a str>) -> Result<T, UnexpectedAnswer> {
@@ -120,6 +142,16 @@ mod tests {
             assert_eq!((header.state, header.attempts, header.lane), (State::Delayed, 3, Lane::Low));
             assert_eq!((header.when, header.created.as_millisecond()), (1_764_000_000_001, 1_764_000_000_000));
             assert_eq!(json, b"{\n}");
+        }
+    }
+
+    #[test]
+    fn a_record_tells_how_much_of_it_was_removed() {
+        for (columns, expected) in
+            [("", None), (" 3600000", None), (" 3600000 12", Some(12)), ("  34567890", Some(34_567_890))]
+        {
+            let record = format!("sent      1764000000001 00001 0001 00 normal 1764000000000{columns}\n{{}}");
+            assert_eq!(split(record.into()).unwrap().0.removed, expected, "{columns:?}");
         }
     }
 

@@ -14,6 +14,7 @@
 //! - [`note_slow`]: a delivery takes long;
 //! - [`cancel`], [`reschedule`]: a client changes its mind;
 //! - [`list`], [`depth`]: what there is, and how much is where; [`ready`]: whether more can be accepted;
+//! - [`make_room`]: what has ended gives way in a Redis that is full;
 //! - [`throttle`]: a client is held to its limit;
 //! - [`announce_sender`], [`default_sender`], [`name_sender`]: who sends an email for which nobody is named;
 //! - [`secret`]: what the links of the API are signed with.
@@ -28,6 +29,7 @@ mod extend;
 mod finish;
 mod hold_off;
 mod list;
+mod make_room;
 mod note_slow;
 mod progress;
 mod ready;
@@ -47,6 +49,7 @@ pub use extend::{Extended, extend};
 pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
 pub use hold_off::{HeldOff, HoldOffFor, RelayFailure, hold_off};
 pub use list::{Cursor, Listed, Page, list};
+pub use make_room::{Room, make_room};
 pub use note_slow::note_slow;
 pub use progress::{Progress, RecipientRefusal};
 pub use ready::ready;

@@ -25,7 +25,13 @@ fn request(key: &str, body: u8) -> Idempotency {
 
 fn enqueue_once(q: &TestQueue, id: EmailId, idempotency: &Idempotency) -> Enqueued {
     let email = NewEmail { id, lane: Lane::Normal, due: None, json: EMAIL.into() };
-    let enqueue = Enqueue { emails: &[email], backlog_limit: Some(2), retention: None, idempotency: Some(idempotency) };
+    let enqueue = Enqueue {
+        emails: &[email],
+        backlog_limit: Some(2),
+        backlog_bytes: None,
+        retention: None,
+        idempotency: Some(idempotency),
+    };
     q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
 }
 
@@ -90,8 +96,13 @@ fn a_repeated_batch_gets_all_its_ids_in_order() {
     let batch = |ids: &[EmailId]| {
         let emails: Vec<_> =
             ids.iter().map(|id| NewEmail { id: *id, lane: Lane::Low, due: None, json: EMAIL.into() }).collect();
-        let enqueue =
-            Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: Some(&request("batch", 1)) };
+        let enqueue = Enqueue {
+            emails: &emails,
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: None,
+            idempotency: Some(&request("batch", 1)),
+        };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
     };
     assert_eq!(batch(&ids), Enqueued::Accepted);
@@ -234,7 +245,8 @@ fn a_page_of_large_emails_is_full_and_holds_the_beginning_of_each() {
     let json = "x".repeat(1024 * 1024);
     for _ in 0..8 {
         let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: json.clone().into() };
-        let enqueue = Enqueue { emails: &[email], backlog_limit: None, retention: None, idempotency: None };
+        let enqueue =
+            Enqueue { emails: &[email], backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let page = |limit| q.run(&list(&q.queue, Page { limit, cursor: Cursor::Newest, state: None }));
@@ -256,7 +268,8 @@ fn a_page_of_one_state_says_how_far_it_looked() {
         let emails: Vec<_> = (0..100)
             .map(|_| NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: b"{}".into() })
             .collect();
-        let enqueue = Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None };
+        let enqueue =
+            Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let failed = |cursor| q.run(&list(&q.queue, Page { limit: 1, cursor, state: Some(State::Failed) }));
@@ -366,6 +379,7 @@ fn of_many_clients_racing_with_one_key_one_is_accepted() {
                             Enqueue {
                                 emails: &[email],
                                 backlog_limit: None,
+                                backlog_bytes: None,
                                 retention: None,
                                 idempotency: Some(request),
                             },

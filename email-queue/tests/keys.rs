@@ -9,7 +9,7 @@ use email_queue::{
     email::Mailbox,
     transition::{
         Allowance, Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender,
-        enqueue, hold_off, hold_sender, secret, throttle,
+        enqueue, hold_off, hold_sender, make_room, secret, throttle,
     },
 };
 use jiff::Timestamp;
@@ -24,12 +24,20 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.enqueue_due(Lane::Normal, Some(Timestamp::now() + LONG));
     let claimed = q.claim(3, LONG);
     q.finish(claimed[1].claim, Outcome::Sent);
+    q.run(&make_room(&q.queue, 1));
     q.finish(claimed[2].claim, failed("x"));
+    q.finish(q.claim(1, LONG)[0].claim, Outcome::Sent);
     q.extend(LONG, &[]);
     let idempotency = Idempotency::new("client", "key", &[[0; 32]]);
     q.run(&enqueue(
         &q.queue,
-        Enqueue { emails: &[], backlog_limit: None, retention: None, idempotency: Some(&idempotency) },
+        Enqueue {
+            emails: &[],
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: None,
+            idempotency: Some(&idempotency),
+        },
     ));
     q.run(&throttle(&q.queue, "client", Allowance { requests: 1, within: LONG }, 1));
     q.run(&secret(&q.queue, [0; SECRET_BYTES]));

@@ -14,7 +14,7 @@ use email_queue::{
     Class, EmailId, Lane, Relay, State,
     transition::{
         Access, ClaimRef, HeldOff, HoldOffFor, Outcome, PoppedEntry, RelayFailure, Sweep, ask_relay, cancel, hold_off,
-        relay_well, reschedule,
+        make_room, relay_well, reschedule,
     },
 };
 use jiff::Timestamp;
@@ -44,6 +44,8 @@ enum Step {
     Cancel(usize),
     Reschedule(usize),
     Sweep,
+    /// Bodies of what has ended are removed, as many as give so many bytes.
+    MakeRoom(u64),
     /// The relay fails under the nth claim, as this worker sees it.
     HoldOff(usize, Worker),
     /// The relay is asked for, and what comes of it if this worker gets the turn to probe: it works again or fails again.
@@ -81,6 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Cancel),
         1 => any::<usize>().prop_map(Step::Reschedule),
         3 => Just(Step::Sweep),
+        1 => (1..500_u64).prop_map(Step::MakeRoom),
         2 => (any::<usize>(), other_worker.clone()).prop_map(|(nth, worker)| Step::HoldOff(nth, worker)),
         3 => (other_worker, any::<bool>()).prop_map(|(worker, well)| Step::Ask(worker, well)),
     ]
@@ -135,6 +138,7 @@ impl<'a> World<'a> {
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
             Step::Sweep => drop(self.q.sweep(eager())),
+            Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, *wanted))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
             Step::Ask(worker, well) => self.ask(*worker, *well),
         }
@@ -223,6 +227,7 @@ impl<'a> World<'a> {
             ("sending", self.q.sending()),
             ("scheduled", self.q.ids("scheduled")),
             ("finished", self.q.finished()),
+            ("emptied", self.q.groups("emptied")),
             ("failed", self.q.ids("failed")),
         ];
         for (set, ids) in sets {
@@ -230,6 +235,7 @@ impl<'a> World<'a> {
         }
         let index = self.q.index();
         assert_eq!(index.len(), places.len(), "the index knows all and nothing else");
+        self.q.check_bytes();
         index
             .into_iter()
             .map(|id| {
@@ -239,6 +245,10 @@ impl<'a> World<'a> {
                     State::Queued => waiting.as_str(),
                     State::Sending => "sending",
                     State::Scheduled | State::Delayed => "scheduled",
+                    // What another program pushed has no body here, and may be looked at for one in vain.
+                    State::Sent | State::Canceled if record.removed.is_some() || places[&id] == ["emptied"] => {
+                        "emptied"
+                    }
                     State::Sent | State::Canceled => "finished",
                     State::Failed => "failed",
                 };

@@ -70,7 +70,13 @@ fn enqueueing_the_same_id_again_changes_nothing() {
     let email = new_email();
     let call = enqueue(
         &q.queue,
-        Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: None, idempotency: None },
+        Enqueue {
+            emails: std::slice::from_ref(&email),
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: None,
+            idempotency: None,
+        },
     );
     assert_eq!((q.run(&call), q.run(&call)), (Enqueued::Accepted, Enqueued::Accepted));
     assert_eq!(q.depth().entries, 1);
@@ -88,7 +94,16 @@ fn a_full_backlog_refuses_all_and_changes_nothing() {
     let before: i64 = q.redis("DBSIZE");
     let emails = [new_email(), new_email()];
     let call = |limit| {
-        enqueue(&q.queue, Enqueue { emails: &emails, backlog_limit: Some(limit), retention: None, idempotency: None })
+        enqueue(
+            &q.queue,
+            Enqueue {
+                emails: &emails,
+                backlog_limit: Some(limit),
+                backlog_bytes: None,
+                retention: None,
+                idempotency: None,
+            },
+        )
     };
     assert_eq!(q.run(&call(3)), Enqueued::BacklogFull);
     assert_eq!(q.redis::<i64>("DBSIZE"), before);
@@ -100,7 +115,8 @@ fn where_a_lane_is_no_list_nothing_is_accepted_however_often_it_is_tried() {
     let q = TestQueue::start();
     q.redis::<()>("SET emails:high x");
     let emails = [Lane::High, Lane::Normal].map(|lane| NewEmail { lane, ..new_email() });
-    let request = Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None };
+    let request =
+        Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
     let call = enqueue(&q.queue, request);
     for _ in 0..2 {
         assert!(q.try_run(&call).is_err());
@@ -211,7 +227,13 @@ fn an_emails_own_retention_comes_before_the_workers() {
     let email = new_email();
     let enqueue = enqueue(
         &q.queue,
-        Enqueue { emails: std::slice::from_ref(&email), backlog_limit: None, retention: Some(LONG), idempotency: None },
+        Enqueue {
+            emails: std::slice::from_ref(&email),
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: Some(LONG),
+            idempotency: None,
+        },
     );
     q.run(&enqueue);
     let claimed = q.claim(1, LONG).remove(0);

@@ -131,6 +131,9 @@ async fn read<R: Redis<Error: Failure>>(
     id: EmailId,
 ) -> Result<Vec<Attachment>, ApiError> {
     let record = record::read(&settings.queue, id).run(redis).await?.ok_or_else(ApiError::unknown_email)?;
+    if record.removed.is_some() {
+        return Err(ApiError::content_removed());
+    }
     let submission = record.submission(&Mailbox::built_in_sender());
     Ok(submission.map(|submission| submission.email.attachments).unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::idempotency;
+use super::{idempotency, room};
 use crate::{
     backend::Backend,
     body::{Body, Response, json, read_json},
@@ -50,13 +50,17 @@ pub(super) async fn accept<R: Backend>(
     let enqueue = Enqueue {
         emails: &emails,
         backlog_limit: settings.backlog_limit,
+        backlog_bytes: settings.backlog_bytes,
         retention: settings.retention,
         idempotency: idempotency.as_ref(),
     };
-    match redis.enqueue(&settings.queue, enqueue).await.map_err(|error| Change::Accept.failed(error))? {
+    match room::enqueue(*redis, &settings.queue, enqueue).await.map_err(|error| Change::Accept.failed(error))? {
         Enqueued::Accepted => Ok(emails.iter().map(|email| email.id).collect()),
         Enqueued::Repeated(ids) => Ok(ids),
         Enqueued::Conflict => Err(ApiError::invalid_idempotent_request()),
         Enqueued::BacklogFull => Err(ApiError::backlog_full(settings.backlog_limit.unwrap_or(0))),
+        Enqueued::NoBytesLeft { stored, asked } => {
+            Err(ApiError::no_bytes_left(settings.backlog_bytes.unwrap_or(0), stored, asked))
+        }
     }
 }

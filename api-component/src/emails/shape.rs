@@ -45,6 +45,10 @@ pub(super) struct Retrieved<'a> {
     html: Option<&'a str>,
     text: Option<&'a str>,
     tags: &'a [Tag],
+
+    /// There when its texts and files were removed to make room: then `html` and `text` say nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_removed: Option<bool>,
 }
 
 impl<'a> Summary<'a> {
@@ -85,6 +89,7 @@ impl<'a> Retrieved<'a> {
             html: email.and_then(|email| email.html.as_deref()),
             text: email.and_then(|email| email.text.as_deref()),
             tags: email.map_or(&[], |email| &email.tags),
+            content_removed: record.removed.map(|_| true),
         }
     }
 }

@@ -78,7 +78,8 @@ type Request<'a> = Pin<Box<dyn Future<Output = Outcome<&'static str>> + 'a>>;
 fn request<'a>(commit: &'a Commit, redis: &'a Scripted, given: &'a Given) -> Request<'a> {
     let Given { queue, emails, backlog_limit, retention, idempotency } = given;
     let (backlog_limit, retention, idempotency) = (*backlog_limit, *retention, idempotency.as_ref());
-    Box::pin(commit.enqueue(redis, queue, Enqueue { emails, backlog_limit, retention, idempotency }))
+    let backlog_bytes = None;
+    Box::pin(commit.enqueue(redis, queue, Enqueue { emails, backlog_limit, backlog_bytes, retention, idempotency }))
 }
 
 fn poll(request: &mut Request<'_>) -> Poll<Outcome<&'static str>> {

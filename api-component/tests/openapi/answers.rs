@@ -3,7 +3,7 @@ use std::time::Duration;
 use api_component::body::Interrupted;
 use email_queue::{
     Class, Queue,
-    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, claim, finish},
+    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, claim, finish, make_room},
 };
 use serde_json::{Value, json};
 
@@ -99,6 +99,7 @@ fn refusals_of_one(witness: &mut Witness<'_>) {
         witness.check(&operation, 200, api.ask(key(post(email.clone()), path)));
         witness.check(&operation, 409, api.ask(key(post(with("subject", json!("other"))), path)));
         witness.check(&operation, 429, api.with("backlog_limit", "1").ask(post(email.clone())));
+        witness.check(&operation, 429, api.with("backlog_bytes", "100").ask(post(email.clone())));
     }
     let batch = witness.document.operation("post", "/emails/batch");
     let unclear = example(&batch, UNKNOWN).header("x-batch-validation", "maybe");
@@ -158,6 +159,11 @@ fn successes(witness: &mut Witness<'_>) {
     ] {
         witness.check(&reschedule, 422, api.ask(refused));
     }
+
+    // Of what there is only the canceled one has ended, and gives way.
+    api.run(&make_room(&Queue::default(), 1));
+    let files = document.operation("get", "/emails/{id}/attachments");
+    witness.check(&files, 404, api.ask(example(&files, &canceled)));
 
     let list = document.operation("get", "/emails");
     let all = witness.check(&list, 200, api.with("rate_limit", "1000").ask(Ask::new("get", "/emails")));

@@ -13,7 +13,7 @@ local function is_id(entry)
 end
 
 -- The ids that this script has given to entries of other programs; and for taking that back the first `nth`, and the
--- `hint` of the index before it.
+-- `hint` of the index before it, and how many `bytes` there were.
 local adopted = {}
 
 -- Gives a record to an entry that some other program has pushed, and returns its id and header.
@@ -30,12 +30,16 @@ local function adopt(entry, lane)
   adopted[#adopted + 1], adopted.nth = id, adopted.nth or nth
   local hint = add_to_index({id})
   if adopted.hint == nil then adopted.hint = hint end
+  local size = #header + #entry
+  local bytes = redis.call('HINCRBY', WAITING, 'bytes', size)
+  adopted.bytes = adopted.bytes or bytes - size
   if #entry < LARGE then
     redis.call('SET', record_of(id), header .. entry)
   else
     redis.call('SET', record_of(id), header)
     redis.call('APPEND', record_of(id), entry)
   end
+  grow_recount(id, size)
   return id, header
 end
 
@@ -48,6 +52,13 @@ local function take_back_adopted()
   end
   if adopted.hint then redis.pcall('HSET', WAITING, 'index', adopted.hint) end
   if adopted.hint == false then redis.pcall('HDEL', WAITING, 'index') end
+  if adopted.bytes == 0 then
+    redis.pcall('HDEL', WAITING, 'bytes')
+  elseif adopted.bytes then
+    redis.pcall('HSET', WAITING, 'bytes', string.format('%.0f', adopted.bytes))
+  end
+  -- A count that is under way may have heard of them: it begins again.
+  if adopted[1] and redis.pcall('HGET', WAITING, 'recount') then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
   if adopted.nth == 1 then redis.pcall('HDEL', TOTALS, 'adopted') end
   if (adopted.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', adopted.nth - 1) end
 end

@@ -1,20 +1,23 @@
 -- Accepts emails: gives each a record, and lists it, or schedules it where its time has not come.
--- All of them or, when the backlog has no room for all, none.
+-- All of them or, when there is no room for all, none.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  backlog limit: how many emails may wait or be scheduled; 0 for no limit
--- ARGV[2]  retention in ms of these emails once finished; '' for the worker's own
--- ARGV[3]  idempotency key, hashed; '' for none
--- ARGV[4]  hash of the request, 64 characters
--- ARGV[5…] per email: id, lane, due in ms since 1970 (0: now), email as JSON
+-- ARGV[2]  how many bytes the records of all emails may have; 0 for no limit
+-- ARGV[3]  retention in ms of these emails once finished; '' for the worker's own
+-- ARGV[4]  idempotency key, hashed; '' for none
+-- ARGV[5]  hash of the request, 64 characters
+-- ARGV[6…] per email: id, lane, due in ms since 1970 (0: now), email as JSON
 -- Reply    {1} accepted
---          {0} no room: nothing was changed
+--          {0} too many wait: nothing was changed
 --          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
 --          {3} another request was accepted under that key: nothing was changed
+--          {4, bytes that are stored, bytes of this request}  no room for so many bytes: nothing was changed. make_room may
+--          make some; it is no part of this script, which takes less time for all without it
 -- An id that exists already is left as it is, so that a call whose answer was lost can be repeated: that has room, too.
 
-local limit, retention, key, request = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local emails = (#ARGV - 4) / 4
+local limit, max_bytes, retention, key, request = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local emails = (#ARGV - 5) / 4
 local REMEMBERED_MS = 24 * 60 * 60 * 1000
 
 if key ~= '' then
@@ -26,13 +29,23 @@ if key ~= '' then
     return reply
   end
 end
--- The hint of the index; how many emails wait in each lane, and the last place given in it.
-local counted = redis.call('HMGET', WAITING, 'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last')
+-- The hint of the index; how many emails wait in each lane, and the last place given in it; how many bytes are stored.
+local counted = redis.call(
+  'HMGET', WAITING, 'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last', 'bytes', 'recount')
+local bytes = tonumber(counted[8] or 0)
 if limit > 0 then
   local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
   if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then
     -- They are among those that wait if the answer to the same call was lost.
-    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[5])) or 0}
+    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[6])) or 0}
+  end
+end
+if max_bytes > 0 and emails > 0 then
+  local asked = emails * (retention == '' and 59 or 60 + #retention)
+  for i = 9, #ARGV, 4 do asked = asked + #ARGV[i] end
+  if bytes + asked > max_bytes then
+    if redis.call('EXISTS', record_of(ARGV[6])) == 1 then return {1} end
+    return {4, bytes, asked}
   end
 end
 
@@ -42,32 +55,43 @@ local fresh = {}
 -- Each step may fail, and an error is to mean that no email was accepted.
 local done, why
 
-if emails == 1 and key == '' and tonumber(ARGV[7]) <= now then
-  -- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many.
-  local id, lane = ARGV[5], ARGV[6]
+if emails == 1 and key == '' and tonumber(ARGV[8]) <= now then
+  -- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many, and with
+  -- numbers made texts in the way that takes the least time. Its place is ORIGIN and what was given before.
+  local id, lane = ARGV[6], ARGV[7]
   local at = COUNTED_AT[lane]
   local waits, last = (counted[at] or 0) + 1, (counted[at + 1] or 0) + 1
-  local its_place = text_of(ORIGIN + last)
-  if not create(id, QUEUED, its_place, lane, retention, ARGV[8]) then return {1} end
+  local its_place = '5' .. string.format('%012d', last)
+  local record = create(id, QUEUED, its_place, lane, retention, ARGV[9])
+  if not record then return {1} end
   fresh[id] = its_place
+  bytes = string.format('%d', bytes + #record)
+  waits, last = string.format('%d', waits), string.format('%d', last)
   done, why = pcall(redis.call, 'LPUSH', list_of(lane), id)
   if done then done, why = pcall(place_one, lane, id, its_place) end
   if done then done, why = pcall(index_one, counted[1], id) end
   if done and why then
-    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last, 'index', why)
+    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last, 'bytes', bytes, 'index', why)
   elseif done then
-    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last)
+    done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last, 'bytes', bytes)
   end
-  if done then done, why = pcall(count, 'accepted', 1) end
+  if done and counted[9] then done, why = pcall(grow_recount, id, #record) end
+  if done then done, why = pcall(redis.call, 'HINCRBY', TOTALS, 'accepted', '1') end
 else
   done, why = pcall(function()
     -- The lanes in which emails are listed now, each with the new ones and their places.
     local lanes, lane_named, ids, known = {}, {}, {}, {}
-    for i = 5, #ARGV, 4 do
+    local function note(id, record)
+      known[#known + 1], bytes = id, bytes + #record
+      if counted[9] then grow_recount(id, #record) end
+    end
+    for i = 6, #ARGV, 4 do
       local id, name, due, email = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
       if due > now then
-        if create(id, SCHEDULED_STATE, text_of(due), name, retention, email) then
-          fresh[id], known[#known + 1] = '', id
+        local record = create(id, SCHEDULED_STATE, text_of(due), name, retention, email)
+        if record then
+          fresh[id] = ''
+          note(id, record)
           redis.call('ZADD', SCHEDULED, due, id)
           sweep_within(due - now)
         end
@@ -80,8 +104,10 @@ else
         end
         local nth = #lane.ids + 1
         local its_place = text_of(ORIGIN + lane.last + nth)
-        if create(id, QUEUED, its_place, name, retention, email) then
-          fresh[id], known[#known + 1] = its_place, id
+        local record = create(id, QUEUED, its_place, name, retention, email)
+        if record then
+          fresh[id] = its_place
+          note(id, record)
           lane.ids[nth], lane.places[nth] = id, its_place
         end
       end
@@ -99,7 +125,7 @@ else
     end
     local hint = index_with(counted[1], known)
     if hint then changed[#changed + 1], changed[#changed + 2] = 'index', hint end
-    if changed[1] then redis.call('HSET', WAITING, unpack(changed)) end
+    if known[1] then redis.call('HSET', WAITING, 'bytes', bytes, unpack(changed)) end
     if key ~= '' then
       redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
     end
@@ -110,7 +136,7 @@ if done then return {1} end
 
 -- An error means that no email was accepted. So what has been written of them before it is taken back, as far as it was.
 local last_list = counted[1] and string.sub(counted[1], 1, 36)
-for i = 5, #ARGV, 4 do
+for i = 6, #ARGV, 4 do
   local id, lane = ARGV[i], ARGV[i + 1]
   local its_place = fresh[id]
   if its_place then
@@ -130,11 +156,13 @@ for i = 5, #ARGV, 4 do
     remove(record_of(id))
   end
 end
-for i = 5, #ARGV, 4 do
+for i = 6, #ARGV, 4 do
   if fresh[ARGV[i]] then redis.pcall('ZREM', INDEX, ARGV[i]) end
 end
-for i, field in ipairs({'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last'}) do
+for i, field in ipairs({'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last', 'bytes'}) do
   if counted[i] then redis.pcall('HSET', WAITING, field, counted[i]) else redis.pcall('HDEL', WAITING, field) end
 end
+-- A count that is under way may have heard of them: it begins again.
+if counted[9] then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
 if key ~= '' then remove(idempotency_of(key)) end
 return as_reply(why)

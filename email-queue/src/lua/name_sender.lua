@@ -10,5 +10,8 @@ local id, claim, email = ARGV[1], ARGV[2], ARGV[3]
 
 local header = header_of(id)
 if not header or state_of(header) ~= SENDING_STATE or claim_of(header) ~= claim then return {0} end
-redis.call('SET', record_of(id), string.sub(header, 1, string.find(header, '\n', 50, true)) .. email)
+local record, size = string.sub(header, 1, string.find(header, '\n', 50, true)) .. email, size_of(id)
+redis.call('SET', record_of(id), record)
+redis.call('HINCRBY', WAITING, 'bytes', #record - size)
+grow_recount(id, #record - size)
 return {1}

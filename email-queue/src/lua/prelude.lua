@@ -25,6 +25,8 @@ local SCHEDULED = queue .. ':scheduled'
 
 local FINISHED = queue .. ':finished'
 
+local EMPTIED = queue .. ':emptied'
+
 local FAILED = queue .. ':failed'
 
 local INDEX = queue .. ':index'

@@ -1,11 +1,14 @@
 -- The record of an email: one string, a header line of fixed columns and then the email as JSON.
 --
---   state     when          claims attempts recovered lane   created       [retention]
+--   state     when          claims attempts recovered lane   created       [retention] [removed]
 --   sending   1764000000000 00001  0000     00        normal 1764000000000
 --
 -- One string, because it is the least that Redis can keep an email in, and a header in front of it, because SETRANGE
 -- changes that in place, however large the email is. record.rs reads the same columns. A header in these scripts is the
 -- line as it was read.
+--
+-- `removed` is there when the bodies are not any more: how many bytes of JSON they had. Without a retention there are two
+-- blanks before it.
 --
 -- `when` depends on the state: queued, the email's place in its lane; scheduled and delayed, when it is due; sending,
 -- when it was claimed; sent, failed and canceled, since when.
@@ -40,7 +43,7 @@ local LANE_IN_COLUMN = {['high  '] = 'high', normal = 'normal', ['low   '] = 'lo
 local function lane_of(header) return LANE_IN_COLUMN[string.sub(header, 39, 44)] end
 
 -- nil where the email leaves it to the worker.
-local function retention_of(header) return tonumber(string.match(header, '^ (%d+)\n', 59)) end
+local function retention_of(header) return tonumber(string.match(header, '^ (%d+)[ \n]', 59)) end
 
 -- How many bytes of a record hold its header for sure.
 local HEADER_BYTES = '90'
@@ -90,7 +93,8 @@ local SENT_AT_ONCE = ' 00001 0001 00'
 -- Makes a record that is not there yet, and returns it; nil when there is one. `when` is text.
 local function create(id, state, when, lane, retention, email)
   if retention ~= '' then retention = ' ' .. retention end
-  local record = state .. when .. NEW .. string.format(' %-6s ', lane) .. NOW .. retention .. '\n' .. email
+  lane = lane == 'normal' and ' normal ' or string.format(' %-6s ', lane)
+  local record = state .. when .. NEW .. lane .. NOW .. retention .. '\n' .. email
   if redis.call('SET', record_of(id), record, 'NX') then return record end
 end
 
@@ -109,7 +113,10 @@ end
 -- is gone meanwhile there must be no half of a header: it gets a whole one, with no email behind it.
 local function move(id, beginning)
   local length = redis.pcall('SETRANGE', record_of(id), '0', beginning)
-  if type(length) ~= 'number' or length < 59 then redis.call('SET', record_of(id), header_anew(id, beginning)) end
+  if type(length) ~= 'number' or length < 59 then
+    redis.call('SET', record_of(id), header_anew(id, beginning))
+    count_anew()
+  end
 end
 
 -- Makes an email a dead letter, kept until a person retries or discards it. `class` is one of those in class.rs.
@@ -129,6 +136,8 @@ local function bury_unreadable(id)
     raw = ''
   end
   redis.call('SET', record_of(id), header_anew(id, FAILED_STATE .. NOW) .. raw)
+  -- Nobody knows how long it was.
+  count_anew()
   bury(id, 'unreadable', why)
   count('failed', 1)
 end

@@ -128,23 +128,32 @@ if expected then
   redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
 end
 
-local forgotten = 0
--- Each member is up to a hundred emails.
-for _, those in ipairs(due(FINISHED, math.ceil(batch / 20))) do
-  if forgotten >= batch then
-    more = 1
-    break
+local forgotten, freed = 0, 0
+local recounts = redis.call('HEXISTS', WAITING, 'recount') == 1
+for _, set in ipairs({FINISHED, EMPTIED}) do
+  -- Each member is up to a hundred emails.
+  for _, those in ipairs(due(set, math.ceil(batch / 20))) do
+    if forgotten >= batch then
+      more = 1
+      break
+    end
+    redis.call('ZREM', set, those)
+    local ids, keys = {}, {}
+    for id in string.gmatch(those, '%S+') do
+      ids[#ids + 1] = id
+      keys[2 * #ids - 1], keys[2 * #ids] = record_of(id), failure_of(id)
+      local size = size_of(id)
+      if size == 0 then count_anew() end
+      if recounts then grow_recount(id, -size) end
+      freed = freed + size
+    end
+    redis.call('UNLINK', unpack(keys))
+    unindex(ids)
+    forgotten = forgotten + #ids
   end
-  redis.call('ZREM', FINISHED, those)
-  local ids, keys = {}, {}
-  for id in string.gmatch(those, '%S+') do
-    ids[#ids + 1] = id
-    keys[2 * #ids - 1], keys[2 * #ids] = record_of(id), failure_of(id)
-  end
-  redis.call('UNLINK', unpack(keys))
-  unindex(ids)
-  forgotten = forgotten + #ids
 end
+shrink_all(freed)
+if count_again(math.ceil(batch / 2)) then rest = 0 end
 
 count('recovered', relisted)
 if more == 1 then

@@ -10,12 +10,14 @@ use crate::{
 };
 
 /// What [`enqueue`] needs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Enqueue<'a> {
     /// The emails: all are accepted, or none.
     pub emails: &'a [NewEmail],
     /// How many emails may wait or be scheduled before the queue refuses more; `None` for no limit.
     pub backlog_limit: Option<u64>,
+    /// How many bytes the records of all emails may have before the queue refuses more; `None` for no limit.
+    pub backlog_bytes: Option<u64>,
     /// How long these emails are kept once they are sent; `None` leaves it to the worker.
     pub retention: Option<Duration>,
     /// By what a repetition of this request is known, for 24 hours; `None` if it is not to be known.
@@ -65,6 +67,13 @@ pub enum Enqueued {
     Conflict,
     /// The backlog has no room for them. Nothing was changed.
     BacklogFull,
+    /// There is no room for so many bytes, unless [`make_room`](super::make_room) makes some. Nothing was changed.
+    NoBytesLeft {
+        /// How many bytes the records of all emails have.
+        stored: u64,
+        /// How many more those of this call would have.
+        asked: u64,
+    },
 }
 
 /// Accepts emails: each gets a record, and is listed or scheduled.
@@ -76,6 +85,7 @@ pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
     };
     let call = Call::script(&ENQUEUE, queue, enqueued)
         .number(enqueue.backlog_limit.unwrap_or(0))
+        .number(enqueue.backlog_bytes.unwrap_or(0))
         .argument(retention.unwrap_or_default())
         .argument(key)
         .argument(request);
@@ -99,6 +109,7 @@ fn enqueued(answer: &mut Answer) -> Result<Enqueued, UnexpectedAnswer> {
             Enqueued::Repeated(ids)
         }
         3 => Enqueued::Conflict,
+        4 => Enqueued::NoBytesLeft { stored: answer.number()?, asked: answer.number()? },
         _ => return Err(UnexpectedAnswer),
     })
 }

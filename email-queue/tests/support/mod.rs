@@ -133,8 +133,10 @@ impl TestQueue {
 
     pub fn enqueue_as(&self, ids: &[EmailId], lane: Lane, due: Option<Timestamp>) {
         let emails: Vec<_> = ids.iter().map(|&id| NewEmail { id, lane, due, json: EMAIL.into() }).collect();
-        let enqueue =
-            enqueue(&self.queue, Enqueue { emails: &emails, backlog_limit: None, retention: None, idempotency: None });
+        let enqueue = enqueue(
+            &self.queue,
+            Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None },
+        );
         assert_eq!(self.run(&enqueue), Enqueued::Accepted);
     }
 
@@ -221,8 +223,40 @@ impl TestQueue {
 
     /// What has ended and is kept for its retention.
     pub fn finished(&self) -> Vec<EmailId> {
-        let members: Vec<String> = self.redis(&format!("ZRANGE {}:finished 0 -1", self.queue.name()));
+        self.groups("finished")
+    }
+
+    /// The ids of a sorted set that has several of them in a member.
+    pub fn groups(&self, set: &str) -> Vec<EmailId> {
+        let members: Vec<String> = self.redis(&format!("ZRANGE {}:{set} 0 -1", self.queue.name()));
         members.iter().flat_map(|ids| ids.split(' ')).map(|id| id.parse().unwrap()).collect()
+    }
+
+    /// How many bytes are stored, as the queue has counted them.
+    pub fn stored(&self) -> usize {
+        let stored: Option<usize> = self.redis(&format!("HGET {}:waiting bytes", self.queue.name()));
+        stored.unwrap_or(0)
+    }
+
+    /// Checks that they are as many as all records have.
+    pub fn check_bytes(&self) {
+        let records: Vec<String> = self.redis(&format!("KEYS {}:email:*", self.queue.name()));
+        let sum: usize = records.iter().map(|key| self.redis::<usize>(&format!("STRLEN {key}"))).sum();
+        assert_eq!(self.stored(), sum);
+    }
+
+    /// Has the sweep count them anew, to the end.
+    pub fn count_anew(&self) {
+        let name = self.queue.name();
+        self.redis::<()>(&format!("HDEL {name}:waiting counted recount recount:to recount:sum"));
+        while !self.is_counted() {
+            self.sweep(Sweep { grace: LONG, ..eager() });
+        }
+    }
+
+    /// Whether no count is called for, or under way.
+    pub fn is_counted(&self) -> bool {
+        self.redis(&format!("HEXISTS {}:waiting counted", self.queue.name()))
     }
 
     /// Every id that is known, in order, after checking that each is in the list where it is looked for.
