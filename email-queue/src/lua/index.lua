@@ -105,13 +105,21 @@ local function ids_beyond(id, direction)
   if newer then
     for _, name in ipairs(redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 4)) do names[#names + 1] = name end
   end
-  local ids = {}
+  local ids, last, is_sorted = {}, nil, true
   for _, name in ipairs(names) do
-    for _, other in ipairs(redis.call('LRANGE', ids_from(name), 0, -1)) do
-      if id == '' or newer and other > id or not newer and other < id then ids[#ids + 1] = other end
+    local those = redis.call('LRANGE', ids_from(name), 0, -1)
+    local first, final, step = #those, 1, -1
+    if newer then first, final, step = 1, #those, 1 end
+    for i = first, final, step do
+      local other = those[i]
+      if id == '' or newer and other > id or not newer and other < id then
+        -- Nearly always they came in order.
+        if last and (last > other) == newer then is_sorted = false end
+        ids[#ids + 1], last = other, other
+      end
     end
   end
-  table.sort(ids, function(a, b) if newer then return a < b else return a > b end end)
+  if not is_sorted then table.sort(ids, function(a, b) if newer then return a < b else return a > b end end) end
   return ids
 end
 
