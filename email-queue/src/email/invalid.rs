@@ -1,5 +1,8 @@
 use std::fmt;
 
+/// How much is shown of a field, in characters.
+const MAX_FIELD: usize = 100;
+
 /// Why a submission is refused. Holds nothing of what was submitted but the place, so that it can be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
@@ -28,12 +31,17 @@ pub enum InvalidKind {
 
 impl Invalid {
     pub(super) fn value(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { kind: InvalidKind::Value, field: field.into(), reason: reason.into() }
+        Self { kind: InvalidKind::Value, field: printable(&field.into()), reason: reason.into() }
     }
 
     pub(super) fn missing(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { kind: InvalidKind::Missing, field: field.into(), reason: reason.into() }
+        Self { kind: InvalidKind::Missing, field: printable(&field.into()), reason: reason.into() }
     }
+}
+
+/// A field, in which there may be a name that a client has made up, made fit for an error message.
+fn printable(field: &str) -> String {
+    field.chars().take(MAX_FIELD).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 impl fmt::Display for Invalid {

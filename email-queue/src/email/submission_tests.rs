@@ -420,6 +420,15 @@ fn a_list_is_not_taken_for_an_object_with_its_values() {
 }
 
 #[test]
+fn an_error_shows_only_the_beginning_of_a_name_that_was_made_up() {
+    let name = format!("X\r\n{}", "x".repeat(5000));
+    for fields in [json!({"headers": {&name: []}}), json!({"headers": {&name: "v"}}), json!({"tags": {&name: []}})] {
+        let refused = read(full(fields)).unwrap_err().to_string();
+        assert!(refused.len() < 300 && !refused.contains(char::is_control), "{refused}");
+    }
+}
+
+#[test]
 fn an_error_repeats_nothing_of_what_was_sent() {
     for fields in [
         json!({"attachments": "hunter2, expected"}),
