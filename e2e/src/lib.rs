@@ -8,6 +8,7 @@
 //! - [`Mail`]: an email as it arrived, read by a MIME parser that knows nothing of the worker's;
 //! - [`Load`]: clients that post without end, and what they were told;
 //! - [`Records`]: what Redis holds of the emails; [`Arrivals`]: what came of them, and how often;
+//! - [`fuzz`]: requests of every kind, and what may not come of them;
 //! - [`program`]: where a program is that a test runs.
 //!
 //! `cargo xtask test` builds the programs and says where they are. Everything panics instead of returning errors, because
@@ -19,6 +20,7 @@ mod answer;
 mod api;
 mod arrivals;
 mod binaries;
+pub mod fuzz;
 mod host;
 mod http;
 mod load;

@@ -32,7 +32,9 @@ impl Mail {
     /// When it is none.
     #[must_use]
     pub fn new(received: Received) -> Self {
-        check_wire(&received);
+        if let Some(fault) = wire_fault(&received) {
+            panic!("{fault}: {received:?}");
+        }
         let message = MessageParser::default().parse(&received.data).map(Message::into_owned);
         let message = message.unwrap_or_else(|| panic!("not a message: {received:?}"));
         Self { received, message }
@@ -142,18 +144,26 @@ fn kind<'a>(part: &impl MimeHeaders<'a>) -> String {
     format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default())
 }
 
-#[track_caller]
-fn check_wire(received: &Received) {
+/// Why a message is none that any server can carry.
+pub(crate) fn wire_fault(received: &Received) -> Option<String> {
     let data = &received.data;
-    assert!(data.ends_with(b"\r\n"));
+    if !data.ends_with(b"\r\n") {
+        return Some("the last line has no end".to_owned());
+    }
     let lines = data[..data.len() - 2].split(|byte| *byte == b'\n');
     for (number, line) in lines.enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        assert!(line.len() <= 998, "line {number} has {} bytes", line.len());
-        assert!(!line.contains(&b'\r') && !line.contains(&0), "line {number} holds a CR or NUL");
+        if line.len() > 998 {
+            return Some(format!("line {number} has {} bytes", line.len()));
+        }
+        if line.contains(&b'\r') || line.contains(&0) {
+            return Some(format!("line {number} holds a CR or NUL"));
+        }
     }
     let crlf = data.windows(2).filter(|pair| pair == b"\r\n").count();
-    assert_eq!(crlf, data.iter().filter(|byte| **byte == b'\n').count(), "a LF without CR");
+    if crlf != data.iter().filter(|byte| **byte == b'\n').count() {
+        return Some("a LF without CR".to_owned());
+    }
     let utf8 = received.mail_parameters.iter().any(|parameter| parameter == "SMTPUTF8");
-    assert!(utf8 || data.is_ascii(), "more than ASCII without SMTPUTF8");
+    (!utf8 && !data.is_ascii()).then(|| "more than ASCII without SMTPUTF8".to_owned())
 }

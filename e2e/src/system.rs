@@ -74,6 +74,14 @@ impl System {
         Self { api, worker, redis, server }
     }
 
+    /// The same with Spin variables for the API.
+    pub async fn start_with_variables(server: MailServer, variables: &[(&str, &str)], flags: &[&str]) -> Self {
+        let redis = RedisServer::builder().without_persistence().start();
+        let api = Api::start_with(&redis.url(), variables).await;
+        let worker = Worker::ready(&redis.url(), &server.url(), flags).await;
+        Self { api, worker, redis, server }
+    }
+
     /// One system for each mail server, for what must not depend on which it is.
     pub async fn with_each_server() -> [Self; 2] {
         let [testkit, aiosmtpd] = [MailServer::testkit().await, MailServer::aiosmtpd().await];

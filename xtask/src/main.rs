@@ -4,6 +4,7 @@
 //! - `build`: the component and both native programs in release mode.
 //! - `test`: every check that continuous integration makes.
 //! - `soak`: everything that can go wrong, at once and for long.
+//! - `fuzz`: requests of every kind, and what may not come of them.
 //! - `bench`: how fast it all is, beside what bounds it.
 //!
 //! In reading order:
@@ -12,7 +13,7 @@
 //!   in the end. [`spin`] is the Spin CLI, if there is one.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
-//! - [`mod@soak`] starts `cargo xtask soak`.
+//! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
 //! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
@@ -32,6 +33,7 @@ mod bench_tools;
 mod compile;
 mod console;
 mod data_dir;
+mod fuzz;
 mod http;
 mod ports;
 mod postfix;
@@ -71,6 +73,8 @@ enum Command {
     Test(test::Options),
     /// Lets everything go wrong at once for half an hour, and says whether an email was lost or given up unjustly.
     Soak(soak::Options),
+    /// Sends requests of every kind for some minutes, and says which answers and which fates of emails are not as they should be.
+    Fuzz(fuzz::Options),
     /// Measures throughput, latency and memory, beside what bounds them; `bench --help` says more.
     Bench(bench::Options),
 }
@@ -97,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Build => compile::everything(&workspace, &signals).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::test(&workspace, &signals, &options),
         Command::Soak(options) => soak::soak(&workspace, &signals, &options),
+        Command::Fuzz(options) => fuzz::fuzz(&workspace, &signals, &options),
         Command::Bench(options) => bench::bench(&workspace, &signals, &options),
     }
 }

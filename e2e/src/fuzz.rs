@@ -1,0 +1,137 @@
+//! Requests of every kind to the real component, with a real Redis, the real worker and a mail server that takes everything.
+//!
+//! Whatever is sent, the component answers and calls no fault of the client its own; and what it accepts can be sent.
+//!
+//! - [`texts`], [`values`], [`email`], [`request`]: what is sent, by chance but for a seed that repeats it;
+//! - [`wire`]: how it is sent;
+//! - [`judge`]: what no answer may be, and what may not become of an email.
+
+mod email;
+mod judge;
+mod request;
+mod texts;
+mod values;
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use fastrand::Rng;
+use tokio::task::JoinSet;
+
+use crate::{MailServer, System};
+
+use self::{
+    judge::{Accepted, accepted_by, fault_of},
+    request::{KEYS, Request, request},
+    wire::Client,
+};
+
+/// How many clients send at a time.
+const CLIENTS: u64 = 4;
+
+/// How much of a request is shown.
+const SHOWN: usize = 4000;
+
+/// What a round has come to.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// How many answers there were of each status.
+    pub answers: BTreeMap<u16, usize>,
+    /// How many emails were accepted.
+    pub accepted: usize,
+    /// How many of them have arrived.
+    pub arrived: usize,
+    /// What should not have been.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that should not have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub what: String,
+    /// The request that it came of.
+    pub request: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    {}", self.what, self.request)
+    }
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, request: &Request) -> Self {
+        let Request { method, path, headers, body, chunked } = request;
+        let chunked = if *chunked { " in chunks" } else { "" };
+        let body = String::from_utf8_lossy(body);
+        let mut request = format!("{method} {path}{chunked} {headers:?} {body:?}");
+        if request.len() > SHOWN {
+            request = format!("{}…", &request[..request.floor_char_boundary(SHOWN)]);
+        }
+        Self { what: what.into(), request }
+    }
+}
+
+/// What the clients of a round have met.
+#[derive(Default)]
+struct Met {
+    round: Round,
+    accepted: BTreeMap<String, Accepted>,
+}
+
+/// Starts everything, sends so many requests, and waits until every email that was accepted has come to an end. The same seed
+/// sends the same requests, but for what depends on when others are answered.
+///
+/// # Panics
+/// When something does not start.
+pub async fn round(seed: u64, requests: u64) -> Round {
+    let keys = format!("{},{}:sending", KEYS[0], KEYS[1]);
+    // Nobody dies here. A lease that ended because the machine is busy would have an email sent twice.
+    let system =
+        System::start_with_variables(MailServer::testkit().await, &[("api_keys", &keys)], &["--lease", "60s"]).await;
+    let met = Arc::new(Mutex::new(Met::default()));
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let random = Rng::with_seed(seed.wrapping_mul(CLIENTS).wrapping_add(client));
+        clients.spawn(send(random, requests / CLIENTS, system.api.address().to_owned(), Arc::clone(&met)));
+    }
+    clients.join_all().await;
+    let met = std::mem::take(&mut *met.lock().unwrap_or_else(PoisonError::into_inner));
+    let Met { mut round, accepted } = met;
+    round.accepted = accepted.len();
+    judge::fates(&system, accepted, &mut round).await;
+    let said = system.api.process.lines();
+    if said.len() > 1 {
+        let request = "the last of many".to_owned();
+        round.findings.push(Finding { what: format!("the host had something to say: {:?}", &said[1..]), request });
+    }
+    round
+}
+
+async fn send(mut random: Rng, requests: u64, address: String, met: Arc<Mutex<Met>>) {
+    let mut client = Client::new(&address);
+    let mut ids = Vec::new();
+    for _ in 0..requests {
+        let request = request(&mut random, &ids);
+        let reply = client.send(&request).await;
+        let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+        match reply {
+            Err(error) => met.round.findings.push(Finding::new(format!("no answer: {error}"), &request)),
+            Ok(reply) => {
+                *met.round.answers.entry(reply.status).or_default() += 1;
+                if let Some(fault) = fault_of(&request, &reply) {
+                    met.round.findings.push(Finding::new(fault, &request));
+                }
+                for id in accepted_by(&request, &reply) {
+                    ids.push(id.clone());
+                    met.accepted.entry(id).or_insert_with(|| Accepted { request: request.clone() });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask fuzz`: requests of every kind, on each build.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::compile::{self, DEV_HOST, WORKER};
+use crate::console::say;
+use crate::process;
+use crate::redis;
+use crate::signals::Signals;
+use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long requests are sent, in minutes: half of it to each build of the component.
+    #[arg(long, default_value = "5")]
+    minutes: f64,
+    /// Repeats the requests of an earlier run, which has said its seeds. By default it is another one each time.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Builds what takes part, and runs it. Whatever is found is a failing exit code.
+///
+/// # Errors
+/// A tool is missing and cannot be installed; something does not compile; we are asked to stop.
+pub(crate) fn fuzz(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
+    let redis_server = redis::find_or_install_server(signals)?;
+    compile::wasm(workspace, signals)?;
+    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    let mut code = ExitCode::SUCCESS;
+    for manifest in [WASIP2_MANIFEST, WASIP3_MANIFEST] {
+        say(&format!("fuzz: {manifest}"));
+        let mut command = workspace.cargo();
+        command
+            .args(["run", "-q", "-p", "e2e", "--bin", "fuzz", "--", "--minutes", &(options.minutes / 2.0).to_string()])
+            .env("NATIVE_WORKER", workspace.binary(WORKER))
+            .env("DEV_HOST", workspace.binary(DEV_HOST))
+            .env("SPIN_MANIFEST", workspace.manifest(manifest))
+            .env("REDIS_SERVER", &redis_server);
+        if let Some(seed) = options.seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
+        if !process::run(signals, &mut command)?.success() {
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
