@@ -72,7 +72,12 @@ const MAX_DEPTH: usize = 128;
 /// Reads an object that is the whole text, and names the field that is wrong.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
     let json = prepare(json)?;
-    let mut deserializer = serde_json::Deserializer::from_slice(&json);
+    // To keep account of which field is read takes a good part of the time, so that is left to what cannot be read.
+    serde_json::from_slice(&json).or_else(|_| read_by_field(&json))
+}
+
+fn read_by_field<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
     let object = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
         invalid(if field == "." { "" } else { &field }, error.inner())
