@@ -48,6 +48,7 @@ async fn after_an_error_of_redis_nothing_was_accepted_or_changed() {
         let kept: Option<Vec<u8>> = redis::cmd("DUMP").arg(&key).query(&mut operator).unwrap();
         redis::cmd("SET").arg(&key).arg("something else").exec(&mut operator).unwrap();
         let mut refused = 0;
+        let ready = api.request("GET", "/readyz", &[], "").await.status;
         for request in ["post", "batch", "reschedule", "cancel"] {
             let before = everything(&redis);
             let answer = match request {
@@ -57,6 +58,9 @@ async fn after_an_error_of_redis_nothing_was_accepted_or_changed() {
                 _ => cancel(&api, &ids[1]).await,
             };
             let case = format!("{request}, {key}");
+            if request == "post" {
+                assert_eq!(ready, answer.status, "{key}: ready means that an email would be accepted");
+            }
             if answer.status == 200 {
                 continue;
             }
