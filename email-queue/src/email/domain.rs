@@ -10,6 +10,8 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 /// RFC 1035 2.3.4.
 const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
+/// How long a domain is before it is brought into the form of the DNS, which takes time and memory.
+const MAX_WRITTEN: usize = 8 * MAX_DOMAIN;
 
 /// Characters that nobody sees. UTS 46 passes over them, other programs do not.
 const INVISIBLE: [char; 3] = ['\u{200b}', '\u{2060}', '\u{feff}'];
@@ -28,7 +30,8 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
     if is_host_name(domain) && !domain.split('.').any(|label| label.starts_with("xn--")) {
         return Some(Cow::Borrowed(domain));
     }
-    if domain.contains(INVISIBLE) {
+    // Each byte of what stands in the DNS takes up to four of how it may be written, and some are passed over.
+    if domain.len() > MAX_WRITTEN || domain.contains(INVISIBLE) {
         return None;
     }
     let ascii =
@@ -88,6 +91,7 @@ mod tests {
     fn what_programs_could_read_differently_is_no_domain() {
         let label = format!("{}.example", "a".repeat(64));
         let long = format!("{}example", "a.".repeat(124));
+        let passed_over = format!("a{}.example", "\u{ad}".repeat(2000));
         for domain in [
             "",
             ".",
@@ -123,6 +127,7 @@ mod tests {
             "[192.0.2.1",
             &label,
             &long,
+            &passed_over,
         ] {
             assert_eq!(to_ascii(domain), None, "{domain}");
         }
