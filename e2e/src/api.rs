@@ -49,6 +49,12 @@ impl Api {
         !Self::keeps_connections()
     }
 
+    /// What its host and the component have printed, but for where it serves: nothing, as long as all is well.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        self.process.lines().into_iter().filter(|line| !host::is_about_serving(line)).collect()
+    }
+
     /// Host and port, for tests that speak HTTP by hand.
     #[must_use]
     pub fn address(&self) -> &str {

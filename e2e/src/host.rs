@@ -21,6 +21,13 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// Whether a host says by this line no more than that it serves, and where.
+pub(crate) fn is_about_serving(line: &str) -> bool {
+    let line = line.trim_start();
+    line.is_empty()
+        || ["Serving http://", "Available Routes:", "api: http://"].iter().any(|start| line.starts_with(start))
+}
+
 /// The application under test: `spin.toml`, or what `SPIN_MANIFEST` names. The same tests hold for each build.
 pub(crate) fn manifest() -> PathBuf {
     binaries::path("SPIN_MANIFEST", "spin.toml")
