@@ -1,10 +1,11 @@
 //! What no answer may be, and what may not become of an email that was accepted.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
+use jiff::Timestamp;
 use serde_json::Value;
 use testkit::DEADLINE;
 use tokio::time::{Instant, sleep};
@@ -71,7 +72,8 @@ pub(super) async fn fates(system: &System, mut accepted: BTreeMap<String, Accept
                 "sent" => {
                     sent.entry(shown["message_id"].as_str().unwrap_or_default().to_owned()).or_default().push(email)
                 }
-                "canceled" | "scheduled" => {}
+                "canceled" => {}
+                "scheduled" if is_for_later(&shown) => {}
                 "failed" => round
                     .findings
                     .push(finding(format!("a dead letter: {}: {}", shown["error_class"], shown["last_error"]))),
@@ -81,6 +83,7 @@ pub(super) async fn fates(system: &System, mut accepted: BTreeMap<String, Accept
         }
         sleep(Duration::from_millis(20)).await;
     }
+    let known: HashSet<String> = sent.keys().cloned().collect();
     for received in system.server.wait_for(0).await {
         round.arrived += 1;
         let head = String::from_utf8_lossy(&received.data);
@@ -92,7 +95,10 @@ pub(super) async fn fates(system: &System, mut accepted: BTreeMap<String, Accept
             .or_else(|| {
                 head.split("\r\n").any(|line| line.trim().is_empty()).then(|| "a line of white space".to_owned())
             })
-            .or_else(|| email.is_none().then(|| "arrived and is not known, or arrived twice".to_owned()));
+            .or_else(|| {
+                let what = if known.contains(&id) { "arrived twice" } else { "arrived, and no answer gave its id" };
+                email.is_none().then(|| what.to_owned())
+            });
         match (fault, email) {
             (Some(fault), Some(email)) => {
                 round.findings.push(Finding::new(format!("{fault}: {head:?}"), &email.request))
@@ -108,6 +114,12 @@ pub(super) async fn fates(system: &System, mut accepted: BTreeMap<String, Accept
             .findings
             .extend(emails.iter().map(|email| Finding::new(format!("sent and did not arrive: {id}"), &email.request)));
     }
+}
+
+/// Whether an email is scheduled for a time that does not come while its round lasts.
+fn is_for_later(shown: &Value) -> bool {
+    let due = shown["scheduled_at"].as_str().and_then(|due| due.parse::<Timestamp>().ok());
+    due.is_some_and(|due| due > Timestamp::now() + DEADLINE)
 }
 
 async fn show(client: &mut Client, id: &str) -> Value {
