@@ -21,6 +21,12 @@ impl EmailId {
         Self(Uuid::new_v7(Timestamp::now(ThreadLocalContext::new(&CONTEXT))))
     }
 
+    /// Reads an id as it is written in Redis, where a UUID in upper case would be another key.
+    pub(crate) fn from_redis(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        text.parse().ok().filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

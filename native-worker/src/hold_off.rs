@@ -154,7 +154,8 @@ impl HoldOff {
             Err(error) => {
                 shared.redis.report("hold_off", &error, 0);
                 self.close(failure);
-                Consequence::Returns
+                // Redis may say at once that nothing is held off: the email at least is not begun again before that time.
+                Consequence::Waits(self.back_off.base)
             }
         }
     }

@@ -46,7 +46,7 @@ end
 -- Whether an email has been tried for as long as one is. The first failure begins that time.
 local function is_over(id, retry_for)
   if redis.call('HSETNX', failure_of(id), 'since', NOW) == 1 then return false end
-  return now - redis.call('HGET', failure_of(id), 'since') >= retry_for
+  return now - (tonumber(redis.call('HGET', failure_of(id), 'since')) or now) >= retry_for
 end
 
 local COUNTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0}

@@ -81,7 +81,9 @@ local function call_with(command, key, arguments)
   end
 end
 
--- There will be something to sweep in so many ms. While the key lives nothing is, and nobody needs to look.
+-- There will be something to sweep in so many ms. While the key lives nothing is, and nobody needs to look. One that has
+-- no end, as only a hand can have made it, would live for ever.
 local function sweep_within(ms)
-  if redis.call('PTTL', SWEEP) > ms then redis.call('PEXPIRE', SWEEP, math.max(1, ms)) end
+  local left = redis.call('PTTL', SWEEP)
+  if left > ms or left == -1 then redis.call('PEXPIRE', SWEEP, math.max(1, ms)) end
 end

@@ -14,7 +14,11 @@ local sum, waits = waiting()
 local expected = sum > 0
 -- Both remove something, after which a script may write to a Redis that is full.
 if expected then write_though_full() else redis.call('UNLINK', POPPED) end
-if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then return {0, 0, 0, 0, 0, 0, 0} end
+if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then
+  if redis.call('PTTL', SWEEP) > 0 then return {0, 0, 0, 0, 0, 0, 0} end
+  -- Written by hand: it would be in the way for ever.
+  redis.call('SET', SWEEP, '1', 'PX', ARGV[1])
+end
 local turn, batch, grace, max_recoveries = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local rest, more = tonumber(ARGV[5]), 0
 

@@ -87,9 +87,10 @@ local function leave(places)
     for chunk, fields in pairs(by_chunk) do
       local key = chunk_key(lane, chunk)
       left = left + redis.call('HDEL', key, unpack(fields))
-      if redis.call('EXISTS', key) == 0 then redis.call('ZREM', chunks_of(lane), chunk) end
+      -- Of another type if some other program has put something else there. The count must come right all the same.
+      if redis.call('EXISTS', key) == 0 then redis.pcall('ZREM', chunks_of(lane), chunk) end
     end
-    redis.call('HINCRBY', WAITING, lane, -left)
+    if left > 0 then redis.call('HINCRBY', WAITING, lane, -left) end
   end
 end
 

@@ -52,7 +52,7 @@ impl PoppedEntry {
     /// Whether the entry leads to an email that has a record.
     #[must_use]
     pub fn is_id(&self) -> bool {
-        std::str::from_utf8(&self.entry).is_ok_and(|entry| entry.parse::<EmailId>().is_ok())
+        EmailId::from_redis(&self.entry).is_some()
     }
 }
 
@@ -120,12 +120,13 @@ pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
     }
 }
 
-/// Reads to the end of an answer. Emails are read one by one, so that what is wrong with one costs no other.
+/// Reads to the end of an answer. Emails are read one by one, so that what is wrong with one costs no other. What has a
+/// record under a name that is no id was put there by hand, and is passed over: nobody could name it to Redis again.
 pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
     let mut claims = Claims::default();
     while !answer.is_empty() {
         let id = match answer.next()? {
-            Value::Bytes(id) => String::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(UnexpectedAnswer)?,
+            Value::Bytes(id) => EmailId::from_redis(&id),
             Value::Int(left) => {
                 claims.left = Some(left.try_into().unwrap_or(0));
                 continue;
@@ -133,8 +134,9 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
             _ => return Err(UnexpectedAnswer),
         };
         let number: i64 = answer.number()?;
-        let claim = ClaimRef { id, number: number.unsigned_abs() };
         let (progress, record) = (answer.bytes()?, answer.bytes()?);
+        let Some(id) = id else { continue };
+        let claim = ClaimRef { id, number: number.unsigned_abs() };
         claims.popped |= number < 0;
         claims.emails.push(email(claim, &progress, record).unwrap_or(Claimed {
             claim,
@@ -181,6 +183,17 @@ mod tests {
         let read = claims.emails.iter().map(|email| (email.claim.id.to_string(), email.claim.number, email.unreadable));
         assert_eq!(read.collect::<Vec<_>>(), [(one, 1, false), (two, 7, true), (three, 2, true)]);
         assert_eq!(claims.left, Some(99));
+    }
+
+    #[test]
+    fn what_has_a_record_under_a_name_that_is_no_id_is_passed_over() {
+        let (id, good) = (EmailId::new().to_string(), format!("{HEADER}{{}}"));
+        let strange = [id.to_uppercase(), "x".repeat(36), format!("{}{}", &id[..7], &id[8..])];
+        for strange in strange.iter().filter(|strange| **strange != id) {
+            let claims = answer(&[(strange, 1, "", &good), (&id, 1, "", &good)], None);
+            let read: Vec<_> = claims.emails.iter().map(|email| email.claim.id.to_string()).collect();
+            assert_eq!(read, [id.as_str()], "{strange}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     config::SmtpConfig,
     connect::Connector,
     envelope::{Envelope, Recipient},
-    limit::ConnectionLimit,
+    limit::{ConnectionLimit, EmailKey},
     outcome::{Fault, Kind, Outcome},
     pool::Pool,
     session::Session,
@@ -126,7 +126,8 @@ async fn send_in<K>(
             Next::Over(fault) if fresh && !progress => {
                 let Lease { session, seat } = lease;
                 drop(session);
-                seat.useless(&fault);
+                let recipients = left.iter().map(|recipient| recipient.address.as_str());
+                seat.useless(&fault, EmailKey::of(&envelope.sender, recipients));
                 return (left, Some(fault));
             }
             Next::Over(fault) => {

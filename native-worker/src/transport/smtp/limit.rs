@@ -1,6 +1,9 @@
 //! How many connections the server may be given at once.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -45,6 +48,21 @@ pub(super) struct Lessons {
     changed: Option<Instant>,
     /// The limit before it was last lowered, and when that began.
     before: Option<(Option<usize>, Instant)>,
+    /// The email that was last refused in a session that others did well beside, and when.
+    suspect: Option<(EmailKey, Instant)>,
+}
+
+/// What tells one email from another, as far as who sends it and who gets it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EmailKey(u64);
+
+impl EmailKey {
+    pub(super) fn of<'a>(sender: &str, recipients: impl Iterator<Item = &'a str>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        sender.hash(&mut hasher);
+        recipients.for_each(|recipient| recipient.hash(&mut hasher));
+        Self(hasher.finish())
+    }
 }
 
 impl Lessons {
@@ -60,6 +78,15 @@ impl Lessons {
                 "the server takes no more connections at once; emails wait for a free one"
             );
             limit.set(Some(open));
+        }
+    }
+
+    /// The server has refused an email in a session of its own, beside so many that are open. That may be for the session or
+    /// for the email: it says something of connections only when it happens to another email as well.
+    pub(super) fn refused_email(&mut self, email: EmailKey, limit: &ConnectionLimit, open: usize, now: Instant) {
+        let before = self.suspect.replace((email, now));
+        if before.is_some_and(|(other, since)| other != email && since + DOUBT >= now) {
+            self.refused(limit, open, now);
         }
     }
 
@@ -97,6 +124,18 @@ impl Lessons {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_email_that_the_server_refuses_again_and_again_is_no_limit_of_connections() {
+        let (limit, mut lessons, now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
+        let email = |recipient| EmailKey::of("a@x.example", [recipient].into_iter());
+        for n in 0..10 {
+            lessons.refused_email(email("odd@y.example"), &limit, 5, now + Duration::from_secs(n));
+        }
+        assert_eq!(limit.get(), None);
+        lessons.refused_email(email("other@y.example"), &limit, 5, now + Duration::from_secs(10));
+        assert_eq!(limit.get(), Some(5));
+    }
 
     #[test]
     fn a_limit_climbs_by_one_at_a_time_and_only_after_a_while() {

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    limit::{ConnectionLimit, Lessons},
+    limit::{ConnectionLimit, EmailKey, Lessons},
     outcome::{Fault, Kind, Scope},
 };
 
@@ -126,10 +126,10 @@ impl<S: Pooled> Seat<S> {
         self.shared.lock().works = false;
     }
 
-    /// The session was new, and is of no use.
-    pub(super) fn useless(mut self, fault: &Fault) {
+    /// The session was new, and is of no use to this email.
+    pub(super) fn useless(mut self, fault: &Fault, email: EmailKey) {
         self.stage = Stage::Given;
-        self.shared.useless(fault);
+        self.shared.useless(fault, email);
     }
 }
 
@@ -239,14 +239,14 @@ impl<S: Pooled> Shared<S> {
         fault
     }
 
-    /// A new session is of no use.
-    fn useless(self: &Arc<Self>, fault: &Fault) {
+    /// A new session is of no use to this email.
+    fn useless(self: &Arc<Self>, fault: &Fault, email: EmailKey) {
         let mut state = self.lock();
         state.open -= 1;
         let established = state.open - state.connecting;
         if fault.scope == Scope::Server {
             if established > 0 && fault.failure.kind == Kind::Throttled {
-                state.lessons.refused(&self.limit, established, Instant::now());
+                state.lessons.refused_email(email, &self.limit, established, Instant::now());
             } else {
                 self.give_up(&mut state, fault);
             }
