@@ -149,10 +149,13 @@ pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) 
         None => return Err(Invalid::missing("subject", "it may be left out only next to `message`")),
     };
     check_subject(&subject)?;
+    let is_blank = origin == Origin::List && (wire.text.is_some() || wire.html.is_some() || short_form);
     let html = given(wire.html);
     // An empty text next to HTML says that there is to be no text.
     let text = wire.text.filter(|text| !text.is_empty() || html.is_some() && message.is_none());
     let text = one_of(("text", text), ("message", message))?.map(|(_, text)| text);
+    // An earlier version has accepted emails that say nothing.
+    let text = if is_blank && html.is_none() { text.or_else(|| Some(String::new())) } else { text };
     if text.is_none() && html.is_none() {
         return Err(Invalid::missing("html", "an email needs `html`, `text` or `message`"));
     }

@@ -442,6 +442,22 @@ fn an_error_repeats_nothing_of_what_was_sent() {
 }
 
 #[test]
+fn an_email_that_says_nothing_is_sent_if_an_earlier_version_has_accepted_it() {
+    let sender: Mailbox = "a@x.example".parse().unwrap();
+    for body in [json!({"text": ""}), json!({"html": ""}), json!({"text": "", "html": ""})] {
+        let mut record = json!({"from": "a@x.example", "to": ["b@y.example"], "subject": "Nothing"});
+        record.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        let record = serde_json::to_vec(&record).unwrap();
+        let read = |from_request: bool| match from_request {
+            true => Submission::from_request(&record, Some(&sender), NOW.parse().unwrap()),
+            false => Submission::from_list(&record, Some(&sender), NOW.parse().unwrap()),
+        };
+        assert_eq!(read(false).unwrap().email.text.as_deref(), Some(""), "{body}");
+        assert!(read(true).is_err(), "{body}");
+    }
+}
+
+#[test]
 fn a_time_that_is_over_is_no_mistake_in_an_email_that_waited_on_the_list() {
     let json = full(json!({"scheduled_at": "2020-01-01T00:00:00Z"})).to_string();
     let submission = Submission::from_list(json.as_bytes(), None, NOW.parse().unwrap()).unwrap();
