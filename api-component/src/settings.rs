@@ -136,17 +136,7 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
-        for name in [
-            "queue",
-            "api_keys",
-            "open",
-            "default_from",
-            "max_body_bytes",
-            "backlog_limit",
-            "backlog_bytes",
-            "rate_limit",
-            "retention",
-        ] {
+        for name in Settings::VARIABLES {
             let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
             let body = String::from_utf8(body).unwrap();
             assert!(body.contains(name) && !body.contains("hunter"), "{body}");

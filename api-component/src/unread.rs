@@ -47,11 +47,11 @@ impl<B: Body> Unread<B> {
         let mut dropped = 0;
         while !self.over && dropped < MOST_BYTES {
             let left = LONGEST.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return;
+            }
             if let Ok(Some(chunk)) = self.chunk(SILENCE.min(left)).await {
                 dropped += chunk.len();
-            }
-            if began.elapsed() >= LONGEST {
-                return;
             }
         }
     }
