@@ -3,14 +3,21 @@
 //!
 //! Done here and not at run time, because a Wasm instance lives for one request and should not hash anything first. And
 //! only what is used, because Redis runs all of it at every call, and the component carries it.
+//!
+//! A function costs Redis about 0.2 us to define, at every call of the script, and more the more variables of the script
+//! the functions share. So a constant that is one string or one number is written where it is used, and a function whose
+//! line ends with `-- lazy` is not defined until it is called: all of these together, with what only they use, are defined
+//! by the function `lazy`.
 
-use std::{env, error::Error, fmt::Write, fs, path::Path};
+use std::{env, error::Error, fmt::Write, fs, ops::Range, path::Path};
 
 use sha1::{Digest, Sha1};
 
 /// What the transitions share, in the order in which one file uses the others.
-const SHARED: [&str; 11] =
-    ["prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "claiming"];
+const SHARED: [&str; 13] = [
+    "prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "import",
+    "claiming", "outcome",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src/lua");
@@ -43,16 +50,29 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Definition {
     name: String,
     text: String,
+    is_lazy: bool,
+}
+
+impl Definition {
+    /// The value of a constant that is one string or a product of numbers.
+    fn literal(&self) -> Option<String> {
+        let value = self.text.strip_prefix("local ")?.strip_prefix(&*self.name)?.strip_prefix(" = ")?.trim_end();
+        if let Some(string) = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')) {
+            return (!string.contains(['\'', '\\', '\n'])).then(|| value.to_owned());
+        }
+        value.chars().all(|c| c.is_ascii_digit() || " *".contains(c)).then(|| format!("({value})"))
+    }
 }
 
 /// Each begins in the first column with `local`, and ends where the next one begins.
 fn definitions(source: &str) -> Vec<Definition> {
     let mut definitions: Vec<Definition> = Vec::new();
     for line in without_comments(source).lines() {
+        let (line, is_lazy) = line.strip_suffix(" -- lazy").map_or((line, false), |line| (line, true));
         if let Some(rest) = line.strip_prefix("local ") {
             let rest = rest.strip_prefix("function ").unwrap_or(rest);
             let name = rest.chars().take_while(|&c| is_word(c)).collect();
-            definitions.push(Definition { name, text: String::new() });
+            definitions.push(Definition { name, text: String::new(), is_lazy });
         }
         if let Some(definition) = definitions.last_mut() {
             definition.text.push_str(line);
@@ -64,15 +84,93 @@ fn definitions(source: &str) -> Vec<Definition> {
 
 /// From the last definition to the first, because each uses only those before it.
 fn with_what_it_uses(script: &str, shared: &[Definition]) -> String {
-    shared.iter().rev().fold(script.to_owned(), |source, definition| {
-        let used = source.split(|c| !is_word(c)).any(|word| word == definition.name);
-        if used { format!("{}{source}", definition.text) } else { source }
-    })
+    let (mut script, mut eager, mut lazy) = (script.to_owned(), String::new(), String::new());
+    let mut lazy_names = Vec::new();
+    for definition in shared.iter().rev() {
+        let name = &*definition.name;
+        let is_used_at_once = uses(&script, name) || uses(&eager, name);
+        if !is_used_at_once && !uses(&lazy, name) {
+            continue;
+        }
+        if let Some(value) = definition.literal() {
+            for source in [&mut script, &mut eager, &mut lazy] {
+                *source = replaced(source, name, &value);
+            }
+        } else if is_used_at_once && !definition.is_lazy {
+            eager.insert_str(0, &definition.text);
+        } else {
+            lazy.insert_str(0, &definition.text);
+            if is_used_at_once {
+                lazy_names.push(name);
+                for source in [&mut script, &mut eager] {
+                    *source = replaced(source, name, &format!("lazy().{name}"));
+                }
+            }
+        }
+    }
+    if lazy_names.is_empty() {
+        return format!("{eager}{script}");
+    }
+    let table: Vec<_> = lazy_names.iter().map(|name| format!("{name} = {name}")).collect();
+    format!(
+        "local lazy\n{eager}local defined\nlazy = function()\nif defined then return defined end\n{lazy}\
+         defined = {{{}}}\nreturn defined\nend\n{script}",
+        table.join(", "),
+    )
 }
 
 fn without_comments(source: &str) -> String {
     let code = |line: &&str| !line.trim_start().starts_with("--") && !line.trim().is_empty();
     source.lines().filter(code).flat_map(|line| [line, "\n"]).collect()
+}
+
+fn uses(source: &str, name: &str) -> bool {
+    names(source).any(|at| &source[at] == name)
+}
+
+fn replaced(source: &str, name: &str, by: &str) -> String {
+    let (mut result, mut copied) = (String::new(), 0);
+    for at in names(source).filter(|at| &source[at.clone()] == name) {
+        result.push_str(&source[copied..at.start]);
+        result.push_str(by);
+        copied = at.end;
+    }
+    result + &source[copied..]
+}
+
+/// Where names stand, and keywords: words that are in no string, and are no field of a table.
+fn names(source: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while let Some(c) = source[at..].chars().next() {
+            let rest = &source[at..];
+            let start = at;
+            if c == '\'' {
+                at += 1 + end_of_string(&rest[1..]);
+            } else if is_word(c) {
+                at += rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                let is_field = source[..start].ends_with('.') && !source[..start].ends_with("..");
+                if !is_field {
+                    return Some(start..at);
+                }
+            } else {
+                at += c.len_utf8();
+            }
+        }
+        None
+    })
+}
+
+/// How many bytes a string has, with the quote at its end, whose first quote is before this.
+fn end_of_string(source: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in source.char_indices() {
+        if c == '\'' && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    source.len()
 }
 
 fn is_word(c: char) -> bool {

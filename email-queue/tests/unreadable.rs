@@ -11,7 +11,7 @@ use email_queue::{
     transition::{Changed, Cursor, Outcome, Page, cancel, list},
 };
 use jiff::Timestamp;
-use support::{LONG, TestQueue, delayed, eager};
+use support::{LONG, TestQueue, delayed, eager, failed, held, returned};
 
 /// What may be found where a record should be.
 const BROKEN: [&str; 5] = [
@@ -158,4 +158,24 @@ fn a_time_that_is_too_far_away_still_fits_its_column() {
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.lane, record.attempts), (State::Scheduled, Lane::Normal, 0));
     assert_eq!(record.due.unwrap().as_millisecond(), 9_999_999_999_999);
+}
+
+#[test]
+fn what_stands_in_the_way_of_an_emails_failure_keeps_no_email_from_its_outcome() {
+    let outcomes: [(fn() -> Outcome, u32); 4] =
+        [(|| delayed(Duration::ZERO), 2), (|| held(Duration::ZERO), 2), (returned, 2), (|| failed("no such user"), 1)];
+    for (outcome, attempts) in outcomes {
+        let q = TestQueue::start();
+        let ids = q.enqueue_many(3);
+        for attempt in 1..=attempts {
+            q.set(&format!("emails:failure:{}", ids[1]), "something else");
+            assert_eq!(page(&q, None).len(), 3, "{:?}", outcome());
+            for claimed in q.claim(10, LONG) {
+                assert!(q.finish(claimed.claim, outcome()), "{:?}, attempt {attempt}", outcome());
+            }
+            q.sweep(eager());
+        }
+        let error = |id| q.record(id).unwrap().error;
+        assert_eq!((error(ids[0]).is_some(), error(ids[1])), (true, error(ids[0])), "{:?}", outcome());
+    }
 }

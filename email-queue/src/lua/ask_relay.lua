@@ -27,7 +27,7 @@ if not probing and not begun and tonumber(known[1]) > now then
 end
 write_though_full()
 redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
-redis.call('PEXPIRE', key, REMEMBERED_MS)
+redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 if begun and known[8] then
   -- They may be all that there is to probe with.
   redis.call('HDEL', key, 'behind')

@@ -12,10 +12,10 @@ local function size_of(id)
 end
 
 -- Has all records counted anew from the next sweep on.
-local function count_anew() redis.call('HDEL', WAITING, 'counted') end
+local function count_anew() redis.call('HDEL', WAITING, 'counted') end -- lazy
 
 -- Tells the recount, if there is one, that a record has grown by so many bytes.
-local function grow_recount(id, by)
+local function grow_recount(id, by) -- lazy
   local recount = redis.call('HMGET', WAITING, 'recount', 'recount:to')
   if recount[1] and (id <= recount[1] or id > recount[2]) then redis.call('HINCRBY', WAITING, 'recount:sum', by) end
 end

@@ -38,7 +38,7 @@ return whole(undo, function()
   local retention = retention_of(header) or tonumber(ARGV[2])
   forget_in(retention, {id})
   move(id, CANCELED .. NOW)
-  if state == QUEUED then leave({[lane] = {when}}) else redis.call('ZREM', SCHEDULED, id) end
+  if state == QUEUED then leave_one(lane, when) else redis.call('ZREM', SCHEDULED, id) end
   sweep_within(retention)
   count('canceled', 1)
   return {1}

@@ -118,7 +118,7 @@ else
       local added = #lane.ids
       if added > 0 then
         call_with('LPUSH', list_of(lane.name), lane.ids)
-        place(lane.name, lane.ids, lane.places)
+        place_all(lane.name, lane.ids, lane.places)
         changed[#changed + 1], changed[#changed + 2] = lane.name, lane.waits + added
         changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
       end

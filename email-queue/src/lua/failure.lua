@@ -2,14 +2,14 @@
 -- out at its first attempt has none of it.
 
 -- How far earlier attempts came, for the next one: a JSON object of those fields of the hash that are JSON themselves.
-local function progress_of(id)
-  local kept = redis.call('HMGET', failure_of(id), 'accepted', 'refused', 'timeouts')
+local function progress_of(id) -- lazy
+  local kept = redis.pcall('HMGET', failure_of(id), 'accepted', 'refused', 'timeouts')
   if not (kept[1] or kept[2] or kept[3]) then return '' end
   return '{"accepted":' .. (kept[1] or '[]') .. ',"refused":' .. (kept[2] or '{}') .. ',"timeouts":' .. (kept[3] or '0') .. '}'
 end
 
 -- Keeps that for the next attempt. '' leaves a field as it is.
-local function keep_progress(id, accepted, refused, timeouts)
+local function keep_progress(id, accepted, refused, timeouts) -- lazy
   local fields = {}
   if accepted ~= '' then fields[1], fields[2] = 'accepted', accepted end
   if refused ~= '' then fields[#fields + 1], fields[#fields + 2] = 'refused', refused end
@@ -19,7 +19,7 @@ local function keep_progress(id, accepted, refused, timeouts)
 end
 
 -- A span of time for people.
-local function spelled(ms)
+local function spelled(ms) -- lazy
   for _, unit in ipairs({{'days', 86400000}, {'hours', 3600000}, {'minutes', 60000}, {'seconds', 1000}}) do
     if ms >= 2 * unit[2] then return math.floor(ms / unit[2]) .. ' ' .. unit[1] end
   end
@@ -40,7 +40,7 @@ end
 -- What is shown of the last failure of an email: error or '', class or ''. One that is being sent for long says so, and
 -- one that waits in line without having been tried tells why the relay is not given any.
 local function shown_failure(id, header, held)
-  local kept = redis.call('HMGET', failure_of(id), 'error', 'class', 'slow')
+  local kept = redis.pcall('HMGET', failure_of(id), 'error', 'class', 'slow')
   local why, class = kept[1], kept[2]
   local state = state_of(header)
   if state == SENDING_STATE and kept[3] and string.sub(kept[3], 1, 5) == claim_of(header) then

@@ -24,65 +24,10 @@
 
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local reply = {}
-local sent, delayed, failed = 0, 0, 0
-local ended, finished, scheduled, returned = {}, {}, {}, {}
-local soonest = math.huge
-local sent_now = SENT .. NOW
+local ended, finished = {}, {}
+local sent, sent_now = 0, SENT .. NOW
 local sent_at_once = sent_now .. SENT_AT_ONCE
-
-local function record_sent(id, header)
-  local beginning = sent_at_once
-  if counters_of(header) ~= CLAIMED_ONCE then
-    redis.call('UNLINK', failure_of(id))
-    beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
-  end
-  move(id, beginning)
-  local kept = retention_of(header) or retention
-  local with = finished[kept]
-  if with then with[#with + 1] = id else finished[kept] = {id} end
-  sent = sent + 1
-end
-
--- Whether an email has been tried for as long as one is. The first failure begins that time.
-local function is_over(id, retry_for)
-  if redis.call('HSETNX', failure_of(id), 'since', NOW) == 1 then return false end
-  return now - (tonumber(redis.call('HGET', failure_of(id), 'since')) or now) >= retry_for
-end
-
-local COUNTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0}
-
-local function record_other(id, header, outcome, when, class, why, accepted, refused, timeouts, retry_for)
-  local counted = counters(claims_of(header), attempts_of(header) + COUNTS[outcome], recovered_of(header))
-  if outcome ~= 'scheduled' then keep_progress(id, accepted, refused, timeouts) end
-  local tries = outcome == 'delayed' or outcome == 'held'
-  if tries and is_over(id, tonumber(retry_for)) then
-    outcome, why = 'failed', 'given up after ' .. spelled(tonumber(retry_for)) .. '; the last failure (' .. class .. '): ' .. why
-    class = 'given_up'
-  end
-  if outcome == 'failed' then
-    bury(id, class, why, counted)
-    failed = failed + 1
-    return
-  end
-  local state = SCHEDULED_STATE
-  if outcome ~= 'scheduled' then
-    redis.call('HSET', failure_of(id), 'error', why, 'class', class)
-    if outcome == 'returned' then
-      redis.call('HSETNX', failure_of(id), 'since', NOW)
-      local lane = lane_of(header)
-      local those = returned[lane]
-      if those then those[#those + 1] = {id, counted} else returned[lane] = {{id, counted}} end
-      return
-    end
-    state, when = DELAYED, now + when
-    if outcome == 'delayed' then delayed = delayed + 1 end
-  end
-  local due = text_of(when)
-  move(id, state .. due .. counted)
-  scheduled[#scheduled + 1] = due
-  scheduled[#scheduled + 1] = id
-  soonest = math.min(soonest, when - now)
-end
+local others = {delayed = 0, failed = 0, scheduled = {}, returned = {}, soonest = math.huge}
 
 write_though_full()
 local ids, outcomes, last = {}, {}, #ARGV
@@ -96,32 +41,44 @@ reply[1] = #ids
 for n, header in ipairs(headers_held(worker, ids)) do
   local id, at = ids[n], outcomes[n]
   local claim, outcome = ARGV[at], ARGV[at + 1]
-  local ours = is_held(header, claim)
+  -- Nearly all are, and then their claim is the first.
+  local is_first = header and counters_of(header) == CLAIMED_ONCE
+  local ours = is_first and claim == '00001' or not is_first and is_held(header, claim)
   if ours then
     ended[#ended + 1] = id
   elseif outcome == 'sent' then
     header = header_of(id)
     ours = header and claim_of(header) == claim and state_of(header) == QUEUED
-    if ours then leave({[lane_of(header)] = {when_of(header)}}) end
+    if ours then leave_one(lane_of(header), when_of(header)) end
   end
   if ours and outcome == 'sent' then
-    record_sent(id, header)
+    local beginning = sent_at_once
+    if not is_first then
+      redis.call('UNLINK', failure_of(id))
+      beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
+    end
+    move(id, beginning)
+    local kept = retention_of(header) or retention
+    local with = finished[kept]
+    if with then with[#with + 1] = id else finished[kept] = {id} end
+    sent = sent + 1
   elseif ours then
-    record_other(id, header, outcome, tonumber(ARGV[at + 2]), unpack(ARGV, at + 3, at + 8))
+    record_other(others, id, header, outcome, tonumber(ARGV[at + 2]), unpack(ARGV, at + 3, at + 8))
   end
   reply[n + 1] = ours and 1 or 0
 end
 
-call_with('ZADD', SCHEDULED, scheduled)
-for lane, those in pairs(returned) do list_in_front(lane, those) end
+local soonest = others.soonest
+call_with('ZADD', SCHEDULED, others.scheduled)
+for lane, those in pairs(others.returned) do list_in_front(lane, those) end
 for kept, those in pairs(finished) do
   forget_in(kept, those)
   soonest = math.min(soonest, kept)
 end
 if soonest < math.huge then sweep_within(soonest) end
 count('sent', sent)
-count('retried', delayed)
-count('failed', failed)
+count('retried', others.delayed)
+count('failed', others.failed)
 -- The last, so that where something above failed all of them can be reported again.
 call_with('HDEL', sending_of(worker), ended)
 

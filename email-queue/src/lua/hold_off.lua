@@ -27,10 +27,11 @@ if not known[1] and tonumber(known[4] or 0) > now - age then return {0, 0} end
 write_though_full()
 -- A failure counts against the email only when another one passed since the last. From the third on it is its own.
 if redis.call('EXISTS', record_of(id)) == 1 then
-  local met = redis.call('HMGET', failure_of(id), 'faults', 'met')
+  local failures_of_email = failures_of(id)
+  local met = redis.call('HMGET', failures_of_email, 'faults', 'met')
   local faults, passed = tonumber(met[1] or 0), math.max(now - (tonumber(ARGV[6]) or now), tonumber(known[4] or 0))
   local counts = faults == 0 or passed > tonumber(met[2])
-  if counts then redis.call('HSET', failure_of(id), 'faults', faults + 1, 'met', NOW) end
+  if counts then redis.call('HSET', failures_of_email, 'faults', faults + 1, 'met', NOW) end
   if counts and faults >= 2 then return {2, 0} end
 end
 
@@ -41,6 +42,6 @@ redis.call('HSET', key, 'name', name, 'until', text_of(now + wait), 'failures', 
 if #(known[5] or '') < 100 * 37 then redis.call('HSET', key, 'behind', (known[5] or '') .. ' ' .. id) end
 redis.call('HSETNX', key, 'since', NOW)
 redis.call('HDEL', key, 'probe', 'probe_ends')
-redis.call('PEXPIRE', key, REMEMBERED_MS)
+redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 announce(relay, wait + longest)
 return {1, wait}

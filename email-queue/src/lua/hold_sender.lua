@@ -21,6 +21,6 @@ redis.call('HSET', sender_of(sender), 'until', text_of(now + wait), 'failures', 
 redis.call('PEXPIRE', sender_of(sender), string.format('%.0f', kept))
 local last = math.max(now + kept, tonumber(redis.call('HGET', relay_of(relay), 'senders') or 0))
 redis.call('HSET', relay_of(relay), 'senders', text_of(last))
-redis.call('PEXPIRE', relay_of(relay), REMEMBERED_MS)
+redis.call('PEXPIRE', relay_of(relay), RELAY_REMEMBERED_MS)
 announce(relay, kept)
 return {1, wait}

@@ -12,13 +12,13 @@ local function ids_from(name) return INDEX .. ':' .. name end
 
 -- The name of the list that an id belongs to, nil when it is below all of them; and the name that follows, nil when there
 -- is none.
-local function names_around(id)
+local function names_around(id) -- lazy
   return redis.call('ZREVRANGEBYLEX', INDEX, '[' .. id, '-', 'LIMIT', 0, 1)[1],
     redis.call('ZRANGEBYLEX', INDEX, '(' .. id, '+', 'LIMIT', 0, 1)[1]
 end
 
 -- Whether all ids of a list are below this one.
-local function ends_below(name, id)
+local function ends_below(name, id) -- lazy
   for _, other in ipairs(redis.call('LRANGE', ids_from(name), 0, -1)) do
     if other >= id then return false end
   end
@@ -29,7 +29,7 @@ end
 -- what the field becomes; nil for no change.
 --
 -- With the hint an id that comes after all others, as nearly all do, costs one command.
-local function index_with(hint, ids)
+local function index_with(hint, ids) -- lazy
   local last, filled
   if hint then last, filled = string.sub(hint, 1, 36), tonumber(string.sub(hint, 38)) end
   local i = 1
@@ -73,14 +73,14 @@ local function index_one(hint, id)
 end
 
 -- Returns the field `index` of WAITING as it was before.
-local function add_to_index(ids)
+local function add_to_index(ids) -- lazy
   local before = redis.call('HGET', WAITING, 'index')
   local hint = index_with(before, ids)
   if hint then redis.call('HSET', WAITING, 'index', hint) end
   return before
 end
 
-local function unindex(ids)
+local function unindex(ids) -- lazy
   table.sort(ids)
   local i = 1
   while i <= #ids do

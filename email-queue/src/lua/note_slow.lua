@@ -13,7 +13,7 @@ local noted = 0
 for i, header in ipairs(headers_held(worker, ids)) do
   if is_held(header, claims[i]) then
     -- With the claim that it is true of: it is of no interest any more when that has ended.
-    redis.call('HSET', failure_of(ids[i]), 'slow', claims[i] .. ' ' .. ARGV[2])
+    redis.call('HSET', failures_of(ids[i]), 'slow', claims[i] .. ' ' .. ARGV[2])
     noted = noted + 1
   end
 end

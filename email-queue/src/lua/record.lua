@@ -31,11 +31,11 @@ local function state_of(header) return string.sub(header, 1, 10) end
 
 local function when_of(header) return string.sub(header, 11, 23) end
 
-local function claims_of(header) return tonumber(string.sub(header, 25, 29)) end
+local function claims_of(header) return tonumber(string.sub(header, 25, 29)) end -- lazy
 
-local function attempts_of(header) return tonumber(string.sub(header, 31, 34)) end
+local function attempts_of(header) return tonumber(string.sub(header, 31, 34)) end -- lazy
 
-local function recovered_of(header) return tonumber(string.sub(header, 36, 37)) end
+local function recovered_of(header) return tonumber(string.sub(header, 36, 37)) end -- lazy
 
 local LANE_IN_COLUMN = {['high  '] = 'high', normal = 'normal', ['low   '] = 'low'}
 
@@ -49,23 +49,23 @@ local function retention_of(header) return tonumber(string.match(header, '^ (%d+
 local HEADER_BYTES = '90'
 
 -- What a header looks like.
-local HEADER = '^%l%l%l%l[%l ][%l ][%l ][%l ][%l ] ' .. string.rep('%d', 13)
+local HEADER = '^%l%l%l%l[%l ][%l ][%l ][%l ][%l ] ' .. string.rep('%d', 13) -- lazy
   .. ' %d%d%d%d%d %d%d%d%d %d%d %l%l%l[%l ][%l ][%l ] ' .. string.rep('%d', 13) .. '[ %d]*\n'
 
-local IS_STATE = {
+local IS_STATE = { -- lazy
   [QUEUED] = true, [SCHEDULED_STATE] = true, [SENDING_STATE] = true, [SENT] = true, [DELAYED] = true,
   [FAILED_STATE] = true, [CANCELED] = true,
 }
 
 -- Whether this is the beginning of a record that can be read. What else is there was put there by somebody else, or cut
 -- off, and no script may rely on it.
-local function is_header(header)
+local function is_header(header) -- lazy
   return type(header) == 'string' and string.find(header, HEADER) and IS_STATE[state_of(header)]
     and lane_of(header)
 end
 
 -- The header of an email; nil when there is no such email, or none that can be read.
-local function header_of(id)
+local function header_of(id) -- lazy
   local header = redis.pcall('GETRANGE', record_of(id), '0', HEADER_BYTES)
   if is_header(header) then return header end
 end
@@ -78,7 +78,7 @@ local function counters_of(header) return string.sub(header, 24, 37) end
 
 -- The same, anew. Each stops at what its column holds; claims begin again, which serves as well to tell one claim from
 -- the one before.
-local function counters(claims, attempts, recovered)
+local function counters(claims, attempts, recovered) -- lazy
   return string.format(' %05d %04d %02d', claims % 100000, math.min(attempts, 9999), math.min(recovered, 99))
 end
 
@@ -99,36 +99,47 @@ local function create(id, state, when, lane, retention, email)
 end
 
 -- When an email was accepted, by its id: the first 48 bits of a UUID v7 (RFC 9562 5.7) are ms since 1970.
-local function accepted_at(id)
+local function accepted_at(id) -- lazy
   return text_of(tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) or 0)
 end
 
 -- A header for an email that has lost its own, with the given beginning.
-local function header_anew(id, beginning)
+local function header_anew(id, beginning) -- lazy
   if #beginning < 37 then beginning = beginning .. NEW end
   return beginning .. ' normal ' .. accepted_at(id) .. '\n'
 end
 
 -- Writes the beginning of a header: state, `when` as text, and the counters unless they stay as they are. Where the record
 -- is gone meanwhile there must be no half of a header: it gets a whole one, with no email behind it.
-local function move(id, beginning)
-  local length = redis.pcall('SETRANGE', record_of(id), '0', beginning)
+local function move_record(key, beginning)
+  local length = redis.pcall('SETRANGE', key, '0', beginning)
   if type(length) ~= 'number' or length < 59 then
-    redis.call('SET', record_of(id), header_anew(id, beginning))
+    redis.call('SET', key, header_anew(string.sub(key, -36), beginning))
     count_anew()
   end
 end
 
+local function move(id, beginning) move_record(record_of(id), beginning) end
+
+-- The key of what is known of an email's failures, for a script that writes there. What some other program has put there
+-- instead of a hash goes: no outcome of the email could be recorded.
+local function failures_of(id) -- lazy
+  local key = failure_of(id)
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'hash' and kind ~= 'none' then redis.call('UNLINK', key) end
+  return key
+end
+
 -- Makes an email a dead letter, kept until a person retries or discards it. `class` is one of those in class.rs.
-local function bury(id, class, why, counted)
+local function bury(id, class, why, counted) -- lazy
   move(id, FAILED_STATE .. NOW .. (counted or ''))
-  redis.call('HSET', failure_of(id), 'error', why, 'class', class)
+  redis.call('HSET', failures_of(id), 'error', why, 'class', class)
   redis.call('ZADD', FAILED, NOW, id)
 end
 
 -- Makes a dead letter of an email whose record is missing or cannot be read. What is there becomes the email as it is,
 -- for a person to look at. One that has ended is left as it is.
-local function bury_unreadable(id)
+local function bury_unreadable(id) -- lazy
   local raw, why = redis.pcall('GET', record_of(id)), 'its record in Redis cannot be read'
   if is_header(raw) then return end
   if type(raw) ~= 'string' then

@@ -4,7 +4,7 @@
 -- with one email. `until` and all that belongs to it are there only while it is so.
 
 -- What nobody has touched for this long is forgotten.
-local REMEMBERED_MS = 30 * 24 * 60 * 60 * 1000
+local RELAY_REMEMBERED_MS = 30 * 24 * 60 * 60 * 1000
 
 -- How many ms to hold off after so many failures in a row.
 local function back_off(failures, base, max)

@@ -120,7 +120,7 @@ for i, lane in ipairs(LANES) do
           relisted = relisted + 1
         else
           -- Its place is all that is left of it.
-          leave({[lane] = {text_of(gone[j].place)}})
+          leave_one(lane, text_of(gone[j].place))
           bury_unreadable(id)
         end
       end

@@ -2,10 +2,10 @@
 -- that an error means that nothing was done: whatever key is in use for something else, and whatever is not permitted.
 
 -- The error that a call has ended with, as a reply. Redis 6 tells it as text.
-local function as_reply(why) return type(why) == 'table' and why or {err = 'ERR ' .. why} end
+local function as_reply(why) return type(why) == 'table' and why or {err = 'ERR ' .. why} end -- lazy
 
 -- Removes a key, also where DEL is not permitted.
-local function remove(key)
+local function remove(key) -- lazy
   redis.pcall('PEXPIRE', key, '0')
   redis.pcall('DEL', key)
 end

@@ -25,7 +25,7 @@ local function waiting()
 end
 
 -- Notes emails at their places in a lane, given as text in order. The hash that counts them is the caller's to see to.
-local function place(lane, ids, places)
+local function place_all(lane, ids, places) -- lazy
   local i = 1
   while i <= #ids do
     local chunk, fields = chunk_of(places[i]), {}
@@ -53,7 +53,7 @@ local function place_one(lane, id, its_place)
 end
 
 -- Has an email that has just been put on its lane's list wait there, at a place given as a number.
-local function wait_at(nth, id, lane, counted)
+local function wait_at(nth, id, lane, counted) -- lazy
   local its_place = text_of(nth)
   redis.call('HINCRBY', WAITING, lane, 1)
   place_one(lane, id, its_place)
@@ -64,26 +64,36 @@ end
 --
 -- Where some other program has put something else than a list it waits without an entry: the sweep lists it when there is
 -- a list again.
-local function list_last(id, lane, counted)
+local function list_last(id, lane, counted) -- lazy
   redis.pcall('LPUSH', list_of(lane), id)
   wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)
 end
 
 -- Puts an email before all others of its lane: it has waited longest.
-local function list_first(id, lane, counted)
+local function list_first(id, lane, counted) -- lazy
   redis.pcall('RPUSH', list_of(lane), id)
   wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1), id, lane, counted)
 end
 
--- Takes emails out of those that wait, given as lists of their places by lane. The lists keep their entries.
+-- Adds an email's place to those of others, which are kept by lane and hash: the fields.
+local function add_place(places, lane, its_place)
+  local by_chunk, chunk = places[lane], string.sub(its_place, 1, 11)
+  if not by_chunk then
+    by_chunk = {}
+    places[lane] = by_chunk
+  end
+  local fields = by_chunk[chunk]
+  if not fields then
+    fields = {}
+    by_chunk[chunk] = fields
+  end
+  fields[#fields + 1] = string.sub(its_place, 12)
+end
+
+-- Takes emails out of those that wait, given by their places. The lists keep their entries.
 local function leave(places)
-  for lane, places_of_lane in pairs(places) do
-    local by_chunk, left = {}, 0
-    for _, place in ipairs(places_of_lane) do
-      local chunk = chunk_of(place)
-      local fields = by_chunk[chunk]
-      if fields then fields[#fields + 1] = field_of(place) else by_chunk[chunk] = {field_of(place)} end
-    end
+  for lane, by_chunk in pairs(places) do
+    local left = 0
     for chunk, fields in pairs(by_chunk) do
       local key = chunk_key(lane, chunk)
       left = left + redis.call('HDEL', key, unpack(fields))
@@ -92,6 +102,13 @@ local function leave(places)
     end
     if left > 0 then redis.call('HINCRBY', WAITING, lane, -left) end
   end
+end
+
+-- The same for one email, by its place.
+local function leave_one(lane, its_place) -- lazy
+  local places = {}
+  add_place(places, lane, its_place)
+  leave(places)
 end
 
 -- Up to about `max` emails that wait in a lane at a place below the given one, in order: each with `place` and `id`.
@@ -111,21 +128,21 @@ end
 
 -- Puts emails of one lane, given as {id, counters}, before all others of it, in the order of their ids: also among those
 -- that have been put there so before, as when several workers give back at about the same time what they had in hand.
-local function list_in_front(lane, emails)
+local function list_in_front(lane, emails) -- lazy
   local last = ''
   for _, email in ipairs(emails) do
     if email[1] > last then last = email[1] end
   end
   local before = {}
-  while #before < 1000 do
+  for _ = 1, 1000 do
     local id = redis.pcall('LINDEX', list_of(lane), -1)
     local header = type(id) == 'string' and #id == 36 and id < last and header_of(id)
     if not header or state_of(header) ~= QUEUED or tonumber(when_of(header)) > ORIGIN then break end
     redis.call('RPOP', list_of(lane))
-    before[#before + 1] = when_of(header)
+    add_place(before, lane, when_of(header))
     emails[#emails + 1] = {id}
   end
-  if before[1] then leave({[lane] = before}) end
+  leave(before)
   table.sort(emails, function(a, b) return a[1] > b[1] end)
   for _, email in ipairs(emails) do list_first(email[1], lane, email[2]) end
 end

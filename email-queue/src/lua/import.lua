@@ -1,0 +1,87 @@
+-- Entries that other programs have pushed with a plain LPUSH, and the records that they get.
+
+-- No API accepts more; a worker that read it would only risk its memory.
+local LARGEST = 40 * 1024 * 1024
+
+-- An entry of this size is not copied once more to be put behind its header.
+local LARGE = 1024 * 1024
+
+local IMPORT_REMEMBERED_MS = 24 * 60 * 60 * 1000
+
+local function is_id(entry) -- lazy
+  return #entry == 36 and string.find(entry, '^%x+%-%x+%-%x+%-%x+%-%x+$')
+end
+
+-- The ids that this script has given to entries of other programs; and for taking that back the first `nth`, and the
+-- `hint` of the index before it, and how many `bytes` there were.
+local adopted = {} -- lazy
+
+-- Gives a record to an entry that some other program has pushed, and returns its id and header.
+local function adopt(entry, lane) -- lazy
+  -- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond behind the time, as the API makes them. The rest is a
+  -- hash: a script has no source of randomness.
+  local nth = redis.call('HINCRBY', TOTALS, 'adopted', 1)
+  local hash = redis.sha1hex(queue .. ' ' .. time[1] .. ' ' .. time[2] .. ' ' .. nth)
+  local ms, fraction = string.format('%012x', now), string.format('%03x', math.floor(time[2] % 1000 * 4.096))
+  local variant = string.format('%x', 8 + tonumber(string.sub(hash, 1, 1), 16) % 4)
+  local id = string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
+    .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
+  local header = QUEUED .. text_of(0) .. NEW .. string.format(' %-6s ', lane) .. NOW .. '\n'
+  adopted[#adopted + 1], adopted.nth = id, adopted.nth or nth
+  local hint = add_to_index({id})
+  if adopted.hint == nil then adopted.hint = hint end
+  local size = #header + #entry
+  local bytes = redis.call('HINCRBY', WAITING, 'bytes', size)
+  adopted.bytes = adopted.bytes or bytes - size
+  if #entry < LARGE then
+    redis.call('SET', record_of(id), header .. entry)
+  else
+    redis.call('SET', record_of(id), header)
+    redis.call('APPEND', record_of(id), entry)
+  end
+  grow_recount(id, size)
+  return id, header
+end
+
+-- Leaves nothing of the entries that this script has given a record, but the entries themselves, which are the caller's.
+local function take_back_adopted() -- lazy
+  for _, id in ipairs(adopted) do
+    pcall(unindex, {id})
+    redis.pcall('ZREM', INDEX, id)
+    remove(record_of(id))
+  end
+  if adopted.hint then redis.pcall('HSET', WAITING, 'index', adopted.hint) end
+  if adopted.hint == false then redis.pcall('HDEL', WAITING, 'index') end
+  if adopted.bytes == 0 then
+    redis.pcall('HDEL', WAITING, 'bytes')
+  elseif adopted.bytes then
+    redis.pcall('HSET', WAITING, 'bytes', string.format('%.0f', adopted.bytes))
+  end
+  -- A count that is under way may have heard of them: it begins again.
+  if adopted[1] and redis.pcall('HGET', WAITING, 'recount') then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
+  if adopted.nth == 1 then redis.pcall('HDEL', TOTALS, 'adopted') end
+  if (adopted.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', adopted.nth - 1) end
+end
+
+local function bury_too_large(id) -- lazy
+  bury(id, 'too_large', 'larger than 40 MiB')
+  count('failed', 1)
+end
+
+-- Makes an email of an entry that is no id and that BRPOP has given to a worker, which calls it `name`. Returns its id and
+-- header, and whether it is the same as before: then the answer was lost, and the worker has it in hand already. nil when
+-- there is nothing to send: what is no longer in the hands of this worker is on its way again by now.
+local function import(worker, entry, name, lane) -- lazy
+  local key = import_of(worker)
+  local before = redis.call('GET', key)
+  if before and string.sub(before, 38) == name then
+    local id = string.sub(before, 1, 36)
+    local header = redis.call('HGET', sending_of(worker), id)
+    if not is_header(header) then return end
+    return id, header, true
+  end
+  local id, header = adopt(entry, lane)
+  redis.call('SET', key, id .. ' ' .. name, 'PX', IMPORT_REMEMBERED_MS)
+  if #entry <= LARGEST then return id, header end
+  bury_too_large(id)
+end

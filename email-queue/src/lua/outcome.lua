@@ -1,0 +1,47 @@
+-- The outcomes of a claimed email that was not sent.
+
+-- Whether an email has been tried for as long as one is. The first failure begins that time.
+local function is_over(id, retry_for) -- lazy
+  if redis.call('HSETNX', failure_of(id), 'since', NOW) == 1 then return false end
+  return now - (tonumber(redis.call('HGET', failure_of(id), 'since')) or now) >= retry_for
+end
+
+-- How many attempts each counts as.
+local ATTEMPTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0} -- lazy
+
+-- Records one of them. What is left for the caller to do for all together goes into `others`: `scheduled` for the set of
+-- that name, times and ids by turns; `returned` to the front of their lanes, {id, counters} by lane; how many were
+-- `delayed` and `failed`; and the `soonest` of their times, in ms from now.
+local function record_other(others, id, header, outcome, when, class, why, accepted, refused, timeouts, retry_for) -- lazy
+  local counted = counters(claims_of(header), attempts_of(header) + ATTEMPTS[outcome], recovered_of(header))
+  local failures = failures_of(id)
+  if outcome ~= 'scheduled' then keep_progress(id, accepted, refused, timeouts) end
+  local tries = outcome == 'delayed' or outcome == 'held'
+  if tries and is_over(id, tonumber(retry_for)) then
+    outcome, why = 'failed', 'given up after ' .. spelled(tonumber(retry_for)) .. '; the last failure (' .. class .. '): ' .. why
+    class = 'given_up'
+  end
+  if outcome == 'failed' then
+    bury(id, class, why, counted)
+    others.failed = others.failed + 1
+    return
+  end
+  local state = SCHEDULED_STATE
+  if outcome ~= 'scheduled' then
+    redis.call('HSET', failures, 'error', why, 'class', class)
+    if outcome == 'returned' then
+      redis.call('HSETNX', failures, 'since', NOW)
+      local lane = lane_of(header)
+      local those = others.returned[lane]
+      if those then those[#those + 1] = {id, counted} else others.returned[lane] = {{id, counted}} end
+      return
+    end
+    state, when = DELAYED, now + when
+    if outcome == 'delayed' then others.delayed = others.delayed + 1 end
+  end
+  local due = text_of(when)
+  move(id, state .. due .. counted)
+  local n = #others.scheduled
+  others.scheduled[n + 1], others.scheduled[n + 2] = due, id
+  others.soonest = math.min(others.soonest, when - now)
+end
