@@ -6,7 +6,7 @@
 use std::{
     sync::{
         MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -58,6 +58,8 @@ pub(crate) struct HoldOff {
     pub(crate) senders: Senders,
     /// What is said to Redis and what follows from the answer is one step: else an answer that has been overtaken counts.
     speaking: Mutex<()>,
+    /// How often asking has failed in a row.
+    failures: AtomicU32,
     ask_now: Notify,
     /// When the relay last took a decision on an email.
     passed: std::sync::Mutex<Option<Instant>>,
@@ -78,6 +80,7 @@ impl HoldOff {
             back_off,
             gate: Gate::new(),
             speaking: Mutex::new(()),
+            failures: AtomicU32::new(0),
             ask_now: Notify::new(),
             passed: std::sync::Mutex::new(None),
             own: std::sync::Mutex::new(None),
@@ -203,10 +206,11 @@ impl HoldOff {
         let state = match call.run(&shared.redis).await {
             Ok(state) => state,
             Err(error) => {
-                shared.redis.report("ask_relay", &error, 1);
+                shared.redis.report("ask_relay", &error, self.failures.fetch_add(1, Ordering::Relaxed));
                 return PAUSE;
             }
         };
+        self.failures.store(0, Ordering::Relaxed);
         self.senders.held.store(state.holds_senders, Ordering::Relaxed);
         if begun
             && let Some(limit) = shared.transport.connection_limit()

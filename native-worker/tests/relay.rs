@@ -73,6 +73,24 @@ async fn a_relay_that_fails_is_probed_by_one_email_at_a_time_and_uses_up_no_atte
 }
 
 #[tokio::test]
+async fn a_redis_that_refuses_what_is_asked_about_a_relay_is_told_of_once() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    smtp.rules(too_busy());
+    push_many(&queue, 3);
+    let worker = queue.worker(&smtp.url(), &SOON);
+    worker.wait_for_line(|line| line.contains("holding off")).await;
+    let mut redis = queue.redis.connection();
+    let keys: Vec<String> = redis.keys("emails:relay:*").unwrap();
+    let _: () = redis.set(&keys[0], "something else").unwrap();
+    let refused = |line: &str| line.contains("WARN") && line.contains("Redis refuses") && line.contains("ask_relay");
+    worker.wait_for_line(refused).await;
+    smtp.rules(Rules::new());
+    let _: () = redis.del(&keys).unwrap();
+    all_sent(&queue, 3).await;
+    assert_eq!(worker.lines().iter().filter(|line| refused(line)).count(), 1);
+}
+
+#[tokio::test]
 async fn emails_go_out_in_their_order_when_the_relay_works_again() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(too_busy());
