@@ -20,7 +20,7 @@ use crate::test_clients::{
     find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
 };
 use crate::test_count::TestCount;
-use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers};
+use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl};
 use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
@@ -164,6 +164,7 @@ impl<'a> Tests<'a> {
         options: &'a Options,
         count: &'a Arc<TestCount>,
     ) -> anyhow::Result<Tests<'a>> {
+        find_or_install_curl(signals)?;
         Ok(Tests {
             workspace,
             signals,

@@ -125,7 +125,8 @@ fn find_or_install_from_pypi(
     venv.args(["-m", "venv"]).arg(&directory);
     install(signals, &mut venv, "a virtual environment for Python")?;
     let mut pip = Command::new(directory.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--requirement"]).arg(&requirements);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--requirement"])
+        .arg(&requirements);
     install(signals, &mut pip, what)?;
     let program = program(&directory).with_context(|| format!("{what} is installed, but its program is not found"))?;
     set_stamp(&directory, &pinned)?;

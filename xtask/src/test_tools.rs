@@ -52,6 +52,18 @@ pub(crate) fn find_or_install_checkers(workspace: &Workspace, signals: &Signals)
     )
 }
 
+/// Makes sure that there is `curl`, by which one of the examples asks the API.
+///
+/// # Errors
+/// There is none and none can be installed.
+pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<()> {
+    if find_program("curl").is_some() {
+        return Ok(());
+    }
+    let Some(apt) = Apt::find()? else { bail!("the tests need curl, for one of the examples: install it") };
+    apt.install(signals, || vec!["curl".to_owned()])
+}
+
 /// A Python that has aiosmtpd.
 ///
 /// # Errors
