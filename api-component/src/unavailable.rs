@@ -51,6 +51,7 @@ impl<E: Failure> From<CallError<E>> for ApiError {
             (Reached::Refusal, Some(Refusal::ReadOnly)) => "The queue's Redis is a replica, which takes no writes.",
             (Reached::Refusal, Some(Refusal::OtherNode)) => "This node of a Redis Cluster does not hold the queue.",
             (Reached::Refusal, Some(Refusal::WrongType)) => "A key of the queue is in use for something else.",
+            (Reached::Refusal, Some(Refusal::OtherVersion)) => "The queue is of another version than this API.",
         };
         Self::unavailable(format!("{trouble} Nothing was accepted or changed. Try again later."))
     }

@@ -190,6 +190,19 @@ async fn a_key_of_another_type_under_the_name_of_the_queue_is_a_503() {
 }
 
 #[tokio::test]
+async fn a_queue_of_another_version_is_a_503_that_says_so() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    assert_recovers(&api).await;
+    redis::cmd("SET").arg("emails:version").arg("2").exec(&mut redis.connection()).unwrap();
+    assert_unavailable(&api, "another version").await;
+    assert_not_ready(&api, "of another version than this API").await;
+    assert_eq!(redis::cmd("LLEN").arg("emails").query::<usize>(&mut redis.connection()).unwrap(), 1);
+    redis::cmd("DEL").arg("emails:version").exec(&mut redis.connection()).unwrap();
+    assert_recovers(&api).await;
+}
+
+#[tokio::test]
 async fn a_full_backlog_is_a_429_that_says_when_to_try_again() {
     let redis = redis();
     let api = Api::start_with(&redis.url(), &[("backlog_limit", "3")]).await;

@@ -30,6 +30,7 @@ use crate::{Lane, Relay};
 /// | `<q>:held` | string | the relay that has failed last; present while any relay or sender is held off | as long as they are |
 /// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in hand | until it stops, or the end of its lease |
 /// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
+/// | `<q>:version` | string | the version of the keys and fields of this queue | for ever |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
 /// | `<q>:sweep` | string | present while there is nothing to sweep, or a worker has the turn | for up to a minute |
 ///
@@ -101,7 +102,7 @@ impl Queue {
                     "workers",
                 ],
             ),
-            ("string", &["default-from", "secret", "alive", "sweep"]),
+            ("string", &["default-from", "secret", "alive", "sweep", "version"]),
         ];
         let others =
             TYPES.iter().flat_map(|(kind, names)| names.iter().map(|name| (format!("{}:{name}", self.0), *kind)));

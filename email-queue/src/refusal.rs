@@ -14,18 +14,21 @@ pub enum Refusal {
     OtherNode,
     /// One of the queue's keys is in use for something else.
     WrongType,
+    /// The queue's keys are of a version that this program does not know.
+    OtherVersion,
 }
 
 impl Refusal {
     /// What a text of Redis, or of its client, says; `None` for anything else.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        const WORDS: [(&str, Refusal); 7] = [
+        const WORDS: [(&str, Refusal); 8] = [
             ("command not allowed when used memory > 'maxmemory'", Refusal::Full),
             ("against a read only replica", Refusal::ReadOnly),
             ("READONLY", Refusal::ReadOnly),
             ("MOVED", Refusal::OtherNode),
             ("the server - Moved", Refusal::OtherNode),
+            ("QUEUEVERSION", Refusal::OtherVersion),
             ("WRONGTYPE", Refusal::WrongType),
             ("holding the wrong kind of value", Refusal::WrongType),
         ];
@@ -40,6 +43,7 @@ impl fmt::Display for Refusal {
             Refusal::ReadOnly => "the queue's Redis is a replica, which takes no writes",
             Refusal::OtherNode => "this node of a cluster does not hold the queue",
             Refusal::WrongType => "a key of the queue is in use for something else",
+            Refusal::OtherVersion => "the queue is of another version than this program",
         })
     }
 }
@@ -70,6 +74,7 @@ mod tests {
             ),
             ("MOVED 3999 127.0.0.1:6381", Refusal::OtherNode),
             ("An error was signalled by the server - Moved: 3999 127.0.0.1:6381", Refusal::OtherNode),
+            ("QUEUEVERSION this queue is of version 2, not 1", Refusal::OtherVersion),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", Refusal::WrongType),
         ] {
             assert_eq!(Refusal::of(text), Some(refusal), "{text}");

@@ -17,7 +17,7 @@
 //! - [`make_room`]: what has ended gives way in a Redis that is full;
 //! - [`throttle`]: a client is held to its limit;
 //! - [`announce_sender`], [`default_sender`], [`name_sender`]: who sends an email for which nobody is named;
-//! - [`secret`]: what the links of the API are signed with.
+//! - [`secret`]: what the links of the API are signed with; [`mark_version`]: which version the keys of the queue have.
 
 mod ask_relay;
 mod change;
@@ -38,6 +38,7 @@ mod secret;
 mod sender;
 mod sweep;
 mod throttle;
+mod version;
 
 pub use ask_relay::{Access, Held, RelayState, ask_relay, learn_limit, relay_well};
 pub use change::{Changed, cancel, reschedule};
@@ -58,6 +59,7 @@ pub use secret::{SECRET_BYTES, secret};
 pub use sender::{ask_sender, hold_sender, sender_well};
 pub use sweep::{Sweep, Swept, Watch, sweep, watch};
 pub use throttle::{Allowance, Throttled, throttle};
+pub use version::{KNOWN_VERSION, mark_version};
 
 use crate::{
     EmailId,

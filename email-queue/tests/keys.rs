@@ -9,7 +9,7 @@ use email_queue::{
     email::Mailbox,
     transition::{
         Allowance, Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender,
-        enqueue, hold_off, hold_sender, make_room, secret, throttle,
+        enqueue, hold_off, hold_sender, make_room, mark_version, secret, throttle,
     },
 };
 use jiff::Timestamp;
@@ -52,6 +52,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     };
     q.run(&hold_off(&q.queue, q.worker, &relay, failure, back_off));
     q.run(&hold_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
+    q.run(&mark_version(&q.queue));
     q.run(&announce_sender(&q.queue, &Mailbox::built_in_sender()));
     q.enqueue(Lane::High);
     q.pop();

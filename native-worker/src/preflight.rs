@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use email_queue::redis::{CallError, ping};
+use email_queue::{
+    redis::{Call, CallError, ping},
+    transition::{KNOWN_VERSION, mark_version},
+};
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
 use tokio_util::sync::CancellationToken;
@@ -20,14 +23,9 @@ const OLDEST: (u32, u32) = (6, 2);
 /// services may refuse to tell; then there is nothing to warn of.
 ///
 /// # Errors
-/// When Redis refuses us, as it would again, or is too old.
+/// When Redis refuses us, as it would again, or is too old; when the queue is of a version that this worker does not know.
 pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(), RunError> {
-    if let Some(Err(error)) = shared.redis.persist(&ping(), stop).await {
-        return Err(match error {
-            CallError::Redis(error) => RunError::Redis(error),
-            CallError::Answer(_) => RunError::NoRedis,
-        });
-    }
+    persist(shared, &ping(), stop).await?;
     let settings = settings(&shared.redis).await;
     if let Some(version) = settings.version.as_deref().filter(|version| is_too_old(version)) {
         return Err(RunError::TooOld(version.to_owned()));
@@ -41,7 +39,22 @@ pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(
         shared.clock.set(now);
     }
     tell_of_wrong_types(shared).await;
-    Ok(())
+    let queue = &shared.config.queue;
+    match persist(shared, &mark_version(queue), stop).await? {
+        Some(found) if found != KNOWN_VERSION => {
+            Err(RunError::OtherVersion { queue: queue.name().to_owned(), found: found.chars().take(20).collect() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What Redis answers, however long it is away before that; `None` when `stop` comes first.
+async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -> Result<Option<T>, RunError> {
+    match shared.redis.persist(call, stop).await.transpose() {
+        Ok(answered) => Ok(answered.map(|answered| answered.answer)),
+        Err(CallError::Redis(error)) => Err(RunError::Redis(error)),
+        Err(CallError::Answer(_)) => Err(RunError::NoRedis),
+    }
 }
 
 /// Says which keys of the queue hold something else than the queue puts there.

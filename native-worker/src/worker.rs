@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use email_queue::transition::{ClaimRef, Depth, announce_sender, depth, release};
+use email_queue::transition::{ClaimRef, Depth, KNOWN_VERSION, announce_sender, depth, release};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
@@ -61,6 +61,17 @@ pub enum RunError {
     /// Redis lacks what the worker needs.
     #[error("Redis {0} is too old: version 6.2 or newer is needed")]
     TooOld(String),
+    /// The queue's keys are of a version that this worker would misread.
+    #[error(
+        "the queue {queue} is of version {found}, and this worker knows version {KNOWN_VERSION}: start a worker that \
+             knows version {found}, or give this one another queue"
+    )]
+    OtherVersion {
+        /// The queue's name.
+        queue: String,
+        /// What `<q>:version` says.
+        found: String,
+    },
     /// A fault of ours. What was in hand is sent again when its lease is over.
     #[error("the worker's task `{0}` has panicked; what is in hand is sent again when its lease is over")]
     Panicked(&'static str),

@@ -317,6 +317,24 @@ async fn a_key_of_another_type_is_told_of_by_name_and_does_not_keep_what_comes_l
 }
 
 #[tokio::test]
+async fn a_queue_of_another_version_is_left_alone_and_one_without_is_marked() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let mut redis = queue.redis.connection();
+    let _: () = redis.set("emails:version", "7").unwrap();
+    queue.push(&short("a@b.example", "hi"));
+    let mut worker = queue.worker(&smtp.url(), &[]);
+    assert!(!worker.wait(Duration::from_secs(10)).await.success());
+    let said = worker.lines().join("\n");
+    assert!(said.contains("the queue emails is of version 7, and this worker knows version 1"), "{said}");
+    assert_eq!(redis.llen::<_, usize>("emails").unwrap(), 1);
+
+    let _: () = redis.del("emails:version").unwrap();
+    let _worker = queue.worker(&smtp.url(), &[]);
+    smtp.wait_for(1).await;
+    assert_eq!(redis.get::<_, String>("emails:version").unwrap(), "1");
+}
+
+#[tokio::test]
 async fn a_time_that_the_api_would_refuse_is_refused_to_a_program_that_pushes() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &[]);

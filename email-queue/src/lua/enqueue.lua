@@ -16,6 +16,8 @@
 --          make some; it is no part of this script, which takes less time for all without it
 -- An id that exists already is left as it is, so that a call whose answer was lost can be repeated: that has room, too.
 
+local other = other_version()
+if other then return other end
 local limit, max_bytes, retention, key, request = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local emails = (#ARGV - 5) / 4
 local REMEMBERED_MS = 24 * 60 * 60 * 1000

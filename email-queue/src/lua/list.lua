@@ -9,6 +9,8 @@
 --           then per email its id, the beginning of its record, its last error or '', the class of that or ''}
 -- Bounded: it looks at 200 emails at the most, which counts as more to follow, and reads 32 KiB of each that it gives.
 
+local other = other_version()
+if other then return other end
 local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local LOOKS, BEGINNING = 200, '32767'
 

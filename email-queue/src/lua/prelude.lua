@@ -45,6 +45,8 @@ local SECRET = queue .. ':secret'
 
 local HELD = queue .. ':held'
 
+local VERSION = queue .. ':version'
+
 local function relay_of(relay) return queue .. ':relay:' .. relay end
 
 local function sender_of(sender) return queue .. ':sender:' .. sender end
@@ -67,6 +69,18 @@ end
 
 local function count(what, by)
   if by > 0 then redis.call('HINCRBY', TOTALS, what, by) end
+end
+
+-- The version of the keys and fields that these scripts read and write. A queue that says none has the first.
+local KNOWN_VERSION = '1'
+
+-- The error to reply with where the queue is of another version, for the scripts of the API: it does not ask at its start, as
+-- a worker does. nil where it is of this one.
+local function other_version()
+  local version = redis.call('GET', VERSION)
+  if version and version ~= KNOWN_VERSION then
+    return {err = 'QUEUEVERSION this queue is of version ' .. string.sub(version, 1, 20) .. ', not ' .. KNOWN_VERSION}
+  end
 end
 
 -- A Redis that is full (maxmemory) refuses all commands that may need memory, except from a script that has written

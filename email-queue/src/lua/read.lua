@@ -5,6 +5,8 @@
 -- ARGV[2]  the last byte of its record that is wanted; -1 for all of it
 -- Reply    {its record, its last error or '', the class of that or ''}; {} when there is no such email
 
+local other = other_version()
+if other then return other end
 local record, why, class = shown(ARGV[1], {}, ARGV[2])
 if not record then return {} end
 return {record, why, class}

@@ -6,6 +6,8 @@
 -- ARGV[3]  'again' when the answer to the same call was lost: an email that has become due was moved by that
 -- Reply    {1} moved; {0} there is no such email; {2, state} it does not wait for its time: nothing was changed
 
+local other = other_version()
+if other then return other end
 local id, due = ARGV[1], tonumber(ARGV[2])
 local header = header_of(id)
 if not header then return {0} end

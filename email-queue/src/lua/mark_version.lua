@@ -1,0 +1,12 @@
+-- Says which version the keys of a queue have, and gives it this one's where it has none.
+--
+-- KEYS[1]  the queue
+-- Reply    {the version}
+
+local version = redis.call('GET', VERSION)
+if not version then
+  write_though_full()
+  version = KNOWN_VERSION
+  redis.call('SET', VERSION, version)
+end
+return {version}
