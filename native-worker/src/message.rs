@@ -3,8 +3,9 @@
 //!
 //! - this file: which fields and parts a message has;
 //! - `addresses`: fields with addresses; other fields are written by [`email_queue::field`], which the API asks as well;
-//! - `text`: bodies that are text; `file`: attachments; `alternative`: a text made of HTML;
-//! - `pieces`: the message as what it was made of, and how it becomes the data of SMTP.
+//! - `text`: bodies that are text, and `lines` where they travel as they are; `file`: attachments; `alternative`: a text
+//!   made of HTML;
+//! - `pieces`: the message as what it was made of; `data`: how it becomes the data of SMTP.
 //!
 //! Everything but addresses is ASCII with lines of CRLF, whatever the email is made of: headers by RFC 2047 and 2231,
 //! bodies as quoted-printable or base64 unless they are plain already. So any server can carry it, and what comes out at
@@ -16,9 +17,13 @@
 
 mod addresses;
 mod alternative;
+mod data;
 mod file;
+mod lines;
 mod pieces;
 mod text;
+
+use std::borrow::Cow;
 
 use email_queue::{Email, EmailId, email::Attachment, field};
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
@@ -38,7 +43,7 @@ pub(crate) async fn build(id: EmailId, email: &Email) -> Message<'_> {
     };
     let mut message = Message::default();
     write_fields(message.text(), id, email);
-    let content = Part::of(email, alternative.as_deref());
+    let content = Part::of(email, alternative);
     let is_text = matches!(content, Part::Text { .. });
     content.write(&mut message);
     if is_text {
@@ -71,31 +76,32 @@ fn date() -> String {
     rfc2822::to_string(&Timestamp::now().to_zoned_datetime(TimeZone::UTC)).unwrap_or_default()
 }
 
-/// What a message holds: texts, which are copied into it, and files, which it borrows.
-enum Part<'t, 'a> {
-    Text { subtype: &'static str, text: &'t str },
+/// What a message holds.
+enum Part<'a> {
+    Text { subtype: &'static str, text: Cow<'a, str> },
     File(&'a Attachment),
-    Multi { subtype: &'static str, parts: Vec<Part<'t, 'a>> },
+    Multi { subtype: &'static str, parts: Vec<Part<'a>> },
 }
 
-impl<'t, 'a: 't> Part<'t, 'a> {
+impl<'a> Part<'a> {
     /// `mixed(alternative(text, related(html, images)), files)`, where each container is left out that would hold but
     /// one part. Readers show the last alternative that they can, so the plain one is first (RFC 2046 5.1.4).
     ///
     /// An empty body next to the other one is none. `alternative` is a text for who cannot read the HTML.
-    fn of(email: &'a Email, alternative: Option<&'t str>) -> Self {
+    fn of(email: &'a Email, alternative: Option<String>) -> Self {
         let html = email.html.as_deref().filter(|html| !html.is_empty());
-        let text = email.text.as_deref().or(alternative).filter(|text| !text.is_empty());
+        let text = email.text.as_deref().map(Cow::Borrowed).or(alternative.map(Cow::Owned));
+        let text = text.filter(|text| !text.is_empty());
         let (images, files): (Vec<_>, Vec<_>) =
             email.attachments.iter().partition(|file| file.content_id.is_some() && html.is_some());
         let html = html.map(|html| {
-            let html = Part::Text { subtype: "html", text: html };
+            let html = Part::Text { subtype: "html", text: Cow::Borrowed(html) };
             Part::multi("related", std::iter::once(html).chain(images.into_iter().map(Part::File)).collect())
         });
         let text = text.map(|text| Part::Text { subtype: "plain", text });
         let body = match (text, html) {
             // An email has one or the other; both may be empty.
-            (None, None) => Part::Text { subtype: "plain", text: "" },
+            (None, None) => Part::Text { subtype: "plain", text: Cow::Borrowed("") },
             (text, html) => Part::multi("alternative", text.into_iter().chain(html).collect()),
         };
         Part::multi("mixed", std::iter::once(body).chain(files.into_iter().map(Part::File)).collect())
@@ -109,7 +115,7 @@ impl<'t, 'a: 't> Part<'t, 'a> {
     /// Writes the fields of the part, an empty line, and its content.
     fn write(self, message: &mut Message<'a>) {
         match self {
-            Part::Text { subtype, text } => text::write(message.text(), subtype, text),
+            Part::Text { subtype, text } => text::write(message, subtype, text),
             Part::File(file) => file::write(message, file),
             Part::Multi { subtype, parts } => {
                 let boundary = boundary();
