@@ -51,13 +51,18 @@ impl Memory {
         Some(Room { permit, is_all: kib == self.all })
     }
 
-    /// Waits until there is room for so many bytes of JSON, or nothing else in the memory. Others get none meanwhile.
+    /// Waits until there is room for so many bytes of JSON, or nothing else in the memory, and takes all that is free then.
+    /// Others get none meanwhile.
     pub(crate) async fn wait(&self, json: usize) -> Option<Room> {
-        let kib = footprint(json).min(self.all);
-        let permits = u32::try_from(kib).ok()?;
+        let permits = u32::try_from(footprint(json).min(self.all)).ok()?;
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.free).acquire_many_owned(permits).await.ok()?;
-        Some(Room { permit, is_all: kib == self.all })
+        let mut permit = Arc::clone(&self.free).acquire_many_owned(permits).await.ok()?;
+        // With room for that email alone, each claim would bring one, and find no room for the next.
+        if let Some(more) = self.take_free() {
+            permit.merge(more.permit);
+        }
+        let is_all = permit.num_permits() == self.all;
+        Some(Room { permit, is_all })
     }
 
     fn acquire(&self, kib: usize) -> Option<OwnedSemaphorePermit> {
@@ -148,6 +153,16 @@ mod tests {
         assert!(memory.take(1).is_none(), "nobody overtakes");
         drop(held);
         assert_eq!(waits.await.unwrap().budget(MIB).first, ANY_SIZE);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_waited_for_room_gets_all_that_is_free() {
+        let memory = Memory::new(30 * MIB as u64);
+        let held = memory.take(4 * MIB).unwrap();
+        let room = memory.wait(MIB).await.unwrap();
+        assert_eq!(room.budget(16 * MIB), ByteBudget { all: 6 * MIB, first: 6 * MIB });
+        drop((held, room));
+        assert_eq!(memory.wait(MIB).await.unwrap().budget(16 * MIB).first, ANY_SIZE);
     }
 
     #[test]

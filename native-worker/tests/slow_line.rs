@@ -29,6 +29,13 @@ fn in_hand(queue: &Queue) -> usize {
     workers.iter().map(|worker| redis.hlen::<_, usize>(format!("emails:sending:{worker}")).unwrap()).sum()
 }
 
+/// How often Redis has carried out a command.
+fn calls(queue: &Queue, command: &str) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut queue.redis.connection()).unwrap();
+    let calls = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+}
+
 async fn sent(queue: &Queue, count: u64) {
     eventually(PATIENT, "all to be sent", async || total(queue, "sent") == count).await;
     assert_eq!((queue.ids().len() as u64, total(queue, "recovered"), total(queue, "failed")), (count, 0, 0));
@@ -102,4 +109,19 @@ async fn no_more_emails_are_claimed_than_fit_into_memory() {
     smtp.rules(Rules::new());
     smtp.release();
     sent(&queue, 7).await;
+}
+
+#[tokio::test]
+async fn an_email_that_found_no_room_does_not_have_the_others_claimed_one_by_one() {
+    let queue = Queue::start();
+    for i in 0..60 {
+        queue.push(&large(&format!("user{i}@x.example"), 200_000));
+    }
+    let mut worker = queue.worker("null:", &["--drain"]);
+    assert!(worker.wait(PATIENT).await.success());
+    assert_eq!(total(&queue, "sent"), 60);
+    // The first claim has room for five. Each that finds no room for the next email puts it back, by the command that has
+    // also put each email into the index.
+    let put_back = calls(&queue, "rpush") - 60;
+    assert!((1..=15).contains(&put_back), "{put_back}");
 }
