@@ -1,17 +1,13 @@
-//! Bodies: reading a request's without ever holding more than is allowed, and writing an answer's.
+//! Reads the body of a request, without ever holding more of it than is allowed.
 
 use std::{
     future::Future,
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use http::{HeaderMap, header};
 
 use crate::{error::ApiError, gzip};
-
-/// An answer, complete.
-pub type Response = http::Response<Vec<u8>>;
 
 /// For so long a body may be silent: at its beginning, and between any two of its bytes.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -43,6 +39,15 @@ pub enum Interrupted {
     CutOff,
     /// Nothing came for as long as the reader waited.
     Silent,
+}
+
+impl From<Interrupted> for ApiError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::CutOff => Self::body_cut_off(),
+            Interrupted::Silent => Self::body_timed_out(),
+        }
+    }
 }
 
 /// Reads a JSON body to its end, or to the limit: what lies behind is not read.
@@ -102,17 +107,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     json && !other_charset
 }
 
-/// An answer in JSON.
-pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    // Only a map with keys that are no strings, or a value that refuses, could fail; there are none.
-    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default());
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use http::{HeaderValue, StatusCode};
+
     use super::*;
 
     /// A body that never ends, and counts what is taken of it.

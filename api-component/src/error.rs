@@ -9,7 +9,7 @@ use email_queue::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::body::{Interrupted, Response, json};
+use crate::response::{Response, json};
 
 /// In seconds: how long a client should wait when the server cannot take an email for now.
 const RETRY_AFTER: u8 = 2;
@@ -268,14 +268,5 @@ impl From<Invalid> for ApiError {
             InvalidKind::Value | InvalidKind::NotServed => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
         };
         Self::new(status, name, invalid.to_string())
-    }
-}
-
-impl From<Interrupted> for ApiError {
-    fn from(interrupted: Interrupted) -> Self {
-        match interrupted {
-            Interrupted::CutOff => Self::body_cut_off(),
-            Interrupted::Silent => Self::body_timed_out(),
-        }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::{
     backend::Failure,
-    body::{Response, json},
     error::ApiError,
+    response::{Response, json},
 };
 
 /// `GET /healthz`: the component runs. Redis is not asked.

@@ -2,12 +2,12 @@
 //!
 //! In reading order:
 //!
-//! - [`router`]: which path and method leads where;
+//! - [`router`]: which path and method leads where; `context`: what it hands to those who serve it;
 //! - [`emails`], [`health`], `openapi`: what is served;
 //! - [`access`]: who may ask;
 //! - `limit`: how often;
 //! - [`body`]: how a request's body is read without ever holding more than is allowed, and `unread`: what becomes of the rest;
-//! - [`error`]: what a refusal looks like;
+//! - [`response`]: what a request is answered with; [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
 //! - [`backend`]: what the handlers need of Redis; `unavailable`: what is said where it has not done it;
 //! - [`kept`], [`group_commit`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
@@ -20,6 +20,7 @@
 pub mod access;
 pub mod backend;
 pub mod body;
+mod context;
 pub mod emails;
 pub mod error;
 pub mod group_commit;
@@ -28,6 +29,7 @@ pub mod health;
 pub mod kept;
 mod limit;
 mod openapi;
+pub mod response;
 pub mod router;
 pub mod settings;
 #[cfg(any(target_arch = "wasm32", test))]

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     backend::Failure,
-    body::Response,
+    context::Context,
     error::{ApiError, whole_seconds},
-    router::Context,
+    response::Response,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

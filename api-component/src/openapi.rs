@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, header};
 
-use crate::body::Response;
+use crate::response::Response;
 
 /// Written by hand, for people. `tests/openapi` holds it against the code, so that neither can change without the other.
 const DOCUMENT: &str = include_str!("../openapi.json");

@@ -5,14 +5,8 @@ use std::borrow::Borrow;
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
-    access::Caller,
-    backend::Backend,
-    body::{Body, Response},
-    emails,
-    error::ApiError,
-    health, limit, openapi,
-    settings::Settings,
-    unread::Unread,
+    backend::Backend, body::Body, context::Context, emails, error::ApiError, health, limit, openapi,
+    response::Response, settings::Settings, unread::Unread,
 };
 
 /// What is served, each with its methods.
@@ -81,14 +75,6 @@ impl<'a> Route<'a> {
     fn is_sending(&self, method: &Method) -> bool {
         matches!(self, Route::Emails | Route::Batch) && method == Method::POST
     }
-}
-
-/// What a handler needs beside the body: who asks for what, under which settings, and where the queue is.
-pub(crate) struct Context<'a, R> {
-    pub(crate) parts: &'a Parts,
-    pub(crate) caller: &'a Caller,
-    pub(crate) settings: &'a Settings,
-    pub(crate) redis: &'a R,
 }
 
 /// Answers one request, a HEAD as the GET that it asks about, but for the body. The settings are asked for only if the request needs them.

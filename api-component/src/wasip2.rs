@@ -26,7 +26,8 @@ use wasi::{
 
 use crate::{
     backend::Backend,
-    body::{Body, Interrupted, Response},
+    body::{Body, Interrupted},
+    response::Response,
     router,
     settings::Settings,
     spin_redis::{SpinRedisError, understand},

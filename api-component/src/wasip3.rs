@@ -28,7 +28,7 @@ use spin_sdk_wasip3::{
 };
 
 use self::{body::WasiBody, redis::SpinRedis};
-use crate::{body::Response, error::ApiError, kept::Recent, router, settings::Settings, tasks::Tasks};
+use crate::{error::ApiError, kept::Recent, response::Response, router, settings::Settings, tasks::Tasks};
 
 struct Component;
 

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clap::ValueEnum;
 
 use crate::bench::Bench;
-use crate::process::{self, Process};
+use crate::host::Host;
+use crate::process::Process;
 use crate::redis_server::RedisServer;
 
 /// Compiling the component takes the host some seconds when it is new.
@@ -22,15 +22,6 @@ const FLAGS: [&str; 2] = ["--max-instance-reuse-count", "1000000"];
 
 /// What clients send as their API key: as where people deploy, and without one the API would ask for one variable more.
 pub(crate) const KEY: &str = "bench";
-
-/// Which program runs the components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Host {
-    /// The project's own.
-    DevHost,
-    /// The one that the environment variable `SPIN` names, or the one on the `PATH`.
-    Spin,
-}
 
 /// Which build of the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +53,6 @@ impl Wasi {
             Some(wasm) if wasm.is_file() => vec![Wasi::P2, Wasi::P3],
             _ => vec![Wasi::P2],
         }
-    }
-}
-
-impl Host {
-    /// Its name, with the version if it has one of its own.
-    ///
-    /// # Errors
-    /// It does not say one.
-    pub(crate) fn name(self, spin: &Path) -> anyhow::Result<String> {
-        if self == Host::DevHost {
-            return Ok("dev-host".to_owned());
-        }
-        let said = process::run("spin", Command::new(spin).arg("--version"))?;
-        let version = said.strip_prefix("spin ").and_then(|said| said.split_whitespace().next());
-        Ok(format!("Spin {}", version.with_context(|| format!("{} says it is {said:?}", spin.display()))?))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::api_host::Host;
 use crate::cli::{Options, Programs};
+use crate::host::Host;
 
 /// The programs to measure, how thoroughly, and a directory for what they leave behind.
 pub(crate) struct Bench<'a> {

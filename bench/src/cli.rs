@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
-use crate::api_host::Host;
+use crate::host::Host;
 
 /// Measures the queue, and what bounds it on this machine.
 ///

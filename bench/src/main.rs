@@ -17,6 +17,7 @@ mod api_host;
 mod bench;
 mod cli;
 mod drain;
+mod host;
 mod http;
 mod json;
 mod load;

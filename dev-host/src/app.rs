@@ -21,7 +21,8 @@ use crate::{
     manifest::{Manifest, Route},
     reuse::Reuse,
     routes::Router,
-    runner::{Runner, Settings},
+    runner::Runner,
+    settings::Settings,
     spin_headers::{NoUrl, RouteHeaders, make_absolute},
     variables::Variables,
 };

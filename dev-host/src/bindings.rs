@@ -6,7 +6,7 @@ mod wasip2 {
         path: "wit",
         world: "fermyon:spin/host",
         imports: { default: async },
-        with: { "fermyon:spin/redis.connection": crate::outbound_redis::Connection },
+        with: { "fermyon:spin/redis.connection": crate::outbound_redis::connection::Connection },
     });
 }
 
@@ -16,7 +16,7 @@ mod wasip3 {
         path: "wit",
         world: "fermyon:spin/host-wasip3",
         imports: { "spin:redis/redis.[drop]connection": trappable, default: async | store },
-        with: { "spin:redis/redis.connection": crate::outbound_redis::Connection },
+        with: { "spin:redis/redis.connection": crate::outbound_redis::connection::Connection },
     });
 }
 

@@ -5,31 +5,25 @@
 //! same crate with the same settings, which are its defaults: no deadline for anything, and no `TCP_NODELAY`.
 //! <https://github.com/spinframework/spin/blob/main/crates/factor-outbound-redis/src/host.rs>
 
+pub(crate) mod connection;
 mod reply;
 mod wasip3;
 
 use std::sync::Arc;
 
-use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError};
 use tracing::{debug, warn};
 use url::Url;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
-use self::reply::limited;
+use self::{connection::Connection, reply::limited};
 use crate::{
     bindings::redis::{Error, Host, HostConnection, RedisParameter, RedisResult},
-    runner::Settings,
+    settings::Settings,
 };
 
 /// How many connections one instance may have open.
 const MAX_CONNECTIONS: usize = 1024;
-
-/// A guest's connection. A clone is the same connection, and each command gets its own answer.
-#[derive(Clone)]
-#[expect(unreachable_pub, reason = "the generated module exports it again")]
-pub struct Connection(MultiplexedConnection);
 
 /// What the interface needs of an instance's state.
 pub(crate) struct OutboundRedis<'a> {

@@ -4,14 +4,11 @@ use anyhow::bail;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use thiserror::Error;
 use tracing::debug;
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::{bindings::http::types::ErrorCode, body::HyperOutgoingBody};
 
-use crate::{
-    allowed_hosts::AllowedHosts, component::Engine, reuse::Reuse, variables::ComponentVariables, wasip2, wasip3,
-};
+use crate::{component::Engine, reuse::Reuse, run_error::RunError, settings::Settings, wasip2, wasip3};
 
 /// Runs requests through one component.
 pub(crate) enum Runner {
@@ -19,41 +16,6 @@ pub(crate) enum Runner {
     Wasip2(wasip2::Runner),
     /// It exports `wasi:http/handler` 0.3.
     Wasip3(wasip3::Runner),
-}
-
-/// What the manifest and the command line say about a component.
-pub(crate) struct Settings {
-    /// The component's id in the manifest.
-    pub(crate) id: String,
-    /// The variables that it can read.
-    pub(crate) variables: ComponentVariables,
-    /// Where it may connect to.
-    pub(crate) allowed_hosts: AllowedHosts,
-    /// Whether what it prints is dropped.
-    pub(crate) quiet: bool,
-}
-
-/// Why a component produced no response.
-#[derive(Debug, Error)]
-pub(crate) enum RunError {
-    /// It could not be instantiated, or it trapped.
-    #[error("{}", .0.root_cause())]
-    Failed(wasmtime::Error),
-    /// It returned.
-    #[error("it returned without a response")]
-    NoResponse,
-    /// It set an error in the place of a response.
-    #[error("it answered with an error: {0}")]
-    Refused(String),
-    /// The instance that served it failed, whichever of its requests it was about; the log has said why.
-    #[error("its instance failed")]
-    InstanceFailed,
-    /// There is no instance to serve it.
-    #[error("it cannot be instantiated: {0}")]
-    NoInstance(String),
-    /// The task that ran it is gone: a fault in this host.
-    #[error("the host failed to run it")]
-    Lost,
 }
 
 impl Runner {

@@ -19,7 +19,7 @@ use wasmtime_wasi_http::{
     p3::{self, RequestOptions, bindings::http::types::ErrorCode as P3Error},
 };
 
-use crate::{outbound_redis::OutboundRedis, runner::Settings, variables::ComponentVariables};
+use crate::{outbound_redis::OutboundRedis, settings::Settings, variables::ComponentVariables};
 
 /// The state of one instance.
 pub(crate) struct State {

@@ -21,7 +21,8 @@ use crate::{
     bindings,
     component::{self, Engine},
     outbound_redis::HasOutboundRedis,
-    runner::{RunError, Settings},
+    run_error::RunError,
+    settings::Settings,
     state::State,
     variables::HasComponentVariables,
 };

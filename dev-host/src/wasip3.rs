@@ -38,7 +38,8 @@ use crate::{
     component::{self, Engine},
     outbound_redis::HasOutboundRedis,
     reuse::{Limits, Reuse},
-    runner::{RunError, Settings},
+    run_error::RunError,
+    settings::Settings,
     state::State,
     variables::HasComponentVariables,
 };

@@ -9,7 +9,8 @@ use email_queue::{Queue, email::Mailbox, transition::Sweep};
 use crate::{
     Config,
     backoff::Backoff,
-    config::{DEFAULT_FROM, DEFAULT_REDIS_URL, InvalidConfig},
+    config::{DEFAULT_FROM, DEFAULT_REDIS_URL},
+    invalid_config::InvalidConfig,
     logging::LogFormat,
     memory,
     transport::{SmtpOptions, TransportConfig},

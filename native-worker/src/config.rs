@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use email_queue::{Queue, email::Mailbox, transition::Sweep};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use crate::{backoff::Backoff, memory, transport::TransportConfig};
+use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::TransportConfig};
 
 /// The settings of a worker. [`check`](Config::check) holds them against their limits.
 #[derive(Debug, Clone)]
@@ -90,11 +90,6 @@ impl Config {
         }
     }
 }
-
-/// A setting is not usable. The text holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidConfig(pub String);
 
 /// Where Redis is when nothing else is said.
 pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";

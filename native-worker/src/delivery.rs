@@ -4,73 +4,60 @@ use std::time::{Duration, Instant};
 
 use email_queue::{
     Class, EmailId, Submission, email,
-    transition::{self, ClaimRef, Claimed, Outcome, Progress},
+    transition::{self, ClaimRef, Claimed, Outcome},
 };
 
 use crate::{
     Config,
+    completion::AttemptResult,
     conclusion::{MAX_ERROR, Tried, address, printable, without_addresses},
     hold_off::{Consequence, is_silence},
+    shared::Shared,
     transport::{Commitment, Delivery, Failure, Outgoing, Scope},
-    worker::Shared,
 };
-
-/// What became of an email.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Concluded {
-    pub(crate) outcome: Outcome,
-    /// What all attempts have come to; nothing where nothing is to be recorded.
-    pub(crate) progress: Progress,
-}
-
-impl Concluded {
-    fn nothing_new(outcome: Outcome) -> Self {
-        Self { outcome, progress: Progress::default() }
-    }
-}
 
 /// Delivers an email to whoever has it not yet.
 ///
 /// When the future is dropped, `commitment` tells whether anything may have been sent.
-pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, commitment: &Commitment) -> Concluded {
+pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, commitment: &Commitment) -> AttemptResult {
     let began = Instant::now();
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
-    let concluded = match shared.hold_off.gate.admits(id) {
+    let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
-            let concluded = attempt_delivery(shared, claimed, began, commitment).await;
+            let result = attempt_delivery(shared, claimed, began, commitment).await;
             // Unless the relay has been heard of since.
             shared.hold_off.gate.not_tried(id);
-            concluded
+            result
         }
-        Err(Failure { class, reason: error }) => Concluded {
+        Err(Failure { class, reason: error }) => AttemptResult {
             // As it was: that it is taken up and put back again says nothing of earlier time-outs.
             progress: claimed.progress,
             outcome: Outcome::Returned { class, error },
         },
     };
-    tell(id, attempt, began, &concluded);
-    concluded
+    tell(id, attempt, began, &result);
+    result
 }
 
 /// What is made of a delivery that panicked: a fault of ours, which may well happen again, but the email is not lost and has
 /// used up no attempt.
-pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> Concluded {
+pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "a delivery panicked");
     // The number of claims grows with each such panic, and so does the pause.
     let retry_in = config.retry.delay(u32::try_from(number).unwrap_or(u32::MAX));
-    Concluded::nothing_new(Outcome::Held { retry_in, class: Class::Internal, error: "internal error".to_owned() })
+    AttemptResult::nothing_new(Outcome::Held { retry_in, class: Class::Internal, error: "internal error".to_owned() })
 }
 
 /// What is made of an email of which Redis holds something that cannot be read: nothing was sent.
-pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> Concluded {
+pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "what Redis holds of this email cannot be read; it is a dead letter");
     let error = "what the queue's Redis holds of it cannot be read".to_owned();
-    Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error })
+    AttemptResult::nothing_new(Outcome::Failed { class: Class::Unreadable, error })
 }
 
 /// What is rarely waited for is boxed: there is a task for each email, and its memory is as large as all that it could ever
 /// wait for.
-async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> Concluded {
+async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> AttemptResult {
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
     // At its first claim it may be what another program has pushed, at which nobody has looked.
@@ -79,7 +66,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         Ok(submission) => submission,
         Err(invalid) => {
             let error = printable(&invalid.to_string(), MAX_ERROR);
-            return Concluded::nothing_new(Outcome::Failed { class: Class::Unreadable, error });
+            return AttemptResult::nothing_new(Outcome::Failed { class: Class::Unreadable, error });
         }
     };
     if number == 1 && !submission.unknown_fields.is_empty() {
@@ -94,19 +81,19 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         && attempts == 0
         && due > shared.clock.now()
     {
-        return Concluded::nothing_new(Outcome::Scheduled { due });
+        return AttemptResult::nothing_new(Outcome::Scheduled { due });
     }
     let email = &submission.email;
     let sender = || address(&email.from).to_lowercase();
     let held = match shared.hold_off.senders.any_held() {
-        true => Box::pin(shared.hold_off.senders.ask(shared, &sender())).await,
+        true => Box::pin(shared.hold_off.senders.ask(&shared.client, &sender())).await,
         false => None,
     };
     if let Some(held) = &held
         && held.wait > Duration::ZERO
     {
         let (retry_in, class, error) = (held.wait, held.class, held.error.clone());
-        return Concluded { outcome: Outcome::Held { retry_in, class, error }, progress };
+        return AttemptResult { outcome: Outcome::Held { retry_in, class, error }, progress };
     }
     let mut recipients = email.recipients();
     recipients.retain(|recipient| {
@@ -125,22 +112,23 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
     match fault {
         Some(fault) if !tried.is_over() => match fault.scope {
             Scope::Sender => {
-                shared.hold_off.passed(shared, id).await;
-                let retry_in = Box::pin(shared.hold_off.senders.failed(shared, &sender(), &fault.failure)).await;
+                shared.hold_off.passed(&shared.client, id).await;
+                let retry_in =
+                    Box::pin(shared.hold_off.senders.failed(&shared.client, &sender(), &fault.failure)).await;
                 wait(tried, retry_in)
             }
             // Others pass meanwhile: the silence is not for all.
             Scope::Relay if fault.failure.class == Class::Timeout && shared.hold_off.passed_since(began) => {
                 conclude(shared, tried)
             }
-            Scope::Relay => match Box::pin(shared.hold_off.failed(shared, id, began, &fault.failure)).await {
+            Scope::Relay => match Box::pin(shared.hold_off.failed(&shared.client, id, began, &fault.failure)).await {
                 Consequence::Waits(wait) if fault.failure.class == Class::Timeout => {
                     no_sooner(conclude(shared, tried), wait)
                 }
                 Consequence::Waits(retry_in) => wait(tried, retry_in),
                 Consequence::Returns => {
                     let Failure { class, reason: error } = tried.failure();
-                    Concluded { outcome: Outcome::Returned { class, error }, progress: tried.progress }
+                    AttemptResult { outcome: Outcome::Returned { class, error }, progress: tried.progress }
                 }
                 Consequence::Own => conclude(shared, tried.own()),
             },
@@ -149,13 +137,13 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
             match silence {
                 // A probe that was met by silence has not shown that the relay works.
                 Some(failure) if shared.hold_off.gate.probes_with(id) => {
-                    Box::pin(shared.hold_off.failed(shared, id, began, &failure)).await;
+                    Box::pin(shared.hold_off.failed(&shared.client, id, began, &failure)).await;
                 }
                 Some(_) => {}
-                None => shared.hold_off.passed(shared, id).await,
+                None => shared.hold_off.passed(&shared.client, id).await,
             }
             if held.is_some() && tried.advanced {
-                Box::pin(shared.hold_off.senders.passed(shared, &sender())).await;
+                Box::pin(shared.hold_off.senders.passed(&shared.client, &sender())).await;
             }
             conclude(shared, tried)
         }
@@ -167,35 +155,35 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
 async fn name_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
     let Config { queue, default_from, .. } = &shared.config;
     let Some(named) = email::with_sender(json, default_from) else { return };
-    if let Err(error) = transition::name_sender(queue, claim, named).run(&shared.redis).await {
+    if let Err(error) = transition::name_sender(queue, claim, named).run(&shared.client.redis).await {
         tracing::debug!(id = %claim.id, %error, "who sends it cannot be written down");
     }
 }
 
-fn conclude(shared: &Shared, tried: Tried) -> Concluded {
+fn conclude(shared: &Shared, tried: Tried) -> AttemptResult {
     let (outcome, progress) = tried.conclude(&shared.config);
-    Concluded { outcome, progress }
+    AttemptResult { outcome, progress }
 }
 
 /// What is to be tried again is so after this time at the earliest.
-fn no_sooner(mut concluded: Concluded, wait: Duration) -> Concluded {
-    if let Outcome::Delayed { retry_in, .. } | Outcome::Held { retry_in, .. } = &mut concluded.outcome {
+fn no_sooner(mut result: AttemptResult, wait: Duration) -> AttemptResult {
+    if let Outcome::Delayed { retry_in, .. } | Outcome::Held { retry_in, .. } = &mut result.outcome {
         *retry_in = wait.max(*retry_in);
     }
-    concluded
+    result
 }
 
 /// It waits, through no fault of its own.
-fn wait(tried: Tried, retry_in: Duration) -> Concluded {
+fn wait(tried: Tried, retry_in: Duration) -> AttemptResult {
     let Failure { class, reason: error } = tried.failure();
-    Concluded { outcome: Outcome::Held { retry_in, class, error }, progress: tried.progress }
+    AttemptResult { outcome: Outcome::Held { retry_in, class, error }, progress: tried.progress }
 }
 
 /// One line for the log: what became of the email, and how long it took. Why a relay or a sender is held off is said once,
 /// and not for each email that waits for it.
-fn tell(id: EmailId, attempt: u32, began: Instant, concluded: &Concluded) {
+fn tell(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match &concluded.outcome {
+    match &result.outcome {
         Outcome::Sent => tracing::info!(%id, outcome = "sent", attempt, duration_ms, "email sent"),
         Outcome::Scheduled { due } => {
             tracing::info!(%id, outcome = "scheduled", attempt, duration_ms, %due, "email for later");

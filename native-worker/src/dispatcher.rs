@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{delivery, finisher::Done, memory::Room, transport::Commitment, worker::Shared};
+use crate::{completion::Completion, delivery, memory::Room, shared::Shared, transport::Commitment};
 
 /// Whoever claims emails hands them to it.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Dispatcher {
     /// Takes emails in hand, and returns those whose delivery can begin.
     pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Commitment)> {
         let begins = claims.emails.into_iter().filter_map(|claimed| {
-            let commitment = self.shared.in_hand.take(claimed.claim);
+            let commitment = self.shared.in_flight.take(claimed.claim);
             if commitment.is_none() {
                 tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
             }
@@ -41,7 +41,7 @@ impl Dispatcher {
         emails: Vec<(Claimed, Commitment)>,
         mut permits: OwnedSemaphorePermit,
         mut room: Option<Room>,
-        done: &mpsc::Sender<Done>,
+        done: &mpsc::Sender<Completion>,
     ) {
         for (claimed, commitment) in emails {
             let Some(permit) = permits.split(1).filter(|_| !self.stop.is_cancelled()) else { return };
@@ -66,20 +66,20 @@ async fn deliver(
     commitment: &Commitment,
     permit: OwnedSemaphorePermit,
     room: Option<Room>,
-    done: &mpsc::Sender<Done>,
+    done: &mpsc::Sender<Completion>,
 ) {
     let claim = claimed.claim;
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
         false => AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await,
     };
-    let concluded = delivery.unwrap_or_else(|_| {
+    let result = delivery.unwrap_or_else(|_| {
         shared.hold_off.gate.not_tried(claim.id);
         delivery::panicked(&shared.config, claim)
     });
     // Of the email nothing is left but its outcome.
     drop(room);
-    shared.in_hand.conclude(claim.id);
-    // The finisher outlives all deliveries; if it did not, the lease would see to the email.
-    let _ = done.send(Done { id: claim.id, concluded, permit: Some(permit) }).await;
+    shared.in_flight.conclude(claim.id);
+    // The completer outlives all deliveries; if it did not, the lease would see to the email.
+    let _ = done.send(Completion { id: claim.id, result, permit: Some(permit) }).await;
 }

@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     blocking::Blocking,
+    completion::Completion,
     connection::{RECONNECT, ends_connection, explained},
     dispatcher::Dispatcher,
-    finisher::Done,
     gate::State,
     memory::Room,
     preflight,
-    worker::Shared,
+    shared::Shared,
 };
 
 /// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
@@ -30,9 +30,6 @@ const WAIT_DRAINING: u64 = 1;
 
 /// How often is looked, while draining, whether all that is in hand has come back from a relay that is held off.
 const WAIT_HELD_OFF: Duration = Duration::from_millis(100);
-
-/// No claim is to keep the line to Redis busy for longer, nor for longer than a sixth of the lease.
-const TRANSFER: Duration = Duration::from_secs(2);
 
 /// For how little room it is worth to wait.
 const LITTLE: usize = 16 * 1024;
@@ -53,13 +50,17 @@ pub(crate) enum Ended {
 /// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails: a permit and
 /// some room in memory are waited for first, then as many emails are claimed as there are permits and room for, and only
 /// when there are none is `BRPOP` asked to wait for one, which is then claimed the same way. While no permit is free the
-/// finisher claims instead.
+/// completer claims instead.
 ///
 /// After the stop a command that has been sent is still waited for, until `give_up`; emails that it brings are taken in
 /// hand but not begun, so that they are given back.
-pub(crate) async fn fetch(dispatcher: &Dispatcher, done: &mpsc::Sender<Done>, give_up: &CancellationToken) -> Ended {
+pub(crate) async fn fetch(
+    dispatcher: &Dispatcher,
+    done: &mpsc::Sender<Completion>,
+    give_up: &CancellationToken,
+) -> Ended {
     let Dispatcher { shared, stop, .. } = dispatcher;
-    let mut blocking = Blocking::new(&shared.redis, &shared.waiting, &shared.config.queue);
+    let mut blocking = Blocking::new(&shared.client.redis, &shared.waiting, &shared.client.queue);
     let mut failures = 0;
     // Whether BRPOP has just waited for nothing: then a claim would find nothing either.
     let mut empty = false;
@@ -133,7 +134,7 @@ async fn free_to_claim(shared: &Shared, stop: &CancellationToken) -> Result<usiz
         match &*gate.borrow_and_update() {
             State::Open => return Ok(usize::MAX),
             State::Turn(_) => return Ok(1),
-            State::Closed(_) if shared.config.drain && shared.in_hand.is_empty() => return Err(Ended::HeldOff),
+            State::Closed(_) if shared.config.drain && shared.in_flight.is_empty() => return Err(Ended::HeldOff),
             State::Closed(_) | State::Probing(..) => {}
         }
         tokio::select! {
@@ -183,11 +184,6 @@ async fn free_room(shared: &Shared, left: Option<usize>, stop: &CancellationToke
     }
 }
 
-/// How many bytes of email to claim in one call.
-pub(crate) fn bytes_at_once(shared: &Shared) -> usize {
-    shared.emails.pace.bytes_in(TRANSFER.min(shared.config.lease / 6))
-}
-
 /// Claims up to `max` emails, however long Redis is away. If an answer is lost on the way, the emails in it are given back
 /// a lease later. An error when Redis refuses, which has been told.
 async fn claim_some(
@@ -197,9 +193,9 @@ async fn claim_some(
     popped: Option<PoppedEntry>,
     stop: &CancellationToken,
 ) -> Option<Result<Claims, ()>> {
-    let (worker, lease) = (shared.worker.as_str(), shared.config.lease);
-    let bytes = room.budget(bytes_at_once(shared));
-    let call = claim(&shared.config.queue, Claim { worker, lease, max, bytes, popped });
+    let (worker, lease) = (shared.client.worker.as_str(), shared.config.lease);
+    let bytes = room.budget(shared.bytes_at_once());
+    let call = claim(&shared.client.queue, Claim { worker, lease, max, bytes, popped });
     let answered = shared.emails.persist(&call, stop).await?;
     Some(answered.map(|answered| answered.answer).map_err(drop))
 }
@@ -251,6 +247,6 @@ async fn tell_of_brpop(shared: &Shared, error: &RedisError) {
 }
 
 async fn is_drained(shared: &Shared) -> bool {
-    shared.in_hand.is_empty()
-        && depth(&shared.config.queue).run(&shared.redis).await.is_ok_and(|depth| depth.is_drained())
+    shared.in_flight.is_empty()
+        && depth(&shared.client.queue).run(&shared.client.redis).await.is_ok_and(|depth| depth.is_drained())
 }

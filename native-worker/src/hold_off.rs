@@ -25,9 +25,9 @@ use crate::{
     Config,
     conclusion::without_addresses,
     gate::Gate,
+    queue_client::QueueClient,
     senders::Senders,
     transport::{Failure, TransportConfig},
-    worker::Shared,
 };
 
 /// How often a worker asks while the relay is held off. So long do others go on waiting when it works again.
@@ -49,6 +49,14 @@ pub(crate) enum Consequence {
     Returns,
     /// The failure is the email's own: others pass.
     Own,
+}
+
+/// What Redis has said.
+struct Asked {
+    /// When to ask again.
+    again: Duration,
+    /// How many connections the relay takes at a time, if that was learned.
+    limit: Option<usize>,
 }
 
 pub(crate) struct HoldOff {
@@ -93,22 +101,23 @@ impl HoldOff {
     }
 
     /// Asks at the start of a worker, which need not wait for the end of a back-off: it may have other settings.
-    pub(crate) async fn begin(&self, shared: &Shared) {
-        self.ask(shared, true).await;
+    /// Returns the limit of connections to it that workers have learned.
+    pub(crate) async fn begin(&self, client: &QueueClient) -> Option<usize> {
+        self.ask(client, true).await.limit
     }
 
     /// Runs until `stop`: asks Redis for as long as anything is held off, and when it may be.
-    pub(crate) async fn watch_on(&self, shared: &Shared, stop: &CancellationToken) {
+    pub(crate) async fn watch_on(&self, client: &QueueClient, stop: &CancellationToken) {
         loop {
             let pause = if self.gate.is_open() && !self.senders.any_held() {
                 None
             } else {
-                Some(self.ask(shared, false).await)
+                Some(self.ask(client, false).await.again)
             };
             tokio::select! {
                 () = sleep(pause.unwrap_or(PAUSE)), if pause.is_some() => {}
                 () = self.ask_now.notified() => if pause.is_none() {
-                    self.ask(shared, false).await;
+                    self.ask(client, false).await;
                 },
                 () = stop.cancelled() => return,
             }
@@ -121,7 +130,13 @@ impl HoldOff {
     }
 
     /// A delivery that began then met a failure of the relay.
-    pub(crate) async fn failed(&self, shared: &Shared, id: EmailId, began: Instant, failure: &Failure) -> Consequence {
+    pub(crate) async fn failed(
+        &self,
+        client: &QueueClient,
+        id: EmailId,
+        began: Instant,
+        failure: &Failure,
+    ) -> Consequence {
         let _one_at_a_time = self.speaking.lock().await;
         if self.gate.admits(id).is_err() || self.is_of_another(began, failure) {
             return Consequence::Returns;
@@ -133,8 +148,8 @@ impl HoldOff {
             class: failure.class,
             error: &failure.reason,
         };
-        let call = hold_off(&shared.config.queue, &shared.worker, &self.relay, failure_of_relay, self.back_off);
-        match call.run(&shared.redis).await {
+        let call = hold_off(&client.queue, &client.worker, &self.relay, failure_of_relay, self.back_off);
+        match call.run(&client.redis).await {
             Ok(HeldOff::Now(wait)) => {
                 self.close(failure);
                 let (class, error, wait_ms) = (failure.class, without_addresses(&failure.reason), ms(wait));
@@ -155,7 +170,7 @@ impl HoldOff {
                 Consequence::Own
             }
             Err(error) => {
-                shared.redis.report("hold_off", &error, 0);
+                client.redis.report("hold_off", &error, 0);
                 self.close(failure);
                 // Redis may say at once that nothing is held off: the email at least is not begun again before that time.
                 Consequence::Waits(self.back_off.base)
@@ -169,22 +184,22 @@ impl HoldOff {
     }
 
     /// The relay has taken a decision on an email: if that was the probe, all go on.
-    pub(crate) async fn passed(&self, shared: &Shared, id: EmailId) {
+    pub(crate) async fn passed(&self, client: &QueueClient, id: EmailId) {
         *lock(&self.passed) = Some(Instant::now());
         if self.gate.probes_with(id) {
             // There is a task for each email, and few are probes.
-            Box::pin(self.probe_passed(shared)).await;
+            Box::pin(self.probe_passed(client)).await;
         }
     }
 
-    async fn probe_passed(&self, shared: &Shared) {
+    async fn probe_passed(&self, client: &QueueClient) {
         let _one_at_a_time = self.speaking.lock().await;
-        match relay_well(&shared.config.queue, &shared.worker, &self.relay).run(&shared.redis).await {
+        match relay_well(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
             Ok(true) => self.open(),
             // We have lost the turn, or may have: what is so we are told.
             Ok(false) => self.ask_again(),
             Err(error) => {
-                shared.redis.report("relay_well", &error, 0);
+                client.redis.report("relay_well", &error, 0);
                 self.ask_again();
             }
         }
@@ -199,26 +214,19 @@ impl HoldOff {
         *lock(&self.passed)
     }
 
-    /// Asks Redis, and returns when to ask again.
-    async fn ask(&self, shared: &Shared, begun: bool) -> Duration {
+    async fn ask(&self, client: &QueueClient, begun: bool) -> Asked {
         let _one_at_a_time = self.speaking.lock().await;
-        let call = ask_relay(&shared.config.queue, &shared.worker, &self.relay, begun, TURN);
-        let state = match call.run(&shared.redis).await {
+        let call = ask_relay(&client.queue, &client.worker, &self.relay, begun, TURN);
+        let state = match call.run(&client.redis).await {
             Ok(state) => state,
             Err(error) => {
-                shared.redis.report("ask_relay", &error, self.failures.fetch_add(1, Ordering::Relaxed));
-                return PAUSE;
+                client.redis.report("ask_relay", &error, self.failures.fetch_add(1, Ordering::Relaxed));
+                return Asked { again: PAUSE, limit: None };
             }
         };
         self.failures.store(0, Ordering::Relaxed);
         self.senders.held.store(state.holds_senders, Ordering::Relaxed);
-        if begun
-            && let Some(limit) = shared.transport.connection_limit()
-            && state.limit.is_some()
-        {
-            limit.set(state.limit);
-        }
-        match state.access {
+        let again = match state.access {
             Access::Free => {
                 self.open();
                 PAUSE
@@ -237,7 +245,8 @@ impl HoldOff {
                 self.gate.turn(why(held));
                 PAUSE
             }
-        }
+        };
+        Asked { again, limit: state.limit }
     }
 
     fn open(&self) {
@@ -278,23 +287,6 @@ fn relay(transport: &TransportConfig) -> Relay {
         TransportConfig::Log | TransportConfig::File(_) | TransportConfig::Null => None,
     };
     Relay::new(&transport.to_string(), user)
-}
-
-/// Tells other workers of each change of the limit of connections that the transport learns, until `stop`.
-pub(crate) async fn share_limit(shared: &Shared, stop: &CancellationToken) {
-    let Some(limit) = shared.transport.connection_limit() else { return };
-    let mut changes = limit.subscribe();
-    loop {
-        tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
-            () = stop.cancelled() => return,
-        }
-        let learned = *changes.borrow_and_update();
-        let call = email_queue::transition::learn_limit(&shared.config.queue, shared.hold_off.relay(), learned);
-        if let Err(error) = call.run(&shared.redis).await {
-            shared.redis.report("learn_limit", &error, 0);
-        }
-    }
 }
 
 /// Whether a failure says nothing about whether the relay works.

@@ -6,7 +6,7 @@ use email_queue::transition::extend;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
@@ -16,23 +16,23 @@ pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let lease = shared.config.lease;
     let mut failures = 0;
     loop {
-        let claims = shared.in_hand.claims();
+        let claims = shared.in_flight.claims();
         // An answer that is still on its way may bring emails that we do not know of yet.
         let on_its_way = lease + shared.emails.pace.on_its_way();
-        let extend = extend(&shared.config.queue, &shared.worker, lease, on_its_way, &claims);
-        let pause = match extend.run(&shared.redis).await {
+        let extend = extend(&shared.client.queue, &shared.client.worker, lease, on_its_way, &claims);
+        let pause = match extend.run(&shared.client.redis).await {
             Ok(extended) => {
                 failures = 0;
                 shared.clock.set(extended.now);
                 for (claim, renewed) in claims.into_iter().zip(extended.held) {
-                    if !renewed && shared.in_hand.lose(claim) {
+                    if !renewed && shared.in_flight.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease was over before it was renewed; another worker may send this email too");
                     }
                 }
                 lease / 3
             }
             Err(error) => {
-                shared.redis.report("extend", &error, failures);
+                shared.client.redis.report("extend", &error, failures);
                 failures += 1;
                 (lease / 10).min(Duration::from_secs(1))
             }

@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    connection::Connection,
-    worker::{RunError, Shared},
-};
+use crate::{connection::Connection, run_error::RunError, shared::Shared};
 
 /// `RPOP` takes several entries at once as of this version
 /// ([RPOP](https://redis.io/docs/latest/commands/rpop/)).
@@ -26,20 +23,20 @@ const OLDEST: (u32, u32) = (6, 2);
 /// When Redis refuses us, as it would again, or is too old; when the queue is of a version that this worker does not know.
 pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(), RunError> {
     persist(shared, &ping(), stop).await?;
-    let settings = settings(&shared.redis).await;
+    let settings = settings(&shared.client.redis).await;
     if let Some(version) = settings.version.as_deref().filter(|version| is_too_old(version)) {
         return Err(RunError::TooOld(version.to_owned()));
     }
     for warning in warnings(&settings) {
         tracing::warn!("{warning}");
     }
-    if let Some((seconds, microseconds)) = ask::<(i64, i64)>(&shared.redis, &redis::cmd("TIME")).await
+    if let Some((seconds, microseconds)) = ask::<(i64, i64)>(&shared.client.redis, &redis::cmd("TIME")).await
         && let Ok(now) = Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(microseconds))
     {
         shared.clock.set(now);
     }
     tell_of_wrong_types(shared).await;
-    let queue = &shared.config.queue;
+    let queue = &shared.client.queue;
     match persist(shared, &mark_version(queue), stop).await? {
         Some(found) if found != KNOWN_VERSION => {
             Err(RunError::OtherVersion { queue: queue.name().to_owned(), found: found.chars().take(20).collect() })
@@ -50,7 +47,7 @@ pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(
 
 /// What Redis answers, however long it is away before that; `None` when `stop` comes first.
 async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -> Result<Option<T>, RunError> {
-    match shared.redis.persist(call, stop).await.transpose() {
+    match shared.client.redis.persist(call, stop).await.transpose() {
         Ok(answered) => Ok(answered.map(|answered| answered.answer)),
         Err(CallError::Redis(error)) => Err(RunError::Redis(error)),
         Err(CallError::Answer(_)) => Err(RunError::NoRedis),
@@ -59,8 +56,8 @@ async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -
 
 /// Says which keys of the queue hold something else than the queue puts there.
 pub(crate) async fn tell_of_wrong_types(shared: &Shared) {
-    for (key, expected) in shared.config.queue.types() {
-        let Some(found) = ask::<String>(&shared.redis, redis::cmd("TYPE").arg(&key)).await else { continue };
+    for (key, expected) in shared.client.queue.types() {
+        let Some(found) = ask::<String>(&shared.client.redis, redis::cmd("TYPE").arg(&key)).await else { continue };
         if found != "none" && found != expected {
             tracing::warn!(
                 key,

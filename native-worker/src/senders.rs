@@ -10,7 +10,7 @@ use email_queue::{
     transition::{Held, HoldOffFor, ask_sender, hold_sender, sender_well},
 };
 
-use crate::{conclusion::without_addresses, transport::Failure, worker::Shared};
+use crate::{conclusion::without_addresses, queue_client::QueueClient, transport::Failure};
 
 pub(crate) struct Senders {
     pub(crate) relay: Relay,
@@ -27,16 +27,16 @@ impl Senders {
 
     /// Why emails of a sender may not be handed to the relay for now, and for how long. A command, so worth asking only where
     /// any sender is held off.
-    pub(crate) async fn ask(&self, shared: &Shared, sender: &str) -> Option<Held> {
-        ask_sender(&shared.config.queue, &self.relay, sender).run(&shared.redis).await.ok().flatten()
+    pub(crate) async fn ask(&self, client: &QueueClient, sender: &str) -> Option<Held> {
+        ask_sender(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
     }
 
     /// The relay takes no emails of this sender for now. Returns for how long they are held off.
-    pub(crate) async fn failed(&self, shared: &Shared, sender: &str, failure: &Failure) -> Duration {
+    pub(crate) async fn failed(&self, client: &QueueClient, sender: &str, failure: &Failure) -> Duration {
         self.held.store(true, Ordering::Relaxed);
-        let queue = &shared.config.queue;
+        let queue = &client.queue;
         let call = hold_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
-        match call.run(&shared.redis).await {
+        match call.run(&client.redis).await {
             Ok((news, wait)) => {
                 if news {
                     let (error, wait_s) = (without_addresses(&failure.reason), wait.as_secs());
@@ -45,16 +45,16 @@ impl Senders {
                 wait
             }
             Err(error) => {
-                shared.redis.report("hold_sender", &error, 0);
+                client.redis.report("hold_sender", &error, 0);
                 self.back_off.base
             }
         }
     }
 
     /// The relay has taken an email of a sender that was held off.
-    pub(crate) async fn passed(&self, shared: &Shared, sender: &str) {
-        if let Err(error) = sender_well(&shared.config.queue, &self.relay, sender).run(&shared.redis).await {
-            shared.redis.report("sender_well", &error, 0);
+    pub(crate) async fn passed(&self, client: &QueueClient, sender: &str) {
+        if let Err(error) = sender_well(&client.queue, &self.relay, sender).run(&client.redis).await {
+            client.redis.report("sender_well", &error, 0);
         }
     }
 }

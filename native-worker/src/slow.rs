@@ -6,7 +6,7 @@ use email_queue::transition::note_slow;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// What takes longer is said.
 const LONG: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ pub(crate) async fn tell_of_slow(shared: &Shared, stop: &CancellationToken) {
             () = sleep(PAUSE) => {}
             () = stop.cancelled() => return,
         }
-        let slow = shared.in_hand.slow(LONG);
+        let slow = shared.in_flight.slow(LONG);
         if slow.is_empty() {
             continue;
         }
@@ -29,9 +29,9 @@ pub(crate) async fn tell_of_slow(shared: &Shared, stop: &CancellationToken) {
             tracing::warn!(id = %claim.id, "a delivery takes longer than {}s and is still in progress", LONG.as_secs());
         }
         let text = format!("in progress for longer than {} s", LONG.as_secs());
-        let call = note_slow(&shared.config.queue, &shared.worker, &slow, &text);
-        if let Err(error) = call.run(&shared.redis).await {
-            shared.redis.report("note_slow", &error, 0);
+        let call = note_slow(&shared.client.queue, &shared.client.worker, &slow, &text);
+        if let Err(error) = call.run(&shared.client.redis).await {
+            shared.client.redis.report("note_slow", &error, 0);
         }
     }
 }

@@ -10,7 +10,7 @@ use redis::RedisError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::RECONNECT, worker::Shared};
+use crate::{connection::RECONNECT, shared::Shared};
 
 /// How often is asked whether there is something to sweep, unless there is more to do at once. All workers ask; Redis
 /// gives the turn to one.
@@ -27,7 +27,7 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
                 if swept.more { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {
-                shared.redis.report("sweep", &error, failures);
+                shared.client.redis.report("sweep", &error, failures);
                 failures += 1;
                 PAUSE + RECONNECT.delay(failures)
             }
@@ -41,12 +41,12 @@ pub(crate) async fn sweep_on(shared: &Shared, stop: &CancellationToken) {
 
 /// Asking costs an idle Redis one command, a sweep about fifteen.
 async fn sweep_if_due(shared: &Shared) -> Result<Swept, CallError<RedisError>> {
-    let Watch { sweep_is_due, holds_off } = watch(&shared.config.queue).run(&shared.redis).await?;
+    let Watch { sweep_is_due, holds_off } = watch(&shared.client.queue).run(&shared.client.redis).await?;
     if holds_off {
         shared.hold_off.announced();
     }
     if sweep_is_due {
-        sweep(&shared.config.queue, shared.config.sweep).run(&shared.redis).await
+        sweep(&shared.client.queue, shared.config.sweep).run(&shared.client.redis).await
     } else {
         Ok(Swept::default())
     }

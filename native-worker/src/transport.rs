@@ -21,7 +21,7 @@ use std::{
 
 use email_queue::{Class, Email, EmailId, email::Mailbox};
 
-use crate::config::InvalidConfig;
+use crate::invalid_config::InvalidConfig;
 use file::FileTransport;
 use log::LogTransport;
 use null::NullTransport;

@@ -5,30 +5,33 @@ use std::{
     time::Duration,
 };
 
-use email_queue::transition::{ClaimRef, Depth, KNOWN_VERSION, announce_sender, depth, release};
+use email_queue::transition::{ClaimRef, Depth, announce_sender, depth, release};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
     time::{Instant, interval, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use crate::{
     Config,
+    background::BackgroundTasks,
     blocking::Waiting,
     clock::Clock,
+    completer::Completer,
     connection::Connection,
     dispatcher::Dispatcher,
     fetcher::{self, Ended},
-    finisher::Finisher,
-    hold_off::{self, HoldOff},
-    in_hand::InHand,
-    keepers::Keepers,
-    leases,
+    hold_off::HoldOff,
+    in_flight::InFlight,
+    learned_limit, leases,
     memory::Memory,
-    preflight, slow, sweeper,
-    transport::{OpenError, Transport, TransportConfig},
+    preflight,
+    queue_client::QueueClient,
+    run_error::RunError,
+    shared::Shared,
+    slow, sweeper,
+    transport::{Transport, TransportConfig},
 };
 
 /// How long may pass after the end of the grace until all is over: outcomes are recorded, emails given back, goodbyes said.
@@ -44,58 +47,6 @@ pub struct Summary {
     pub uncertain: u64,
     /// Whether it ended because what is left in the queue waits for a relay that fails; only with [`Config::drain`].
     pub waits_for_relay: bool,
-}
-
-/// Why a worker cannot begin, or go on. That Redis is away is no such reason: it may come.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The transport cannot be used as it is set up.
-    #[error("the transport {0} cannot be used")]
-    Transport(String, #[source] OpenError),
-    /// The Redis URL leads nowhere, or Redis refuses whom it names.
-    #[error("the Redis URL cannot be used")]
-    Redis(#[source] redis::RedisError),
-    /// What is there is no Redis.
-    #[error("what answers at the Redis URL is no Redis")]
-    NoRedis,
-    /// Redis lacks what the worker needs.
-    #[error("Redis {0} is too old: version 6.2 or newer is needed")]
-    TooOld(String),
-    /// The queue's keys are of a version that this worker would misread.
-    #[error(
-        "the queue {queue} is of version {found}, and this worker knows version {KNOWN_VERSION}: start a worker that \
-             knows version {found}, or give this one another queue"
-    )]
-    OtherVersion {
-        /// The queue's name.
-        queue: String,
-        /// What `<q>:version` says.
-        found: String,
-    },
-    /// A fault of ours. What was in hand is sent again when its lease is over.
-    #[error("the worker's task `{0}` has panicked; what is in hand is sent again when its lease is over")]
-    Panicked(&'static str),
-}
-
-/// What the tasks of a worker share.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    /// Who we are, other than any worker before or beside us.
-    pub(crate) worker: String,
-    /// Carries what is small, and must not wait behind emails: the lease above all.
-    pub(crate) redis: Connection,
-    /// Carries claims, and so emails.
-    pub(crate) emails: Connection,
-    pub(crate) transport: Transport,
-    pub(crate) hold_off: HoldOff,
-    pub(crate) in_hand: InHand,
-    /// What emails may take of it.
-    pub(crate) memory: Memory,
-    pub(crate) clock: Clock,
-    pub(crate) waiting: Waiting,
-    pub(crate) permits: Arc<Semaphore>,
-    /// Whether the fetcher waits for a permit. Then whoever is done with emails claims the next ones in their place.
-    pub(crate) saturated: AtomicBool,
 }
 
 /// Delivers emails until `shutdown` is ready, or the queue is empty and [`Config::drain`] is set.
@@ -116,12 +67,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     let connection = || Connection::new(&config.redis, Arc::clone(&reachability)).map_err(RunError::Redis);
     let (redis, emails) = (connection()?, connection()?);
     let shared = Arc::new(Shared {
-        worker: worker_id(),
-        redis,
+        client: QueueClient::new(config.queue.clone(), redis),
         emails,
         transport,
         hold_off: HoldOff::new(&config),
-        in_hand: InHand::default(),
+        in_flight: InFlight::default(),
         memory: Memory::new(config.max_memory),
         clock: Clock::default(),
         waiting: Waiting::default(),
@@ -139,13 +89,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         } => checked?,
         () = &mut shutdown => return Ok(Summary::default()),
     }
-    shared.hold_off.begin(&shared).await;
+    let learned = shared.hold_off.begin(&shared.client).await;
+    if let (Some(limit), Some(_)) = (shared.transport.connection_limit(), learned) {
+        limit.set(learned);
+    }
     tracing::info!(
-        queue = shared.config.queue.name(),
+        queue = shared.client.queue.name(),
         redis = %shared.config.redis,
         transport = %shared.config.transport,
         concurrency = shared.config.concurrency,
-        worker = shared.worker,
+        worker = shared.client.worker,
         "ready"
     );
     if matches!(shared.config.transport, TransportConfig::Log | TransportConfig::Null) {
@@ -158,8 +111,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         // It ends by itself only when there is nothing left that it can do.
         fetched = &mut tasks.fetcher => fetched.map_err(|_| RunError::Panicked("fetcher"))? == Ended::HeldOff,
         // It ends after all others, unless it panics.
-        Err(_) = &mut tasks.finisher => return Err(RunError::Panicked("finisher")),
-        name = tasks.keepers.panicked() => return Err(RunError::Panicked(name)),
+        Err(_) = &mut tasks.completer => return Err(RunError::Panicked("completer")),
+        name = tasks.background.panicked() => return Err(RunError::Panicked(name)),
     };
     Ok(Summary { waits_for_relay, ..tasks.stop().await })
 }
@@ -167,15 +120,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
 /// Lets the API show who sends the emails for which nobody is named. Without it, it shows who sends them by default.
 async fn say_who_sends(shared: &Shared) {
     let Config { queue, default_from, .. } = &shared.config;
-    if let Err(error) = announce_sender(queue, default_from).run(&shared.redis).await {
+    if let Err(error) = announce_sender(queue, default_from).run(&shared.client.redis).await {
         tracing::debug!(%error, "the default sender cannot be written down");
     }
-}
-
-/// `<host>:<process>:<uuid>`: for people, and unique however often a container gets the same name and process id.
-fn worker_id() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}:{}:{}", std::process::id(), Uuid::now_v7())
 }
 
 /// The running tasks, and how to end them.
@@ -183,8 +130,8 @@ struct Tasks {
     shared: Arc<Shared>,
     fetcher: JoinHandle<Ended>,
     deliveries: TaskTracker,
-    finisher: JoinHandle<()>,
-    keepers: Keepers,
+    completer: JoinHandle<()>,
+    background: BackgroundTasks,
     /// Nothing new is begun.
     stop: CancellationToken,
     /// Deliveries end where they are.
@@ -196,7 +143,7 @@ struct Tasks {
 impl Tasks {
     fn start(shared: &Arc<Shared>) -> Self {
         let (stop, abort, give_up) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let (deliveries, mut keepers) = (TaskTracker::new(), Keepers::default());
+        let (deliveries, mut background) = (TaskTracker::new(), BackgroundTasks::default());
         // Each outcome holds a permit, so there are never more outcomes than this: sending never waits.
         let (done, outcomes) = mpsc::channel(shared.config.concurrency);
 
@@ -206,14 +153,14 @@ impl Tasks {
             stop: stop.clone(),
             abort: abort.clone(),
         };
-        let finisher = Finisher {
+        let completer = Completer {
             dispatcher: dispatcher.clone(),
             outcomes: Mutex::new(outcomes),
             done: done.downgrade(),
             give_up: give_up.clone(),
             aside: Mutex::default(),
         };
-        let finisher = tokio::spawn(async move { finisher.run().await });
+        let completer = tokio::spawn(async move { completer.run().await });
         let fetcher = tokio::spawn({
             let give_up = give_up.clone();
             async move {
@@ -223,12 +170,14 @@ impl Tasks {
             }
         });
         // Until Redis has heard our last words: what is in hand must stay ours while it ends.
-        keepers.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
-        keepers.spawn("sweeper", shared, &stop, async |shared, stop| sweeper::sweep_on(&shared, &stop).await);
-        keepers.spawn("hold_off", shared, &stop, async |shared, stop| shared.hold_off.watch_on(&shared, &stop).await);
-        keepers.spawn("limit", shared, &stop, async |shared, stop| hold_off::share_limit(&shared, &stop).await);
-        keepers.spawn("slow", shared, &stop, async |shared, stop| slow::tell_of_slow(&shared, &stop).await);
-        Self { shared: Arc::clone(shared), fetcher, deliveries, finisher, keepers, stop, abort, give_up }
+        background.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
+        background.spawn("sweeper", shared, &stop, async |shared, stop| sweeper::sweep_on(&shared, &stop).await);
+        background.spawn("hold_off", shared, &stop, async |shared, stop| {
+            shared.hold_off.watch_on(&shared.client, &stop).await
+        });
+        background.spawn("limit", shared, &stop, async |shared, stop| learned_limit::share(&shared, &stop).await);
+        background.spawn("slow", shared, &stop, async |shared, stop| slow::tell_of_slow(&shared, &stop).await);
+        Self { shared: Arc::clone(shared), fetcher, deliveries, completer, background, stop, abort, give_up }
     }
 
     /// Takes no longer than the grace and [`LAST_WORDS`], whatever does not answer.
@@ -238,7 +187,7 @@ impl Tasks {
         // Said when it is so: who reads it may rely on it that nothing more is begun.
         tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are taken");
         self.deliveries.close();
-        // The fetcher may be in BRPOP. Its end also lets go of the channel, without which the finisher would wait on.
+        // The fetcher may be in BRPOP. Its end also lets go of the channel, without which the completer would wait on.
         let fetched = timeout_at(grace_ends, self.end_fetcher()).await;
         let delivered = timeout_at(grace_ends, self.deliveries.wait()).await;
         if fetched.is_err() || delivered.is_err() {
@@ -247,16 +196,16 @@ impl Tasks {
         self.abort.cancel();
         let ends = Instant::now() + LAST_WORDS;
         let _ = timeout_at(ends - LAST_WORDS * 3 / 4, self.deliveries.wait()).await;
-        if timeout_at(ends - LAST_WORDS / 2, self.end_of_words(fetched.is_ok())).await.is_err() {
+        if timeout_at(ends - LAST_WORDS / 2, self.drain_outcomes(fetched.is_ok())).await.is_err() {
             self.give_up.cancel();
             // Both end by themselves now, unless a command that was sent is still within its deadline.
-            let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.end_of_words(fetched.is_ok())).await;
+            let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.drain_outcomes(fetched.is_ok())).await;
         }
         self.give_up.cancel();
-        // The finisher may have begun one just before it saw the stop.
+        // The completer may have begun one just before it saw the stop.
         let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.deliveries.wait()).await;
-        let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.keepers.end()).await;
-        let left = self.shared.in_hand.left();
+        let _ = timeout_at(ends - LAST_WORDS * 3 / 8, self.background.end()).await;
+        let left = self.shared.in_flight.left();
         let summary = Summary {
             released: give_back(&self.shared, &left.untouched, ends - LAST_WORDS / 8).await,
             uncertain: left.uncertain.len().try_into().unwrap_or(u64::MAX),
@@ -272,12 +221,12 @@ impl Tasks {
     }
 
     /// Waits until the last outcome is recorded, which includes that the fetcher lets go of its end of the channel.
-    async fn end_of_words(&mut self, fetched: bool) {
+    async fn drain_outcomes(&mut self, fetched: bool) {
         if !fetched && !self.fetcher.is_finished() {
             let _ = (&mut self.fetcher).await;
         }
-        if !self.finisher.is_finished() {
-            let _ = (&mut self.finisher).await;
+        if !self.completer.is_finished() {
+            let _ = (&mut self.completer).await;
         }
     }
 
@@ -290,15 +239,15 @@ impl Tasks {
         loop {
             tokio::select! {
                 _ = &mut self.fetcher => return,
-                _ = again.tick() => self.shared.waiting.unblock(&self.shared.redis).await,
+                _ = again.tick() => self.shared.waiting.unblock(&self.shared.client.redis).await,
             }
         }
     }
 }
 
 async fn give_back(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 {
-    let release = release(&shared.config.queue, &shared.worker, claims);
-    match timeout_at(until, release.run(&shared.redis)).await {
+    let release = release(&shared.client.queue, &shared.client.worker, claims);
+    match timeout_at(until, release.run(&shared.client.redis)).await {
         Ok(Ok(released)) => released,
         _ => {
             let emails = claims.len();
@@ -313,7 +262,7 @@ async fn tell_why_it_ends(shared: &Shared, ended: Ended) {
         return;
     }
     let Depth { waiting, scheduled, failed, .. } =
-        depth(&shared.config.queue).run(&shared.redis).await.unwrap_or_default();
+        depth(&shared.client.queue).run(&shared.client.redis).await.unwrap_or_default();
     let waiting: u64 = waiting.iter().sum();
     if ended == Ended::HeldOff {
         tracing::warn!(waiting, scheduled, failed, "the relay fails; what is left waits for it");

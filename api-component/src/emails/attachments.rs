@@ -27,9 +27,9 @@ use self::link::{Link, Secret};
 use super::page::{Page, Place};
 use crate::{
     backend::Failure,
-    body::{Response, json},
+    context::Context,
     error::ApiError,
-    router::Context,
+    response::{Response, json},
     settings::Settings,
 };
 

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::create::accept;
 use crate::{
     backend::Backend,
-    body::{Body, Response, json, read_json},
+    body::{Body, read_json},
+    context::Context,
     error::ApiError,
     limit,
-    router::Context,
+    response::{Response, json},
 };
 
 const VALIDATION: &str = "x-batch-validation";

@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::{
     backend::Failure,
-    body::{Body, Response, json, read_json},
+    body::{Body, read_json},
+    context::Context,
     error::ApiError,
-    router::Context,
+    response::{Response, json},
     unavailable::Change,
 };
 

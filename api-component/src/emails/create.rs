@@ -9,9 +9,10 @@ use serde_json::json;
 use super::{idempotency, room};
 use crate::{
     backend::Backend,
-    body::{Body, Response, json, read_json},
+    body::{Body, read_json},
+    context::Context,
     error::ApiError,
-    router::Context,
+    response::{Response, json},
     unavailable::Change,
 };
 

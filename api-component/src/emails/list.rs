@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     backend::Failure,
-    body::{Response, json},
+    context::Context,
     error::ApiError,
-    router::Context,
+    response::{Response, json},
 };
 
 /// `GET /emails`: emails, the newest first, page by page.

@@ -9,9 +9,9 @@ use http::StatusCode;
 use super::{sender, shape::Retrieved};
 use crate::{
     backend::Failure,
-    body::{Response, json},
+    context::Context,
     error::ApiError,
-    router::Context,
+    response::{Response, json},
 };
 
 /// `GET /emails/<id>`: an email, and how far it has come.

@@ -2,7 +2,8 @@ use std::{cell::RefCell, collections::HashMap, fmt, time::Duration};
 
 use api_component::{
     backend::{Backend, Failure, Reached},
-    body::{Body, Interrupted, Response},
+    body::{Body, Interrupted},
+    response::Response,
     router::respond,
     settings::Settings,
 };

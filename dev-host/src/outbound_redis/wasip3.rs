@@ -11,7 +11,7 @@ use crate::{
         redis as wasip2,
         redis_wasip3::{Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult},
     },
-    runner::Settings,
+    settings::Settings,
 };
 
 impl Host for OutboundRedis<'_> {}

@@ -36,6 +36,7 @@ mod tls;
 mod transaction;
 mod turns;
 mod wire;
+mod wire_error;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

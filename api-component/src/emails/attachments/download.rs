@@ -10,7 +10,7 @@ use super::{
     link::{Link, Secret},
     read,
 };
-use crate::{backend::Failure, body::Response, error::ApiError, settings::Settings};
+use crate::{backend::Failure, error::ApiError, response::Response, settings::Settings};
 
 /// `GET /emails/<id>/attachments/<attachment id>/download`: the bytes, for whoever has a link that is signed and has not
 /// expired. No key is asked for.

@@ -2,12 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{
-    config::Credentials,
-    reply::Reply,
-    session::Extensions,
-    wire::{Wire, WireError},
-};
+use super::{config::Credentials, reply::Reply, session::Extensions, wire::Wire, wire_error::WireError};
 
 /// RFC 5321 4.5.3.1.4, without CRLF. RFC 4954 4 wants a longer response to wait until it is asked for.
 const MAX_COMMAND: usize = 510;

@@ -27,7 +27,8 @@ use super::{
     reply::{Reply, Severity},
     session::{Extensions, Session},
     tls::{self, SetupError},
-    wire::{Stream, Wire, WireError},
+    wire::{Stream, Wire},
+    wire_error::WireError,
 };
 
 /// A server that has said nothing for so long may be waiting for TLS.

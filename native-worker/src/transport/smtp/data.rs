@@ -1,6 +1,6 @@
 //! The bytes of a message ([RFC 5321 section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
 
-use super::{reply::Reply, session::Session, wire::WireError};
+use super::{reply::Reply, session::Session, wire_error::WireError};
 use crate::message::Message;
 
 /// What became of a message that was to be sent.

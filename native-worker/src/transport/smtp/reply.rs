@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::{redact::Secrets, wire::WireError};
+use super::{redact::Secrets, wire_error::WireError};
 
 /// How much of a line's text is kept. RFC 5321 4.5.3.1.5 allows 512 bytes for the whole line.
 const KEPT_TEXT: usize = 1024;

@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use super::{
     reply::Reply,
     turns::Pooled,
-    wire::{Wire, WireError, checked},
+    wire::{Wire, checked},
+    wire_error::WireError,
 };
 
 /// How many times as long as for other answers the server may take for the one that follows a message. It has it on disk

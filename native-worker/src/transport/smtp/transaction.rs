@@ -8,7 +8,7 @@ use super::{
     patterns::{Meaning, meaning},
     reply::Reply,
     session::Session,
-    wire::WireError,
+    wire_error::WireError,
 };
 
 /// What became of a transaction. Each recipient is in one of the two lists.

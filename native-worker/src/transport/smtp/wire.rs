@@ -13,11 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    outcome::{Fault, Kind},
-    redact::Secrets,
-    reply::Reply,
-};
+use super::{redact::Secrets, reply::Reply, wire_error::WireError};
 
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -30,29 +26,6 @@ pub(super) struct Wire {
     stream: BufReader<Stream>,
     patience: Duration,
     secrets: Arc<Secrets>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
-    #[error("the server closed the connection")]
-    Closed,
-    #[error("{0}")]
-    Lost(io::Error),
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    #[error("{0}")]
-    NotSmtp(String),
-}
-
-impl WireError {
-    /// The session is lost, and nobody's email is to blame.
-    pub(super) fn fault(&self) -> Fault {
-        match self {
-            Self::NotSmtp(_) => Fault::of_server(Kind::Protocol, self.to_string()),
-            _ => Fault::of_server(Kind::Timeout, format!("lost the connection to the server: {self}")),
-        }
-    }
 }
 
 impl Wire {

@@ -2,10 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use email_queue::{
-    EmailId,
-    transition::{Finish, Finished, Next, Periods, finish},
-};
+use email_queue::transition::{Finish, Finished, Next, Periods, finish};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
     task::yield_now,
@@ -14,8 +11,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    connection::Answered, delivery::Concluded, dispatcher::Dispatcher, fetcher::bytes_at_once, memory::Room,
-    worker::Shared,
+    completion::{AttemptResult, Completion},
+    connection::Answered,
+    dispatcher::Dispatcher,
+    memory::Room,
+    shared::Shared,
 };
 
 /// The most outcomes in one call, so that Redis is not kept busy for long.
@@ -27,26 +27,17 @@ const ASIDE: Duration = Duration::from_secs(10);
 /// How many outcomes that Redis refuses may be put aside without a permit.
 const MAX_ASIDE: usize = 100;
 
-/// An outcome on its way to Redis.
-pub(crate) struct Done {
-    pub(crate) id: EmailId,
-    pub(crate) concluded: Concluded,
-    /// Free again only when Redis has recorded the outcome: an email counts as in hand until then.
-    /// None when others were let go on.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
-}
-
 /// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
 /// While Redis is away it waits, until `give_up`.
 ///
 /// In halves of the concurrency, with two calls on their way at a time: so neither Redis nor the worker waits for the
 /// other while there is work for both.
-pub(crate) struct Finisher {
+pub(crate) struct Completer {
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) outcomes: Mutex<mpsc::Receiver<Done>>,
+    pub(crate) outcomes: Mutex<mpsc::Receiver<Completion>>,
     /// Where the outcomes of what we begin go. Weak, because there are no more outcomes to come when all others have
     /// let go of it.
-    pub(crate) done: mpsc::WeakSender<Done>,
+    pub(crate) done: mpsc::WeakSender<Completion>,
     pub(crate) give_up: CancellationToken,
     pub(crate) aside: Mutex<Aside>,
 }
@@ -54,10 +45,10 @@ pub(crate) struct Finisher {
 /// Outcomes that Redis refuses, each for a reason of its own. Their emails stay in hand, so that they are not sent again,
 /// but the first hundred of them hold no permit any more: others go on.
 #[derive(Default)]
-pub(crate) struct Aside(Vec<Done>);
+pub(crate) struct Aside(Vec<Completion>);
 
 impl Aside {
-    fn put(&mut self, mut done: Done) {
+    fn put(&mut self, mut done: Completion) {
         tracing::error!(id = %done.id, "Redis refuses this outcome; it is tried again, and meanwhile the email counts as in hand");
         if self.0.len() < MAX_ASIDE {
             done.permit = None;
@@ -65,12 +56,12 @@ impl Aside {
         self.0.push(done);
     }
 
-    fn take(&mut self) -> Vec<Done> {
+    fn take(&mut self) -> Vec<Completion> {
         std::mem::take(&mut self.0)
     }
 }
 
-impl Finisher {
+impl Completer {
     pub(crate) async fn run(&self) {
         let ended = CancellationToken::new();
         let record = async {
@@ -91,7 +82,7 @@ impl Finisher {
     }
 
     /// The outcomes that are there, or the next one; none when there are no more to come.
-    async fn gather(&self, max: usize) -> Vec<Done> {
+    async fn gather(&self, max: usize) -> Vec<Completion> {
         let mut outcomes = self.outcomes.lock().await;
         let mut batch = Vec::new();
         if outcomes.recv_many(&mut batch, max).await > 0 {
@@ -107,7 +98,7 @@ impl Finisher {
     }
 
     /// Records a batch; false when it had to give up.
-    async fn record(&self, mut batch: Vec<Done>) -> bool {
+    async fn record(&self, mut batch: Vec<Completion>) -> bool {
         let shared = &self.dispatcher.shared;
         let mut permits: Option<OwnedSemaphorePermit> = None;
         let mut begins = Vec::new();
@@ -117,7 +108,7 @@ impl Finisher {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
             let config = &shared.config;
             let periods = Periods { retention: config.retention, retry_for: config.retry_for };
-            let call = finish(&config.queue, &shared.worker, periods, &finished, next.take());
+            let call = finish(&config.queue, &shared.client.worker, periods, &finished, next.take());
             let Answered { answer, repeated } = match shared.emails.persist(&call, &self.give_up).await {
                 Some(Ok(answered)) => answered,
                 Some(Err(_)) => {
@@ -139,7 +130,7 @@ impl Finisher {
             // First, because one of those that came too late may be among them.
             begins.extend(self.dispatcher.take(claimed));
             for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
-                let settled = shared.in_hand.remove(*claim);
+                let settled = shared.in_flight.remove(*claim);
                 if recorded || !settled {
                     continue;
                 }
@@ -150,9 +141,9 @@ impl Finisher {
                 }
             }
             // What came back under a newer claim while we spoke is recorded under that one.
-            let (again, settled) = batch.into_iter().partition(|done| shared.in_hand.claim(done.id).is_some());
+            let (again, settled) = batch.into_iter().partition(|done| shared.in_flight.claim(done.id).is_some());
             batch = again;
-            for permit in settled.into_iter().filter_map(|done: Done| done.permit) {
+            for permit in settled.into_iter().filter_map(|done: Completion| done.permit) {
                 match &mut permits {
                     Some(permits) => permits.merge(permit),
                     None => permits = Some(permit),
@@ -170,7 +161,7 @@ impl Finisher {
     fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
         let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
-        let at_once = bytes_at_once(shared);
+        let at_once = shared.bytes_at_once();
         *room = wanted.then(|| shared.memory.take(at_once)).flatten();
         let max_bytes = room.as_ref()?.budget(at_once).all;
         Some(Next { lease: shared.config.lease, max, max_bytes })
@@ -178,7 +169,7 @@ impl Finisher {
 
     /// Records outcomes one by one where Redis refuses them all together: one of them may be what it refuses. That one is
     /// put aside.
-    async fn record_singly(&self, mut batch: Vec<Done>) -> bool {
+    async fn record_singly(&self, mut batch: Vec<Completion>) -> bool {
         if batch.len() > 1 {
             for done in batch {
                 if !Box::pin(self.record(vec![done])).await {
@@ -209,8 +200,8 @@ impl Finisher {
 }
 
 /// The outcome under the newest claim that we have of the email.
-fn finish_of(shared: &Shared, done: &Done) -> Option<Finish> {
-    let Concluded { outcome, progress } = &done.concluded;
-    let claim = shared.in_hand.claim(done.id)?;
+fn finish_of(shared: &Shared, done: &Completion) -> Option<Finish> {
+    let AttemptResult { outcome, progress } = &done.result;
+    let claim = shared.in_flight.claim(done.id)?;
     Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone() })
 }

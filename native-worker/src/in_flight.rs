@@ -12,7 +12,7 @@ use crate::transport::Commitment;
 
 /// All emails in hand, by id.
 #[derive(Default)]
-pub(crate) struct InHand {
+pub(crate) struct InFlight {
     emails: Mutex<Emails>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Left {
     pub(crate) uncertain: Vec<ClaimRef>,
 }
 
-impl InHand {
+impl InFlight {
     /// Takes an email into the hand, and returns what the transport is to commit itself on.
     ///
     /// `None` when it is in hand already: its lease was over while Redis was away, it was listed again, and came back
@@ -151,50 +151,50 @@ mod tests {
 
     #[test]
     fn an_email_that_comes_back_is_not_delivered_a_second_time_beside_the_first() {
-        let in_hand = InHand::default();
+        let in_flight = InFlight::default();
         let first = claim(1);
-        assert!(in_hand.take(first).is_some());
+        assert!(in_flight.take(first).is_some());
         let second = ClaimRef { number: 2, ..first };
-        assert!(in_hand.take(second).is_none());
-        assert_eq!(in_hand.claims(), [second]);
-        assert!(!in_hand.remove(first), "the outcome is to be recorded under the newer claim");
-        assert!(in_hand.remove(second));
-        assert!(in_hand.is_empty());
+        assert!(in_flight.take(second).is_none());
+        assert_eq!(in_flight.claims(), [second]);
+        assert!(!in_flight.remove(first), "the outcome is to be recorded under the newer claim");
+        assert!(in_flight.remove(second));
+        assert!(in_flight.is_empty());
     }
 
     #[test]
     fn what_the_transport_has_not_committed_itself_on_can_be_given_back_in_order() {
-        let in_hand = InHand::default();
+        let in_flight = InFlight::default();
         let claims: Vec<_> = (1..=4).map(claim).collect();
-        let commitments: Vec<_> = claims.iter().map(|claim| in_hand.take(*claim).unwrap()).collect();
+        let commitments: Vec<_> = claims.iter().map(|claim| in_flight.take(*claim).unwrap()).collect();
         commitments[1].make();
-        in_hand.conclude(claims[2].id);
-        let left = in_hand.left();
+        in_flight.conclude(claims[2].id);
+        let left = in_flight.left();
         assert_eq!(left.untouched, [claims[0], claims[3]]);
         assert_eq!(left.uncertain, [claims[1], claims[2]]);
     }
 
     #[test]
     fn a_delivery_that_takes_long_is_told_of_once_and_not_after_its_end() {
-        let in_hand = InHand::default();
+        let in_flight = InFlight::default();
         let (slow, concluded) = (claim(1), claim(1));
-        in_hand.take(slow);
-        in_hand.take(concluded);
-        in_hand.conclude(concluded.id);
-        assert!(in_hand.slow(Duration::from_secs(60)).is_empty());
-        assert_eq!(in_hand.slow(Duration::ZERO), [slow]);
-        assert!(in_hand.slow(Duration::ZERO).is_empty());
+        in_flight.take(slow);
+        in_flight.take(concluded);
+        in_flight.conclude(concluded.id);
+        assert!(in_flight.slow(Duration::from_secs(60)).is_empty());
+        assert_eq!(in_flight.slow(Duration::ZERO), [slow]);
+        assert!(in_flight.slow(Duration::ZERO).is_empty());
     }
 
     #[test]
     fn a_lost_lease_is_news_once_and_only_before_the_outcome_is_known() {
-        let in_hand = InHand::default();
+        let in_flight = InFlight::default();
         let (lost, concluded) = (claim(1), claim(1));
-        in_hand.take(lost);
-        in_hand.take(concluded);
-        in_hand.conclude(concluded.id);
-        assert!(in_hand.lose(lost));
-        assert!(!in_hand.lose(lost));
-        assert!(!in_hand.lose(concluded));
+        in_flight.take(lost);
+        in_flight.take(concluded);
+        in_flight.conclude(concluded.id);
+        assert!(in_flight.lose(lost));
+        assert!(!in_flight.lose(lost));
+        assert!(!in_flight.lose(concluded));
     }
 }

@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Tasks with names.
 #[derive(Default)]
-pub(crate) struct Keepers {
+pub(crate) struct BackgroundTasks {
     tasks: JoinSet<()>,
     names: HashMap<Id, &'static str>,
 }
 
-impl Keepers {
+impl BackgroundTasks {
     /// Begins a task that ends by itself when `stop` is cancelled.
     pub(crate) fn spawn<S, F>(
         &mut self,
@@ -51,13 +51,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_is_named_and_one_that_ends_is_not() {
-        let mut keepers = Keepers::default();
+        let mut background = BackgroundTasks::default();
         let (shared, stop) = (Arc::new(()), CancellationToken::new());
-        keepers.spawn("well", &shared, &stop, async |_, _| {});
-        keepers.spawn("waits", &shared, &stop, async |_, stop| stop.cancelled().await);
-        keepers.spawn("breaks", &shared, &stop, async |_, _| panic!("on purpose"));
-        assert_eq!(keepers.panicked().await, "breaks");
+        background.spawn("well", &shared, &stop, async |_, _| {});
+        background.spawn("waits", &shared, &stop, async |_, stop| stop.cancelled().await);
+        background.spawn("breaks", &shared, &stop, async |_, _| panic!("on purpose"));
+        assert_eq!(background.panicked().await, "breaks");
         stop.cancel();
-        keepers.end().await;
+        background.end().await;
     }
 }

@@ -1,0 +1,23 @@
+//! The limit of connections to the relay, which one worker learns and all keep to.
+
+use email_queue::transition::learn_limit;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::Shared;
+
+/// Tells other workers of each change of the limit that the transport learns, until `stop`.
+pub(crate) async fn share(shared: &Shared, stop: &CancellationToken) {
+    let Some(limit) = shared.transport.connection_limit() else { return };
+    let mut changes = limit.subscribe();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+        let learned = *changes.borrow_and_update();
+        let call = learn_limit(&shared.client.queue, shared.hold_off.relay(), learned);
+        if let Err(error) = call.run(&shared.client.redis).await {
+            shared.client.redis.report("learn_limit", &error, 0);
+        }
+    }
+}
