@@ -292,6 +292,36 @@ async fn in_a_redis_that_is_full_what_was_sent_gives_way() {
 }
 
 #[tokio::test]
+async fn many_requests_at_once_that_find_no_room_share_what_is_made_for_them() {
+    const LIMIT: usize = 1_000_000;
+    let redis = redis();
+    let api = Arc::new(Api::start_with(&redis.url(), &[("backlog_bytes", &LIMIT.to_string())]).await);
+    let later = |bytes: usize| json!({"to": "a@b.example", "message": "x".repeat(bytes), "scheduled_at": "in 1 hour"});
+    let stored =
+        || -> usize { redis::cmd("HGET").arg("emails:waiting").arg("bytes").query(&mut redis.connection()).unwrap() };
+    // Four that have ended, a part of whose texts is enough for all that follow.
+    let mut ended = Vec::new();
+    for _ in 0..4 {
+        let id = api.accept(&later(100_000)).await;
+        assert_eq!(api.request("POST", &format!("/emails/{id}/cancel"), &[], "").await.status, 200);
+        ended.push(id);
+    }
+    api.accept(&later(LIMIT - stored() - 500)).await;
+    let mut posts = JoinSet::new();
+    for _ in 0..8 {
+        let (api, email) = (Arc::clone(&api), later(1_000));
+        posts.spawn(async move { api.post(&email).await.status });
+    }
+    assert_eq!(posts.join_all().await, [200; 8]);
+    assert!(stored() <= LIMIT, "{}", stored());
+    let mut removed = 0;
+    for id in &ended {
+        removed += usize::from(api.get(id).await.json["content_removed"] == json!(true));
+    }
+    assert_eq!(removed, 1, "no more is removed than it takes");
+}
+
+#[tokio::test]
 async fn of_many_requests_at_once_a_backlog_takes_as_many_as_it_has_room_for() {
     const ROOM: usize = 25;
     let redis = redis();

@@ -50,7 +50,7 @@ pub use extend::{Extended, extend};
 pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
 pub use hold_off::{HeldOff, HoldOffFor, RelayFailure, hold_off};
 pub use list::{Cursor, Listed, Page, list};
-pub use make_room::{Room, make_room};
+pub use make_room::{Room, RoomFor, make_room};
 pub use note_slow::note_slow;
 pub use progress::{Progress, RecipientRefusal};
 pub use ready::ready;

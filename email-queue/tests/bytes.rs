@@ -13,8 +13,8 @@ use email_queue::{
     EmailId, Lane, State,
     email::{Mailbox, Outline},
     transition::{
-        ClaimRef, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, Progress, Room, Sweep, cancel, enqueue,
-        finish, make_room, name_sender,
+        ClaimRef, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, Progress, Room, RoomFor, Sweep, cancel,
+        enqueue, finish, make_room, name_sender,
     },
 };
 use jiff::Timestamp;
@@ -44,9 +44,8 @@ fn enqueue_within(q: &TestQueue, backlog_bytes: usize, emails: &[NewEmail]) -> E
     loop {
         match q.run(&call) {
             Enqueued::NoBytesLeft { stored, asked } if asked <= backlog_bytes as u64 => {
-                if q.run(&make_room(&q.queue, stored + asked - backlog_bytes as u64))
-                    == (Room { freed: 0, more: false })
-                {
+                let room_for = RoomFor::Bytes { limit: backlog_bytes as u64, asked };
+                if q.run(&make_room(&q.queue, room_for)) == (Room { freed: 0, enough: false, more: false }) {
                     return Enqueued::NoBytesLeft { stored, asked };
                 }
             }
@@ -137,15 +136,15 @@ fn room_for_a_large_email_is_made_of_many_small_ones_in_steps_that_are_bounded()
             .collect();
         q.run(&finish(&q.queue, q.worker, support::PERIODS, &finished, None));
     }
-    let one = q.run(&make_room(&q.queue, u64::MAX >> 12));
+    let one = q.run(&make_room(&q.queue, support::memory(u64::MAX >> 12)));
     assert!(one.more && one.freed > 0);
     let stripped = emails.iter().filter(|email| !has_text(&q, email.id)).count();
     assert!((200..300).contains(&stripped), "{stripped}");
     let limit = q.stored() + 10;
     assert_eq!(enqueue_within(&q, limit, &[email("large", &"y".repeat(300_000))]), Enqueued::Accepted);
     assert!(q.stored() <= limit);
-    while q.run(&make_room(&q.queue, u64::MAX >> 12)).more {}
-    assert_eq!(q.run(&make_room(&q.queue, 1)), Room { freed: 0, more: false });
+    while q.run(&make_room(&q.queue, support::memory(u64::MAX >> 12))).more {}
+    assert_eq!(q.run(&make_room(&q.queue, support::memory(1))), Room { freed: 0, enough: false, more: false });
     assert!(emails.iter().all(|email| !has_text(&q, email.id)));
 }
 
@@ -165,7 +164,7 @@ fn all_but_the_bodies_stays_in_whatever_order_and_spelling_it_was_written() {
         q.push("emails", &entry);
         let id = send(&q, 1)[0];
         let before = q.record(id).unwrap().submission(&Mailbox::built_in_sender()).unwrap();
-        while q.run(&make_room(&q.queue, u64::MAX >> 12)).more {}
+        while q.run(&make_room(&q.queue, support::memory(u64::MAX >> 12))).more {}
         let record = q.record(id).unwrap();
         assert_eq!(std::str::from_utf8(&record.json).unwrap(), kept);
         assert_eq!(record.removed, Some((entry.len() - kept.len()) as u64));
@@ -198,7 +197,7 @@ fn an_email_without_its_body_is_forgotten_when_its_retention_is_over() {
     let call = Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention, idempotency: None };
     assert_eq!(q.run(&enqueue(&q.queue, call)), Enqueued::Accepted);
     let id = send(&q, 1)[0];
-    assert!(q.run(&make_room(&q.queue, 1)).freed > 0);
+    assert!(q.run(&make_room(&q.queue, support::memory(1))).freed > 0);
     assert_eq!(q.record(id).unwrap().removed, Some(r#","text":"t""#.len() as u64));
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the email to be forgotten", || {
         q.sweep(eager());
@@ -218,7 +217,7 @@ fn records_that_an_earlier_version_left_uncounted_are_counted_by_the_sweep() {
         // Emails come and go meanwhile.
         more.extend(q.enqueue_many(3));
         q.run(&cancel(&q.queue, ids[10], LONG));
-        q.run(&make_room(&q.queue, 1));
+        q.run(&make_room(&q.queue, support::memory(1)));
         q.sweep(Sweep { batch, ..eager() });
     }
     q.check_bytes();
@@ -359,7 +358,7 @@ fn take(q: &TestQueue, step: &Step, accepted: &mut Vec<EmailId>, claims: &mut Ve
                 q.run(&name_sender(&q.queue, claim, br#"{"from":"x@b.c","to":"a@b.c","message":"m"}"#.to_vec()));
             }
         }
-        Step::MakeRoom(wanted) => drop(q.run(&make_room(&q.queue, *wanted))),
+        Step::MakeRoom(wanted) => drop(q.run(&make_room(&q.queue, support::memory(*wanted)))),
         Step::Overwrite(nth) => {
             if let Some(id) = nth_of(*nth, accepted).filter(|id| q.record(*id).is_some()) {
                 let key = format!("{}:email:{id}", q.queue.name());

@@ -320,7 +320,7 @@ fn a_client_is_held_to_its_limit_and_no_other_client_is() {
 }
 
 #[test]
-fn many_requests_at_once_count_as_many_and_pass_where_nothing_was_before() {
+fn many_requests_at_once_count_as_many_and_pass_while_one_is_left() {
     let q = TestQueue::start();
     let allowance = Allowance { requests: 10, within: LONG };
     let ask = |client, requests| {
@@ -328,9 +328,12 @@ fn many_requests_at_once_count_as_many_and_pass_where_nothing_was_before() {
         (standing.allowed, standing.remaining, standing.reset.as_millis().div_ceil(LONG.as_millis()))
     };
     assert_eq!([ask("a", 6), ask("a", 4), ask("a", 1)], [(true, 4, 1), (true, 0, 1), (false, 0, 1)]);
-    assert_eq!([ask("b", 1), ask("b", 10), ask("b", 1)], [(true, 9, 1), (false, 0, 1), (false, 0, 1)]);
+    // A client that always makes some can make many: it pays with time.
+    assert_eq!([ask("b", 9), ask("b", 10), ask("b", 1)], [(true, 1, 1), (true, 0, 2), (false, 0, 2)]);
     // More than ever fits: it takes the time of three.
     assert_eq!([ask("c", 21), ask("c", 1)], [(true, 0, 3), (false, 0, 3)]);
+    // What is refused costs nothing.
+    assert_eq!([ask("d", 10), ask("d", 500), ask("d", 500)], [(true, 0, 1), (false, 0, 1), (false, 0, 1)]);
 }
 
 #[test]

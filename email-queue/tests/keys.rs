@@ -24,7 +24,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.enqueue_due(Lane::Normal, Some(Timestamp::now() + LONG));
     let claimed = q.claim(3, LONG);
     q.finish(claimed[1].claim, Outcome::Sent);
-    q.run(&make_room(&q.queue, 1));
+    q.run(&make_room(&q.queue, support::memory(1)));
     q.finish(claimed[2].claim, failed("x"));
     q.finish(q.claim(1, LONG)[0].claim, Outcome::Sent);
     q.extend(LONG, &[]);

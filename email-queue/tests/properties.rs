@@ -138,7 +138,7 @@ impl<'a> World<'a> {
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
             Step::Sweep => drop(self.q.sweep(eager())),
-            Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, *wanted))),
+            Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, support::memory(*wanted)))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
             Step::Ask(worker, well) => self.ask(*worker, *well),
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, Lane, State,
-    transition::{Changed, Cursor, Outcome, Page, cancel, list},
+    record::read,
+    transition::{self, ByteBudget, Changed, Claim, Cursor, Outcome, Page, cancel, list, reschedule},
 };
 use jiff::Timestamp;
-use support::{LONG, TestQueue, delayed, eager, failed, held, returned};
+use support::{EMAIL, LONG, TestQueue, delayed, eager, failed, held, returned};
 
 /// What may be found where a record should be.
 const BROKEN: [&str; 5] = [
@@ -177,5 +178,44 @@ fn what_stands_in_the_way_of_an_emails_failure_keeps_no_email_from_its_outcome()
         }
         let error = |id| q.record(id).unwrap().error;
         assert_eq!((error(ids[0]).is_some(), error(ids[1])), (true, error(ids[0])), "{:?}", outcome());
+    }
+}
+
+#[test]
+fn what_a_program_may_not_read_or_write_is_an_error_and_no_broken_record() {
+    for forbidden in ["-getrange", "-getrange -get", "-setrange"] {
+        let q = TestQueue::start();
+        let ids = q.enqueue_many(3);
+        let due = Some(Timestamp::now() + Duration::from_secs(3600));
+        let scheduled = q.enqueue_due(Lane::Low, due);
+        q.redis::<()>(&format!("ACL SETUSER default {forbidden}"));
+        let refused = |what: &str, refused: bool| assert!(refused, "{what} with {forbidden}");
+        refused("cancel", q.try_run(&cancel(&q.queue, ids[0], LONG)).is_err());
+        refused("reschedule", q.try_run(&reschedule(&q.queue, scheduled, due.unwrap())).is_err());
+        if forbidden != "-setrange" {
+            refused("read", q.try_run(&read(&q.queue, ids[0])).is_err());
+            refused(
+                "list",
+                q.try_run(&list(&q.queue, Page { limit: 9, cursor: Cursor::Newest, state: None })).is_err(),
+            );
+        }
+        let budget = ByteBudget { all: 1000, first: 1000 };
+        let claim = Claim { worker: q.worker, lease: Duration::from_millis(1), max: 10, bytes: budget, popped: None };
+        refused("claim", q.try_run(&transition::claim(&q.queue, claim)).is_err());
+        let _ = q.try_run(&transition::sweep(&q.queue, eager()));
+
+        q.redis::<()>("ACL SETUSER default +@all");
+        for id in ids.iter().chain([&scheduled]) {
+            let record = q.record(*id).unwrap();
+            assert_eq!((record.json.as_slice(), record.error), (EMAIL.as_bytes(), None), "{forbidden}");
+            assert_ne!(record.state, State::Failed, "{forbidden}");
+        }
+        // They are sent as soon as it may be done, whatever the calls that failed have left behind.
+        let mut claimed = Vec::new();
+        testkit::wait::eventually_blocking(testkit::DEADLINE, "all to be claimed", || {
+            q.sweep(eager());
+            claimed.extend(q.claim_ids(10));
+            claimed.len() == ids.len()
+        });
     }
 }

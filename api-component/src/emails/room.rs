@@ -1,17 +1,20 @@
 //! Room for new emails, where there is none: what has ended gives way.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    time::{Duration, Instant},
+};
 
 use email_queue::{
     Queue, Refusal,
     redis::CallError,
-    transition::{Enqueue, Enqueued, make_room},
+    transition::{Enqueue, Enqueued, RoomFor, make_room},
 };
 
 use crate::backend::Backend;
 
-/// How often Redis is asked for more room. Each time it removes as much as it does in some milliseconds.
-const CALLS: usize = 100;
+/// For how long a request makes room. Each call removes as much as Redis does in some milliseconds.
+const TIME: Duration = Duration::from_secs(2);
 
 /// How much is made free at least where Redis itself is full, in bytes, so that it is not full again at once.
 const AT_LEAST: u64 = 8 * 1024 * 1024;
@@ -25,35 +28,39 @@ pub(super) async fn enqueue<R: Backend>(
     queue: &Queue,
     emails: Enqueue<'_>,
 ) -> Result<Enqueued, CallError<R::Error>> {
-    let mut outcome = redis.enqueue(queue, emails).await;
-    for _ in 0..CALLS {
-        let Some(wanted) = missing(&outcome, &emails) else { break };
-        let room = make_room(queue, wanted).run(redis).await;
-        match room {
-            // It was bounded, and what it has removed is not enough.
-            Ok(room) if room.more && room.freed < wanted => {
-                if let Ok(Enqueued::NoBytesLeft { stored, .. }) = &mut outcome {
-                    *stored = stored.saturating_sub(room.freed);
-                }
+    let ends = Instant::now() + TIME;
+    // Others may take the room that was made for these. It is asked for again then, and what they have made counts.
+    let mut again = false;
+    loop {
+        let outcome = redis.enqueue(queue, emails).await;
+        let Some(room_for) = missing(&outcome, &emails, again) else { return outcome };
+        again = true;
+        loop {
+            match make_room(queue, room_for).run(redis).await {
+                Ok(room) if room.enough => break,
+                Ok(room) if room.more && Instant::now() < ends => {}
+                // What was freed may be enough, if others have gone meanwhile.
+                Ok(room) if room.freed > 0 => return redis.enqueue(queue, emails).await,
+                _ => return outcome,
             }
-            Ok(room) if room.freed > 0 => outcome = redis.enqueue(queue, emails).await,
-            _ => break,
+        }
+        if Instant::now() >= ends {
+            return redis.enqueue(queue, emails).await;
         }
     }
-    outcome
 }
 
-/// How many bytes are to be made free for emails that found no room, if that can help.
-fn missing<E: Display>(outcome: &Result<Enqueued, CallError<E>>, emails: &Enqueue<'_>) -> Option<u64> {
+/// For what there has to be room, if making some can help.
+fn missing<E: Display>(outcome: &Result<Enqueued, CallError<E>>, emails: &Enqueue<'_>, again: bool) -> Option<RoomFor> {
     match outcome {
-        Ok(Enqueued::NoBytesLeft { stored, asked }) => {
+        Ok(Enqueued::NoBytesLeft { asked, .. }) => {
             let limit = emails.backlog_bytes.filter(|limit| asked <= limit)?;
-            Some((stored + asked).saturating_sub(limit).max(1))
+            Some(RoomFor::Bytes { limit, asked: *asked })
         }
         Err(error) if Refusal::of(&error.to_string()) == Some(Refusal::Full) => {
             // While a script runs, Redis has its arguments more than once.
             let bytes: usize = emails.emails.iter().map(|email| email.json.len()).sum();
-            Some(AT_LEAST.saturating_add(3 * bytes as u64))
+            Some(RoomFor::Memory { bytes: AT_LEAST.saturating_add(3 * bytes as u64), again })
         }
         _ => None,
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use api_component::body::Interrupted;
 use email_queue::{
     Class, Queue,
-    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, claim, finish, make_room},
+    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, RoomFor, claim, finish, make_room},
 };
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ fn successes(witness: &mut Witness<'_>) {
     }
 
     // Of what there is only the canceled one has ended, and gives way.
-    api.run(&make_room(&Queue::default(), 1));
+    api.run(&make_room(&Queue::default(), RoomFor::Memory { bytes: 1, again: true }));
     let files = document.operation("get", "/emails/{id}/attachments");
     witness.check(&files, 404, api.ask(example(&files, &canceled)));
 

@@ -10,6 +10,7 @@ local LANE_OF_NEW = {
 -- under that, and its progress. nil when it does not wait; what cannot be read becomes a dead letter.
 local function look_at(id, record) -- lazy
   if record == '' then return end
+  only_wrong_type(record)
   if not is_header(record) then
     bury_unreadable(id)
   elseif state_of(record) == QUEUED then
@@ -158,6 +159,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     if claimed > 0 then
       joins = redis.call('ZADD', WORKERS, text_of(now + lease), worker) == 1
       call_with('HSET', sending_of(worker), held)
+      -- The last: if it may not be done at all, the first says so, and nothing was moved.
+      for key, beginning in pairs(beginnings) do move_record(key, beginning) end
     end
   end
 
@@ -169,7 +172,6 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
   end
   -- They are the worker's, whatever fails from here on. A place that is left over is taken away by the sweep.
   if claimed > 0 then
-    for key, beginning in pairs(beginnings) do move_record(key, beginning) end
     pcall(leave, places)
     pcall(sweep_within, lease)
   end

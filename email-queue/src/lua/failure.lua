@@ -57,6 +57,7 @@ end
 -- the next; the record is read as far as its byte `up_to`, '-1' for all of it.
 local function shown(id, held, up_to)
   local record = redis.pcall('GETRANGE', record_of(id), '0', up_to)
+  only_wrong_type(record)
   if record == '' then return end
   if is_header(record) then return record, shown_failure(id, record, held) end
   local raw = type(record) == 'string' and record or ''

@@ -1,9 +1,20 @@
 -- Removes bodies of emails that have ended, where there is no room for new ones; also in a Redis that is full.
 --
 -- KEYS[1]  the queue
--- ARGV[1]  how many bytes are wanted
--- Reply    {how many bytes became free; 1 when there may be more to remove by another call, else 0}
+-- ARGV[1]  how many bytes the records of all emails may have, or '' where it is Redis that is full
+-- ARGV[2]  for how many bytes there is to be room; where Redis is full, how many are to become free
+-- ARGV[3]  1 where Redis is full for these emails, whatever it is for others; else 0
+-- Reply    {how many bytes became free; 1 when there is room now; 1 when there may be more to remove by another call, else 0}
+-- Where another call has made room meanwhile nothing is removed.
 
+local wanted = tonumber(ARGV[2])
+if ARGV[1] ~= '' then
+  wanted = tonumber(redis.call('HGET', WAITING, 'bytes') or 0) + wanted - tonumber(ARGV[1])
+elseif ARGV[3] == '0' and type(redis.pcall('SETRANGE', SWEEP, '0', '')) == 'number' then
+  -- A write that needs memory is not refused any more.
+  wanted = 0
+end
+if wanted <= 0 then return {0, 1, 1} end
 write_though_full()
-local freed, more = make_room(tonumber(ARGV[1]))
-return {freed, more and 1 or 0}
+local freed, more = make_room(wanted)
+return {freed, freed >= wanted and 1 or 0, more and 1 or 0}

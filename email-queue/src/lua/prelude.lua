@@ -88,6 +88,12 @@ end
 -- those that remove something first do not need it.
 local function write_though_full() redis.call('ZREM', POPPED, '') end
 
+-- Ends the script where Redis has refused a command for another reason than that the key is of another type: a command that
+-- is not permitted says nothing of what the key holds.
+local function only_wrong_type(answer) -- lazy
+  if type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer.err, 0) end
+end
+
 -- One command for many arguments, by the thousand: Lua has no room for more in one call.
 local function call_with(command, key, arguments)
   for i = 1, #arguments, 1000 do

@@ -67,6 +67,7 @@ end
 -- The header of an email; nil when there is no such email, or none that can be read.
 local function header_of(id) -- lazy
   local header = redis.pcall('GETRANGE', record_of(id), '0', HEADER_BYTES)
+  only_wrong_type(header)
   if is_header(header) then return header end
 end
 
@@ -114,6 +115,7 @@ end
 local function move_record(key, beginning)
   local length = redis.pcall('SETRANGE', key, '0', beginning)
   if type(length) ~= 'number' or length < 59 then
+    only_wrong_type(length)
     redis.call('SET', key, header_anew(string.sub(key, -36), beginning))
     count_anew()
   end
@@ -143,6 +145,7 @@ local function bury_unreadable(id) -- lazy
   local raw, why = redis.pcall('GET', record_of(id)), 'its record in Redis cannot be read'
   if is_header(raw) then return end
   if type(raw) ~= 'string' then
+    only_wrong_type(raw)
     why = raw and 'its record in Redis is a key of another type' or 'its record in Redis is missing'
     raw = ''
   end

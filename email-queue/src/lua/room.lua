@@ -62,6 +62,7 @@ local function remove_bodies(id)
   local record, header_ends, kept, read, is_enough
   for _, beginning in ipairs(BEGINNINGS) do
     record = redis.pcall('GETRANGE', record_of(id), '0', beginning)
+    only_wrong_type(record)
     if not is_header(record) then return 0, 0 end
     local state = state_of(record)
     if state ~= SENT and state ~= CANCELED then return 0, 0 end

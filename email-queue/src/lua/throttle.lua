@@ -7,22 +7,21 @@
 -- ARGV[4]  how many it makes now
 -- ARGV[5]  'again' when the answer to the same call was lost: what was counted then is not counted anew
 -- Reply    {1 within the limit, else 0; how many are left; ms until it may ask again for all}
--- More at once than the limit are let pass where there were none before, or they never would; they then count for as many
--- periods as it takes to make so many.
+-- As long as one is left more at once are let pass, or a batch would never come between the requests of a client that always
+-- makes some; the period is then as many times longer as it takes to make so many. What is refused is not counted.
 
 local key = queue .. ':rate:' .. ARGV[1]
 local limit, period, makes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local function left(made)
-  local allowed = made <= limit or made <= makes
-  return {allowed and 1 or 0, math.max(0, limit - made), math.max(1, redis.call('PTTL', key))}
+local function reply(is_allowed, counted)
+  return {is_allowed and 1 or 0, math.max(0, limit - counted), math.max(1, redis.call('PTTL', key))}
 end
 
 -- What puts the counter back, once it is another.
 local undo = {}
 return whole(undo, function()
   local counted = (ARGV[5] or makes > 1) and tonumber(redis.call('GET', key))
-  if ARGV[5] and counted then return left(counted) end
+  if ARGV[5] and counted then return reply(counted - makes < limit, counted) end
   local made
   if makes == 1 then
     made = redis.call('INCR', key)
@@ -30,11 +29,20 @@ return whole(undo, function()
     made = (counted or 0) + makes
     redis.call('SET', key, made, 'KEEPTTL')
   end
-  if made > makes then
-    undo[1] = {'SET', key, made - makes, 'KEEPTTL'}
-  else
+  local before = made - makes
+  if before == 0 then
     undo[1], undo[2] = {'DEL', key}, {'PEXPIRE', key, '0'}
     redis.call('PEXPIRE', key, period * math.max(1, math.ceil(makes / limit)))
+    return reply(true, made)
   end
-  return left(made)
+  undo[1] = {'SET', key, before, 'KEEPTTL'}
+  if before >= limit then
+    -- One more than the limit says that some were refused, to those whose answer is lost.
+    redis.call('SET', key, math.max(before, limit + 1), 'KEEPTTL')
+    return reply(false, before)
+  end
+  if made > limit then
+    redis.call('PEXPIRE', key, redis.call('PTTL', key) + period * (math.ceil(made / limit) - 1))
+  end
+  return reply(true, made)
 end)

@@ -29,7 +29,8 @@ pub struct Throttled {
 /// of the API. `client` is what it is known by, such as its API key; Redis sees a hash of it. A call that is sent once more
 /// because its answer was lost is not counted twice.
 ///
-/// More requests at once than the limit are allowed where there were none before; the period is then as many times longer.
+/// As long as one request is left, more at once are allowed, and the period is then as many times longer as it takes. What is
+/// refused is not counted.
 pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<Throttled> {
     let client = hex(&Sha256::digest(client)[..16]);
     let call = Call::script(&THROTTLE, queue, |answer| {

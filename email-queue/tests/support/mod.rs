@@ -20,7 +20,8 @@ use email_queue::{
     redis::{Call, CallError, Command, Redis, Value},
     transition::{
         ByteBudget, Claim, ClaimRef, Claimed, Claims, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next,
-        Outcome, Periods, PoppedEntry, Progress, Sweep, Swept, claim, depth, enqueue, extend, finish, release, sweep,
+        Outcome, Periods, PoppedEntry, Progress, RoomFor, Sweep, Swept, claim, depth, enqueue, extend, finish, release,
+        sweep,
     },
 };
 use jiff::Timestamp;
@@ -350,6 +351,11 @@ fn flatten(value: redis::Value, into: &mut Vec<Value>) {
         redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
         other => panic!("no script answers {other:?}"),
     }
+}
+
+/// What a Redis that is full, whatever it is, is asked to make free.
+pub fn memory(bytes: u64) -> RoomFor {
+    RoomFor::Memory { bytes, again: true }
 }
 
 pub fn delayed(retry_in: Duration) -> Outcome {
