@@ -10,7 +10,7 @@
 //! - [`response`]: what a request is answered with; [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
 //! - [`backend`]: what the handlers need of Redis; `unavailable`: what is said where it has not done it;
-//! - [`kept`], [`group_commit`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
+//! - [`kept`], [`group_commit`], [`clock`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
 //!   it serves at the same time share, and how they wait for each other;
 //! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
 //!
@@ -20,6 +20,7 @@
 pub mod access;
 pub mod backend;
 pub mod body;
+pub mod clock;
 mod context;
 pub mod emails;
 pub mod error;

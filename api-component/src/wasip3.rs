@@ -28,7 +28,15 @@ use spin_sdk_wasip3::{
 };
 
 use self::{body::WasiBody, redis::SpinRedis};
-use crate::{error::ApiError, kept::Recent, response::Response, router, settings::Settings, tasks::Tasks};
+use crate::{
+    clock::{self, Clock},
+    error::ApiError,
+    kept::Recent,
+    response::Response,
+    router,
+    settings::Settings,
+    tasks::Tasks,
+};
 
 struct Component;
 
@@ -49,6 +57,7 @@ impl Guest for Component {
 
 thread_local! {
     static SETTINGS: Recent<Rc<Settings>> = const { Recent::new() };
+    static CLOCK: Rc<Clock<GuestTasks>> = Rc::default();
 }
 
 async fn settings() -> Result<Rc<Settings>, ApiError> {
@@ -136,7 +145,17 @@ impl Tasks for GuestTasks {
         yield_async().await;
     }
 
-    async fn pause(time: Duration) {
+    fn pause(time: Duration) -> impl Future<Output = ()> {
+        CLOCK.with(Rc::clone).pause(time)
+    }
+}
+
+impl clock::Host for GuestTasks {
+    async fn sleep(time: Duration) {
         wait_for(time.as_nanos().try_into().unwrap_or(u64::MAX)).await;
+    }
+
+    fn spawn(future: impl Future<Output = ()> + 'static) {
+        spawn(future);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use e2e::{Answer, Api};
 use serde_json::{Value, json};
-use testkit::{RedisServer, TcpProxy};
+use testkit::{DEADLINE, RedisServer, TcpProxy, eventually};
 use tokio::task::JoinSet;
 
 fn redis() -> RedisServer {
@@ -95,6 +95,21 @@ async fn a_connection_that_redis_closes_costs_no_request() {
     for round in 0..20 {
         post_and_read(&api, &format!("round {round}")).await;
         let () = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query(&mut redis.connection()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_instance_without_requests_is_dropped_with_its_connection() {
+    let redis = redis();
+    let api = Api::start(&redis).await;
+    let mut operator = redis.connection();
+    let mut clients = || {
+        let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut operator).unwrap();
+        list.lines().count()
+    };
+    for _ in 0..2 {
+        post_and_read(&api, "one of many").await;
+        eventually(DEADLINE, "only the operator to be connected", async || clients() == 1).await;
     }
 }
 
@@ -232,7 +247,8 @@ async fn a_connection_that_the_network_has_forgotten_is_a_503_in_time_and_the_ne
     let redis = redis();
     let (api, proxy) = behind_a_proxy(&redis, &[]).await;
     post_and_read(&api, "first").await;
-    proxy.silence_existing();
+    // Those to come as well: the host may begin another instance for one of the requests.
+    proxy.silence();
     let asked = Instant::now();
     // Some lead a call, and some have joined one.
     let email = json!({"to": "a@b.example", "message": "hi"});
@@ -241,7 +257,24 @@ async fn a_connection_that_the_network_has_forgotten_is_a_503_in_time_and_the_ne
         refused.assert_refused("forgotten", 503, "service_unavailable", "queue");
     }
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    proxy.heal();
     post_and_read(&api, "after all").await;
+}
+
+/// There is nothing before that an instance could have begun to wait by.
+#[tokio::test]
+async fn a_redis_that_never_answers_is_a_503_in_time_also_to_the_first_request() {
+    if Api::waits_for_redis() {
+        return;
+    }
+    let redis = redis();
+    let proxy = TcpProxy::start(redis.address()).await;
+    proxy.silence();
+    let api = Api::start_with(&redis.url_through(proxy.address()), &[]).await;
+    let asked = Instant::now();
+    let refused = api.post(&json!({"to": "a@b.example", "message": "hi"})).await;
+    refused.assert_refused("never", 503, "service_unavailable", "queue");
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
 }
 
 fn later() -> Value {
