@@ -40,7 +40,7 @@ impl<B: Body> Unread<B> {
     /// Reads on until the end, or until a bound is reached, and keeps nothing. Does nothing if the request has no body,
     /// waits for a `100 Continue` before it sends one, or says that it has more than would be dropped.
     pub(crate) async fn drain(&mut self, request: &Parts) {
-        if !is_coming(request) {
+        if self.over || !is_coming(request) {
             return;
         }
         let began = Instant::now();

@@ -45,9 +45,7 @@ wasip3::http::service::export!(Component);
 impl Guest for Component {
     async fn handle(incoming: types::Request) -> Result<types::Response, ErrorCode> {
         let (outbox, outgoing) = oneshot::channel();
-        // From the start, and not when there is something to send: an executor that has one future only wakes itself each
-        // time that it has polled that, and so goes to the host and back once more at each step.
-        spawn(send(outgoing));
+        spawn_beside(send(outgoing));
         let response = router::respond(request(incoming), settings, &SpinRedis::new()).await;
         // The host then has the time to do what else it has to do for this request, and sends head and body together.
         GuestTasks::turn().await;
@@ -84,12 +82,27 @@ fn request(incoming: types::Request) -> Request<WasiBody> {
             request.headers_mut().append(name, value);
         }
     }
-    // The host is not among the headers that WASI hands on.
-    if let Some(host) = incoming.get_authority().and_then(|host| host.parse().ok()) {
-        request.headers_mut().entry(header::HOST).or_insert(host);
+    // A host may keep this one to itself.
+    if !request.headers().contains_key(header::HOST)
+        && let Some(host) = incoming.get_authority().and_then(|host| host.parse().ok())
+    {
+        request.headers_mut().insert(header::HOST, host);
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     request.map(|()| WasiBody::new(incoming, length))
+}
+
+/// Runs a future to its end beside the request, from its beginning.
+///
+/// An executor that has polled all its futures wakes itself, and so goes to the host and back for nothing. While the request is
+/// waited for there is one more, and with the one that only waits there also is when nothing but this future is left.
+fn spawn_beside(future: impl Future<Output = ()> + 'static) {
+    let (running, over) = oneshot::channel::<()>();
+    spawn(async move {
+        future.await;
+        drop(running);
+    });
+    spawn(async move { over.await.unwrap_or_default() });
 }
 
 /// A body, and where it goes.

@@ -51,8 +51,9 @@ impl SpinRedis {
 
     /// Asks Redis something, and counts how long that takes.
     async fn ask<T>(&self, ask: impl AsyncFnOnce(UntilDeadline) -> T) -> T {
-        let deadline = Instant::now() + self.patience.get();
-        let answer = ask(UntilDeadline(deadline)).await;
+        let asked = Instant::now();
+        let deadline = asked + self.patience.get();
+        let answer = ask(UntilDeadline { asked, deadline }).await;
         self.patience.set(deadline.saturating_duration_since(Instant::now()));
         answer
     }
@@ -78,7 +79,10 @@ impl Backend for SpinRedis {
 }
 
 /// The same for one question, which may be several commands.
-struct UntilDeadline(Instant);
+struct UntilDeadline {
+    asked: Instant,
+    deadline: Instant,
+}
 
 impl Redis for UntilDeadline {
     type Error = SpinRedisError;
@@ -86,7 +90,7 @@ impl Redis for UntilDeadline {
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
         let bytes: usize = command.arguments.iter().map(|argument| argument.len()).sum();
         let sending = Duration::from_millis(bytes as u64 * 1000 / LEAST_PER_SECOND);
-        CONNECTION.with(Rc::clone).execute(&redis_url().await, &command, self.0 + sending).await
+        CONNECTION.with(Rc::clone).execute(&redis_url(self.asked).await, &command, self.deadline + sending).await
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {
@@ -94,8 +98,7 @@ impl Redis for UntilDeadline {
     }
 }
 
-async fn redis_url() -> Rc<str> {
-    let now = Instant::now();
+async fn redis_url(now: Instant) -> Rc<str> {
     if let Some(url) = REDIS_URL.with(|recent| recent.get(now)) {
         return url;
     }
