@@ -186,12 +186,12 @@ fn what_a_program_may_not_read_or_write_is_an_error_and_no_broken_record() {
     for forbidden in ["-getrange", "-getrange -get", "-setrange"] {
         let q = TestQueue::start();
         let ids = q.enqueue_many(3);
-        let due = Some(Timestamp::now() + Duration::from_secs(3600));
-        let scheduled = q.enqueue_due(Lane::Low, due);
+        let due = Timestamp::now() + Duration::from_secs(3600);
+        let scheduled = q.enqueue_due(Lane::Low, Some(due));
         q.redis::<()>(&format!("ACL SETUSER default {forbidden}"));
         let refused = |what: &str, refused: bool| assert!(refused, "{what} with {forbidden}");
         refused("cancel", q.try_run(&cancel(&q.queue, ids[0], LONG)).is_err());
-        refused("reschedule", q.try_run(&reschedule(&q.queue, scheduled, due.unwrap())).is_err());
+        refused("reschedule", q.try_run(&reschedule(&q.queue, scheduled, due)).is_err());
         if forbidden != "-setrange" {
             refused("read", q.try_run(&read(&q.queue, ids[0])).is_err());
             refused(
