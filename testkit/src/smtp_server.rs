@@ -25,6 +25,7 @@ mod listener;
 mod log;
 mod script;
 mod session;
+mod state;
 mod step;
 #[cfg(test)]
 mod tests;

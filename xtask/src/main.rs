@@ -33,6 +33,7 @@ mod bench_tools;
 mod compile;
 mod console;
 mod data_dir;
+mod defaults;
 mod fuzz;
 mod http;
 mod ports;

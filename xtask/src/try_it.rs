@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::redis::{DEFAULT_PORT, find_client};
 use crate::redis_url::RedisUrl;
-use crate::up::{DEFAULT_TRANSPORT, QUEUE};
 
 /// The running queue, as far as somebody who tries it must know it.
 pub(crate) struct TryIt<'a> {

@@ -12,6 +12,7 @@ use clap::Args;
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::say;
 use crate::data_dir::DataDir;
+use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::redis_url::RedisUrl;
 use crate::serving::{Host, HostName};
 use crate::signals::{Interrupted, Signals};
@@ -25,9 +26,6 @@ const REDIS_START: Duration = Duration::from_secs(120);
 
 /// How long the API may take to start. The first start compiles the component to machine code.
 const API_START: Duration = Duration::from_secs(60);
-
-/// The queue's name, the same for the API and the worker whatever the environment says.
-pub(crate) const QUEUE: &str = "emails";
 
 /// The sender of emails that name none. `example.com` is reserved (RFC 2606), so nobody is impersonated.
 const DEFAULT_FROM: &str = "Email Queue <queue@example.com>";
@@ -67,8 +65,6 @@ impl Options {
         self.api_key.as_deref().filter(|key| !key.is_empty())
     }
 }
-
-pub(crate) const DEFAULT_TRANSPORT: &str = "file:.data/outbox";
 
 /// Installs, builds, starts, and runs until we are asked to stop.
 ///

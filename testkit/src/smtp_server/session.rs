@@ -4,6 +4,7 @@ use tokio::net::TcpStream;
 
 use super::command::{Command, unknown_parameter};
 use super::script::{Reply, Stage};
+use super::state::{Session, Transaction};
 use super::step::{Subject, Verdict};
 use super::wire::{BadLine, Over, TooBig, Wire};
 use super::{Security, Shared};
@@ -32,23 +33,6 @@ pub(super) async fn serve(stream: TcpStream, number: usize, shared: &Shared) -> 
             Err(BadLine) => wire.send(&Reply::new(500, "5.5.2 not a line")).await?,
         }
     }
-}
-
-/// What the server knows of a client.
-pub(super) struct Session<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) number: usize,
-    pub(super) tls: bool,
-    greeted: bool,
-    pub(super) user: Option<String>,
-    pub(super) transaction: Option<Transaction>,
-}
-
-/// What `MAIL` begins and `DATA` ends.
-pub(super) struct Transaction {
-    pub(super) sender: String,
-    parameters: Vec<String>,
-    pub(super) recipients: Vec<String>,
 }
 
 impl Session<'_> {

@@ -1,7 +1,7 @@
 //! Asking the script at each step, and doing what it says.
 
 use super::script::{Action, Reply, Stage, Step};
-use super::session::Session;
+use super::state::Session;
 use super::wire::{Over, Wire};
 
 /// What a step names, for the script.

@@ -1,0 +1,7 @@
+//! What `cargo xtask up` serves unless it is told otherwise.
+
+/// The queue's name, the same for the API and the worker whatever the environment says.
+pub(crate) const QUEUE: &str = "emails";
+
+/// Emails become files.
+pub(crate) const DEFAULT_TRANSPORT: &str = "file:.data/outbox";
