@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::script::{Reply, Stage};
-use super::session::Session;
+use super::state::Session;
 use super::wire::{Over, Wire};
 
 /// What LOGIN asks, by custom: "Username:" and "Password:" in base64.
