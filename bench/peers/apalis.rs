@@ -5,7 +5,7 @@
 //! - Jobs are added by push_bulk, 1,000 at a time.
 //! - `MODE` "no locks": neither locks, which its documentation calls of no help to jobs shorter than a heartbeat, nor events.
 //!
-//! kill -9: nothing is lost. The jobs in hand are in a set of the worker's, and are requeued when its heartbeat has been
+//! kill -9: nothing is lost. The jobs in flight are in a set of the worker's, and are requeued when its heartbeat has been
 //! missing for 5 minutes.
 //!
 //! A job is first put among the scheduled ones, and the next fetch moves all that are due, in one call with as many arguments.

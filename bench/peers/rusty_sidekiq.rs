@@ -5,7 +5,7 @@
 //! - There is no call for many jobs at once: 50 tasks enqueue.
 //! - No subscriber for tracing, so that the two lines for each job cost nothing.
 //!
-//! kill -9: the jobs in hand are lost, as they were taken by BRPOP.
+//! kill -9: the jobs in flight are lost, as they were taken by BRPOP.
 
 mod tally;
 

@@ -36,7 +36,7 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     /// Its version and its runtime's. Empty if it never ran.
     pub(crate) version: String,
-    /// Whether the jobs in hand survive a `kill -9` of the worker.
+    /// Whether the jobs in flight survive a `kill -9` of the worker.
     pub(crate) survives_kill: bool,
     /// The measurement, or why there is none.
     pub(crate) result: anyhow::Result<Drained>,

@@ -24,7 +24,7 @@ pub(crate) struct Sent {
     pub(crate) cpu: Duration,
 }
 
-/// Sends messages of so many bytes, over as many sessions at once as the worker has emails in hand.
+/// Sends messages of so many bytes, over as many sessions at once as the worker has emails in flight.
 ///
 /// # Errors
 /// There is no smtp-source; it fails, or takes too long.

@@ -12,7 +12,7 @@ use crate::procfs::{self, Usage};
 use crate::queue::Client;
 use crate::redis_server::{Info, RedisServer};
 
-/// How many emails a worker may have in hand at once: its default, said here so that it stays the same.
+/// How many emails a worker may have in flight at once: its default, said here so that it stays the same.
 pub(crate) const CONCURRENCY: u32 = 50;
 
 /// How long it may take to reach Redis.

@@ -69,7 +69,7 @@ impl Records {
         workers.flat_map(|worker| read::<Vec<String>>(self.redis.hkeys(format!("emails:sending:{worker}")))).collect()
     }
 
-    /// Those who may have emails in hand.
+    /// Those who may have emails in flight.
     fn workers(&mut self) -> Vec<String> {
         read(self.redis.zrange("emails:workers", 0, -1))
     }

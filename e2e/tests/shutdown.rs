@@ -1,4 +1,4 @@
-//! Workers that are asked to stop: what is in hand ends, what is not begun is given back, and nothing is lost.
+//! Workers that are asked to stop: what is in flight ends, what is not begun is given back, and nothing is lost.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -64,7 +64,7 @@ async fn deliveries_in_hand_end_within_the_grace_and_nothing_new_is_begun() {
     server.wait_for_stage(Stage::EndOfData, 5).await;
     worker.process.terminate();
     worker.process.wait_for_line(|line| line.contains("stopping")).await;
-    assert!(worker.process.is_running(), "it waits for what is in hand");
+    assert!(worker.process.is_running(), "it waits for what is in flight");
     server.release();
     assert_ends(&mut worker, Instant::now(), PROMPT).await;
     Arrivals::new(server.received()).assert_once(&ids[..5]);

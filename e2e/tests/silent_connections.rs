@@ -68,7 +68,7 @@ async fn a_client_kill_of_every_connection_again_and_again_loses_and_repeats_not
     let mut connection = redis.connection();
     for _ in 0..20 {
         redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(&mut connection).unwrap();
-        // More than were in hand: the worker has connections again, for the next round to kill.
+        // More than were in flight: the worker has connections again, for the next round to kill.
         server.wait_for(server.received().len() + CONCURRENCY + 1).await;
     }
     let told = load.stop().await;

@@ -1,5 +1,5 @@
 //! Workers that are killed, at any moment and at the worst ones: nothing is lost, and nothing is sent twice but what a
-//! dead worker had in hand.
+//! dead worker had in flight.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -35,14 +35,14 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
 
     let redis = redis();
     let api = Api::start(&redis).await;
-    // Slow enough that something is in hand at most moments.
+    // Slow enough that something is in flight at most moments.
     let slow = Rules::new().at(Stage::EndOfData, Action::accept_after(Duration::from_millis(20)));
     let server = SmtpServer::builder().rules(slow).start().await;
     let start = || Worker::start(&redis.url(), &server.url(), &["--concurrency", "20", "--lease", "3s"]);
     let mut workers = [start(), start()];
     let load = Load::start(&api);
     let mut records = Records::of(&redis);
-    let mut in_hand: HashMap<String, usize> = HashMap::new();
+    let mut in_flight: HashMap<String, usize> = HashMap::new();
     for _ in 0..KILLS {
         load.wait_for_more(random.usize(20..120)).await;
         // The moment of a crash is no condition that could be waited for.
@@ -50,7 +50,7 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
         let victim = &mut workers[random.usize(..2)];
         victim.process.kill_now();
         for id in records.held_by(victim) {
-            *in_hand.entry(id).or_default() += 1;
+            *in_flight.entry(id).or_default() += 1;
         }
         *victim = start();
     }
@@ -62,15 +62,15 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
     let arrivals = Arrivals::new(server.received());
     arrivals.assert_all(&told.accepted);
     assert_eq!(arrivals.emails(), told.accepted.len());
-    assert!(!in_hand.is_empty(), "no kill hit a worker with anything in hand");
+    assert!(!in_flight.is_empty(), "no kill hit a worker with anything in flight");
     for (id, repeats) in arrivals.repeated() {
-        let deaths = in_hand.get(&id).copied().unwrap_or_default();
+        let deaths = in_flight.get(&id).copied().unwrap_or_default();
         assert!(repeats <= deaths, "{id} came {repeats} times too often, and {deaths} workers died with it");
     }
     println!(
-        "{} emails, {} in hand at a kill, {} of them sent again",
+        "{} emails, {} in flight at a kill, {} of them sent again",
         told.accepted.len(),
-        in_hand.len(),
+        in_flight.len(),
         arrivals.repeated().len()
     );
 }

@@ -12,7 +12,7 @@ use crate::{Lane, Relay};
 /// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index; how many `bytes` all records have, when they were `counted` anew, and how far that has come (`recount`) | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
-/// | `<q>:sending:<worker>` | hash | what a worker has in hand: id → header when claimed | until finished |
+/// | `<q>:sending:<worker>` | hash | what a worker has in flight: id → header when claimed | until finished |
 /// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
 /// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
 /// | `<q>:emptied` | sorted set | the same, of emails whose bodies were removed to make room | for the retention |
@@ -28,7 +28,7 @@ use crate::{Lane, Relay};
 /// | `<q>:relay:<hash>` | hash | a relay's `name`, the `limit` of connections that was learned, when it last was found to be well (`cleared`), until when `senders` are held off; while it is held off `since`, `until`, `failures` in a row, `class` and `error` of the last one, which emails met them (`behind`), and who has the turn to `probe` it, and until when (`probe_ends`) | 30 days after the last failure |
 /// | `<q>:sender:<hash>` | hash | a sender that a relay does not take emails of for now: `until`, `failures` in a row, `class`, `error` | until taken, or the longest back-off after `until` |
 /// | `<q>:held` | string | the relay that has failed last; present while any relay or sender is held off | as long as they are |
-/// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in hand | until it stops, or the end of its lease |
+/// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in flight | until it stops, or the end of its lease |
 /// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
 /// | `<q>:version` | string | the version of the keys and fields of this queue | for ever |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |

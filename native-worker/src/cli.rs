@@ -72,7 +72,7 @@ pub struct Cli {
     #[arg(long, env = "SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     smtp_timeout: Duration,
 
-    /// How many emails may be in hand at once, 1 to 10000. After a crash, as many may be sent twice.
+    /// How many emails may be in flight at once, 1 to 10000. After a crash, as many may be sent twice.
     #[arg(long, env = "CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
     concurrency: usize,
 

@@ -42,14 +42,14 @@ pub(crate) struct Completer {
     pub(crate) aside: Mutex<Aside>,
 }
 
-/// Outcomes that Redis refuses, each for a reason of its own. Their emails stay in hand, so that they are not sent again,
+/// Outcomes that Redis refuses, each for a reason of its own. Their emails stay in flight, so that they are not sent again,
 /// but the first hundred of them hold no permit any more: others go on.
 #[derive(Default)]
 pub(crate) struct Aside(Vec<Completion>);
 
 impl Aside {
     fn put(&mut self, mut done: Completion) {
-        tracing::error!(id = %done.id, "Redis refuses this outcome; it is tried again, and meanwhile the email counts as in hand");
+        tracing::error!(id = %done.id, "Redis refuses this outcome; it is tried again, and meanwhile the email counts as in flight");
         if self.0.len() < MAX_ASIDE {
             done.permit = None;
         }

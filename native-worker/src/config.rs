@@ -16,7 +16,7 @@ pub struct Config {
     pub queue: Queue,
     /// Where emails go.
     pub transport: TransportConfig,
-    /// How many emails may be in hand at once, 1 to 10 000.
+    /// How many emails may be in flight at once, 1 to 10 000.
     pub concurrency: usize,
     /// How many bytes of memory emails may take, at least a million. One email at a time may take more.
     pub max_memory: u64,
@@ -40,7 +40,7 @@ pub struct Config {
     pub drain: bool,
 }
 
-/// The most emails that one worker may have in hand.
+/// The most emails that one worker may have in flight.
 pub const MAX_CONCURRENCY: usize = 10_000;
 
 impl Config {

@@ -22,7 +22,7 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Takes emails in hand, and returns those whose delivery can begin.
+    /// Takes emails in flight, and returns those whose delivery can begin.
     pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Commitment)> {
         let begins = claims.emails.into_iter().filter_map(|claimed| {
             let commitment = self.shared.in_flight.take(claimed.claim);
@@ -34,7 +34,7 @@ impl Dispatcher {
         begins.collect()
     }
 
-    /// Begins the delivery of emails in hand, each with one of the permits and its part of the room; what is left of both is
+    /// Begins the delivery of emails in flight, each with one of the permits and its part of the room; what is left of both is
     /// free. Their outcomes go to `done`.
     pub(crate) fn begin(
         &self,

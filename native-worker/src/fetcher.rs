@@ -28,7 +28,7 @@ const WAIT: u64 = 5;
 /// The same while draining: so often is looked whether the queue is empty.
 const WAIT_DRAINING: u64 = 1;
 
-/// How often is looked, while draining, whether all that is in hand has come back from a relay that is held off.
+/// How often is looked, while draining, whether all that is in flight has come back from a relay that is held off.
 const WAIT_HELD_OFF: Duration = Duration::from_millis(100);
 
 /// For how little room it is worth to wait.
@@ -140,7 +140,7 @@ async fn free_to_claim(shared: &Shared, stop: &CancellationToken) -> Result<usiz
         tokio::select! {
             // The gate is never dropped.
             _ = gate.changed() => {}
-            // What is in hand may have come to its end.
+            // What is in flight may have come to its end.
             () = sleep(WAIT_HELD_OFF), if shared.config.drain => {}
             () = stop.cancelled() => return Err(Ended::Stopped),
         }

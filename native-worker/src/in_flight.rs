@@ -10,7 +10,7 @@ use email_queue::{EmailId, transition::ClaimRef};
 
 use crate::transport::Commitment;
 
-/// All emails in hand, by id.
+/// All emails in flight, by id.
 #[derive(Default)]
 pub(crate) struct InFlight {
     emails: Mutex<Emails>,
@@ -47,7 +47,7 @@ pub(crate) struct Left {
 impl InFlight {
     /// Takes an email into the hand, and returns what the transport is to commit itself on.
     ///
-    /// `None` when it is in hand already: its lease was over while Redis was away, it was listed again, and came back
+    /// `None` when it is in flight already: its lease was over while Redis was away, it was listed again, and came back
     /// to us. Then the delivery that is in progress counts for the new claim, instead of a second one beside it.
     pub(crate) fn take(&self, claim: ClaimRef) -> Option<Commitment> {
         let mut emails = self.emails();
@@ -71,7 +71,7 @@ impl InFlight {
         Some(commitment)
     }
 
-    /// The claim under which an email is in hand.
+    /// The claim under which an email is in flight.
     pub(crate) fn claim(&self, id: EmailId) -> Option<ClaimRef> {
         self.emails().by_id.get(&id).map(|held| held.claim)
     }
@@ -120,7 +120,7 @@ impl InFlight {
         !newer
     }
 
-    /// Whether nothing is in hand.
+    /// Whether nothing is in flight.
     pub(crate) fn is_empty(&self) -> bool {
         self.emails().by_id.is_empty()
     }

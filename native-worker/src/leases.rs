@@ -1,4 +1,4 @@
-//! Renews the lease of what is in hand, and says that the worker lives.
+//! Renews the lease of what is in flight, and says that the worker lives.
 
 use std::time::Duration;
 

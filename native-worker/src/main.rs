@@ -51,7 +51,7 @@ async fn work(config: Config) -> anyhow::Result<Summary> {
         tracing::info!("{name}: the worker is asked to stop; a second signal ends it at once");
         tokio::spawn(async move {
             let (name, number) = signals.next().await;
-            tracing::warn!("{name} again: ending at once; what is in hand is sent again when its lease is over");
+            tracing::warn!("{name} again: ending at once; what is in flight is sent again when its lease is over");
             // What a shell reports of a program that a signal has ended.
             std::process::exit(128 + number);
         });

@@ -30,7 +30,7 @@ pub enum RunError {
         /// What `<q>:version` says.
         found: String,
     },
-    /// A fault of ours. What was in hand is sent again when its lease is over.
-    #[error("the worker's task `{0}` has panicked; what is in hand is sent again when its lease is over")]
+    /// A fault of ours. What was in flight is sent again when its lease is over.
+    #[error("the worker's task `{0}` has panicked; what is in flight is sent again when its lease is over")]
     Panicked(&'static str),
 }

@@ -169,7 +169,7 @@ impl Tasks {
                 ended
             }
         });
-        // Until Redis has heard our last words: what is in hand must stay ours while it ends.
+        // Until Redis has heard our last words: what is in flight must stay ours while it ends.
         background.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
         background.spawn("sweeper", shared, &stop, async |shared, stop| sweeper::sweep_on(&shared, &stop).await);
         background.spawn("hold_off", shared, &stop, async |shared, stop| {

@@ -120,8 +120,8 @@ async fn a_mended_password_sends_all_at_once_however_long_the_back_off_was() {
         push_many(&queue, count);
         let mut wrong = queue.worker(&smtp.url_with_login().replace(PASSWORD, "wr0ng"), &flags);
         wrong.wait_for_line(|line| line.contains("holding off")).await;
-        let in_hand = async || states(&queue).keys().all(|(state, _)| state != "sending");
-        eventually(DEADLINE, "the emails in hand to be back", in_hand).await;
+        let in_flight = async || states(&queue).keys().all(|(state, _)| state != "sending");
+        eventually(DEADLINE, "the emails in flight to be back", in_flight).await;
         assert!(states(&queue).keys().all(|(state, attempts)| state != "failed" && attempts.is_empty()));
         for id in queue.ids() {
             assert!(queue.field(&id, "error").contains("535"), "{}", queue.field(&id, "error"));

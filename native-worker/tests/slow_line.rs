@@ -22,8 +22,8 @@ fn total(queue: &Queue, counter: &str) -> u64 {
     queue.redis.connection().hget::<_, _, Option<u64>>("emails:totals", counter).unwrap().unwrap_or(0)
 }
 
-/// How many emails a worker has in hand.
-fn in_hand(queue: &Queue) -> usize {
+/// How many emails a worker has in flight.
+fn in_flight(queue: &Queue) -> usize {
     let mut redis = queue.redis.connection();
     let workers: Vec<String> = redis.zrange("emails:workers", 0, -1).unwrap();
     workers.iter().map(|worker| redis.hlen::<_, usize>(format!("emails:sending:{worker}")).unwrap()).sum()
@@ -105,7 +105,7 @@ async fn no_more_emails_are_claimed_than_fit_into_memory() {
     smtp.wait_for_stage(Stage::Mail, 2).await;
     queue.push(&short("a@b.example", "small, and behind the others"));
     worker.wait_for_line(|line| line.contains("no room in memory")).await;
-    assert_eq!((in_hand(&queue), queue.redis.connection().llen("emails")), (2, Ok(5)));
+    assert_eq!((in_flight(&queue), queue.redis.connection().llen("emails")), (2, Ok(5)));
     smtp.rules(Rules::new());
     smtp.release();
     sent(&queue, 7).await;

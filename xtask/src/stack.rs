@@ -18,7 +18,7 @@ const READY_INTERVAL: Duration = Duration::from_millis(50);
 /// After how long a wait is worth a line of explanation.
 const LONG_WAIT: Duration = Duration::from_secs(2);
 
-/// What a service does, in the order of stopping: first nothing new comes in, then what is in hand
+/// What a service does, in the order of stopping: first nothing new comes in, then what is in flight
 /// goes out, and Redis stays until both have written down what they did.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -39,7 +39,7 @@ impl Role {
     }
 }
 
-/// How long a worker may take to finish the deliveries in hand.
+/// How long a worker may take to finish the deliveries in flight.
 pub(crate) const WORKER_GRACE: Duration = Duration::from_secs(10);
 
 /// A program to start.

@@ -113,7 +113,7 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
     let graceful = stack.stop();
     outcome?;
     if !graceful {
-        bail!("not everything stopped gracefully: emails that were in hand may be delivered twice");
+        bail!("not everything stopped gracefully: emails that were in flight may be delivered twice");
     }
     say("stopped");
     Ok(())

@@ -2,7 +2,7 @@ use email_queue::{email::Mailbox, redis::Redis, transition};
 
 use crate::{backend::Failure, error::ApiError, settings::Settings};
 
-/// Who is shown as the sender of an email for which nobody is named and that no worker has had in hand yet: the API's own
+/// Who is shown as the sender of an email for which nobody is named and that no worker has had in flight yet: the API's own
 /// default, the one that a worker last said it has, or the one that is built in.
 pub(super) async fn default<R: Redis<Error: Failure>>(settings: &Settings, redis: &R) -> Result<Mailbox, ApiError> {
     if let Some(sender) = &settings.default_from {

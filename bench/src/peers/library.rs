@@ -15,7 +15,7 @@ pub(super) struct Library {
     pub(super) files: &'static [(&'static str, &'static str)],
     /// What the program is told as its `MODE`, one run for each; empty for how the library comes.
     pub(super) modes: &'static [&'static str],
-    /// Whether the jobs in hand survive a `kill -9` of the worker; the head of each program says how.
+    /// Whether the jobs in flight survive a `kill -9` of the worker; the head of each program says how.
     pub(super) survives_kill: bool,
 }
 

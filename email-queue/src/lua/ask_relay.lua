@@ -25,7 +25,7 @@ if probing and known[2] ~= worker then return {1, tonumber(known[3]) - now, clas
 if not probing and not begun and tonumber(known[1]) > now then
   return {1, tonumber(known[1]) - now, class, why, senders, limit}
 end
-write_though_full()
+allow_write_when_full()
 redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
 redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 if begun and known[8] then

@@ -4,7 +4,7 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
--- ARGV[2]  lease in ms, from now, for all that the worker has in hand
+-- ARGV[2]  lease in ms, from now, for all that the worker has in flight
 -- ARGV[3]  how many at the most
 -- ARGV[4]  how many bytes of JSON at the most,
 -- ARGV[5]  and how many the first email may have
@@ -22,7 +22,7 @@
 -- gave to the worker is remembered by its name: when the answer is lost and the call is repeated, it is found again.
 -- An email whose record is missing or cannot be read becomes a dead letter of the class `unreadable`.
 
-write_though_full()
+allow_write_when_full()
 local reply = {}
 local lease, max, max_bytes, first_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 return claim_into(reply, ARGV[1], lease, max, max_bytes, first_bytes, ARGV[6], ARGV[7], ARGV[8]) or reply

@@ -12,7 +12,7 @@ local function look_at(id, record) -- lazy
   if record == '' then return end
   only_wrong_type(record)
   if not is_header(record) then
-    bury_unreadable(id)
+    dead_letter_unreadable(id)
   elseif state_of(record) == QUEUED then
     local claim = (claims_of(record) + 1) % 100000
     local counted = counters(claim, attempts_of(record), recovered_of(record))
@@ -75,7 +75,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     local record = key and redis.pcall('GETRANGE', key, '0', claimed == 0 and first_up_to or up_to)
     if not record or record == '' and not is_id(entry) then
       if #entry > LARGEST then
-        bury_too_large(adopt(entry, lane))
+        dead_letter_too_large(adopt(entry, lane))
         return true
       end
       if not has_room(#entry) then return false end
@@ -103,7 +103,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     return true
   end
 
-  -- What is taken off the lists, in that order: {list, entries, how many of them}. Whether the worker had nothing in hand before.
+  -- What is taken off the lists, in that order: {list, entries, how many of them}. Whether the worker had nothing in flight before.
   local taken, joins = {}, false
 
   local function take_all()

@@ -4,13 +4,13 @@
 -- ARGV[1]  the worker's id
 -- ARGV[2]  lease in ms, from now
 -- ARGV[3]  for how many ms the answer to a claim may be on its way
--- ARGV[4…] per email that the worker knows it has in hand: id, claim in five digits
+-- ARGV[4…] per email that the worker knows it has in flight: id, claim in five digits
 -- Reply    now, in ms since 1970; per email 1, or 0: it is no longer this claim's, nothing was changed for it
 --
 -- What the worker was given longer ago than that and does not name is taken back: the answer that gave it must have been
 -- lost.
 
-write_though_full()
+allow_write_when_full()
 local worker, lease, on_its_way = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 all_back_at(lease)
 redis.call('ZADD', WORKERS, text_of(now + lease), worker)

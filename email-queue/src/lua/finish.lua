@@ -29,7 +29,7 @@ local sent, sent_now = 0, SENT .. NOW
 local sent_at_once = sent_now .. SENT_AT_ONCE
 local others = {delayed = 0, failed = 0, scheduled = {}, returned = {}, soonest = math.huge}
 
-write_though_full()
+allow_write_when_full()
 local ids, outcomes, last = {}, {}, #ARGV
 local i = 6
 while i <= last do

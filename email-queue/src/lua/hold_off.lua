@@ -24,7 +24,7 @@ local probes = known[3] == worker
 if known[1] and not probes then return {0, math.max(0, tonumber(known[1]) - now)} end
 if not known[1] and tonumber(known[4] or 0) > now - age then return {0, 0} end
 
-write_though_full()
+allow_write_when_full()
 -- A failure counts against the email only when another one passed since the last. From the third on it is its own.
 if redis.call('EXISTS', record_of(id)) == 1 then
   local failures_of_email = failures_of(id)

@@ -12,7 +12,7 @@
 local relay, sender = ARGV[1], ARGV[2]
 local known = redis.call('HMGET', sender_of(sender), 'until', 'failures')
 if tonumber(known[1] or 0) > now then return {0, tonumber(known[1]) - now} end
-write_though_full()
+allow_write_when_full()
 local failures, longest = tonumber(known[2] or 0) + 1, tonumber(ARGV[6])
 local wait = back_off(failures, tonumber(ARGV[5]), longest)
 -- Longer than the back-off, so that a failure that follows is known to be the next one.

@@ -63,13 +63,13 @@ local function take_back_adopted() -- lazy
   if (adopted.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', adopted.nth - 1) end
 end
 
-local function bury_too_large(id) -- lazy
-  bury(id, 'too_large', 'larger than 40 MiB')
+local function dead_letter_too_large(id) -- lazy
+  dead_letter(id, 'too_large', 'larger than 40 MiB')
   count('failed', 1)
 end
 
 -- Makes an email of an entry that is no id and that BRPOP has given to a worker, which calls it `name`. Returns its id and
--- header, and whether it is the same as before: then the answer was lost, and the worker has it in hand already. nil when
+-- header, and whether it is the same as before: then the answer was lost, and the worker has it in flight already. nil when
 -- there is nothing to send: what is no longer in the hands of this worker is on its way again by now.
 local function import(worker, entry, name, lane) -- lazy
   local key = import_of(worker)
@@ -83,5 +83,5 @@ local function import(worker, entry, name, lane) -- lazy
   local id, header = adopt(entry, lane)
   redis.call('SET', key, id .. ' ' .. name, 'PX', IMPORT_REMEMBERED_MS)
   if #entry <= LARGEST then return id, header end
-  bury_too_large(id)
+  dead_letter_too_large(id)
 end

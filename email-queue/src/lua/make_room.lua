@@ -15,6 +15,6 @@ elseif ARGV[3] == '0' and type(redis.pcall('SETRANGE', SWEEP, '0', '')) == 'numb
   wanted = 0
 end
 if wanted <= 0 then return {0, 1, 1} end
-write_though_full()
+allow_write_when_full()
 local freed, more = make_room(wanted)
 return {freed, freed >= wanted and 1 or 0, more and 1 or 0}

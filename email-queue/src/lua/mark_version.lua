@@ -5,7 +5,7 @@
 
 local version = redis.call('GET', VERSION)
 if not version then
-  write_though_full()
+  allow_write_when_full()
   version = KNOWN_VERSION
   redis.call('SET', VERSION, version)
 end

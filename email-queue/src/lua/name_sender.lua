@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id
--- ARGV[2]  the claim under which a worker has it in hand
+-- ARGV[2]  the claim under which a worker has it in flight
 -- ARGV[3]  the email as JSON, with its sender
--- Reply    {1 when it was in hand under that claim, else 0: nothing was changed}
+-- Reply    {1 when it was in flight under that claim, else 0: nothing was changed}
 
 local id, claim, email = ARGV[1], ARGV[2], ARGV[3]
 

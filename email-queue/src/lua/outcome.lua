@@ -22,7 +22,7 @@ local function record_other(others, id, header, outcome, when, class, why, accep
     class = 'given_up'
   end
   if outcome == 'failed' then
-    bury(id, class, why, counted)
+    dead_letter(id, class, why, counted)
     others.failed = others.failed + 1
     return
   end

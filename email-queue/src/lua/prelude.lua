@@ -57,7 +57,7 @@ local function record_of(id) return queue .. ':email:' .. id end
 
 local function failure_of(id) return queue .. ':failure:' .. id end
 
--- What a worker has in hand.
+-- What a worker has in flight.
 local function sending_of(worker) return queue .. ':sending:' .. worker end
 
 local function import_of(worker) return queue .. ':import:' .. worker end
@@ -86,7 +86,7 @@ end
 -- A Redis that is full (maxmemory) refuses all commands that may need memory, except from a script that has written
 -- already. The transitions that lead to the end of an email, and so to free memory, begin with this removal of nothing;
 -- those that remove something first do not need it.
-local function write_though_full() redis.call('ZREM', POPPED, '') end
+local function allow_write_when_full() redis.call('ZREM', POPPED, '') end
 
 -- Ends the script where Redis has refused a command for another reason than that the key is of another type: a command that
 -- is not permitted says nothing of what the key holds.

@@ -133,7 +133,7 @@ local function failures_of(id) -- lazy
 end
 
 -- Makes an email a dead letter, kept until a person retries or discards it. `class` is one of those in class.rs.
-local function bury(id, class, why, counted) -- lazy
+local function dead_letter(id, class, why, counted) -- lazy
   move(id, FAILED_STATE .. NOW .. (counted or ''))
   redis.call('HSET', failures_of(id), 'error', why, 'class', class)
   redis.call('ZADD', FAILED, NOW, id)
@@ -141,7 +141,7 @@ end
 
 -- Makes a dead letter of an email whose record is missing or cannot be read. What is there becomes the email as it is,
 -- for a person to look at. One that has ended is left as it is.
-local function bury_unreadable(id) -- lazy
+local function dead_letter_unreadable(id) -- lazy
   local raw, why = redis.pcall('GET', record_of(id)), 'its record in Redis cannot be read'
   if is_header(raw) then return end
   if type(raw) ~= 'string' then
@@ -152,7 +152,7 @@ local function bury_unreadable(id) -- lazy
   redis.call('SET', record_of(id), header_anew(id, FAILED_STATE .. NOW) .. raw)
   -- Nobody knows how long it was.
   count_anew()
-  bury(id, 'unreadable', why)
+  dead_letter(id, 'unreadable', why)
   count('failed', 1)
 end
 

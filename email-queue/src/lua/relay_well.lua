@@ -10,7 +10,7 @@ local worker, relay = ARGV[1], ARGV[2]
 local key = relay_of(relay)
 local known = redis.call('HMGET', key, 'probe', 'senders', 'behind')
 if known[1] ~= worker then return {0} end
-write_though_full()
+allow_write_when_full()
 redis.call('HDEL', key, 'until', 'failures', 'class', 'error', 'since', 'probe', 'probe_ends', 'behind')
 redis.call('HSET', key, 'cleared', NOW)
 if redis.call('GET', HELD) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD) end

@@ -1,7 +1,7 @@
--- What workers have in hand: for each worker a hash of its emails, id -> header as it was when claimed. They are its own
+-- What workers have in flight: for each worker a hash of its emails, id -> header as it was when claimed. They are its own
 -- until its lease is over, which is one for all.
 
--- Those of these emails that a worker has in hand: for each its header, or false.
+-- Those of these emails that a worker has in flight: for each its header, or false.
 local function headers_held(worker, ids)
   if not ids[1] then return {} end
   local headers = redis.call('HMGET', sending_of(worker), unpack(ids, 1, math.min(1000, #ids)))
@@ -12,7 +12,7 @@ local function headers_held(worker, ids)
   return headers
 end
 
--- Whether an email is in hand under this claim, and no later one. That the header is one was seen when it was claimed.
+-- Whether an email is in flight under this claim, and no later one. That the header is one was seen when it was claimed.
 local function is_held(header, claim)
   return header and claim_of(header) == claim and (counters_of(header) == CLAIMED_ONCE or is_header(header))
 end
@@ -29,7 +29,7 @@ local function give_back(emails)
     local id = emails[i]
     local header = header_of(id)
     if not header then
-      bury_unreadable(id)
+      dead_letter_unreadable(id)
     elseif state_of(header) == SENDING_STATE then
       local list = claims_of(header) > CLAIMS_IN_FRONT and list_last or list_first
       list(id, lane_of(header))
@@ -52,12 +52,12 @@ local function recover(emails, max_recoveries)
     local times = header and recovered_of(header) + 1
     local counted = header and counters(claims_of(header), attempts_of(header), times)
     if not header then
-      bury_unreadable(id)
+      dead_letter_unreadable(id)
       unreadable = unreadable + 1
     elseif state_of(header) ~= SENDING_STATE then
       -- Nothing is left to do.
     elseif times > max_recoveries then
-      bury(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in hand', counted)
+      dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
       buried = buried + 1
     else
       listed = listed + 1

@@ -13,7 +13,7 @@
 local sum, waits = waiting()
 local expected = sum > 0
 -- Both remove something, after which a script may write to a Redis that is full.
-if expected then write_though_full() else redis.call('UNLINK', POPPED) end
+if expected then allow_write_when_full() else redis.call('UNLINK', POPPED) end
 if not redis.call('SET', SWEEP, '1', 'NX', 'PX', ARGV[1]) then
   if redis.call('PTTL', SWEEP) > 0 then return {0, 0, 0, 0, 0, 0, 0} end
   -- Written by hand: it would be in the way for ever.
@@ -41,7 +41,7 @@ local listed = 0
 for _, id in ipairs(due(SCHEDULED, batch)) do
   local header = header_of(id)
   if not header then
-    bury_unreadable(id)
+    dead_letter_unreadable(id)
   elseif state_of(header) == SCHEDULED_STATE or state_of(header) == DELAYED then
     list_last(id, lane_of(header))
     listed = listed + 1
@@ -101,7 +101,7 @@ end
 
 -- A lane's list is first in, first out, and places are counted in that order: what waits at a place below that of the
 -- oldest entry on the list has been popped. When it is still not claimed after the grace, whoever popped it died with
--- the id in hand. `popped` remembers since when it is known.
+-- the id in flight. `popped` remembers since when it is known.
 local relisted = 0
 for i, lane in ipairs(LANES) do
   if waits[i] > 0 then
@@ -121,7 +121,7 @@ for i, lane in ipairs(LANES) do
         else
           -- Its place is all that is left of it.
           leave_one(lane, text_of(gone[j].place))
-          bury_unreadable(id)
+          dead_letter_unreadable(id)
         end
       end
     end

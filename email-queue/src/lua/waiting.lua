@@ -127,7 +127,7 @@ local function places_below(lane, limit, max)
 end
 
 -- Puts emails of one lane, given as {id, counters}, before all others of it, in the order of their ids: also among those
--- that have been put there so before, as when several workers give back at about the same time what they had in hand.
+-- that have been put there so before, as when several workers give back at about the same time what they had in flight.
 local function list_in_front(lane, emails) -- lazy
   local last = ''
   for _, email in ipairs(emails) do

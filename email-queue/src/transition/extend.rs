@@ -17,8 +17,8 @@ pub struct Extended {
     pub held: Vec<bool>,
 }
 
-/// Renews the lease of all emails that `worker` has in hand, to end `lease` from now, and says that it is alive. To be
-/// called well before the lease ends, also with nothing in hand.
+/// Renews the lease of all emails that `worker` has in flight, to end `lease` from now, and says that it is alive. To be
+/// called well before the lease ends, also with nothing in flight.
 ///
 /// `claims` are all that the worker knows of. An email that it was given and does not name is given back when that was
 /// longer ago than `on_its_way`, because the answer must have been lost. That counts as no recovery.

@@ -73,7 +73,7 @@ pub struct Periods {
 /// The emails that a [`finish`] is to claim in the same call.
 #[derive(Debug, Clone, Copy)]
 pub struct Next {
-    /// How long the worker's lease holds from then on, for all that it has in hand.
+    /// How long the worker's lease holds from then on, for all that it has in flight.
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,

@@ -1,7 +1,7 @@
 use super::{ClaimRef, NOTE_SLOW};
 use crate::{Queue, redis::Call};
 
-/// Notes in emails that `worker` has in hand that their delivery takes long, for whoever looks them up meanwhile. The
+/// Notes in emails that `worker` has in flight that their delivery takes long, for whoever looks them up meanwhile. The
 /// answer says in how many: not in those that are no longer this claim's.
 pub fn note_slow(queue: &Queue, worker: &str, claims: &[ClaimRef], text: &str) -> Call<u64> {
     let call = Call::script(&NOTE_SLOW, queue, |answer| answer.number()).argument(worker).argument(text);

@@ -212,7 +212,7 @@ impl TestQueue {
         ids.iter().map(|id| id.parse().unwrap()).collect()
     }
 
-    /// What workers have in hand.
+    /// What workers have in flight.
     pub fn sending(&self) -> Vec<EmailId> {
         let workers: Vec<String> = self.redis(&format!("ZRANGE {}:workers 0 -1", self.queue.name()));
         let ids = workers.iter().flat_map(|worker| {

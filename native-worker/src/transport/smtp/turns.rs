@@ -1,4 +1,4 @@
-//! What the sessions with a server and those who wait for them have in common, and what whoever had a turn holds in hand.
+//! What the sessions with a server and those who wait for them have in common, and what whoever had a turn holds in flight.
 //! Dropped, that goes back by itself.
 
 use std::{
