@@ -301,6 +301,7 @@ fn parameters_of_a_content_type_are_kept_in_any_language_and_length() {
         ("application/pdf; name=\\\"Größe.pdf\\\"", "name", "Größe.pdf"),
         ("text/csv; charset=utf-8", "charset", "utf-8"),
         ("text/x; a=\\\"two words\\\"", "a", "two words"),
+        (r#"text/x; a=\"one\\\\two\""#, "a", r"one\two"),
         (&format!("text/x; a={long}"), "a", &long),
         ("text/x; name*=utf-8''Gr%C3%B6%C3%9Fe", "name", "Größe"),
     ] {

@@ -24,7 +24,9 @@ pub(super) fn write<'a>(message: &mut Message<'a>, file: &'a Attachment) {
     let text = message.text();
     match &content_type {
         Some(content_type) => {
-            let parameters = content_type.params().map(|(name, value)| (name.as_str(), value.as_str()));
+            let parameters: Vec<_> =
+                content_type.params().map(|(name, value)| (name.as_str(), unescaped(value.as_str()))).collect();
+            let parameters = parameters.iter().map(|(name, value)| (*name, value.as_str()));
             field::with_parameters(text, "Content-Type", content_type.essence_str(), parameters);
         }
         None => field::with_parameters(text, "Content-Type", UNKNOWN_TYPE, []),
@@ -47,6 +49,17 @@ pub(super) fn write<'a>(message: &mut Message<'a>, file: &'a Attachment) {
             message.base64(file.content.base64());
         }
     }
+}
+
+/// What a value stands for of which the quotes were taken, and the backslashes were not that stand before characters in quotes
+/// ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)). A value that had no quotes has none.
+fn unescaped(value: &str) -> String {
+    let mut characters = value.chars();
+    std::iter::from_fn(|| match characters.next() {
+        Some('\\') => characters.next(),
+        character => character,
+    })
+    .collect()
 }
 
 /// Lines of CRLF, if the content is ASCII in lines that every server can carry.
