@@ -68,6 +68,62 @@ async fn emails_can_be_listed_by_how_far_they_have_come() {
 }
 
 #[tokio::test]
+async fn a_page_of_emails_with_long_beginnings_asks_redis_a_few_times_and_shows_all_of_them() {
+    const EMAILS: usize = 12;
+    const FURTHER_READS: usize = 8;
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start(&redis).await;
+    let headers: Value = (0..3).map(|n| (format!("X-{n}"), Value::from("y".repeat(16_000)))).collect();
+    let own = json!({"from": "f@x.example", "to": "t@x.example", "subject": "s", "text": "t", "headers": headers});
+    for _ in 0..EMAILS {
+        api.accept(&own).await;
+    }
+    // Both scripts are known to Redis then.
+    list(&api, "?limit=1").await;
+    let scripts = || {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis.connection()).unwrap();
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
+        calls.split(',').next().unwrap().parse::<usize>().unwrap()
+    };
+    let before = scripts();
+    let page = list(&api, "").await;
+    assert_eq!(scripts() - before, 1 + FURTHER_READS);
+    let data = page.json["data"].as_array().unwrap();
+    assert_eq!((data.len(), &page.json["has_more"]), (EMAILS, &json!(false)));
+    for (place, shown) in data.iter().enumerate() {
+        assert_eq!(
+            (&shown["from"], &shown["to"], &shown["subject"]),
+            (&json!("f@x.example"), &json!(["t@x.example"]), &json!("s"))
+        );
+        // Whether its headers name one is only known of those that were read on.
+        assert_eq!(shown["message_id"].is_string(), place < FURTHER_READS, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_read_far_enough_is_shown_as_unreadable_and_never_as_somebody_else_s() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let (api, _worker) = (Api::start(&redis).await, Worker::ready(&redis.url(), "null:", &[]).await);
+    // Longer than what a page reads of an email.
+    let text = "z".repeat(1_200_000);
+    let due = "in 1 hour";
+    let entry =
+        format!(r#"{{"text":"{text}","from":"f@x.example","to":"t@x.example","subject":"s","scheduled_at":"{due}"}}"#);
+    redis::cmd("LPUSH").arg("emails").arg(entry).exec(&mut redis.connection()).unwrap();
+    let shown = eventually(DEADLINE, "the entry to be an email", async || {
+        let page = list(&api, "?status=scheduled").await;
+        page.json["data"].get(0).cloned()
+    })
+    .await;
+    assert_eq!(
+        (&shown["from"], &shown["to"], &shown["subject"], &shown["message_id"]),
+        (&json!("(unreadable)"), &json!(["(unreadable)"]), &json!("(unreadable)"), &Value::Null)
+    );
+    let alone = api.get(shown["id"].as_str().unwrap()).await;
+    assert_eq!((alone.text("from"), alone.text("subject")), ("f@x.example", "s"));
+}
+
+#[tokio::test]
 async fn a_query_that_cannot_be_is_a_validation_error() {
     let redis = RedisServer::builder().without_persistence().start();
     let api = Api::start(&redis).await;

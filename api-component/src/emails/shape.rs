@@ -2,12 +2,13 @@
 
 use email_queue::{
     Class, Email, EmailId, Lane, Record, State,
-    email::{Outline, Tag},
+    email::{Extent, Outline, Tag},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What stands for the sender, the recipient and the subject of what is no email, because SDKs need some text there.
+/// What stands for the sender, the recipient and the subject of what is no email, or was not read so far, because SDKs need some
+/// text there.
 const UNREADABLE: &str = "(unreadable)";
 
 /// What readers of mail show where an email has no subject.
@@ -53,11 +54,13 @@ pub(super) struct Retrieved<'a> {
 
 impl<'a> Summary<'a> {
     /// Without an outline where another program pushed what cannot be read as an email: the record says so in `last_error`.
-    pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>) -> Self {
+    /// Of one that was not read far enough for all of the outline, what is not in it is not known.
+    pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>, extent: Extent) -> Self {
         let due_in = |state| record.due.filter(|_| record.state == state);
-        let stand_in = if outline.is_some() { NO_SUBJECT } else { UNREADABLE };
+        let is_cut_off = extent == Extent::CutOff;
+        let stand_in = if outline.is_some() && !is_cut_off { NO_SUBJECT } else { UNREADABLE };
         let outline = outline.unwrap_or_default();
-        let message_id = outline.message_id(id);
+        let message_id = outline.message_id(id).filter(|_| !is_cut_off);
         let subject = outline.subject.filter(|subject| !subject.is_empty());
         Self {
             id: id.to_string(),
@@ -85,7 +88,7 @@ impl<'a> Retrieved<'a> {
     pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>, email: Option<&'a Email>) -> Self {
         Self {
             object: "email",
-            summary: Summary::new(id, record, outline),
+            summary: Summary::new(id, record, outline, Extent::Enough),
             html: email.and_then(|email| email.html.as_deref()),
             text: email.and_then(|email| email.text.as_deref()),
             tags: email.map_or(&[], |email| &email.tags),
