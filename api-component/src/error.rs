@@ -99,6 +99,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", message)
     }
 
+    /// 400: which of them counts, the client and a proxy between could see differently.
+    pub(crate) fn several_idempotency_keys() -> Self {
+        let message = "The request has more than one `Idempotency-Key` header. Nothing was accepted.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", message)
+    }
+
     /// 409: the idempotency key belongs to another request.
     pub(crate) fn invalid_idempotent_request() -> Self {
         let message = "This idempotency key has been used for another request within the last 24 hours.";

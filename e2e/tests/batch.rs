@@ -47,6 +47,17 @@ async fn a_batch_is_accepted_as_a_whole_in_the_order_of_the_request() {
 }
 
 #[tokio::test]
+async fn of_two_idempotency_keys_none_counts() {
+    let (redis, api) = start().await;
+    let keys = [JSON, ("idempotency-key", "one"), ("idempotency-key", "two")];
+    for (path, body) in [("/emails", email("a@b.example")), ("/emails/batch", json!([email("a@b.example")]))] {
+        let refused = api.request("POST", path, &keys, body.to_string()).await;
+        refused.assert_refused(path, 400, "invalid_idempotency_key", "more than one");
+    }
+    assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut redis.connection()).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn one_bad_email_refuses_the_whole_batch_and_nothing_is_stored() {
     let (redis, api) = start().await;
     for headers in [&[][..], &[("x-batch-validation", "strict")]] {

@@ -12,7 +12,11 @@ pub(super) fn of<'a>(
     caller: &Caller,
     submissions: impl IntoIterator<Item = &'a Submission>,
 ) -> Result<Option<Idempotency>, ApiError> {
-    let Some(given) = headers.get(HEADER) else { return Ok(None) };
+    let mut keys = headers.get_all(HEADER).iter();
+    let Some(given) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(ApiError::several_idempotency_keys());
+    }
     let key = given.to_str().map_err(|_| ApiError::invalid_idempotency_key())?;
     if key.is_empty() || key.len() > MAX_LENGTH {
         return Err(ApiError::invalid_idempotency_key());
