@@ -7,7 +7,11 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use crate::{error::ApiError, gzip};
+use crate::{
+    budget::SMALL,
+    error::ApiError,
+    gzip::{self, GzipError},
+};
 
 /// For so long a body may be silent: at its beginning, and between any two of its bytes.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -24,11 +28,26 @@ pub trait Body {
     /// # Errors
     /// When the rest cannot be read, or does not come.
     fn chunk(&mut self, patience: Duration) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
+
+    /// Waits until there is room to take in so many bytes, where requests that are served at the same time have no more than
+    /// `most` together. Asked for once, and not for a [small](SMALL) body. Says whether there is.
+    fn reserve(&mut self, bytes: usize, most: usize) -> impl Future<Output = bool>;
+
+    /// Gives back all but so many bytes of what was [reserved](Self::reserve). What is left goes back with the body.
+    fn keep(&mut self, bytes: usize);
 }
 
 impl<B: Body> Body for &mut B {
     async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
         (**self).chunk(patience).await
+    }
+
+    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
+        (**self).reserve(bytes, most).await
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        (**self).keep(bytes);
     }
 }
 
@@ -50,27 +69,82 @@ impl From<Interrupted> for ApiError {
     }
 }
 
+/// So many of the largest bodies are taken in at the same time. One that is being read, checked and stored takes up to five
+/// times its bytes, and the least that hosts give an instance is 128 MiB, with bodies of up to 10 MiB.
+const LARGEST_AT_ONCE: usize = 2;
+
 /// Reads a JSON body to its end, or to the limit: what lies behind is not read.
 pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::unsupported_media_type());
     }
     let is_gzip = is_gzip(headers)?;
-    // As wide as any length that can be announced; `usize` has 32 bits in Wasm.
-    let announced: u64 =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let announced = usize::try_from(announced).ok().filter(|announced| *announced <= limit);
-    let mut read = Vec::with_capacity(announced.ok_or_else(|| ApiError::body_too_large(limit))?);
+    let announced = announced(headers).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(ApiError::body_too_large(limit));
+    }
+    let mut room = Room { body: &mut body, limit, is_taken: false };
+    // What it comes to with what is unpacked of it.
+    let in_all = |bytes: usize| if is_gzip { bytes.saturating_add(limit) } else { bytes };
+    if let Some(announced) = announced.filter(|announced| *announced > SMALL) {
+        room.take(in_all(announced)).await?;
+    }
+    let mut read = Vec::with_capacity(announced.unwrap_or_default());
     let began = Instant::now();
     let mut now = began;
-    while let Some(chunk) = body.chunk(patience(now - began, read.len())).await? {
+    while let Some(chunk) = room.body.chunk(patience(now - began, read.len())).await? {
         now = Instant::now();
         if read.len() + chunk.len() > limit {
             return Err(ApiError::body_too_large(limit));
         }
+        if read.len() + chunk.len() > SMALL && !room.is_taken {
+            room.take(in_all(limit)).await?;
+            // At once, because to double it each time takes three times as much.
+            read.reserve_exact(limit - read.len());
+            now = Instant::now();
+        }
         read.extend_from_slice(&chunk);
     }
-    if is_gzip { gzip::inflate(&read, limit) } else { Ok(read) }
+    if is_gzip {
+        if !room.is_taken {
+            match gzip::inflate(&read, limit.min(SMALL)) {
+                Err(GzipError::TooLarge) if limit > SMALL => room.take(limit).await?,
+                inflated => return inflated.map_err(|error| error.refusal(limit)),
+            }
+        }
+        read = gzip::inflate(&read, limit).map_err(|error| error.refusal(limit))?;
+    }
+    if room.is_taken {
+        read.shrink_to_fit();
+        room.body.keep(read.len());
+    }
+    Ok(read)
+}
+
+/// What there is to take a large body in.
+struct Room<'a, B> {
+    body: &'a mut B,
+    limit: usize,
+    is_taken: bool,
+}
+
+impl<B: Body> Room<'_, B> {
+    async fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.is_taken = true;
+        let most = self.limit.saturating_mul(LARGEST_AT_ONCE);
+        if self.body.reserve(bytes, most).await { Ok(()) } else { Err(ApiError::no_room_for_body()) }
+    }
+}
+
+/// How many bytes a body has, where the request says so. As wide as any length that can be announced; `usize` has 32 bits in
+/// Wasm.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether all of a body may be large, packed or not. To read one that is not costs next to nothing.
+pub(crate) fn may_be_large(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING) || announced(headers).is_none_or(|bytes| bytes > SMALL as u64)
 }
 
 /// Whether the body is compressed. No other way is read than gzip (RFC 9110 section 8.4.1.3).
@@ -108,104 +182,4 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderValue, StatusCode};
-
-    use super::*;
-
-    /// A body that never ends, and counts what is taken of it.
-    struct Endless(usize);
-
-    impl Body for Endless {
-        async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-            self.0 += 1000;
-            Ok(Some(vec![b' '; 1000]))
-        }
-    }
-
-    fn headers(content_type: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))])
-    }
-
-    #[test]
-    fn a_body_is_not_read_past_the_limit() {
-        let mut body = Endless(0);
-        let refused = pollster::block_on(read_json(&headers("application/json"), &mut body, 10_000)).unwrap_err();
-        assert_eq!(refused.into_response().status(), StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(body.0, 11_000);
-    }
-
-    #[test]
-    fn a_body_that_announces_too_much_is_not_read_at_all() {
-        let mut headers = headers("application/json");
-        headers.insert(header::CONTENT_LENGTH, 10_001.into());
-        let mut body = Endless(0);
-        assert!(pollster::block_on(read_json(&headers, &mut body, 10_000)).is_err());
-        assert_eq!(body.0, 0);
-    }
-
-    #[test]
-    fn a_body_may_be_silent_for_30_s_and_slow_but_not_trickle() {
-        let seconds = Duration::from_secs;
-        assert_eq!(patience(seconds(0), 0), seconds(30));
-        // A quick one is waited for no longer than a slow one.
-        assert_eq!(patience(seconds(1), 10 << 20), seconds(30));
-        // 10 MiB at 10 KiB a second.
-        for passed in 0..1024 {
-            assert_eq!(patience(seconds(passed), usize::try_from(passed).unwrap() * 10 * 1024), seconds(30));
-        }
-        // A byte a second.
-        assert_eq!(patience(seconds(20), 20), seconds(10) + seconds(20) / LEAST_PER_SECOND);
-        assert_eq!(patience(seconds(31), 31), seconds(0));
-        // At exactly the least rate nothing more is earned.
-        assert_eq!(patience(seconds(1280), 10 << 20), seconds(30));
-    }
-
-    #[test]
-    fn a_body_that_does_not_come_is_a_time_out() {
-        struct Stalled;
-        impl Body for Stalled {
-            async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-                assert_eq!(patience, SILENCE);
-                Err(Interrupted::Silent)
-            }
-        }
-        let refused = pollster::block_on(read_json(&headers("application/json"), Stalled, 10_000)).unwrap_err();
-        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
-    }
-
-    #[test]
-    fn a_body_may_be_gzip_and_compressed_in_no_other_way() {
-        let coded = |codings: &[&'static str]| {
-            let codings = codings.iter().map(|coding| (header::CONTENT_ENCODING, HeaderValue::from_static(coding)));
-            is_gzip(&codings.collect())
-        };
-        for (codings, expected) in [(&[][..], false), (&["identity"], false), (&["gzip"], true), (&["X-GZIP"], true)] {
-            assert_eq!(coded(codings).unwrap(), expected, "{codings:?}");
-        }
-        for codings in [&["br"][..], &["gzip, gzip"], &["deflate"]] {
-            let refused = coded(codings).unwrap_err().into_response();
-            assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{codings:?}");
-            assert_eq!(refused.headers()[header::ACCEPT_ENCODING], "gzip");
-        }
-    }
-
-    #[test]
-    fn only_json_is_json() {
-        for given in [
-            "application/json",
-            "Application/JSON; charset=utf-8",
-            "application/json;charset=\"UTF-8\"",
-            "application/json; charset=utf8",
-            "application/ld+json",
-        ] {
-            assert!(is_json(&headers(given)), "{given}");
-        }
-        for given in
-            ["", "text/plain", "text/json", "application/x-www-form-urlencoded", "application/json; charset=latin1"]
-        {
-            assert!(!is_json(&headers(given)), "{given}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
-    }
-}
+mod tests;

@@ -185,6 +185,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body is not valid gzip, or cut off.")
     }
 
+    /// 400: a body of many compressed parts, each of which takes time to unpack, however little is in it.
+    pub(crate) fn too_many_gzip_members(limit: usize) -> Self {
+        let message = format!("The body has more than {limit} members of gzip; one holds a body of any size.");
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", message)
+    }
+
     /// 413: a body over the limit.
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("The body is larger than {limit} bytes.");
@@ -231,6 +237,13 @@ impl ApiError {
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
+    }
+
+    /// 503: the instance has no memory left for this body beside others.
+    pub(crate) fn no_room_for_body() -> Self {
+        Self::unavailable(
+            "The server is busy with other large requests. Nothing was accepted or changed. Try again later.",
+        )
     }
 
     /// 503: what would be an error for every request means that the server is not ready.

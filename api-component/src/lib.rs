@@ -10,8 +10,9 @@
 //! - [`response`]: what a request is answered with; [`error`]: what a refusal looks like;
 //! - [`settings`]: what the operator can set, as Spin variables;
 //! - [`backend`]: what the handlers need of Redis; `unavailable`: what is said where it has not done it;
-//! - [`kept`], [`group_commit`], [`clock`], [`tasks`]: what an instance that serves many requests keeps between them, what those that
-//!   it serves at the same time share, and how they wait for each other;
+//! - [`kept`], [`group_commit`], [`budget`], [`clock`], [`tasks`]: what an instance that serves many requests keeps between
+//!   them, what those that it serves at the same time share, how much of their bodies it takes in, and how they wait for each
+//!   other;
 //! - `wasip2`, `wasip3`: the entry points that Spin calls, and Spin's Redis. A feature of the same name chooses one.
 //!
 //! All but the last are plain functions over an [`http::Request`] and whatever implements
@@ -20,6 +21,7 @@
 pub mod access;
 pub mod backend;
 pub mod body;
+pub mod budget;
 pub mod clock;
 mod context;
 pub mod emails;

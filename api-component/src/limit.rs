@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use email_queue::{
     redis::Redis,
-    transition::{Allowance, Throttled, throttle},
+    transition::{Allowance, Throttled, period_left, requests_made, throttle},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -34,6 +34,23 @@ pub(crate) async fn within<R: Redis<Error: Failure>>(
     let mut response = served.unwrap_or_else(ApiError::into_response);
     write(response.headers_mut(), limit, standing);
     Ok(response)
+}
+
+/// The refusal of a caller that has no request left, before anything is done for it. Counts nothing, so that a request which is
+/// let pass still has to be [counted](within).
+pub(crate) async fn refuse_spent<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+) -> Result<Option<Response>, ApiError> {
+    let Some(limit) = context.settings.rate_limit else { return Ok(None) };
+    let (queue, client) = (&context.settings.queue, &context.caller.key);
+    if requests_made(queue, client).run(context.redis).await? < u64::from(limit) {
+        return Ok(None);
+    }
+    // It may have ended between the two.
+    let Some(reset) = period_left(queue, client).run(context.redis).await? else { return Ok(None) };
+    let mut response = ApiError::rate_limit_exceeded(limit, reset).into_response();
+    write(response.headers_mut(), limit, Throttled { allowed: false, remaining: 0, reset });
+    Ok(Some(response))
 }
 
 /// By the names of [the RateLimit draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06).

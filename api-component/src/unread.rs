@@ -30,6 +30,14 @@ impl<B: Body> Body for Unread<B> {
         self.over = !matches!(chunk, Ok(Some(_)));
         chunk
     }
+
+    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
+        self.body.reserve(bytes, most).await
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        self.body.keep(bytes);
+    }
 }
 
 impl<B: Body> Unread<B> {
@@ -40,6 +48,8 @@ impl<B: Body> Unread<B> {
     /// Reads on until the end, or until a bound is reached, and keeps nothing. Does nothing if the request has no body,
     /// waits for a `100 Continue` before it sends one, or says that it has more than would be dropped.
     pub(crate) async fn drain(&mut self, request: &Parts) {
+        // What was read of it is gone.
+        self.keep(0);
         if self.over || !is_coming(request) {
             return;
         }
@@ -85,6 +95,12 @@ mod tests {
             self.left -= piece;
             Ok((piece > 0).then(|| vec![b' '; piece]))
         }
+
+        async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
+            true
+        }
+
+        fn keep(&mut self, _bytes: usize) {}
     }
 
     fn request(method: Method, headers: &[(header::HeaderName, &str)]) -> Parts {

@@ -17,6 +17,10 @@ use wit_component::ComponentEncoder;
 /// <https://github.com/spinframework/spin/blob/main/crates/core/src/lib.rs>.
 const MAX_INSTANCES: (&str, u32) = ("SPIN_MAX_INSTANCE_COUNT", 1000);
 
+/// How many bytes of memory an instance has at the most, where this variable says it: one that grows beyond is refused the
+/// memory, which ends most programs. Without it, as much as Wasm can address.
+const MAX_MEMORY: &str = "SPIN_MAX_INSTANCE_MEMORY";
+
 /// The compiler and runtime that all components share.
 pub(crate) struct Engine {
     /// wasmtime's part.
@@ -38,8 +42,8 @@ impl Engine {
             // No home folder, say. Every start then compiles.
             Err(error) => debug!("compiled components are not cached: {error}"),
         }
-        let wasmtime =
-            wasmtime::Engine::new(config.clone().allocation_strategy(pool(max_instances()?))).or_else(|error| {
+        let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool(max_instances()?, max_memory()?)))
+            .or_else(|error| {
                 // The pool reserves much address space, which some containers limit.
                 debug!("instances are allocated on demand: {error}");
                 wasmtime::Engine::new(&config)
@@ -75,8 +79,16 @@ fn max_instances() -> anyhow::Result<u32> {
     env::var(variable).map_or(Ok(default), |count| count.parse()).with_context(|| format!("{variable} is not a number"))
 }
 
-fn pool(max_instances: u32) -> InstanceAllocationStrategy {
+fn max_memory() -> anyhow::Result<Option<usize>> {
+    let given = env::var(MAX_MEMORY).ok().map(|bytes| bytes.parse());
+    given.transpose().with_context(|| format!("{MAX_MEMORY} is not a number"))
+}
+
+fn pool(max_instances: u32, max_memory: Option<usize>) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
+    if let Some(bytes) = max_memory {
+        pool.max_memory_size(bytes);
+    }
     pool.total_component_instances(max_instances)
         .total_memories(max_instances)
         .total_tables(2 * max_instances)

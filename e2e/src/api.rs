@@ -1,3 +1,5 @@
+use std::process::Command;
+
 use reqwest::{Client, Method};
 use serde_json::Value;
 use testkit::{Process, RedisServer};
@@ -24,8 +26,21 @@ impl Api {
     /// # Panics
     /// When it does not start to listen.
     pub async fn start_with(redis_url: &str, variables: &[(&str, &str)]) -> Self {
-        let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
+        Self::serve(host::command(), redis_url, variables).await
+    }
+
+    /// The same, where an instance of the component has no more memory than so many bytes.
+    ///
+    /// # Panics
+    /// When it does not start to listen.
+    pub async fn start_within(memory: usize, redis_url: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = host::command();
+        command.env("SPIN_MAX_INSTANCE_MEMORY", memory.to_string());
+        Self::serve(command, redis_url, variables).await
+    }
+
+    async fn serve(mut command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Self {
+        let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
         command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
         command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com").env("SPIN_VARIABLE_OPEN", "loopback");
         for (name, value) in variables {

@@ -96,6 +96,7 @@ async fn a_compressed_body_that_is_broken_or_a_bomb_is_refused_and_nothing_is_st
         ("cut off", whole[..whole.len() - 1].to_vec()),
         ("another checksum", spoilt),
         ("with something behind it", [whole.as_slice(), b"{}"].concat()),
+        ("in many empty members", gzip(b"").repeat(1000)),
     ] {
         post(&api, body).await.assert_refused(case, 400, "validation_error", "gzip");
     }

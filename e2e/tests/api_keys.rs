@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use e2e::{Answer, Api};
+use e2e::{Answer, Api, HttpConnection};
 use testkit::RedisServer;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -116,6 +116,17 @@ async fn a_batch_counts_as_many_requests_as_it_has_emails() {
     refused.assert_refused("after a large one", 429, "rate_limit_exceeded", "batch");
     let seconds: u32 = refused.header("retry-after").parse().unwrap();
     assert!((2..=5).contains(&seconds), "{seconds}");
+    // To such a client a large one is refused before it is read: this one never comes.
+    let mut unsent = HttpConnection::open(&api).await;
+    let head = ["Content-Type: application/json", "Authorization: Bearer two", "Content-Length: 1000000"];
+    unsent.send_head("POST", "/emails/batch", &head).await;
+    let refused = unsent.answer().await;
+    refused.assert_refused("a large one", 429, "rate_limit_exceeded", "batch");
+    assert_eq!((refused.header("ratelimit-limit"), refused.header("ratelimit-remaining")), ("20", "0"));
+    assert!((1..=5).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+    let large = format!("[{EMAIL}{}]", " ".repeat(100_000));
+    let taken = api.request("POST", "/emails/batch", &[JSON, ("authorization", "Bearer one")], large).await;
+    assert_eq!(taken.status, 200, "it has some left: {}", taken.json);
     let unread = api.request("POST", "/emails/batch", &[JSON, ("authorization", "Bearer three")], "[").await;
     assert_eq!((unread.status, unread.header("ratelimit-remaining")), (400, "19"));
 }

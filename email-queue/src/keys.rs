@@ -114,6 +114,11 @@ impl Queue {
         format!("{}:default-from", self.0)
     }
 
+    /// How many requests a client, which is hashed, has made in the present period.
+    pub(crate) fn rate(&self, client: &str) -> String {
+        format!("{}:rate:{client}", self.0)
+    }
+
     /// Whose absence says that there is something to sweep.
     pub(crate) fn sweep(&self) -> String {
         format!("{}:sweep", self.0)

@@ -15,7 +15,7 @@
 //! - [`cancel`], [`reschedule`]: a client changes its mind;
 //! - [`list`], [`depth`]: what there is, and how much is where; [`ready`]: whether more can be accepted;
 //! - [`make_room`]: what has ended gives way in a Redis that is full;
-//! - [`throttle`]: a client is held to its limit;
+//! - [`throttle`]: a client is held to its limit; [`requests_made`], [`period_left`]: how it stands with that;
 //! - [`announce_sender`], [`default_sender`], [`name_sender`]: who sends an email for which nobody is named;
 //! - [`secret`]: what the links of the API are signed with; [`mark_version`]: which version the keys of the queue have.
 
@@ -36,6 +36,7 @@ mod ready;
 mod release;
 mod secret;
 mod sender;
+mod spent;
 mod sweep;
 mod throttle;
 mod version;
@@ -57,6 +58,7 @@ pub use ready::ready;
 pub use release::release;
 pub use secret::{SECRET_BYTES, secret};
 pub use sender::{ask_sender, hold_sender, sender_well};
+pub use spent::{period_left, requests_made};
 pub use sweep::{Sweep, Swept, Watch, sweep, watch};
 pub use throttle::{Allowance, Throttled, throttle};
 pub use version::{KNOWN_VERSION, mark_version};

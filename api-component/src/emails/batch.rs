@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::create::accept;
 use crate::{
     backend::Backend,
-    body::{Body, read_json},
+    body::{Body, may_be_large, read_json},
     context::Context,
     error::ApiError,
     limit,
@@ -16,8 +16,14 @@ use crate::{
 const VALIDATION: &str = "x-batch-validation";
 
 /// `POST /emails/batch`: several emails in one request. All are accepted or none; with `x-batch-validation: permissive`
-/// the good ones are, and the bad ones named. It counts as many requests as it has emails, and one that cannot be read as one.
+/// the good ones are, and the bad ones named. It counts as many requests as it has emails, and one that cannot be read as one. Where
+/// the caller has none left, a large body is not even read.
 pub(crate) async fn create_batch<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
+    if may_be_large(&context.parts.headers)
+        && let Some(refusal) = limit::refuse_spent(context).await?
+    {
+        return Ok(refusal);
+    }
     let emails = read(context, body).await;
     let requests = emails.as_ref().map_or(1, Vec::len);
     limit::within(context, requests, async || create(context, emails?).await).await
@@ -41,7 +47,7 @@ async fn create<R: Backend>(context: &Context<'_, R>, emails: Emails) -> Result<
             Err(invalid) => return Err(invalid.into()),
         }
     }
-    let ids = if good.is_empty() { Vec::new() } else { accept(context, &good).await? };
+    let ids = if good.is_empty() { Vec::new() } else { accept(context, good).await? };
     let mut answer = json!({"data": ids.iter().map(id).collect::<Vec<_>>()});
     if permissive {
         answer["errors"] = Value::from(bad);

@@ -1,6 +1,6 @@
 //! The body of a request, as WASI 0.3 has it.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use spin_sdk_wasip3::{
     wasip3::{
@@ -13,6 +13,7 @@ use spin_sdk_wasip3::{
 use super::GuestTasks;
 use crate::{
     body::{Body, Interrupted},
+    budget::{Budget, Share},
     tasks::within,
 };
 
@@ -23,6 +24,12 @@ pub(super) struct WasiBody {
     part: Part,
     /// How many bytes are still to come, if the request has said.
     remaining: Option<u64>,
+    /// What it has of the budget of this instance.
+    share: Option<Share<GuestTasks>>,
+}
+
+thread_local! {
+    static BUDGET: Rc<Budget<GuestTasks>> = Rc::default();
 }
 
 enum Part {
@@ -39,12 +46,24 @@ impl Body for WasiBody {
         }
         within::<GuestTasks, _>(patience, self.read()).await.unwrap_or(Err(Interrupted::Silent))
     }
+
+    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
+        let budget = BUDGET.with(Rc::clone);
+        self.share = budget.take(bytes, most).await;
+        self.share.is_some()
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        if let Some(share) = &mut self.share {
+            share.shrink(bytes);
+        }
+    }
 }
 
 impl WasiBody {
     /// The body of a request, and how many bytes it has if the request says so.
     pub(super) fn new(request: Request, length: Option<u64>) -> Self {
-        Self { part: Part::Unread(request), remaining: length }
+        Self { part: Part::Unread(request), remaining: length, share: None }
     }
 
     async fn read(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
