@@ -469,7 +469,10 @@ fn any_email() -> impl Strategy<Value = serde_json::Value> {
     )
         .prop_map(|(filename, content, content_type, message_type, is_message)| {
             let content_type = if is_message { Some(message_type.to_owned()) } else { content_type };
-            let content = if is_message { content.iter().map(|byte| byte & 0x7f).collect() } else { content };
+            // With a line that ends its fields: parsers look for that beyond the end of what has none.
+            let ascii = content.iter().map(|byte| byte & 0x7f);
+            let content =
+                if is_message { b"Subject: x\r\n\r\n".iter().copied().chain(ascii).collect() } else { content };
             serde_json::json!({"filename": filename, "content": content, "content_type": content_type})
         });
     let headers = prop::collection::btree_map(name, text.clone(), 0..4);
