@@ -27,7 +27,7 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
         return is_address(literal.strip_suffix(']')?).then_some(Cow::Borrowed(domain));
     }
     // Nearly all are, and need no tables.
-    if is_host_name(domain) && !domain.split('.').any(|label| label.starts_with("xn--")) {
+    if is_host_name(domain) && !labels(domain).any(|label| label.starts_with(b"xn--")) {
         return Some(Cow::Borrowed(domain));
     }
     // Each byte of what stands in the DNS takes up to four of how it may be written, and some are passed over.
@@ -42,14 +42,18 @@ pub(super) fn to_ascii(domain: &str) -> Option<Cow<'_, str>> {
 /// Labels of letters, digits and hyphens, in lower case. A last one of digits alone would make it look like an IP address
 /// ([RFC 3696 section 2](https://www.rfc-editor.org/rfc/rfc3696#section-2)).
 fn is_host_name(domain: &str) -> bool {
-    let is_label = |label: &str| {
+    let is_label = |label: &[u8]| {
         (1..=MAX_LABEL).contains(&label.len())
-            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+            && label.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
     };
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label) && !domain.rsplit('.').next().is_some_and(is_number)
+    let is_number = |label: &[u8]| label.iter().all(u8::is_ascii_digit);
+    domain.len() <= MAX_DOMAIN && labels(domain).all(is_label) && !labels(domain).next_back().is_some_and(is_number)
+}
+
+fn labels(domain: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
+    domain.as_bytes().split(|byte| *byte == b'.')
 }
 
 fn is_address(literal: &str) -> bool {
