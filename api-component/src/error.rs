@@ -233,7 +233,7 @@ impl ApiError {
             .limits(limit, RETRY_AFTER.into())
     }
 
-    /// 503: Redis is away, or does not do what it is asked.
+    /// 503: Redis is unreachable, or does not do what it is asked.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))

@@ -99,7 +99,7 @@ impl<T: Tasks, E: Failure + Clone> GroupCommit<T, E> {
     /// The group that these emails can join, if there is one.
     fn open_for(&self, queue: &Queue, emails: &Enqueue<'_>) -> Option<Rc<Group<T::Hold, E>>> {
         let open = self.open.borrow();
-        open.as_ref().filter(|group| group.has_room_for(emails.emails) && group.terms.are(queue, emails)).cloned()
+        open.as_ref().filter(|group| group.has_room_for(emails.emails) && group.terms.matches(queue, emails)).cloned()
     }
 
     /// Opens a group, waits for others to join, and makes the call for all.
@@ -218,7 +218,7 @@ impl Terms {
         Self { queue: queue.clone(), backlog_limit, backlog_bytes, retention }
     }
 
-    fn are(&self, queue: &Queue, emails: &Enqueue<'_>) -> bool {
+    fn matches(&self, queue: &Queue, emails: &Enqueue<'_>) -> bool {
         self.queue == *queue
             && self.backlog_limit == emails.backlog_limit
             && self.backlog_bytes == emails.backlog_bytes

@@ -113,7 +113,7 @@ impl fmt::Display for SpinRedisError {
 
 /// Both SDKs have types of their own for what Redis says. Puts those of one into our words, where it is called.
 #[cfg(target_arch = "wasm32")]
-macro_rules! understand {
+macro_rules! impl_conversions {
     ($sdk:ident) => {
         impl From<$sdk::redis::Error> for crate::spin_redis::Cause {
             fn from(error: $sdk::redis::Error) -> Self {
@@ -140,7 +140,7 @@ macro_rules! understand {
 }
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use understand;
+pub(crate) use impl_conversions;
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@ use crate::{
     response::Response,
     router,
     settings::Settings,
-    spin_redis::{SpinRedisError, understand},
+    spin_redis::{SpinRedisError, impl_conversions},
 };
 
 /// How much of a body is read at a time, in bytes.
@@ -200,4 +200,4 @@ impl Redis for SpinRedis {
 
 impl Backend for SpinRedis {}
 
-understand!(spin_sdk);
+impl_conversions!(spin_sdk);

@@ -42,7 +42,7 @@ impl Drained {
 /// was sent by then does not count: so neither does the start of the workers.
 ///
 /// # Errors
-/// A worker has ended; nothing has happened for a while; Redis is away.
+/// A worker has ended; nothing has happened for a while; Redis is unreachable.
 pub(crate) fn watch(server: &RedisServer, workers: &[&Worker], before: u64, total: u64) -> anyhow::Result<Drained> {
     let client = Client::open(server)?;
     let mut connection = server.connection()?;

@@ -43,7 +43,7 @@ pub(crate) fn email(number: u64) -> String {
 /// Puts emails on the normal lane by the call that the API makes, over several connections.
 ///
 /// # Errors
-/// Redis is away or refuses.
+/// Redis is unreachable or refuses.
 pub(crate) fn fill(server: &RedisServer, emails: u64) -> anyhow::Result<Filled> {
     fill_with(server, emails, BATCH, &email)
 }
@@ -51,7 +51,7 @@ pub(crate) fn fill(server: &RedisServer, emails: u64) -> anyhow::Result<Filled> 
 /// The same with emails of any kind, made of their numbers, and so many of them a call.
 ///
 /// # Errors
-/// Redis is away or refuses; an email is none.
+/// Redis is unreachable or refuses; an email is none.
 pub(crate) fn fill_with(
     server: &RedisServer,
     emails: u64,
@@ -114,7 +114,7 @@ impl Client {
     /// How many emails are where.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub(crate) fn depth(&self) -> anyhow::Result<Depth> {
         self.run(&depth(&self.queue))
     }
@@ -122,7 +122,7 @@ impl Client {
     /// How many emails were ever accepted.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub(crate) fn accepted(&self) -> anyhow::Result<u64> {
         self.total("accepted")
     }
@@ -130,7 +130,7 @@ impl Client {
     /// How many emails were ever sent.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub(crate) fn sent(&self) -> anyhow::Result<u64> {
         self.total("sent")
     }
@@ -144,7 +144,7 @@ impl Client {
     /// A command of Redis' own.
     ///
     /// # Errors
-    /// Redis is away or refuses.
+    /// Redis is unreachable or refuses.
     pub(crate) fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> anyhow::Result<T> {
         Ok(command.query(&mut *self.connection.borrow_mut())?)
     }

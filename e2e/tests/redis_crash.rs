@@ -36,7 +36,7 @@ async fn every_email_that_got_a_2xx_arrives_however_often_redis_is_killed() {
     records.assert_all_sent();
     Arrivals::new(server.received()).assert_once(&told.accepted);
     let lines = worker.process.lines();
-    assert!(lines.iter().any(|line| line.contains("Redis is back")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("Redis can be reached again")), "{lines:?}");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_worker_started_before_redis_waits_for_it() {
     let id = api.accept(&json!({"to": "a@b.example", "message": "hi"})).await;
     redis.kill_now();
     let worker = Worker::start(&redis.url(), &server.url(), &[]);
-    worker.process.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     redis.start_again();
     let arrivals = Arrivals::new(server.wait_for(1).await);
     arrivals.assert_once(&[id]);

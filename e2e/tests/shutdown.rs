@@ -47,7 +47,7 @@ async fn a_worker_that_still_waits_for_redis_ends_at_once() {
     let (mut redis, server) = (redis(), SmtpServer::start().await);
     redis.kill_now();
     let mut worker = Worker::start(&redis.url(), &server.url(), &[]);
-    worker.process.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     assert_stops(&mut worker, Process::terminate, PROMPT).await;
 }
 

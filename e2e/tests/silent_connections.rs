@@ -103,12 +103,12 @@ async fn a_blackhole_of_all_connections_is_outlived() {
     let load = Load::start(&api);
     load.wait_for_more(100).await;
     proxy.silence();
-    worker.process.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     // Some new connections fall into the hole as well.
     proxy.wait_for_connections(proxy.connections() + 1).await;
     proxy.heal();
     let healed = Instant::now();
-    worker.process.wait_for_line(|line| line.contains("Redis is back")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis can be reached again")).await;
     let told = load.stop().await;
     assert_eq!((told.refused, told.unanswered), (0, 0), "the API does not go through the hole");
     let mut records = Records::of(&redis);
@@ -131,7 +131,7 @@ async fn a_redis_that_freezes_under_load_and_thaws_is_outlived() {
     if !Api::waits_for_redis() {
         load.wait_until("refused emails", |told| told.refused > 0).await;
     }
-    worker.process.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     redis.thaw();
     let thawed = Instant::now();
     load.wait_for_more(100).await;

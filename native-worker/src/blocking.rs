@@ -42,13 +42,13 @@ impl<'a> Blocking<'a> {
 
     /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
     /// first, or for `seconds`. If the connection proves silent it is closed, and the next call opens another. An id
-    /// that was on its way is then listed again by the sweep; an email that another program has pushed as it is exists
+    /// that was on its way is then requeued by the sweep; an email that another program has pushed as it is exists
     /// nowhere else and is lost, as with any use of `BRPOP`.
     ///
     /// Must not be cancelled: an entry may be on its way.
     ///
     /// # Errors
-    /// When Redis is away, refuses, or is silent for two seconds more than it was asked to wait. An answer that comes
+    /// When Redis is unreachable, refuses, or is silent for two seconds more than it was asked to wait. An answer that comes
     /// slowly is waited for.
     pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
         // Where the connection beside ours had to be replaced, ours is most likely dead as well, however open it looks.

@@ -28,7 +28,7 @@ const ASIDE: Duration = Duration::from_secs(10);
 const MAX_ASIDE: usize = 100;
 
 /// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
-/// While Redis is away it waits, until `give_up`.
+/// While Redis is unreachable it waits, until `give_up`.
 ///
 /// In halves of the concurrency, with two calls on their way at a time: so neither Redis nor the worker waits for the
 /// other while there is work for both.
@@ -121,7 +121,7 @@ impl Completer {
                     let ids: Vec<_> = finished.iter().map(|finish| finish.claim.id.to_string()).collect();
                     tracing::error!(
                         ?ids,
-                        "Redis is away: these outcomes are not recorded, and sent emails are sent again"
+                        "Redis is unreachable: these outcomes are not recorded, and sent emails are sent again"
                     );
                     return false;
                 }

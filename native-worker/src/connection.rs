@@ -28,7 +28,7 @@ use crate::{
 /// For how long nothing may come or go while an answer is waited for, other than that of `BRPOP`.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// The pauses between two tries while Redis is away.
+/// The pauses between two tries while Redis is unreachable.
 pub(crate) const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(3) };
 
 /// A connection that is opened when it is first needed and replaced when it fails. Commands of several tasks share it.
@@ -114,7 +114,7 @@ impl Connection {
     /// Sends one command and waits for its answer, for as long as the line moves.
     ///
     /// # Errors
-    /// When Redis is away or silent, or refuses.
+    /// When Redis is unreachable or silent, or refuses.
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<redis::Value> {
         let (link, number) = self.get().await?;
         let asked = self.pace.ask(link.bytes_read());
@@ -175,18 +175,18 @@ impl Connection {
     fn is_away(&self, opened: Instant, error: &RedisError) {
         if self.reachability.failed(opened) {
             let (redis, error) = (&self.address, explained(error));
-            tracing::warn!(redis, error, "Redis is away; trying again until it is back");
+            tracing::warn!(redis, error, "Redis is unreachable; trying again until it is back");
         }
     }
 
     fn is_back(&self) {
         if self.reachability.answered() {
-            tracing::info!(redis = self.address, "Redis is back");
+            tracing::info!(redis = self.address, "Redis can be reached again");
         }
     }
 
     /// Says what Redis refuses: at the first of several failures in a row, because it is then tried again until it works.
-    /// That Redis is away has been said.
+    /// That Redis is unreachable has been said.
     pub(crate) fn report(&self, call: &str, error: &CallError<RedisError>, failures: u32) {
         let away = matches!(error, CallError::Redis(error) if ends_connection(error));
         let text = match error {

@@ -13,18 +13,18 @@ use crate::{
     conclusion::{MAX_ERROR, Tried, address, printable, without_addresses},
     hold_off::{Consequence, is_silence},
     shared::Shared,
-    transport::{Commitment, Delivery, Failure, Outgoing, Scope},
+    transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
 
 /// Delivers an email to whoever has it not yet.
 ///
-/// When the future is dropped, `commitment` tells whether anything may have been sent.
-pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, commitment: &Commitment) -> AttemptResult {
+/// When the future is dropped, `handoff` tells whether anything may have been sent.
+pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, handoff: &Handoff) -> AttemptResult {
     let began = Instant::now();
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
-            let result = attempt_delivery(shared, claimed, began, commitment).await;
+            let result = attempt_delivery(shared, claimed, began, handoff).await;
             // Unless the relay has been heard of since.
             shared.hold_off.gate.not_tried(id);
             result
@@ -57,7 +57,7 @@ pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
 
 /// What is rarely waited for is boxed: there is a task for each email, and its memory is as large as all that it could ever
 /// wait for.
-async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, commitment: &Commitment) -> AttemptResult {
+async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, handoff: &Handoff) -> AttemptResult {
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
     // At its first claim it may be what another program has pushed, at which nobody has looked.
@@ -105,7 +105,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, com
         let nobody = Delivery { verdicts: Vec::new(), fault: None };
         return conclude(shared, Tried::new(attempts, progress, &recipients, nobody));
     }
-    let delivery = shared.transport.deliver(&Outgoing { id, email, recipients: &recipients, commitment }).await;
+    let delivery = shared.transport.deliver(&Outgoing { id, email, recipients: &recipients, handoff }).await;
     let fault = delivery.fault.clone();
     let tried = Tried::new(attempts, progress, &recipients, delivery);
     let silence = tried.pending.iter().map(|(_, failure)| failure).find(|failure| is_silence(failure.class)).cloned();

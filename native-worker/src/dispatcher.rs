@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{completion::Completion, delivery, memory::Room, shared::Shared, transport::Commitment};
+use crate::{completion::Completion, delivery, memory::Room, shared::Shared, transport::Handoff};
 
 /// Whoever claims emails hands them to it.
 #[derive(Clone)]
@@ -23,13 +23,13 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     /// Takes emails in flight, and returns those whose delivery can begin.
-    pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Commitment)> {
+    pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Handoff)> {
         let begins = claims.emails.into_iter().filter_map(|claimed| {
-            let commitment = self.shared.in_flight.take(claimed.claim);
-            if commitment.is_none() {
+            let handoff = self.shared.in_flight.take(claimed.claim);
+            if handoff.is_none() {
                 tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
             }
-            commitment.map(|commitment| (claimed, commitment))
+            handoff.map(|handoff| (claimed, handoff))
         });
         begins.collect()
     }
@@ -38,12 +38,12 @@ impl Dispatcher {
     /// free. Their outcomes go to `done`.
     pub(crate) fn begin(
         &self,
-        emails: Vec<(Claimed, Commitment)>,
+        emails: Vec<(Claimed, Handoff)>,
         mut permits: OwnedSemaphorePermit,
         mut room: Option<Room>,
         done: &mpsc::Sender<Completion>,
     ) {
-        for (claimed, commitment) in emails {
+        for (claimed, handoff) in emails {
             let Some(permit) = permits.split(1).filter(|_| !self.stop.is_cancelled()) else { return };
             let room = room.as_mut().and_then(|room| room.split(claimed.json.len()));
             let (shared, abort, done) = (Arc::clone(&self.shared), self.abort.clone(), done.clone());
@@ -51,7 +51,7 @@ impl Dispatcher {
                 tokio::select! {
                     biased;
                     () = abort.cancelled() => {}
-                    () = deliver(&shared, claimed, &commitment, permit, room, &done) => {}
+                    () = deliver(&shared, claimed, &handoff, permit, room, &done) => {}
                 }
             });
         }
@@ -63,7 +63,7 @@ impl Dispatcher {
 async fn deliver(
     shared: &Shared,
     claimed: Claimed,
-    commitment: &Commitment,
+    handoff: &Handoff,
     permit: OwnedSemaphorePermit,
     room: Option<Room>,
     done: &mpsc::Sender<Completion>,
@@ -71,7 +71,7 @@ async fn deliver(
     let claim = claimed.claim;
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
-        false => AssertUnwindSafe(delivery::deliver(shared, claimed, commitment)).catch_unwind().await,
+        false => AssertUnwindSafe(delivery::deliver(shared, claimed, handoff)).catch_unwind().await,
     };
     let result = delivery.unwrap_or_else(|_| {
         shared.hold_off.gate.not_tried(claim.id);

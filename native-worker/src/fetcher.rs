@@ -184,7 +184,7 @@ async fn free_room(shared: &Shared, left: Option<usize>, stop: &CancellationToke
     }
 }
 
-/// Claims up to `max` emails, however long Redis is away. If an answer is lost on the way, the emails in it are given back
+/// Claims up to `max` emails, however long Redis is unreachable. If an answer is lost on the way, the emails in it are given back
 /// a lease later. An error when Redis refuses, which has been told.
 async fn claim_some(
     shared: &Shared,
@@ -236,7 +236,7 @@ async fn claim_popped(
     Claims::default()
 }
 
-/// Says why nothing is popped, unless it is that Redis is away, which has been said.
+/// Says why nothing is popped, unless it is that Redis is unreachable, which has been said.
 async fn tell_of_brpop(shared: &Shared, error: &RedisError) {
     if ends_connection(error) {
         tracing::debug!(%error, "BRPOP failed");

@@ -8,7 +8,7 @@ use std::{
 
 use email_queue::{EmailId, transition::ClaimRef};
 
-use crate::transport::Commitment;
+use crate::transport::Handoff;
 
 /// All emails in flight, by id.
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Emails {
 struct Held {
     claim: ClaimRef,
     place: u64,
-    commitment: Commitment,
+    handoff: Handoff,
     concluded: bool,
     lost: bool,
     since: Instant,
@@ -47,9 +47,9 @@ pub(crate) struct Left {
 impl InFlight {
     /// Takes an email into the hand, and returns what the transport is to commit itself on.
     ///
-    /// `None` when it is in flight already: its lease was over while Redis was away, it was listed again, and came back
+    /// `None` when it is in flight already: its lease was over while Redis was away, it was requeued, and came back
     /// to us. Then the delivery that is in progress counts for the new claim, instead of a second one beside it.
-    pub(crate) fn take(&self, claim: ClaimRef) -> Option<Commitment> {
+    pub(crate) fn take(&self, claim: ClaimRef) -> Option<Handoff> {
         let mut emails = self.emails();
         if let Some(held) = emails.by_id.get_mut(&claim.id) {
             held.claim = claim;
@@ -57,18 +57,18 @@ impl InFlight {
             return None;
         }
         emails.taken += 1;
-        let (place, commitment) = (emails.taken, Commitment::default());
+        let (place, handoff) = (emails.taken, Handoff::default());
         let held = Held {
             claim,
             place,
-            commitment: commitment.clone(),
+            handoff: handoff.clone(),
             concluded: false,
             lost: false,
             since: Instant::now(),
             told: false,
         };
         emails.by_id.insert(claim.id, held);
-        Some(commitment)
+        Some(handoff)
     }
 
     /// The claim under which an email is in flight.
@@ -130,7 +130,7 @@ impl InFlight {
         let emails = self.emails();
         let mut held: Vec<&Held> = emails.by_id.values().collect();
         held.sort_by_key(|held| held.place);
-        let (uncertain, untouched) = held.into_iter().partition(|held| held.concluded || held.commitment.is_made());
+        let (uncertain, untouched) = held.into_iter().partition(|held| held.concluded || held.handoff.has_begun());
         let claims = |held: Vec<&Held>| held.into_iter().map(|held| held.claim).collect();
         Left { untouched: claims(untouched), uncertain: claims(uncertain) }
     }
@@ -166,8 +166,8 @@ mod tests {
     fn what_the_transport_has_not_committed_itself_on_can_be_given_back_in_order() {
         let in_flight = InFlight::default();
         let claims: Vec<_> = (1..=4).map(claim).collect();
-        let commitments: Vec<_> = claims.iter().map(|claim| in_flight.take(*claim).unwrap()).collect();
-        commitments[1].make();
+        let handoffs: Vec<_> = claims.iter().map(|claim| in_flight.take(*claim).unwrap()).collect();
+        handoffs[1].begin();
         in_flight.conclude(claims[2].id);
         let left = in_flight.left();
         assert_eq!(left.untouched, [claims[0], claims[3]]);

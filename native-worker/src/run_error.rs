@@ -4,7 +4,7 @@ use email_queue::transition::KNOWN_VERSION;
 
 use crate::transport::OpenError;
 
-/// Why a worker cannot begin, or go on. That Redis is away is no such reason: it may come.
+/// Why a worker cannot begin, or go on. That Redis is unreachable is no such reason: it may come.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The transport cannot be used as it is set up.

@@ -97,7 +97,7 @@ impl Transport {
         })
     }
 
-    /// Hands over one email. When the future is dropped, the commitment tells whether anything may have been sent.
+    /// Hands over one email. When the future is dropped, the handoff tells whether anything may have been sent.
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         match self {
             Self::Log(log) => log.deliver(outgoing).await,
@@ -145,21 +145,21 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) email: &'a Email,
     /// Those who have it not yet and were not refused for good: one or more.
     pub(crate) recipients: &'a [&'a Mailbox],
-    /// To be made right before anything is done that may reach a recipient.
-    pub(crate) commitment: &'a Commitment,
+    /// Begins right before anything is done that may reach a recipient.
+    pub(crate) handoff: &'a Handoff,
 }
 
 /// Whether a delivery has come to where it cannot be taken back: after it, another worker must not begin the same one
 /// at the same time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Commitment(Arc<AtomicBool>);
+pub(crate) struct Handoff(Arc<AtomicBool>);
 
-impl Commitment {
-    pub(crate) fn make(&self) {
+impl Handoff {
+    pub(crate) fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    pub(crate) fn is_made(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }

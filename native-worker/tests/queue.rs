@@ -198,7 +198,7 @@ async fn a_worker_waits_for_a_redis_that_is_not_there_yet() {
     queue.redis.kill_now();
     let smtp = SmtpServer::start().await;
     let worker = queue.worker(&smtp.url(), &[]);
-    worker.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     queue.redis.start_again();
     worker.wait_for_line(|line| line.contains("ready")).await;
     queue.push(&short("a@b.example", "hi"));
@@ -206,11 +206,13 @@ async fn a_worker_waits_for_a_redis_that_is_not_there_yet() {
 
     // And for one that goes away while it waits in BRPOP.
     queue.redis.kill_now();
-    worker.wait_for_output(|lines| lines.iter().filter(|line| line.contains("Redis is away")).count() == 2).await;
+    worker
+        .wait_for_output(|lines| lines.iter().filter(|line| line.contains("Redis is unreachable")).count() == 2)
+        .await;
     queue.redis.start_again();
     queue.push(&short("b@b.example", "hi"));
     smtp.wait_for(2).await;
-    let away = worker.lines().iter().filter(|line| line.contains("Redis is away")).count();
+    let away = worker.lines().iter().filter(|line| line.contains("Redis is unreachable")).count();
     assert_eq!(away, 2, "said once each time");
 }
 

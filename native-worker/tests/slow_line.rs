@@ -53,7 +53,7 @@ async fn an_entry_that_takes_long_to_come_and_to_go_back_is_sent_once() {
     queue.push(&short("b@b.example", "behind it"));
     sent(&queue, 2).await;
     assert_eq!(smtp.received().len(), 2);
-    assert!(!worker.lines().join("\n").contains("Redis is away"));
+    assert!(!worker.lines().join("\n").contains("Redis is unreachable"));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn an_entry_whose_claim_was_answered_in_vain_is_still_one_email() {
     queue.push(&short("a@b.example", "hi"));
     proxy.silenced().await;
     proxy.heal();
-    worker.wait_for_line(|line| line.contains("Redis is away")).await;
+    worker.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     smtp.wait_for(1).await;
     queue.push(&short("a@b.example", "hi"));
     sent(&queue, 2).await;

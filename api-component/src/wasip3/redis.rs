@@ -21,7 +21,7 @@ use crate::{
     backend::Backend,
     group_commit::GroupCommit,
     kept::{Connect, Fault, KeptConnection, Recent},
-    spin_redis::{SpinRedisError, understand},
+    spin_redis::{SpinRedisError, impl_conversions},
 };
 
 /// How long a request waits for Redis, all its commands together. Spin itself would wait for ever, and a network that has
@@ -134,4 +134,4 @@ impl Connect for Client {
     }
 }
 
-understand!(spin_sdk_wasip3);
+impl_conversions!(spin_sdk_wasip3);

@@ -70,7 +70,7 @@ impl Api {
         answer(&self.client, &self.variables, ask)
     }
 
-    /// The answer while Redis is away.
+    /// The answer while Redis is unreachable.
     pub(crate) fn ask_without_redis(&self, ask: Ask) -> Response {
         answer(&Client::Away, &self.variables, ask)
     }

@@ -68,7 +68,7 @@ fn rounds(bench: &Bench<'_>, what: &str, emails: u64, persistence: Persistence, 
 /// Fills a queue and lets one worker empty it. Answers the worker's peak RSS too, in bytes.
 ///
 /// # Errors
-/// Redis is away; the worker ends or does not get on.
+/// Redis is unreachable; the worker ends or does not get on.
 pub(crate) fn drain_one(
     bench: &Bench<'_>,
     server: &RedisServer,

@@ -45,7 +45,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
 /// From before an `LPUSH` is sent on one connection to after a `BRPOP` that waits on another has returned, in ms.
 ///
 /// # Errors
-/// Redis is away.
+/// Redis is unreachable.
 pub(crate) fn lpush_to_brpop(server: &RedisServer, samples: usize) -> anyhow::Result<Vec<f64>> {
     let (mut pusher, mut popper) = (server.connection()?, server.connection()?);
     let (sender, popped) = mpsc::channel();

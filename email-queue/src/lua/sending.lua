@@ -21,7 +21,7 @@ end
 -- the line to its worker, it must not do so before all others for ever.
 local CLAIMS_IN_FRONT = 20
 
--- Lists again what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many. What
+-- Requeues what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many. What
 -- is in no worker's hands by its record has been given back already, by a call that then failed.
 local function give_back(emails)
   local given_back = 0
@@ -39,7 +39,7 @@ local function give_back(emails)
   return given_back
 end
 
--- Lists again what was taken from a worker: the first time in front, because it has waited; from
+-- Requeues what was taken from a worker: the first time in front, because it has waited; from
 -- the second time on behind the others, because an email that kills every worker that touches it must not hold up its
 -- lane; and in the end as a dead letter. Returns how many were listed, and how many buried. What is in no worker's hands by its
 -- record has been listed already, by a call that then failed.

@@ -1,4 +1,4 @@
--- Moves on what nobody holds: lists what is due, lists again what a dead worker held or popped, forgets what is past
+-- Moves on what nobody holds: lists what is due, requeues what a dead worker held or popped, forgets what is past
 -- its retention. Every worker calls it when the key of the sweep has expired; whoever comes first has the turn.
 --
 -- KEYS[1]  the queue
@@ -7,7 +7,7 @@
 -- ARGV[3]  grace in ms: how long an email may be popped and not yet claimed
 -- ARGV[4]  how often an email may be taken from a dead worker before it becomes a dead letter
 -- ARGV[5]  rest in ms: how long nobody sweeps when nothing is to be expected
--- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and listed again, buried, forgotten,
+-- Reply    {turn: 1 or 0, due and listed, recovered from dead workers, popped and requeued, buried, forgotten,
 --           more: 1 when some kind of work was cut off at ARGV[2]; the turn is then open at once}
 
 local sum, waits = waiting()

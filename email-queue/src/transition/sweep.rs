@@ -50,7 +50,7 @@ pub struct Swept {
     pub more: bool,
 }
 
-/// Moves on whatever nobody holds: lists what is due, lists again what dead workers held, forgets what is past its
+/// Moves on whatever nobody holds: lists what is due, requeues what dead workers held, forgets what is past its
 /// retention. To be called when it is due: see [`watch`].
 pub fn sweep(queue: &Queue, sweep: Sweep) -> Call<Swept> {
     let call = Call::script(&SWEEP, queue, |answer| {

@@ -34,7 +34,7 @@ impl FileTransport {
         let message = message::build(outgoing.id, outgoing.email).await.to_bytes();
         let (directory, name) = (self.directory.clone(), format!("{}.eml", outgoing.id));
         // The thread that writes goes on even when nobody waits for it any more.
-        outgoing.commitment.make();
+        outgoing.handoff.begin();
         let written = spawn_blocking(move || write(&directory, &name, &message)).await;
         match written.map_err(io::Error::other).flatten() {
             Ok(()) => Delivery::all(outgoing.recipients, &Verdict::Accepted),

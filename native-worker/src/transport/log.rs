@@ -19,7 +19,7 @@ impl LogTransport {
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let text = Printed(outgoing).to_string();
         let _turn = STDOUT.lock().await;
-        outgoing.commitment.make();
+        outgoing.handoff.begin();
         let mut stdout = stdout();
         let printed = async {
             stdout.write_all(text.as_bytes()).await?;
@@ -93,7 +93,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::transport::Commitment;
+    use crate::transport::Handoff;
 
     #[test]
     fn an_email_is_printed_for_people_and_cannot_command_their_terminal() {
@@ -103,7 +103,7 @@ mod tests {
         let submission = Submission::from_list(json, None, Timestamp::UNIX_EPOCH).unwrap();
         let id = EmailId::new();
         let (email, recipients) = (&submission.email, submission.email.recipients());
-        let outgoing = Outgoing { id, email, recipients: &recipients, commitment: &Commitment::default() };
+        let outgoing = Outgoing { id, email, recipients: &recipients, handoff: &Handoff::default() };
         let expected = format!(
             "--- email {id} ---\n\
              From: Ada <a@x.example>\n\

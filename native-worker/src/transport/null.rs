@@ -11,7 +11,7 @@ pub(crate) struct NullTransport {
 
 impl NullTransport {
     pub(crate) fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
-        outgoing.commitment.make();
+        outgoing.handoff.begin();
         self.discarded.fetch_add(1, Ordering::Relaxed);
         Delivery::all(outgoing.recipients, &Verdict::Accepted)
     }

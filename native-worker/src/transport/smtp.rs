@@ -74,7 +74,7 @@ impl SmtpTransport {
             .iter()
             .map(|mailbox| Recipient { key: *mailbox, address: ascii_domain(mailbox.address()).to_string() });
         let envelope = Envelope { sender, message: &message };
-        let outcome = self.client.send(&envelope, recipients.collect(), &|| outgoing.commitment.make()).await;
+        let outcome = self.client.send(&envelope, recipients.collect(), &|| outgoing.handoff.begin()).await;
         self.tell(outgoing, &outcome);
         outcome.into()
     }

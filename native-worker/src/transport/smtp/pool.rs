@@ -29,7 +29,7 @@ impl<S: Pooled> Pool<S> {
     /// Must be called within a tokio runtime: a task ends sessions that have waited too long.
     pub(super) fn new() -> Self {
         let shared = Arc::new(Shared::new());
-        tokio::spawn(tidy(Arc::downgrade(&shared)));
+        tokio::spawn(reap_idle(Arc::downgrade(&shared)));
         Self(shared)
     }
 
@@ -54,7 +54,7 @@ impl<S: Pooled> Pool<S> {
 }
 
 /// Ends sessions that have waited too long, and sees to those who wait when the limit is set from outside.
-async fn tidy<S: Pooled>(shared: Weak<Shared<S>>) {
+async fn reap_idle<S: Pooled>(shared: Weak<Shared<S>>) {
     let Some(mut limit) = shared.upgrade().map(|shared| shared.limit.subscribe()) else { return };
     loop {
         tokio::select! {

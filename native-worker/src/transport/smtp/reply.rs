@@ -81,13 +81,13 @@ impl Reply {
     }
 
     /// Whether the server closes the connection after it (RFC 5321 3.8).
-    pub(super) fn is_goodbye(&self) -> bool {
+    pub(super) fn is_421(&self) -> bool {
         self.code == 421
     }
 
     /// Whether nothing more can be said in this session.
     pub(super) fn ends_session(&self) -> bool {
-        self.is_goodbye() || self.unfinished
+        self.is_421() || self.unfinished
     }
 
     /// The enhanced status code, if there is one ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)): subject and

@@ -168,7 +168,7 @@ impl<K> Transaction<K> {
             }
             if reply.is_positive() {
                 taken.push(recipient);
-            } else if reply.is_goodbye() {
+            } else if reply.is_421() {
                 self.left.push(recipient);
             } else {
                 match judge::of_recipient(&reply, others_taken, logged_in) {
@@ -203,7 +203,7 @@ impl<K> Transaction<K> {
         reply: &Reply,
         pending: bool,
     ) -> Self {
-        if reply.is_goodbye() {
+        if reply.is_421() {
             self.keep(taken);
             return self.over(judge::of_goodbye(reply));
         }
