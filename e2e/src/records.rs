@@ -59,7 +59,20 @@ impl Records {
     pub fn assert_all_sent(&mut self) {
         assert_eq!(self.unfinished(), 0);
         let states = self.states();
-        assert_eq!(states.keys().collect::<Vec<_>>(), ["sent"], "{states:?}");
+        assert_eq!(states.keys().collect::<Vec<_>>(), ["sent"], "{states:?}: {:?}", self.unsent());
+    }
+
+    /// What Redis holds of the emails that are not sent, for whoever reads that a test has failed: their headers, and how
+    /// many wait where.
+    fn unsent(&mut self) -> Vec<String> {
+        let mut unsent: Vec<String> = read(self.redis.hgetall("emails:waiting"));
+        for id in record::ids(&mut self.redis) {
+            let header: String = read(self.redis.getrange(format!("emails:email:{id}"), 0, 58));
+            if !header.starts_with("sent") {
+                unsent.push(format!("{id} {header}"));
+            }
+        }
+        unsent
     }
 
     /// The emails that Redis takes to be in the hand of this worker.
