@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_told_with_its_body() {
-        let reason = answers_ok(serve("HTTP/1.1 503 No\r\n\r\nRedis is away"), "/readyz").unwrap_err();
+        let reason = answers_ok(serve("HTTP/1.1 503 No\r\n\r\nRedis is unreachable"), "/readyz").unwrap_err();
         assert_eq!(reason, "GET /readyz answers 503 Redis is unreachable");
     }
 
