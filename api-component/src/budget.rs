@@ -1,7 +1,7 @@
 //! How much of large bodies an instance takes in at the same time.
 //!
 //! A host gives an instance so much memory, and up to 16 requests at once. What does not fit together is taken in one after the
-//! other: a request whose memory would not be there is ended by the host, and with it all that the instance has in hand.
+//! other: a request whose memory would not be there is ended by the host, and with it all that the instance serves.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use std::{
 
 use crate::tasks::{Tasks, within};
 
-/// A body of up to so many bytes is taken in whatever else is in hand, so that no small email waits for a large one. As many as
+/// A body of up to so many bytes is taken in whatever else is, so that no small email waits for a large one. As many as
 /// an instance has requests take a mebibyte.
 pub const SMALL: usize = 64 * 1024;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, header, request::Parts};
 
-use crate::body::{Body, Interrupted};
+use crate::body::{Body, Interrupted, announced};
 
 /// How many bytes are dropped at most.
 const MOST_BYTES: usize = 64 << 20;
@@ -70,9 +70,8 @@ impl<B: Body> Unread<B> {
 /// Whether the client may be sending a body unasked, and one that is worth waiting for. That it comes in chunks cannot be
 /// seen: hosts keep `Transfer-Encoding` to themselves.
 fn is_coming(request: &Parts) -> bool {
-    let announced = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let has_body = match announced {
-        Some(bytes) => (1..=MOST_BYTES).contains(&bytes),
+    let has_body = match announced(&request.headers) {
+        Some(bytes) => (1..=MOST_BYTES as u64).contains(&bytes),
         None => !matches!(request.method, Method::GET | Method::HEAD),
     };
     has_body && !request.headers.contains_key(header::EXPECT)
@@ -95,12 +94,6 @@ mod tests {
             self.left -= piece;
             Ok((piece > 0).then(|| vec![b' '; piece]))
         }
-
-        async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-            true
-        }
-
-        fn keep(&mut self, _bytes: usize) {}
     }
 
     fn request(method: Method, headers: &[(header::HeaderName, &str)]) -> Parts {

@@ -104,13 +104,6 @@ impl Body for SpinBody {
             }
         }
     }
-
-    // An instance has one request, which has all the room to itself.
-    async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-        true
-    }
-
-    fn keep(&mut self, _bytes: usize) {}
 }
 
 fn send(response: Response, out: ResponseOutparam) {

@@ -29,6 +29,7 @@ use spin_sdk_wasip3::{
 
 use self::{body::WasiBody, redis::SpinRedis};
 use crate::{
+    body::announced,
     clock::{self, Clock},
     error::ApiError,
     kept::Recent,
@@ -88,7 +89,7 @@ fn request(incoming: types::Request) -> Request<WasiBody> {
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = announced(request.headers());
     request.map(|()| WasiBody::new(incoming, length))
 }
 

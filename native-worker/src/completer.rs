@@ -108,7 +108,7 @@ impl Completer {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
             let config = &shared.config;
             let periods = Periods { retention: config.retention, retry_for: config.retry_for };
-            let call = finish(&config.queue, &shared.client.worker, periods, &finished, next.take());
+            let call = finish(&shared.client.queue, &shared.client.worker, periods, &finished, next.take());
             let Answered { answer, repeated } = match shared.emails.persist(&call, &self.give_up).await {
                 Some(Ok(answered)) => answered,
                 Some(Err(_)) => {

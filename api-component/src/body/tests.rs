@@ -10,12 +10,6 @@ impl Body for Endless {
         self.0 += 1000;
         Ok(Some(vec![b' '; 1000]))
     }
-
-    async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-        true
-    }
-
-    fn keep(&mut self, _bytes: usize) {}
 }
 
 fn headers(content_type: &'static str) -> HeaderMap {
@@ -64,12 +58,6 @@ fn a_body_that_does_not_come_is_a_time_out() {
             assert_eq!(patience, SILENCE);
             Err(Interrupted::Silent)
         }
-
-        async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-            true
-        }
-
-        fn keep(&mut self, _bytes: usize) {}
     }
     let refused = pollster::block_on(read_json(&headers("application/json"), Stalled, 10_000)).unwrap_err();
     assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);

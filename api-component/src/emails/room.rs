@@ -8,7 +8,7 @@ use std::{
 use email_queue::{
     Queue, Refusal,
     redis::CallError,
-    transition::{Enqueue, Enqueued, RoomFor, make_room},
+    transition::{Enqueue, Enqueued, Room, RoomFor, make_room},
 };
 
 use crate::backend::Backend;
@@ -30,22 +30,30 @@ pub(super) async fn enqueue<R: Backend>(
 ) -> Result<Enqueued, CallError<R::Error>> {
     let ends = Instant::now() + TIME;
     // Others may take the room that was made for these. It is asked for again then, and what they have made counts.
-    let mut again = false;
+    let (mut again, mut is_last) = (false, false);
     loop {
         let outcome = redis.enqueue(queue, emails).await;
-        let Some(room_for) = missing(&outcome, &emails, again) else { return outcome };
-        again = true;
-        loop {
-            match make_room(queue, room_for).run(redis).await {
-                Ok(room) if room.enough => break,
-                Ok(room) if room.more && Instant::now() < ends => {}
-                // What was freed may be enough, if others have gone meanwhile.
-                Ok(room) if room.freed > 0 => return redis.enqueue(queue, emails).await,
-                _ => return outcome,
-            }
+        let Some(room_for) = missing(&outcome, &emails, again).filter(|_| !is_last) else { return outcome };
+        match make(redis, queue, room_for, ends).await {
+            // What was freed may be enough even if it did not seem so, where others have gone meanwhile.
+            Ok(room) if room.enough || room.freed > 0 => is_last = !room.enough || Instant::now() >= ends,
+            _ => return outcome,
         }
-        if Instant::now() >= ends {
-            return redis.enqueue(queue, emails).await;
+        again = true;
+    }
+}
+
+/// Makes room by as many calls as it takes until then. Returns what the last one has done.
+async fn make<R: Backend>(
+    redis: &R,
+    queue: &Queue,
+    room_for: RoomFor,
+    ends: Instant,
+) -> Result<Room, CallError<R::Error>> {
+    loop {
+        let room = make_room(queue, room_for).run(redis).await?;
+        if room.enough || !room.more || Instant::now() >= ends {
+            return Ok(room);
         }
     }
 }

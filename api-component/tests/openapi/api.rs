@@ -127,12 +127,6 @@ impl Body for Whole {
             bytes => Ok(bytes),
         }
     }
-
-    async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-        true
-    }
-
-    fn keep(&mut self, _bytes: usize) {}
 }
 
 enum Client {

@@ -47,7 +47,7 @@ for n, header in ipairs(headers_held(worker, ids)) do
   if ours then
     ended[#ended + 1] = id
   elseif outcome == 'sent' then
-    header = header_of(id)
+    header, is_first = header_of(id), false
     ours = header and claim_of(header) == claim and state_of(header) == QUEUED
     if ours then leave_one(lane_of(header), when_of(header)) end
   end

@@ -10,8 +10,7 @@
 local wanted = tonumber(ARGV[2])
 if ARGV[1] ~= '' then
   wanted = tonumber(redis.call('HGET', WAITING, 'bytes') or 0) + wanted - tonumber(ARGV[1])
-elseif ARGV[3] == '0' and type(redis.pcall('SETRANGE', SWEEP, '0', '')) == 'number' then
-  -- A write that needs memory is not refused any more.
+elseif ARGV[3] == '0' and type(try_to_write()) == 'number' then
   wanted = 0
 end
 if wanted <= 0 then return {0, 1, 1} end

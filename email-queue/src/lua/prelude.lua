@@ -88,6 +88,9 @@ end
 -- those that remove something first do not need it.
 local function allow_write_when_full() redis.call('ZREM', POPPED, '') end
 
+-- A write that writes nothing: refused where one that needs memory is.
+local function try_to_write() return redis.pcall('SETRANGE', SWEEP, '0', '') end
+
 -- Ends the script where Redis has refused a command for another reason than that the key is of another type: a command that
 -- is not permitted says nothing of what the key holds.
 local function only_wrong_type(answer) -- lazy

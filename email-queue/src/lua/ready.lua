@@ -14,8 +14,7 @@ for _, lane in ipairs(LANES) do
 end
 for _, hash in ipairs({WAITING, TOTALS}) do redis.call('HLEN', hash) end
 for _, set in ipairs({SCHEDULED, INDEX}) do redis.call('ZCARD', set) end
--- Refused where a write that needs memory is, and writes nothing.
-local refused = redis.pcall('SETRANGE', SWEEP, '0', '')
+local refused = try_to_write()
 if type(refused) == 'table' and not (string.find(refused.err, 'maxmemory', 1, true) and redis.call('ZCARD', FINISHED) > 0) then
   return refused
 end

@@ -77,7 +77,7 @@ end
 
 -- Adds an email's place to those of others, which are kept by lane and hash: the fields.
 local function add_place(places, lane, its_place)
-  local by_chunk, chunk = places[lane], string.sub(its_place, 1, 11)
+  local by_chunk, chunk = places[lane], chunk_of(its_place)
   if not by_chunk then
     by_chunk = {}
     places[lane] = by_chunk
@@ -87,7 +87,7 @@ local function add_place(places, lane, its_place)
     fields = {}
     by_chunk[chunk] = fields
   end
-  fields[#fields + 1] = string.sub(its_place, 12)
+  fields[#fields + 1] = field_of(its_place)
 end
 
 -- Takes emails out of those that wait, given by their places. The lists keep their entries.

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
-use super::hex;
+use super::throttle::hashed;
 use crate::{Queue, redis::Call};
 
 /// How many requests of a client are counted in the present period, by [`throttle`](super::throttle)
@@ -22,5 +20,5 @@ pub fn period_left(queue: &Queue, client: &str) -> Call<Option<Duration>> {
 }
 
 fn key(queue: &Queue, client: &str) -> String {
-    queue.rate(&hex(&Sha256::digest(client)[..16]))
+    queue.rate(&hashed(client))
 }

@@ -32,7 +32,6 @@ pub struct Throttled {
 /// As long as one request is left, more at once are allowed, and the period is then as many times longer as it takes. What is
 /// refused is not counted.
 pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<Throttled> {
-    let client = hex(&Sha256::digest(client)[..16]);
     let call = Call::script(&THROTTLE, queue, |answer| {
         Ok(Throttled {
             allowed: answer.flag()?,
@@ -40,6 +39,11 @@ pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32
             reset: Duration::from_millis(answer.number()?),
         })
     });
-    let call = call.argument(client).number(allowance.requests).number(milliseconds(allowance.within));
+    let call = call.argument(hashed(client)).number(allowance.requests).number(milliseconds(allowance.within));
     call.number(requests).tells_again()
+}
+
+/// What Redis sees of a client.
+pub(super) fn hashed(client: &str) -> String {
+    hex(&Sha256::digest(client)[..16])
 }

@@ -7,7 +7,7 @@ use email_queue::field;
 
 use super::{
     Message,
-    lines::{Lines, MAX_LINE, lines},
+    lines::{Lines, MAX_LINE, lines, write_lines},
 };
 
 /// Writes a text as a part: its fields, an empty line, and its lines, of which the last has an end only if the text has.
@@ -88,16 +88,9 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// A text by RFC 2045 6.8, with line ends of CRLF, which is what they are in a text of MIME.
 fn base64(text: &str, message: &mut Vec<u8>) {
     let mut canonical = Vec::with_capacity(text.len() + text.len() / 16);
-    lines(text.as_bytes()).for_each(|(line, ends)| write_line(line, ends, &mut canonical));
+    write_lines(text.as_bytes(), false, &mut canonical);
     for line in canonical.chunks(MAX_LINE / 4 * 3) {
         message.extend_from_slice(BASE64_STANDARD.encode(line).as_bytes());
-        message.extend_from_slice(b"\r\n");
-    }
-}
-
-fn write_line(line: &[u8], ends: bool, message: &mut Vec<u8>) {
-    message.extend_from_slice(line);
-    if ends {
         message.extend_from_slice(b"\r\n");
     }
 }

@@ -91,12 +91,6 @@ impl Body for NoBody {
     async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
         Ok(None)
     }
-
-    async fn reserve(&mut self, _bytes: usize, _most: usize) -> bool {
-        true
-    }
-
-    fn keep(&mut self, _bytes: usize) {}
 }
 
 fn three() -> OneEmail {
