@@ -36,11 +36,11 @@ route = "/traps"
 component = "traps"
 
 [[trigger.http]]
-route = "/loops"
-component = "loops"
+route = "/waits"
+component = "waits"
 
-[component.loops]
-source = "loops.wasm"
+[component.waits]
+source = "waits.wasm"
 
 [component.returns]
 source = "returns.wasm"
@@ -57,7 +57,7 @@ fn application() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("returns.wasm"), guest::returns()).unwrap();
     fs::write(folder.path().join("traps.wasm"), guest::traps()).unwrap();
-    fs::write(folder.path().join("loops.wasm"), guest::loops()).unwrap();
+    fs::write(folder.path().join("waits.wasm"), guest::waits()).unwrap();
     fs::write(folder.path().join("spin.toml"), MANIFEST).unwrap();
     folder
 }
@@ -195,7 +195,7 @@ fn a_request_for_which_there_is_no_room_is_a_500_at_once() {
     let mut log = BufReader::new(host.process.stderr.take().unwrap()).lines();
     // It takes the only place, and keeps it.
     let mut busy = TcpStream::connect(&host.address).unwrap();
-    busy.write_all(b"GET /loops HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    busy.write_all(b"GET /waits HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
     loop {
         assert_eq!(host.get("/returns"), 500);
         if log.next().unwrap().unwrap().contains("limit of 1 ") {
@@ -222,7 +222,8 @@ fn a_variable_from_the_environment_is_as_good_as_one_from_the_command_line() {
     fs::remove_file(application.path().join("traps.wasm")).unwrap();
     let output = dev_host(application.path(), &[]).env("SPIN_VARIABLE_NEEDED", "redis://h").output().unwrap();
     // It got as far as the components.
-    assert!(complaint(output).starts_with("component `traps`: "));
+    let complaint = complaint(output);
+    assert!(complaint.starts_with("component `traps`: "), "{complaint}");
 }
 
 #[test]
