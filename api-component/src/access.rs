@@ -7,7 +7,7 @@ mod wrong_keys;
 
 use std::net::{IpAddr, SocketAddr};
 
-use email_queue::{Queue, redis::Redis};
+use email_queue::{Queue, call::Redis};
 use http::{HeaderMap, header};
 
 pub use self::key::ApiKey;

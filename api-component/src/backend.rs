@@ -4,7 +4,7 @@ use std::{fmt::Display, future::Future};
 
 use email_queue::{
     Queue,
-    redis::{CallError, Redis},
+    call::{CallError, Redis},
     transition::{Enqueue, Enqueued, enqueue},
 };
 
@@ -16,7 +16,7 @@ pub trait Backend: Redis<Error: Failure> + Sized {
     /// When the future is dropped, the emails may or may not be on the queue.
     ///
     /// # Errors
-    /// As [`Call::run`](email_queue::redis::Call::run).
+    /// As [`Call::run`](email_queue::call::Call::run).
     fn enqueue(
         &self,
         queue: &Queue,

@@ -12,7 +12,7 @@ use std::{
 
 use email_queue::{
     Queue,
-    redis::{CallError, Redis},
+    call::{CallError, Redis},
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
 
@@ -78,7 +78,7 @@ impl<T: Tasks, E: Failure + Clone> GroupCommit<T, E> {
     /// When the future is dropped, they may or may not be on the queue. Other requests lose nothing by it.
     ///
     /// # Errors
-    /// As [`Call::run`](email_queue::redis::Call::run).
+    /// As [`Call::run`](email_queue::call::Call::run).
     pub async fn enqueue<R: Redis<Error = E>>(&self, redis: &R, queue: &Queue, emails: Enqueue<'_>) -> Outcome<E> {
         let shared = if !may_share(&emails) {
             Shared::Nothing { lost: false }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use email_queue::redis::{Command, Value};
+use email_queue::call::{Command, Value};
 
 pub use recent::Recent;
 
@@ -44,7 +44,7 @@ pub trait Connect {
     /// Sends one command and returns its answer, which is that of no other command on the same connection.
     ///
     /// # Errors
-    /// As [`Redis::execute`](email_queue::redis::Redis::execute).
+    /// As [`Redis::execute`](email_queue::call::Redis::execute).
     fn execute(
         &self,
         connection: &Self::Connection,

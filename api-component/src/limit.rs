@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use email_queue::{
-    redis::Redis,
+    call::Redis,
     transition::{Allowance, Throttled, period_left, requests_made, throttle},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,6 +1,6 @@
 //! What a client is told where Redis has not done what it was asked: whether it was done or not, if that is known.
 
-use email_queue::{Refusal, redis::CallError};
+use email_queue::{Refusal, call::CallError};
 
 use crate::{
     backend::{Failure, Reached},

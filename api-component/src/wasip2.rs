@@ -7,7 +7,7 @@
 
 use std::{cell::OnceCell, time::Duration};
 
-use email_queue::redis::{Command, Redis, Value};
+use email_queue::call::{Command, Redis, Value};
 use http::{HeaderValue, Request, header};
 use spin_sdk::{
     http::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam},

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use email_queue::redis::{Call, Command, Redis, Value};
+use email_queue::call::{Call, Command, Redis, Value};
 use email_queue::transition::{Depth, Enqueue, Enqueued, NewEmail, depth, enqueue};
 use email_queue::{EmailId, Lane, Queue, Submission};
 use jiff::Timestamp;

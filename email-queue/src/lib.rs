@@ -10,15 +10,16 @@
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function;
 //! - [`record`]: what Redis knows of one email;
-//! - [`redis`]: the seam to a Redis client; [`Refusal`]: what Redis may refuse for good reasons.
+//! - [`call`]: the seam to a Redis client; [`Refusal`]: what Redis may refuse for good reasons.
 //!
-//! The crate does no I/O and knows no Redis client: a transition becomes a [`redis::Call`], and anything that
-//! implements [`redis::Redis`] runs it. So the same code works in Wasm on Spin's outbound Redis and in the native
+//! The crate does no I/O and knows no Redis client: a transition becomes a [`call::Call`], and anything that
+//! implements [`call::Redis`] runs it. So the same code works in Wasm on Spin's outbound Redis and in the native
 //! worker. It compiles for `wasm32-wasip1`.
 
 #![forbid(unsafe_code)]
 
 mod attachment_id;
+pub mod call;
 mod class;
 pub mod email;
 pub mod field;
@@ -26,7 +27,6 @@ mod id;
 mod keys;
 mod lane;
 pub mod record;
-pub mod redis;
 mod refusal;
 mod relay;
 mod state;

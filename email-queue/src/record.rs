@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     Class, EmailId, Lane, Queue, State, Submission,
+    call::{Answer, Call, UnexpectedAnswer},
     email::Mailbox,
-    redis::{Answer, Call, UnexpectedAnswer},
     transition::READ,
 };
 

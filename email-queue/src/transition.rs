@@ -1,7 +1,7 @@
 //! The moves of an email from state to state: one Lua script each, one typed function each.
 //!
 //! A script is atomic and takes its time from Redis, so no crash leaves an email half moved and no worker's clock
-//! matters. Running a [`Call`](crate::redis::Call) sends it.
+//! matters. Running a [`Call`] sends it.
 //!
 //! - [`enqueue`]: a client's emails are accepted, and listed or scheduled;
 //! - [`claim`]: a worker takes emails, under a lease;
@@ -65,7 +65,7 @@ pub use version::{KNOWN_VERSION, mark_version};
 
 use crate::{
     EmailId,
-    redis::{Answer, Call, Script, UnexpectedAnswer},
+    call::{Answer, Call, Script, UnexpectedAnswer},
 };
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));

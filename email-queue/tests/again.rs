@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, Lane, State,
-    redis::Call,
+    call::Call,
     transition::{Allowance, Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule, throttle},
 };
 use jiff::Timestamp;

@@ -7,7 +7,7 @@ mod support;
 
 use email_queue::{
     EmailId, Lane,
-    redis::Call,
+    call::Call,
     transition::{
         Allowance, Enqueue, Enqueued, Idempotency, NewEmail, SECRET_BYTES, cancel, enqueue, reschedule, secret,
         throttle,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, Lane, Refusal,
+    call::Call,
     record::read,
-    redis::Call,
     transition::{
         Cursor, Enqueue, KNOWN_VERSION, NewEmail, Page, cancel, enqueue, list, mark_version, ready, reschedule,
     },

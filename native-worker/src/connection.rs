@@ -11,7 +11,7 @@ use std::{
 
 use email_queue::{
     Refusal,
-    redis::{Call, CallError, Command, Redis, Value},
+    call::{Call, CallError, Command, Redis, Value},
 };
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::{sync::Mutex, time::sleep};

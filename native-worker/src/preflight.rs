@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use email_queue::{
-    redis::{Call, CallError, ping},
+    call::{Call, CallError, ping},
     transition::{KNOWN_VERSION, mark_version},
 };
 use jiff::Timestamp;

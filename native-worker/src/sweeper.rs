@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use email_queue::{
-    redis::CallError,
+    call::CallError,
     transition::{Swept, Watch, sweep, watch},
 };
 use redis::RedisError;

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 
 use email_queue::{
     Queue,
-    redis::Redis,
+    call::Redis,
     transition::{Allowance, throttle},
 };
 use http::HeaderMap;

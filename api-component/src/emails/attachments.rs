@@ -15,9 +15,9 @@ use std::ops::Range;
 
 use email_queue::{
     AttachmentId, EmailId,
+    call::Redis,
     email::{Attachment, Mailbox},
     record,
-    redis::Redis,
 };
 use http::StatusCode;
 use jiff::Timestamp;

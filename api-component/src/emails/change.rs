@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, State,
+    call::Redis,
     email::schedule,
-    redis::Redis,
     transition::{self, Changed},
 };
 use http::StatusCode;

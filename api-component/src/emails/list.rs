@@ -1,8 +1,8 @@
 use email_queue::{
     EmailId, State,
+    call::Redis,
     email::{Extent, Outline},
     record,
-    redis::Redis,
     transition::{self, Cursor},
 };
 use http::StatusCode;

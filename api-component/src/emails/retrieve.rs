@@ -1,8 +1,8 @@
 use email_queue::{
     EmailId,
+    call::Redis,
     email::{Mailbox, Outline},
     record,
-    redis::Redis,
 };
 use http::StatusCode;
 

@@ -7,7 +7,7 @@ use std::{
 
 use email_queue::{
     Queue, Refusal,
-    redis::CallError,
+    call::CallError,
     transition::{Enqueue, Enqueued, Room, RoomFor, make_room},
 };
 

@@ -1,4 +1,4 @@
-use email_queue::{email::Mailbox, redis::Redis, transition};
+use email_queue::{call::Redis, email::Mailbox, transition};
 
 use crate::{backend::Failure, error::ApiError, settings::Settings};
 

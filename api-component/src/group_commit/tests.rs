@@ -7,7 +7,7 @@ use std::{
 
 use email_queue::{
     EmailId, Lane,
-    redis::{Command, Value},
+    call::{Command, Value},
     transition::Idempotency,
 };
 

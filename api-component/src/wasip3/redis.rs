@@ -8,7 +8,7 @@ use std::{
 
 use email_queue::{
     Queue,
-    redis::{CallError, Command, Redis, Value},
+    call::{CallError, Command, Redis, Value},
     transition::{Enqueue, Enqueued},
 };
 use spin_sdk_wasip3::{

@@ -7,7 +7,7 @@ use api_component::{
     router::respond,
     settings::Settings,
 };
-use email_queue::redis::{Call, Command, Redis, Value};
+use email_queue::call::{Call, Command, Redis, Value};
 use http::Request;
 use testkit::RedisServer;
 

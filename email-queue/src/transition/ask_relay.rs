@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{ASK_RELAY, RELAY_WELL, milliseconds};
 use crate::{
     Class, Queue, Relay,
-    redis::{Call, UnexpectedAnswer},
+    call::{Call, UnexpectedAnswer},
 };
 
 /// What is known of a relay.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{CANCEL, RESCHEDULE, milliseconds};
 use crate::{
     EmailId, Queue, State,
-    redis::{Answer, Call, UnexpectedAnswer},
+    call::{Answer, Call, UnexpectedAnswer},
 };
 
 /// What became of a change that a client asked for.

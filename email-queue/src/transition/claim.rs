@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{CLAIM, ClaimRef, Progress, milliseconds};
 use crate::{
     EmailId, Queue,
+    call::{Answer, Call, UnexpectedAnswer, Value},
     record::{Header, split},
-    redis::{Answer, Call, UnexpectedAnswer, Value},
 };
 
 /// What [`claim`] needs.

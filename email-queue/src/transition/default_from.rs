@@ -1,5 +1,5 @@
 use super::{ClaimRef, NAME_SENDER};
-use crate::{Queue, email::Mailbox, redis::Call};
+use crate::{Queue, call::Call, email::Mailbox};
 
 /// Writes down who sends the emails for which nobody is named ([`SET`](https://redis.io/docs/latest/commands/set/)): a worker
 /// does so at its start. The last one to do it is believed.

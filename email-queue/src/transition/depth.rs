@@ -1,5 +1,5 @@
 use super::DEPTH;
-use crate::{Queue, redis::Call};
+use crate::{Queue, call::Call};
 
 /// How many emails are where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{ENQUEUE, hex, milliseconds};
 use crate::{
     EmailId, Lane, Queue,
-    redis::{Answer, Call, UnexpectedAnswer},
+    call::{Answer, Call, UnexpectedAnswer},
 };
 
 /// What [`enqueue`] needs.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{ClaimRef, EXTEND, flags, milliseconds};
 use crate::{
     Queue,
-    redis::{Call, UnexpectedAnswer},
+    call::{Call, UnexpectedAnswer},
 };
 
 /// The answer to [`extend`].

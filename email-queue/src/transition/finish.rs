@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{ClaimRef, Claims, FINISH, Progress, claim::claimed, milliseconds};
-use crate::{Class, Queue, redis::Call};
+use crate::{Class, Queue, call::Call};
 
 /// What became of one claimed email.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{HOLD_OFF, milliseconds};
 use crate::{
     Class, EmailId, Queue, Relay,
-    redis::{Call, UnexpectedAnswer},
+    call::{Call, UnexpectedAnswer},
 };
 
 /// What a relay did that is no email's fault.

@@ -1,7 +1,8 @@
 use super::LIST;
 use crate::{
-    EmailId, Queue, Record, State, record,
-    redis::{Answer, Call, UnexpectedAnswer},
+    EmailId, Queue, Record, State,
+    call::{Answer, Call, UnexpectedAnswer},
+    record,
 };
 
 /// Which part of all emails [`list`] is to give.

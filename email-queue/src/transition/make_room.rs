@@ -1,5 +1,5 @@
 use super::MAKE_ROOM;
-use crate::{Queue, redis::Call};
+use crate::{Queue, call::Call};
 
 /// For what there is to be room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

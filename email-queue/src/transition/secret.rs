@@ -1,7 +1,7 @@
 use super::SECRET;
 use crate::{
     Queue,
-    redis::{Call, UnexpectedAnswer},
+    call::{Call, UnexpectedAnswer},
 };
 
 /// How many bytes the secret of a queue has: as many as the hash of HMAC-SHA256, which is what

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{ASK_SENDER, HOLD_SENDER, HoldOffFor, ask_relay::Held, milliseconds};
-use crate::{Class, Queue, Relay, redis::Call};
+use crate::{Class, Queue, Relay, call::Call};
 
 /// Has all workers hold off from handing a relay the emails of one sender. The answer says whether that is news, and how
 /// long it lasts.

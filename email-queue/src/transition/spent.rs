@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::throttle::hashed;
-use crate::{Queue, redis::Call};
+use crate::{Queue, call::Call};
 
 /// How many requests of a client are counted in the present period, by [`throttle`](super::throttle)
 /// ([`GET`](https://redis.io/docs/latest/commands/get/)). Counts nothing: by it a client that has none left can be refused before

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{MAX_RECOVERIES, SWEEP, milliseconds};
-use crate::{Queue, redis::Call};
+use crate::{Queue, call::Call};
 
 /// What [`sweep`] needs. The default suits everything but tests.
 #[derive(Debug, Clone, Copy)]

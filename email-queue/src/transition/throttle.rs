@@ -3,7 +3,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{THROTTLE, hex, milliseconds};
-use crate::{Queue, redis::Call};
+use crate::{Queue, call::Call};
 
 /// How many requests a client may make in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use email_queue::{Lane, redis::Call};
+use email_queue::{Lane, call::Call};
 use jiff::Timestamp;
 
 use super::TestQueue;

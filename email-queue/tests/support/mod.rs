@@ -16,8 +16,9 @@ use std::{
 };
 
 use email_queue::{
-    Class, EmailId, Lane, Queue, Record, State, record,
-    redis::{Call, CallError, Command, Redis, Value},
+    Class, EmailId, Lane, Queue, Record, State,
+    call::{Call, CallError, Command, Redis, Value},
+    record,
     transition::{
         ByteBudget, Claim, ClaimRef, Claimed, Claims, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next,
         Outcome, Periods, PoppedEntry, Progress, RoomFor, Sweep, Swept, claim, depth, enqueue, extend, finish, release,

@@ -1,6 +1,6 @@
 //! What a link leads to: the bytes of an attachment, sent so that a browser saves them and does nothing else.
 
-use email_queue::{email::Attachment, redis::Redis};
+use email_queue::{call::Redis, email::Attachment};
 use http::{HeaderName, HeaderValue, header, request::Parts};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -6,7 +6,7 @@
 
 use email_queue::{
     AttachmentId, EmailId, Queue,
-    redis::Redis,
+    call::Redis,
     transition::{self, SECRET_BYTES},
 };
 use hmac::{Hmac, Mac, digest::Key};

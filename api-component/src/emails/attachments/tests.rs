@@ -1,7 +1,7 @@
 use std::{cell::RefCell, convert::Infallible, time::Duration};
 
 use email_queue::{
-    redis::{Command, Value},
+    call::{Command, Value},
     transition::SECRET_BYTES,
 };
 use http::{HeaderMap, Method, Request, header};
