@@ -1,7 +1,11 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use redis::{Commands, Connection, FromRedisValue, RedisResult};
 use testkit::{DEADLINE, RedisServer, eventually, record};
+use tokio::time::sleep;
 
 use crate::Worker;
 
@@ -39,6 +43,21 @@ impl Records {
     /// After [`DEADLINE`], when emails are still unfinished.
     pub async fn wait_until_finished(&mut self) {
         eventually(DEADLINE, "an end of every email", async || self.unfinished() == 0).await;
+    }
+
+    /// Waits until each email is sent, also one whose request was refused without an answer from Redis and that Redis takes
+    /// on a moment later.
+    ///
+    /// # Panics
+    /// After [`DEADLINE`], when some are not.
+    pub async fn wait_until_sent(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.unfinished() > 0 || self.states().keys().any(|state| state != "sent") {
+            if Instant::now() > deadline {
+                self.assert_all_sent();
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// How many emails are in which state.

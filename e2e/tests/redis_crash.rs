@@ -31,9 +31,7 @@ async fn every_email_that_got_a_2xx_arrives_however_often_redis_is_killed() {
     load.wait_for_more(80).await;
     let told = load.stop().await;
     assert_eq!(told.unanswered, 0, "the API answers whatever happens to Redis");
-    let mut records = Records::of(&redis);
-    records.wait_until_finished().await;
-    records.assert_all_sent();
+    Records::of(&redis).wait_until_sent().await;
     Arrivals::new(server.received()).assert_once(&told.accepted);
     let lines = worker.process.lines();
     assert!(lines.iter().any(|line| line.contains("Redis can be reached again")), "{lines:?}");
