@@ -1,5 +1,5 @@
-//! Makes each Lua transition whole: in front of it goes what it uses of the files that all of them share. Each is named
-//! by its SHA-1, as `EVALSHA` does.
+//! Makes each Lua script whole: in front of it goes what it uses of the files in `src/lua/`, which all of them share. Each is
+//! named by its SHA-1, as `EVALSHA` does.
 //!
 //! Done here and not at run time, because a Wasm instance lives for one request and should not hash anything first. And
 //! only what is used, because Redis runs all of it at every call, and the component carries it.
@@ -9,40 +9,59 @@
 //! line ends with `-- lazy` is not defined until it is called: all of these together, with what only they use, are defined
 //! by the function `lazy`.
 
-use std::{env, error::Error, fmt::Write, fs, ops::Range, path::Path};
+use std::{
+    env,
+    error::Error,
+    fmt::Write,
+    fs, io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use sha1::{Digest, Sha1};
 
-/// What the transitions share, in the order in which one file uses the others.
-const SHARED: [&str; 13] = [
-    "prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "import",
+/// What the scripts share, in the order in which one file uses the others.
+const SHARED: [&str; 14] = [
+    "prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "due", "import",
     "claiming", "outcome",
 ];
 
+/// Where the scripts are, each beside the Rust function that runs it.
+const SCRIPTS: [&str; 4] = ["src/transition", "src/query", "src/maintenance", "src/rate_limit"];
+
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=src/lua");
+    println!("cargo::rerun-if-changed=src");
     let mut shared = Vec::new();
     for name in SHARED {
         shared.extend(definitions(&fs::read_to_string(format!("src/lua/{name}.lua"))?));
     }
     let mut generated = String::new();
-    let mut files =
-        fs::read_dir("src/lua")?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-    files.sort();
-    for file in files {
-        let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a script's name is not UTF-8")?;
-        if SHARED.contains(&name) {
-            continue;
+    for folder in SCRIPTS {
+        for file in lua_files(folder)? {
+            write_script(&mut generated, &file, &shared)?;
         }
-        let source = with_what_it_uses(&without_comments(&fs::read_to_string(&file)?), &shared);
-        let sha1: String = Sha1::digest(&source).iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(
-            generated,
-            "pub(crate) const {}: Script = Script {{ name: {name:?}, sha1: {sha1:?}, source: {source:?} }};",
-            name.to_uppercase(),
-        )?;
     }
     fs::write(Path::new(&env::var("OUT_DIR")?).join("scripts.rs"), generated)?;
+    Ok(())
+}
+
+fn lua_files(folder: &str) -> io::Result<Vec<PathBuf>> {
+    let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<_> = files.collect::<io::Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "lua"));
+    files.sort();
+    Ok(files)
+}
+
+fn write_script(generated: &mut String, file: &Path, shared: &[Definition]) -> Result<(), Box<dyn Error>> {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a script's name is not UTF-8")?;
+    let source = with_what_it_uses(&without_comments(&fs::read_to_string(file)?), shared);
+    let sha1: String = Sha1::digest(&source).iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(
+        generated,
+        "pub(crate) const {}: Script = Script {{ name: {name:?}, sha1: {sha1:?}, source: {source:?} }};",
+        name.to_uppercase(),
+    )?;
     Ok(())
 }
 

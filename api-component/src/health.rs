@@ -1,6 +1,6 @@
 //! Whether the API lives, and whether it can do its work.
 
-use email_queue::{Queue, call::Redis, transition::ready};
+use email_queue::{Queue, call::Redis, query::ready};
 use http::StatusCode;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use email_queue::{
     call::Redis,
-    transition::{Allowance, Throttled, period_left, requests_made, throttle},
+    rate_limit::{Allowance, Throttled, period_left, requests_made, throttle},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use email_queue::call::{Call, Command, Redis, Value};
-use email_queue::transition::{Depth, Enqueue, Enqueued, NewEmail, depth, enqueue};
 use email_queue::{EmailId, Lane, Queue, Submission};
+use email_queue::{
+    query::{Depth, depth},
+    transition::{Enqueue, Enqueued, NewEmail, enqueue},
+};
 use jiff::Timestamp;
 
 use crate::redis_server::RedisServer;

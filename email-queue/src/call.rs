@@ -1,6 +1,8 @@
 //! The seam to a Redis client: what to ask Redis, and how to read its answer, without knowing who carries it there.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use crate::script::Script;
 
 /// One Redis command, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,14 +60,6 @@ pub trait Redis {
     /// Whether Redis refused an `EVALSHA` because it does not have the script
     /// ([`NOSCRIPT`](https://redis.io/docs/latest/commands/evalsha/)).
     fn is_unknown_script(error: &Self::Error) -> bool;
-}
-
-/// A Lua script as Redis sees it: the prelude and one transition.
-#[derive(Debug)]
-pub(crate) struct Script {
-    pub(crate) name: &'static str,
-    pub(crate) sha1: &'static str,
-    pub(crate) source: &'static str,
 }
 
 /// A question to Redis whose answer is a `T`.
@@ -130,6 +124,11 @@ impl<T> Call<T> {
         self.argument(number.to_string())
     }
 
+    /// A duration as the scripts count it, in ms.
+    pub(crate) fn milliseconds(self, duration: Duration) -> Self {
+        self.number(milliseconds(duration))
+    }
+
     /// Has the script told when it is sent once more: `again` is then its last argument.
     pub(crate) fn tells_again(mut self) -> Self {
         self.tells_again = true;
@@ -173,6 +172,10 @@ impl<T> Call<T> {
         let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Argument::as_slice)).collect();
         Command { name, arguments, tells_again: self.tells_again }
     }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// Asks whether Redis is there and answers ([`PING`](https://redis.io/docs/latest/commands/ping/)).
@@ -222,6 +225,15 @@ impl Answer {
 
     pub(crate) fn flag(&mut self) -> Result<bool, UnexpectedAnswer> {
         self.number::<u8>().map(|number| number == 1)
+    }
+
+    /// All that are left, one for each email of the call.
+    pub(crate) fn flags(&mut self) -> Result<Vec<bool>, UnexpectedAnswer> {
+        let mut flags = Vec::new();
+        while !self.is_empty() {
+            flags.push(self.flag()?);
+        }
+        Ok(flags)
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, UnexpectedAnswer> {

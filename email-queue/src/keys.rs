@@ -9,9 +9,9 @@ use crate::{Lane, Relay};
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
 /// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
 /// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since`: when the first one was, `accepted`: who has the email already, `refused`: who never gets it and why, `timeouts` in a row, `faults` of the relay that it met while others passed, and when the last (`met`), `slow`: what is said of a delivery that takes long | until sent or forgotten |
-/// | `<q>:waiting` | hash | how many wait per lane, the last places given at its end and its front, the last list of the index; how many `bytes` all records have, when they were `counted` anew, and how far that has come (`recount`) | for ever |
+/// | `<q>:waiting` | hash | how many wait per lane, the last sequence numbers at its end and its front, the last list of the index; how many `bytes` all records have, when they were `counted` anew, and how far that has come (`recount`) | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
-/// | `<q>:waiting:<lane>:<chunk>` | hash | place → id, for emails on that lane's list and not claimed | until claimed |
+/// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id, for emails on that lane's list and not claimed | until claimed |
 /// | `<q>:sending:<worker>` | hash | what a worker has in flight: id → header when claimed | until finished |
 /// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
 /// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
@@ -32,11 +32,10 @@ use crate::{Lane, Relay};
 /// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
 /// | `<q>:version` | string | the version of the keys and fields of this queue | for ever |
 /// | `<q>:totals` | hash | counters since the queue was made | for ever |
-/// | `<q>:sweep` | string | present while there is nothing to sweep, or a worker has the turn | for up to a minute |
+/// | `<q>:sweep` | string | the lock of maintenance: present while a worker does it, or nothing is due | for up to a minute |
 ///
-/// All times are ms since 1970 by the clock of Redis. What there is one of for each email that waits is kept in small
-/// pieces, which Redis packs: a million emails take 40 bytes each in `waiting` and in `index` instead of 140, and no
-/// more time than ten. The scripts spell the same names in `lua/prelude.lua`; a test
+/// All times are ms since 1970 by the clock of Redis. Per-email entries are sharded into small listpack-encoded hashes and
+/// lists: an email of a million takes 40 bytes in `waiting` and in `index` instead of 140, and no more time than one of ten. The scripts spell the same names in `lua/prelude.lua`; a test
 /// holds both against what is really in Redis.
 ///
 /// The worker can be pointed at any list name, such as one that other programs push to already. On Redis Cluster use a
@@ -119,8 +118,8 @@ impl Queue {
         format!("{}:rate:{client}", self.0)
     }
 
-    /// Whose absence says that there is something to sweep.
-    pub(crate) fn sweep(&self) -> String {
+    /// The lock of maintenance: its absence says that something may be due.
+    pub(crate) fn lock(&self) -> String {
         format!("{}:sweep", self.0)
     }
 }

@@ -8,8 +8,10 @@
 //! - [`Lane`], [`State`]: how urgent an email is, how far it has come; [`Class`]: why it came no further;
 //! - [`Relay`]: who emails are handed to;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
-//! - [`transition`]: the moves of an email, each a Lua script with one typed function;
-//! - [`record`]: what Redis knows of one email;
+//! - [`transition`]: the moves of an email, each a Lua script with one typed function; `lua/` has what the scripts share;
+//! - [`maintenance`]: what is done for emails that no worker has in flight;
+//! - [`query`]: what is asked of a queue; [`Record`]: what is stored of one email;
+//! - [`rate_limit`]: how many requests a client may make;
 //! - [`call`]: the seam to a Redis client; [`Refusal`]: what Redis may refuse for good reasons.
 //!
 //! The crate does no I/O and knows no Redis client: a transition becomes a [`call::Call`], and anything that
@@ -23,18 +25,24 @@ pub mod call;
 mod class;
 pub mod email;
 pub mod field;
+mod hex;
 mod id;
 mod keys;
 mod lane;
-pub mod record;
+pub mod maintenance;
+pub mod query;
+pub mod rate_limit;
+mod record;
 mod refusal;
 mod relay;
+mod script;
 mod state;
 pub mod transition;
 
 pub use attachment_id::AttachmentId;
 pub use class::{Class, UnknownClass};
 pub use email::{Email, Invalid, Submission};
+pub use hex::hex;
 pub use id::{EmailId, InvalidId};
 pub use keys::{InvalidQueueName, Queue};
 pub use lane::Lane;

@@ -5,10 +5,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::{
-    Class, EmailId, Lane, Queue, State, Submission,
-    call::{Answer, Call, UnexpectedAnswer},
+    Class, Lane, State, Submission,
+    call::{Answer, UnexpectedAnswer},
     email::Mailbox,
-    transition::READ,
 };
 
 /// The record of an email.
@@ -52,21 +51,6 @@ impl Record {
         submission.email.text = None;
         Some(submission)
     }
-}
-
-/// Reads the record of an email; `None` when there is none with that id, or none any more.
-pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
-    read_up_to(queue, id, "-1")
-}
-
-/// The same, but no more than the first MiB of the record, so that its JSON may be cut off.
-pub fn read_beginning(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
-    read_up_to(queue, id, "1048575")
-}
-
-fn read_up_to(queue: &Queue, id: EmailId, last_byte: &str) -> Call<Option<Record>> {
-    let call = Call::script(&READ, queue, |answer| if answer.is_empty() { Ok(None) } else { record(answer).map(Some) });
-    call.number(id).argument(last_byte)
 }
 
 /// Takes a record and its last error off an answer.

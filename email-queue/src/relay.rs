@@ -2,7 +2,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::transition::hex;
+use crate::hex;
 
 /// A relay: a server that emails are handed to, as one user. All workers that hand emails to the same one share what is
 /// known of it.

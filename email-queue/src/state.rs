@@ -3,27 +3,24 @@ use std::{fmt, str::FromStr};
 /// How far an email has come. Who moves it on is said with each state; there are no other moves.
 ///
 /// ```text
-///             enqueue              claim              finish
-/// scheduled ───────────▶ queued ───────────▶ sending ───────▶ sent
-///     ▲   sweep, when due  ▲ ▲                │ │ │
-///     │                    │ └────────────────┘ │ └─────────▶ failed
-///     │                    │  release, or sweep │ finish
-///     │                    │  (lease over)      ▼
-///     │                    └───────────────── delayed
-///     │                       sweep, when due
-///     └─ enqueue with a due time
+///  enqueue ─▶ queued ── claim ─▶ sending ── finish ─▶ sent or failed
+///               ▲ ▲               │   │
+///               │ └ release,      │   └── finish ─▶ delayed ──┐
+///               │   rescue ───────┘                           │
+///               └── list_due ◀──── scheduled ◀─ enqueue       │
+///                       ▲─────────────────────────────────────┘
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// On the list of its lane; a worker claims it.
     Queued,
-    /// Waits for its due time; the sweep lists it then.
+    /// Waits for its due time; maintenance lists it then.
     Scheduled,
-    /// Claimed by a worker under a lease; the worker finishes it, or the sweep takes it back when the lease is over.
+    /// Claimed by a worker under a lease; the worker finishes it, or maintenance takes it back when the lease is over.
     Sending,
-    /// The transport took it. It is forgotten after the retention.
+    /// The transport took it. It is deleted after the retention.
     Sent,
-    /// An attempt failed for now; the sweep lists it when its back-off is over.
+    /// An attempt failed for now; maintenance lists it when its back-off is over.
     Delayed,
     /// A dead letter: it cannot be delivered, or the attempts have run out. Kept until a person decides.
     Failed,

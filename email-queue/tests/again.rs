@@ -9,7 +9,8 @@ use std::time::Duration;
 use email_queue::{
     EmailId, Lane, State,
     call::Call,
-    transition::{Allowance, Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule, throttle},
+    rate_limit::{Allowance, throttle},
+    transition::{Changed, Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule},
 };
 use jiff::Timestamp;
 use support::{EMAIL, LONG, TestQueue, eager};
@@ -73,7 +74,7 @@ fn a_time_is_moved_again_also_where_the_email_has_become_due_by_it() {
     assert_eq!((q.run(&forward), q.again(&forward)), (Changed::Done, Changed::Done));
     let back = reschedule(&q.queue, id, later(-1));
     assert_eq!(q.run(&back), Changed::Done);
-    q.sweep(eager());
+    q.maintain(eager());
     assert_eq!((q.state(id), q.again(&back)), (State::Queued, Changed::Done));
     assert_eq!(q.waiting(Lane::Normal), [id]);
 

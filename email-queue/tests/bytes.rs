@@ -12,8 +12,9 @@ use std::{
 use email_queue::{
     EmailId, Lane, State,
     email::{Mailbox, Outline},
+    maintenance::Maintenance,
     transition::{
-        ClaimRef, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, Progress, Room, RoomFor, Sweep, cancel,
+        ClaimRef, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, Progress, Room, RoomFor, cancel,
         enqueue, finish, make_room, name_sender,
     },
 };
@@ -200,7 +201,7 @@ fn an_email_without_its_body_is_forgotten_when_its_retention_is_over() {
     assert!(q.run(&make_room(&q.queue, support::memory(1))).freed > 0);
     assert_eq!(q.record(id).unwrap().removed, Some(r#","text":"t""#.len() as u64));
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the email to be forgotten", || {
-        q.sweep(eager());
+        q.maintain(eager());
         q.record(id).is_none()
     });
     assert_eq!((q.stored(), q.ids("emptied")), (0, vec![]));
@@ -218,7 +219,7 @@ fn records_that_an_earlier_version_left_uncounted_are_counted_by_the_sweep() {
         more.extend(q.enqueue_many(3));
         q.run(&cancel(&q.queue, ids[10], LONG));
         q.run(&make_room(&q.queue, support::memory(1)));
-        q.sweep(Sweep { batch, ..eager() });
+        q.maintain(Maintenance { batch, ..eager() });
     }
     q.check_bytes();
     assert!(!q.redis::<bool>("HEXISTS emails:waiting recount"));
@@ -228,15 +229,15 @@ fn records_that_an_earlier_version_left_uncounted_are_counted_by_the_sweep() {
 fn what_somebody_deleted_by_hand_is_not_counted_for_ever() {
     let q = TestQueue::start();
     let ids = q.enqueue_many(3);
-    q.sweep(eager());
+    q.maintain(eager());
     q.redis::<()>(&format!("DEL emails:email:{}", ids[1]));
     assert_eq!(q.claim_ids(3), [ids[0], ids[2]]);
     // The sweep finds that it is popped and has no record, and then counts again.
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the missing email to be found", || {
-        q.sweep(eager());
+        q.maintain(eager());
         q.record(ids[1]).is_some_and(|record| record.state == State::Failed)
     });
-    q.sweep(eager());
+    q.maintain(eager());
     q.check_bytes();
 }
 
@@ -370,8 +371,8 @@ fn take(q: &TestQueue, step: &Step, accepted: &mut Vec<EmailId>, claims: &mut Ve
                 q.count_anew();
             }
         }
-        Step::Sweep(batch) => drop(q.sweep(Sweep { batch: *batch, ..eager() })),
+        Step::Sweep(batch) => drop(q.maintain(Maintenance { batch: *batch, ..eager() })),
         Step::CountAnew => q.redis::<()>(&format!("HDEL {}:waiting counted", q.queue.name())),
-        Step::PassRetention => drop(q.sweep(eager())),
+        Step::PassRetention => drop(q.maintain(eager())),
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use email_queue::{
     Class, EmailId, Lane, State,
     email::Mailbox,
-    record,
+    query,
+    query::{Cursor, Listed, Page, SECRET_BYTES, announce_sender, default_sender, list, secret},
+    rate_limit::{Allowance, throttle},
     transition::{
-        Allowance, Changed, ClaimRef, Cursor, Enqueue, Enqueued, Idempotency, Listed, NewEmail, Outcome, Page,
-        SECRET_BYTES, announce_sender, cancel, default_sender, enqueue, list, name_sender, reschedule, secret,
-        throttle,
+        Changed, ClaimRef, Enqueue, Enqueued, Idempotency, NewEmail, Outcome, cancel, enqueue, name_sender, reschedule,
     },
 };
 use jiff::Timestamp;
@@ -124,7 +124,7 @@ fn an_email_that_waits_in_any_way_can_be_canceled_and_is_never_claimed() {
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the scheduled time", || {
         Timestamp::now() > q.record(scheduled).unwrap().created + Duration::from_millis(50)
     });
-    q.sweep(eager());
+    q.maintain(eager());
     assert_eq!(q.claim_ids(10), []);
     assert_eq!((q.depth().waiting, q.depth().entries, q.depth().scheduled), ([0; 3], 0, 0));
 }
@@ -145,7 +145,7 @@ fn a_canceled_email_is_forgotten_after_the_retention() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     q.run(&cancel(&q.queue, id, Duration::ZERO));
-    assert_eq!(q.sweep(eager()).forgotten, 1);
+    assert_eq!(q.maintain(eager()).expired, 1);
     assert_eq!(q.record(id), None);
 }
 
@@ -154,7 +154,7 @@ fn a_worker_that_lost_its_lease_cannot_undo_a_cancellation() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, Duration::ZERO).remove(0);
-    q.sweep(eager());
+    q.maintain(eager());
     assert_eq!(q.run(&cancel(&q.queue, id, LONG)), Changed::Done);
     assert!(!q.finish(claimed.claim, Outcome::Sent));
     assert_eq!(q.state(id), State::Canceled);
@@ -168,7 +168,7 @@ fn a_scheduled_email_can_be_moved_and_others_cannot() {
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Done);
     assert_eq!(q.record(id).unwrap().due, Some(due));
     assert_eq!(q.run(&reschedule(&q.queue, id, later(-1))), Changed::Done);
-    assert_eq!(q.sweep(eager()).listed, 1);
+    assert_eq!(q.maintain(eager()).listed, 1);
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Refused(State::Queued));
     assert_eq!(q.run(&reschedule(&q.queue, EmailId::new(), due)), Changed::Unknown);
     assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
@@ -254,7 +254,7 @@ fn a_page_of_large_emails_is_full_and_holds_the_beginning_of_each() {
     let emails = page(8).emails;
     assert_eq!(emails.len(), 8);
     assert!(emails.iter().all(|(_, record)| (32_000..32_768).contains(&record.json.len())));
-    let beginning = q.run(&record::read_beginning(&q.queue, emails[0].0)).unwrap();
+    let beginning = q.run(&query::read_beginning(&q.queue, emails[0].0)).unwrap();
     assert!((1_048_000..1_048_576).contains(&beginning.json.len()));
 }
 
@@ -291,7 +291,7 @@ fn a_sender_is_named_by_whoever_has_the_email_in_hand() {
     let before = q.record(id).unwrap();
     assert!(!named(claim.number + 1, "other"));
     assert!(named(claim.number, "{}"));
-    assert_eq!(q.record(id).unwrap(), record::Record { json: b"{}".into(), ..before });
+    assert_eq!(q.record(id).unwrap(), email_queue::Record { json: b"{}".into(), ..before });
     q.finish(claim, Outcome::Sent);
     assert!(!named(claim.number, "other"));
     assert_eq!(q.run(&default_sender(&q.queue)), None);

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use email_queue::{
     Class, EmailId, Lane, State,
-    transition::{
-        Claimed, Cursor, Finish, Outcome, Page, Periods, Progress, RecipientRefusal, finish, list, note_slow,
-    },
+    query::{Cursor, Page, list},
+    transition::{Claimed, Finish, Outcome, Periods, Progress, RecipientRefusal, finish, note_slow},
 };
 use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, held, returned};
 
@@ -21,7 +20,7 @@ fn end(q: &TestQueue, claimed: &Claimed, outcome: Outcome, progress: Progress) {
 
 fn claim_again(q: &TestQueue) -> Claimed {
     testkit::wait::eventually_blocking(testkit::DEADLINE, "an email to be due", || {
-        q.sweep(eager());
+        q.maintain(eager());
         q.claim(1, LONG).pop()
     })
 }
@@ -125,7 +124,7 @@ fn emails_that_are_returned_stand_in_front_in_their_old_order_whoever_returns_th
     assert_eq!(q.waiting(Lane::Normal), ids);
     let expected: Vec<_> = ids.iter().rev().map(ToString::to_string).collect();
     assert_eq!(q.redis::<Vec<String>>("LRANGE emails 0 -1"), expected);
-    assert_eq!(q.sweep(eager()).relisted, 0);
+    assert_eq!(q.maintain(eager()).requeued, 0);
     let again = q.claim(10, LONG);
     assert_eq!(again.iter().map(|claimed| claimed.claim.id).collect::<Vec<_>>(), ids);
     assert!(again.iter().all(|claimed| claimed.attempts == 0));

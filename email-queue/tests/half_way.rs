@@ -8,10 +8,9 @@ mod support;
 use email_queue::{
     EmailId, Lane,
     call::Call,
-    transition::{
-        Allowance, Enqueue, Enqueued, Idempotency, NewEmail, SECRET_BYTES, cancel, enqueue, reschedule, secret,
-        throttle,
-    },
+    query::{SECRET_BYTES, secret},
+    rate_limit::{Allowance, throttle},
+    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule},
 };
 use jiff::Timestamp;
 use support::{

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use email_queue::{
     EmailId, Lane, State,
-    transition::{Claim, ClaimRef, Finish, Outcome, PoppedEntry, Progress, claim, extend, finish, release, sweep},
+    transition::{Claim, ClaimRef, Finish, Outcome, PoppedEntry, Progress, claim, extend, finish, release},
 };
 use jiff::Timestamp;
 use support::{
@@ -104,17 +104,17 @@ fn emails_that_cannot_be_brought_back_now_are_brought_back_later() {
             let soon = Some(Timestamp::now() + Duration::from_millis(2));
             let ids = [(); 3].map(|()| q.enqueue_due(Lane::Normal, soon)).to_vec();
             testkit::wait::eventually_blocking(testkit::DEADLINE, "their time", || Some(Timestamp::now()) > soon);
-            (ids, Box::new(sweep_it))
+            (ids, Box::new(maintain))
         }),
         ("of a dead worker", |q| {
             let (ids, _) = (q.enqueue_many(3), claims(q, Duration::ZERO));
-            (ids, Box::new(sweep_it))
+            (ids, Box::new(maintain))
         }),
         ("popped", |q| {
             let ids = q.enqueue_many(3);
             q.redis::<()>("DEL emails");
-            q.sweep(eager());
-            (ids, Box::new(sweep_it))
+            q.maintain(eager());
+            (ids, Box::new(maintain))
         }),
     ];
     for (case, prepare) in cases {
@@ -142,7 +142,7 @@ fn emails_that_cannot_be_brought_back_now_are_brought_back_later() {
             }
             let mut missing = ids.clone();
             testkit::wait::eventually_blocking(testkit::DEADLINE, &format!("emails {case}, {key}"), || {
-                q.sweep(eager());
+                q.maintain(eager());
                 let found = q.other_worker().claim_ids(10);
                 missing.retain(|id| !found.contains(id));
                 missing.is_empty()
@@ -155,10 +155,10 @@ fn claims(q: &TestQueue, lease: Duration) -> Vec<ClaimRef> {
     q.claim(10, lease).iter().map(|claimed| claimed.claim).collect()
 }
 
-fn sweep_it(q: &TestQueue) {
-    // The turn may be somebody else's for a moment.
+fn maintain(q: &TestQueue) {
+    // The lock may be closed for a moment.
     for _ in 0..3 {
-        drop(q.try_run(&sweep(&q.queue, eager())));
+        drop(q.try_maintain(eager()));
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use email_queue::{
     Class, EmailId, Lane, Relay,
     email::Mailbox,
+    query::{SECRET_BYTES, announce_sender, mark_version, secret},
+    rate_limit::{Allowance, throttle},
     transition::{
-        Allowance, Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, SECRET_BYTES, announce_sender,
-        enqueue, hold_off, hold_sender, make_room, mark_version, secret, throttle,
+        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, enqueue, hold_off, hold_sender, make_room,
     },
 };
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     let entry = PoppedEntry { list: "emails".into(), entry: Arc::new(b"{}".to_vec()), number: 1 };
     q.claim_popped(1, LONG, Some(entry));
     q.enqueue(Lane::High);
-    q.sweep(email_queue::transition::Sweep { turn: LONG, ..eager() });
+    q.maintain(email_queue::maintenance::Maintenance { lock: LONG, ..eager() });
 
     for (key, expected) in q.queue.types() {
         assert_eq!(q.redis::<String>(&format!("TYPE {key}")), expected, "{key}");

@@ -34,11 +34,11 @@ fn a_lease_that_ended_while_redis_was_away_is_over_only_when_its_worker_does_not
     dead.claim(1, LEASE);
     pass(&q, 60_000);
     // Whoever comes first: a sweep, and then the worker that lives.
-    assert_eq!(q.sweep(eager()).recovered, 0);
+    assert_eq!(q.maintain(eager()).recovered, 0);
     assert_eq!(q.extend(LEASE, &[held]), [true]);
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the other to be taken for dead", || {
         q.extend(LEASE, &[held]);
-        q.sweep(eager()).recovered == 1
+        q.maintain(eager()).recovered == 1
     });
     assert_eq!((q.state(ids[0]), q.state(ids[1])), (State::Sending, State::Queued));
 }
@@ -51,5 +51,5 @@ fn a_worker_that_dies_beside_others_is_replaced_when_its_lease_is_over() {
     dead.extend(Duration::from_secs(1), &[]);
     dead.claim(1, Duration::ZERO);
     q.extend(LEASE, &[]);
-    assert_eq!(q.sweep(eager()).recovered, 1);
+    assert_eq!(q.maintain(eager()).recovered, 1);
 }

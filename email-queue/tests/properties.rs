@@ -12,8 +12,9 @@ use std::{
 
 use email_queue::{
     Class, EmailId, Lane, Relay, State,
+    maintenance::Maintenance,
     transition::{
-        Access, ClaimRef, HeldOff, HoldOffFor, Outcome, PoppedEntry, RelayFailure, Sweep, ask_relay, cancel, hold_off,
+        Access, ClaimRef, HeldOff, HoldOffFor, Outcome, PoppedEntry, RelayFailure, ask_relay, cancel, hold_off,
         make_room, relay_well, reschedule,
     },
 };
@@ -137,7 +138,7 @@ impl<'a> World<'a> {
                 let due = soon();
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
-            Step::Sweep => drop(self.q.sweep(eager())),
+            Step::Sweep => drop(self.q.maintain(eager())),
             Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, support::memory(*wanted)))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
             Step::Ask(worker, well) => self.ask(*worker, *well),
@@ -265,7 +266,7 @@ impl<'a> World<'a> {
             self.worker(worker).extend(Duration::ZERO, &its.map(|(_, claim)| *claim).collect::<Vec<_>>());
         }
         testkit::wait::eventually_blocking(testkit::DEADLINE, "everything to be sent or failed", || {
-            self.q.sweep(Sweep { max_recoveries: 1000, ..eager() });
+            self.q.maintain(Maintenance { max_recoveries: 1000, ..eager() });
             for claimed in self.q.claim(10, LONG) {
                 self.q.finish(claimed.claim, Outcome::Sent);
             }

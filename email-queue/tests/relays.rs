@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use email_queue::{
     Class, EmailId, Lane, Relay, State,
+    maintenance::watch,
+    query::{Cursor, Page, list},
     transition::{
-        Access, Cursor, HeldOff, HoldOffFor, Page, RelayFailure, RelayState, ask_relay, ask_sender, hold_off,
-        hold_sender, learn_limit, list, relay_well, sender_well, watch,
+        Access, HeldOff, HoldOffFor, RelayFailure, RelayState, ask_relay, ask_sender, hold_off, hold_sender,
+        learn_limit, relay_well, sender_well,
     },
 };
 use support::{LONG, TestQueue, delayed, held};

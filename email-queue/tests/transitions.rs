@@ -6,9 +6,11 @@ use std::{sync::Arc, time::Duration};
 
 use email_queue::{
     EmailId, Lane, State,
+    maintenance::Maintenance,
+    query::ready,
     transition::{
-        ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, PoppedEntry, Progress, Sweep,
-        enqueue, finish, ready,
+        ByteBudget, Claimed, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, PoppedEntry, Progress,
+        enqueue, finish,
     },
 };
 use jiff::Timestamp;
@@ -213,7 +215,7 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     assert_eq!(q.run(&finish(&q.queue, q.worker, FORGOTTEN, &[sent], None)).recorded, [true]);
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.attempts, record.finished.is_some()), (State::Sent, 1, true));
-    assert_eq!(q.sweep(eager()).forgotten, 1);
+    assert_eq!(q.maintain(eager()).expired, 1);
     assert_eq!(q.record(id), None);
     let mut left: Vec<String> = q.redis("KEYS emails*");
     left.retain(|key| key != "emails:sweep");
@@ -244,7 +246,7 @@ fn an_emails_own_retention_comes_before_the_workers() {
         &[Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() }],
         None,
     ));
-    assert_eq!(q.sweep(eager()).forgotten, 0);
+    assert_eq!(q.maintain(eager()).expired, 0);
     assert_eq!(q.state(email.id), State::Sent);
 }
 
@@ -258,7 +260,7 @@ fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it
     q.run(&finish(&q.queue, q.worker, PERIODS, &[outcome], None));
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
-    assert_eq!(q.sweep(eager()).listed, 1);
+    assert_eq!(q.maintain(eager()).listed, 1);
     let again = q.claim(1, LONG).remove(0);
     assert_eq!((again.claim.id, again.attempts, again.progress), (id, 1, progress));
     assert_eq!(again.claim.number, 2);
@@ -271,7 +273,7 @@ fn what_is_not_due_is_not_listed() {
     let soon = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(50)));
     assert_eq!((q.state(later), q.state(soon)), (State::Scheduled, State::Scheduled));
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the due email to be listed", || {
-        q.sweep(eager()).listed == 1
+        q.maintain(eager()).listed == 1
     });
     assert_eq!(q.claim_ids(10), [soon]);
 }
@@ -282,7 +284,7 @@ fn a_dead_letter_stays_until_a_person_decides() {
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
     q.finish(claimed.claim, failed("550 no such user"));
-    q.sweep(eager());
+    q.maintain(eager());
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref(), record.attempts), (State::Failed, Some("550 no such user"), 1));
     assert_eq!(q.depth().failed, 1);
@@ -305,7 +307,7 @@ fn a_dead_workers_email_is_listed_again_in_front_when_its_lease_is_over() {
     let lost = q.other_worker().claim_after_enqueue(Duration::ZERO);
     let held = q.claim_after_enqueue(LONG);
     let waiting = q.enqueue(Lane::Normal);
-    assert_eq!(q.sweep(eager()).recovered, 1);
+    assert_eq!(q.maintain(eager()).recovered, 1);
     assert_eq!(q.state(held), State::Sending);
     assert_eq!(q.claim_ids(10), [lost, waiting]);
     assert_eq!(q.record(lost).unwrap().attempts, 0);
@@ -315,15 +317,15 @@ fn a_dead_workers_email_is_listed_again_in_front_when_its_lease_is_over() {
 fn an_email_that_kills_its_workers_goes_to_the_back_and_ends_as_a_dead_letter() {
     let q = TestQueue::start();
     let poison = q.enqueue(Lane::Normal);
-    let settings = Sweep { max_recoveries: 2, ..eager() };
+    let settings = Maintenance { max_recoveries: 2, ..eager() };
     q.claim(1, Duration::ZERO);
-    assert_eq!(q.sweep(settings).recovered, 1);
+    assert_eq!(q.maintain(settings).recovered, 1);
     q.claim(1, Duration::ZERO);
     let other = q.enqueue(Lane::Normal);
-    assert_eq!(q.sweep(settings).recovered, 1);
+    assert_eq!(q.maintain(settings).recovered, 1);
     assert_eq!(q.claim_ids(1), [other]);
     q.claim(1, Duration::ZERO);
-    assert_eq!(q.sweep(settings).buried, 1);
+    assert_eq!(q.maintain(settings).dead_lettered, 1);
     assert_eq!(q.state(poison), State::Failed);
 }
 
@@ -333,7 +335,7 @@ fn an_extended_lease_holds() {
     q.enqueue(Lane::Normal);
     let claimed = q.claim(1, Duration::ZERO).remove(0);
     assert_eq!(q.extend(LONG, &[claimed.claim]), [true]);
-    assert_eq!(q.sweep(eager()).recovered, 0);
+    assert_eq!(q.maintain(eager()).recovered, 0);
 }
 
 #[test]
@@ -377,7 +379,7 @@ fn a_worker_that_stops_stays_known_until_the_lease_of_what_it_leaves_is_over() {
     assert_eq!(leaving.release(&claims[..1]), 1);
     assert_eq!((q.state(ids[0]), q.state(ids[1]), q.depth().sending), (State::Queued, State::Sending, 1));
     leaving.extend(Duration::ZERO, &claims[1..]);
-    assert_eq!(q.sweep(eager()).recovered, 1);
+    assert_eq!(q.maintain(eager()).recovered, 1);
     assert_eq!((q.state(ids[1]), q.redis::<i64>("ZCARD emails:workers")), (State::Queued, 0));
 }
 
@@ -387,7 +389,7 @@ fn a_worker_whose_lease_was_taken_over_is_told_so_and_changes_nothing() {
     let id = q.enqueue(Lane::Normal);
     let slow = q.other_worker();
     let first = slow.claim(1, Duration::ZERO).remove(0).claim;
-    q.sweep(eager());
+    q.maintain(eager());
     let second = q.claim(1, LONG).remove(0).claim;
     for outcome in [Outcome::Sent, delayed(LONG), failed("x")] {
         assert!(!slow.finish(first, outcome));
@@ -405,7 +407,7 @@ fn a_slow_worker_may_still_say_sent_while_nobody_else_has_the_email() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, Duration::ZERO).remove(0).claim;
-    q.sweep(eager());
+    q.maintain(eager());
     assert_eq!(q.state(id), State::Queued);
     assert!(!q.finish(claimed, delayed(LONG)), "only for sent: anything else is for the next worker to find out");
     assert!(q.finish(claimed, Outcome::Sent));
@@ -442,10 +444,10 @@ fn an_email_popped_and_never_claimed_is_listed_again_after_the_grace_and_in_fron
     std::thread::sleep(Duration::from_millis(2)); // so that the next one is listed at another ms
     let waiting = q.enqueue(Lane::Normal);
     q.pop();
-    let patient = Sweep { grace: LONG, ..eager() };
-    assert_eq!((q.sweep(patient).relisted, q.sweep(patient).relisted), (0, 0));
-    assert_eq!(q.sweep(eager()).relisted, 1);
-    assert_eq!(q.sweep(eager()).relisted, 0);
+    let patient = Maintenance { grace: LONG, ..eager() };
+    assert_eq!((q.maintain(patient).requeued, q.maintain(patient).requeued), (0, 0));
+    assert_eq!(q.maintain(eager()).requeued, 1);
+    assert_eq!(q.maintain(eager()).requeued, 0);
     assert_eq!(q.claim_ids(10), [lost, waiting]);
 }
 
@@ -454,8 +456,8 @@ fn the_last_email_popped_and_never_claimed_is_found_on_an_empty_list() {
     let q = TestQueue::start();
     let lost: Vec<_> = Lane::ALL.into_iter().map(|lane| q.enqueue(lane)).collect();
     (0..3).for_each(|_| drop(q.pop()));
-    q.sweep(eager());
-    assert_eq!(q.sweep(eager()).relisted, 3);
+    q.maintain(eager());
+    assert_eq!(q.maintain(eager()).requeued, 3);
     assert_eq!(q.claim_ids(10), lost);
 }
 
@@ -464,9 +466,9 @@ fn a_popped_email_that_is_claimed_in_time_is_not_listed_again() {
     let q = TestQueue::start();
     q.enqueue(Lane::Normal);
     let popped = q.pop();
-    q.sweep(eager());
+    q.maintain(eager());
     q.claim_popped(1, LONG, popped);
-    assert_eq!(q.sweep(eager()).relisted, 0);
+    assert_eq!(q.maintain(eager()).requeued, 0);
     assert_eq!(q.depth().entries, 0);
 }
 
@@ -476,8 +478,8 @@ fn pushed_entries_do_not_hide_a_popped_email() {
     let lost = q.enqueue(Lane::Normal);
     q.pop();
     (0..20).for_each(|_| q.push("emails", "{}"));
-    q.sweep(eager());
-    assert_eq!(q.sweep(eager()).relisted, 1);
+    q.maintain(eager());
+    assert_eq!(q.maintain(eager()).requeued, 1);
     assert_eq!(q.claim_ids(1), [lost]);
 }
 
@@ -488,27 +490,27 @@ fn waiting_emails_are_never_taken_for_popped_ones() {
     let claims: Vec<_> = q.claim(10, LONG).iter().map(|claimed| claimed.claim).collect();
     q.release(&claims[5..]);
     for _ in 0..3 {
-        assert_eq!(q.sweep(eager()).relisted, 0);
+        assert_eq!(q.maintain(eager()).requeued, 0);
     }
     assert_eq!(q.claim_ids(200), ids[5..]);
 }
 
 #[test]
-fn a_sweep_does_a_bounded_amount_and_says_when_there_is_more() {
+fn maintenance_does_a_bounded_amount_and_says_when_there_is_more() {
     let q = TestQueue::start();
     q.enqueue_many(5);
     q.claim(5, Duration::ZERO);
-    let swept = q.sweep(Sweep { batch: 3, turn: LONG, ..eager() });
-    assert_eq!((swept.recovered, swept.more), (3, true));
-    let swept = q.sweep(Sweep { batch: 3, turn: LONG, ..eager() });
-    assert_eq!((swept.recovered, swept.more), (2, false));
+    let maintained = q.maintain(Maintenance { batch: 3, lock: LONG, ..eager() });
+    assert_eq!((maintained.recovered, maintained.more), (3, true));
+    let maintained = q.maintain(Maintenance { batch: 3, lock: LONG, ..eager() });
+    assert_eq!((maintained.recovered, maintained.more), (2, false));
 }
 
 #[test]
-fn only_one_worker_has_the_turn_to_sweep() {
+fn only_one_worker_has_the_lock_of_maintenance() {
     let q = TestQueue::start();
-    let sweep = || q.run(&email_queue::transition::sweep(&q.queue, Sweep { turn: LONG, ..eager() }));
-    assert_eq!((sweep().turn, sweep().turn), (true, false));
+    let locked = || q.try_maintain(Maintenance { lock: LONG, ..eager() }).unwrap().locked;
+    assert_eq!((locked(), locked()), (true, false));
 }
 
 #[test]
@@ -519,7 +521,7 @@ fn a_worker_is_alive_as_long_as_it_says_so() {
     q.release(&[]);
     assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
     q.extend(Duration::ZERO, &[]);
-    q.sweep(eager());
+    q.maintain(eager());
     assert_eq!(q.redis::<i64>("ZCARD emails:workers"), 0);
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use email_queue::{
     EmailId, Lane, State,
-    record::read,
-    transition::{self, ByteBudget, Changed, Claim, Cursor, Outcome, Page, cancel, list, reschedule},
+    query::read,
+    query::{Cursor, Page, list},
+    transition::{self, ByteBudget, Changed, Claim, Outcome, cancel, reschedule},
 };
 use jiff::Timestamp;
 use support::{EMAIL, LONG, TestQueue, delayed, eager, failed, held, returned};
@@ -59,11 +60,11 @@ fn the_others_of_a_claim_are_claimed() {
         let broken = others.remove(2);
         assert_eq!(q.claim_ids(10), others, "{raw}");
         // Of a missing one only its place is left, by which the sweep finds it.
-        q.sweep(eager());
-        q.sweep(eager());
+        q.maintain(eager());
+        q.maintain(eager());
         assert_unreadable(&q, broken, raw);
         assert_eq!(q.depth().waiting, [0; 3]);
-        assert_eq!(q.sweep(eager()).relisted, 0);
+        assert_eq!(q.maintain(eager()).requeued, 0);
     }
 }
 
@@ -110,7 +111,7 @@ fn what_is_due_and_cannot_be_read_does_not_keep_the_others() {
         let ids = [(); 3].map(|()| q.enqueue_due(Lane::Normal, soon));
         replace(&q, ids[0], raw);
         testkit::wait::eventually_blocking(testkit::DEADLINE, "the others to be listed", || {
-            q.sweep(eager());
+            q.maintain(eager());
             q.depth().waiting[1] == 2
         });
         assert_unreadable(&q, ids[0], raw);
@@ -142,8 +143,8 @@ fn what_a_dead_worker_held_and_cannot_be_read_does_not_keep_the_others() {
         q.claim(3, Duration::ZERO);
         replace(&q, ids[1], raw);
         q.redis::<()>(&format!("HSET emails:sending:w {} nonsense", ids[2]));
-        let swept = q.sweep(eager());
-        assert_eq!((swept.recovered, swept.buried), (2, 1), "{raw}");
+        let maintained = q.maintain(eager());
+        assert_eq!((maintained.recovered, maintained.dead_lettered), (2, 1), "{raw}");
         assert_unreadable(&q, ids[1], raw);
         assert_eq!(q.claim_ids(10), [ids[0], ids[2]]);
     }
@@ -174,7 +175,7 @@ fn what_stands_in_the_way_of_an_emails_failure_keeps_no_email_from_its_outcome()
             for claimed in q.claim(10, LONG) {
                 assert!(q.finish(claimed.claim, outcome()), "{:?}, attempt {attempt}", outcome());
             }
-            q.sweep(eager());
+            q.maintain(eager());
         }
         let error = |id| q.record(id).unwrap().error;
         assert_eq!((error(ids[0]).is_some(), error(ids[1])), (true, error(ids[0])), "{:?}", outcome());
@@ -202,7 +203,7 @@ fn what_a_program_may_not_read_or_write_is_an_error_and_no_broken_record() {
         let budget = ByteBudget { all: 1000, first: 1000 };
         let claim = Claim { worker: q.worker, lease: Duration::from_millis(1), max: 10, bytes: budget, popped: None };
         refused("claim", q.try_run(&transition::claim(&q.queue, claim)).is_err());
-        let _ = q.try_run(&transition::sweep(&q.queue, eager()));
+        let _ = q.try_maintain(eager());
 
         q.redis::<()>("ACL SETUSER default +@all");
         for id in ids.iter().chain([&scheduled]) {
@@ -213,7 +214,7 @@ fn what_a_program_may_not_read_or_write_is_an_error_and_no_broken_record() {
         // They are sent as soon as it may be done, whatever the calls that failed have left behind.
         let mut claimed = Vec::new();
         testkit::wait::eventually_blocking(testkit::DEADLINE, "all to be claimed", || {
-            q.sweep(eager());
+            q.maintain(eager());
             claimed.extend(q.claim_ids(10));
             claimed.len() == ids.len()
         });

@@ -9,10 +9,9 @@ use std::time::Duration;
 use email_queue::{
     EmailId, Lane, Refusal,
     call::Call,
-    record::read,
-    transition::{
-        Cursor, Enqueue, KNOWN_VERSION, NewEmail, Page, cancel, enqueue, list, mark_version, ready, reschedule,
-    },
+    query::read,
+    query::{Cursor, KNOWN_VERSION, Page, list, mark_version, ready},
+    transition::{Enqueue, NewEmail, cancel, enqueue, reschedule},
 };
 use support::{
     TestQueue,

@@ -42,7 +42,7 @@ impl<'a> Blocking<'a> {
 
     /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
     /// first, or for `seconds`. If the connection proves silent it is closed, and the next call opens another. An id
-    /// that was on its way is then requeued by the sweep; an email that another program has pushed as it is exists
+    /// that was on its way is then requeued by maintenance; an email that another program has pushed as it is exists
     /// nowhere else and is lost, as with any use of `BRPOP`.
     ///
     /// Must not be cancelled: an entry may be on its way.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use clap::Parser;
-use email_queue::{Queue, email::Mailbox, transition::Sweep};
+use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
 
 use crate::{
     Config,
@@ -171,7 +171,7 @@ impl Cli {
             retry: Backoff { base: self.retry_base, max: self.retry_max },
             retention: self.retention,
             default_from: self.default_from,
-            sweep: Sweep { grace: self.pop_grace, ..Sweep::default() },
+            maintenance: Maintenance { grace: self.pop_grace, ..Maintenance::default() },
             drain: self.drain,
         };
         config.check()?;

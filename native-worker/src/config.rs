@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use email_queue::{Queue, email::Mailbox, transition::Sweep};
+use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::TransportConfig};
@@ -35,7 +35,7 @@ pub struct Config {
     /// The sender of an email that another program has pushed without one.
     pub default_from: Mailbox,
     /// How often and how patiently to look for what dead workers left behind.
-    pub sweep: Sweep,
+    pub maintenance: Maintenance,
     /// Whether to end when the queue is empty.
     pub drain: bool,
 }
@@ -63,7 +63,7 @@ impl Config {
             retry: Backoff { base: Duration::from_secs(30), max: Duration::from_secs(3600) },
             retention: Duration::from_secs(24 * 3600),
             default_from: Mailbox::built_in_sender(),
-            sweep: Sweep::default(),
+            maintenance: Maintenance::default(),
             drain: false,
         })
     }
@@ -82,7 +82,7 @@ impl Config {
             (self.max_attempts.is_none_or(|max| max >= 1), "max-attempts is at least 1"),
             (self.retry.base >= Duration::from_millis(1), "retry-base is at least 1ms"),
             (self.retry.base <= self.retry.max, "retry-base is no longer than retry-max"),
-            (self.sweep.grace >= Duration::from_millis(1), "pop-grace is at least 1ms"),
+            (self.maintenance.grace >= Duration::from_millis(1), "pop-grace is at least 1ms"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(InvalidConfig(rule.to_owned())),

@@ -2,7 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use email_queue::transition::{Claim, Claims, PoppedEntry, claim, depth};
+use email_queue::{
+    query::depth,
+    transition::{Claim, Claims, PoppedEntry, claim},
+};
 use redis::RedisError;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -201,7 +204,7 @@ async fn claim_some(
 }
 
 /// Claims what `BRPOP` returned, which is on no list any more: tried until it works, across reconnects. If it never
-/// does, the sweep finds an id. An email that another program has pushed as it is was nowhere else: it is lost then.
+/// does, maintenance finds an id. An email that another program has pushed as it is was nowhere else: it is lost then.
 async fn claim_popped(
     shared: &Shared,
     max: usize,
@@ -216,7 +219,7 @@ async fn claim_popped(
                 claims.give(popped.entry);
                 return claims;
             }
-            // The sweep finds it.
+            // Maintenance finds it.
             Some(Err(())) if popped.is_id() => return Claims::default(),
             Some(Err(())) => refusals += 1,
             None => break,

@@ -14,7 +14,7 @@
 //!   whether emails may be handed to it, `senders` the same for those of one sender; `slow` tells of
 //!   deliveries that take long;
 //! - `completer`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
-//! - `leases`, `sweeper`: say that the worker lives; move on what a dead one left behind;
+//! - `leases`, `maintenance`: say that the worker lives; move on what a dead one left behind;
 //! - `connection`: a connection to Redis that several tasks share, and that is replaced when it goes silent; `link` is one
 //!   such connection, `line` what goes through it, `pace` how much to ask for at once;
 //! - `background`: the tasks beside the deliveries, whose panic is the worker's end;
@@ -54,6 +54,7 @@ mod leases;
 mod line;
 mod link;
 pub mod logging;
+mod maintenance;
 pub mod memory;
 mod message;
 mod pace;
@@ -64,7 +65,6 @@ mod run_error;
 mod senders;
 mod shared;
 mod slow;
-mod sweeper;
 pub mod transport;
 pub mod worker;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use email_queue::{
     call::{Call, CallError, ping},
-    transition::{KNOWN_VERSION, mark_version},
+    query::{KNOWN_VERSION, mark_version},
 };
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use email_queue::transition::{ClaimRef, Depth, announce_sender, depth, release};
+use email_queue::{
+    query::{Depth, announce_sender, depth},
+    transition::{ClaimRef, release},
+};
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::JoinHandle,
@@ -24,13 +27,13 @@ use crate::{
     fetcher::{self, Ended},
     hold_off::HoldOff,
     in_flight::InFlight,
-    learned_limit, leases,
+    learned_limit, leases, maintenance,
     memory::Memory,
     preflight,
     queue_client::QueueClient,
     run_error::RunError,
     shared::Shared,
-    slow, sweeper,
+    slow,
     transport::{Transport, TransportConfig},
 };
 
@@ -171,7 +174,8 @@ impl Tasks {
         });
         // Until Redis has heard our last words: what is in flight must stay ours while it ends.
         background.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
-        background.spawn("sweeper", shared, &stop, async |shared, stop| sweeper::sweep_on(&shared, &stop).await);
+        background
+            .spawn("maintenance", shared, &stop, async |shared, stop| maintenance::maintain_on(&shared, &stop).await);
         background.spawn("hold_off", shared, &stop, async |shared, stop| {
             shared.hold_off.watch_on(&shared.client, &stop).await
         });

@@ -6,7 +6,7 @@ use std::{net::IpAddr, time::Duration};
 use email_queue::{
     Queue,
     call::Redis,
-    transition::{Allowance, throttle},
+    rate_limit::{Allowance, throttle},
 };
 use http::HeaderMap;
 

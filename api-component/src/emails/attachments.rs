@@ -17,7 +17,7 @@ use email_queue::{
     AttachmentId, EmailId,
     call::Redis,
     email::{Attachment, Mailbox},
-    record,
+    query,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -130,7 +130,7 @@ async fn read<R: Redis<Error: Failure>>(
     redis: &R,
     id: EmailId,
 ) -> Result<Vec<Attachment>, ApiError> {
-    let record = record::read(&settings.queue, id).run(redis).await?.ok_or_else(ApiError::unknown_email)?;
+    let record = query::read(&settings.queue, id).run(redis).await?.ok_or_else(ApiError::unknown_email)?;
     if record.removed.is_some() {
         return Err(ApiError::content_removed());
     }

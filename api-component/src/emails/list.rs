@@ -2,8 +2,7 @@ use email_queue::{
     EmailId, State,
     call::Redis,
     email::{Extent, Outline},
-    record,
-    transition::{self, Cursor},
+    query::{self, Cursor},
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -28,7 +27,7 @@ const FURTHER_READS: usize = 8;
 pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Response, ApiError> {
     let settings = context.settings;
     let page = page(context.parts.uri.query().unwrap_or_default())?;
-    let listed = transition::list(&settings.queue, page).run(context.redis).await?;
+    let listed = query::list(&settings.queue, page).run(context.redis).await?;
     let mut data = Vec::with_capacity(listed.emails.len());
     let mut sender = None;
     let mut further_reads = FURTHER_READS;
@@ -36,7 +35,7 @@ pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> 
         let (mut outline, mut extent) = Outline::read(&record.json);
         if extent == Extent::CutOff && !record.json.is_empty() && further_reads > 0 {
             further_reads -= 1;
-            if let Some(more) = record::read_beginning(&settings.queue, *id).run(context.redis).await? {
+            if let Some(more) = query::read_beginning(&settings.queue, *id).run(context.redis).await? {
                 (outline, extent) = Outline::read(&more.json);
             }
         }
@@ -72,7 +71,7 @@ struct List<'a> {
     next: Option<String>,
 }
 
-fn page(query: &str) -> Result<transition::Page, ApiError> {
+fn page(query: &str) -> Result<query::Page, ApiError> {
     let mut page = Page::<EmailId>::default();
     let mut wanted = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -86,7 +85,7 @@ fn page(query: &str) -> Result<transition::Page, ApiError> {
         Place::After(id) => Cursor::After(id),
         Place::Before(id) => Cursor::Before(id),
     };
-    Ok(transition::Page { limit: page.limit, cursor, state: wanted })
+    Ok(query::Page { limit: page.limit, cursor, state: wanted })
 }
 
 /// A state by the word in which answers show it, or by its own.

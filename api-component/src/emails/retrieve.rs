@@ -2,7 +2,7 @@ use email_queue::{
     EmailId,
     call::Redis,
     email::{Mailbox, Outline},
-    record,
+    query,
 };
 use http::StatusCode;
 
@@ -21,7 +21,7 @@ pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
 ) -> Result<Response, ApiError> {
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let settings = context.settings;
-    let record = record::read(&settings.queue, id).run(context.redis).await?.ok_or_else(ApiError::unknown_email)?;
+    let record = query::read(&settings.queue, id).run(context.redis).await?.ok_or_else(ApiError::unknown_email)?;
     let mut submission = record.submission(&Mailbox::built_in_sender());
     if let Some(submission) = submission.as_mut().filter(|submission| !submission.names_sender) {
         submission.email.from = sender::default(settings, context.redis).await?;

@@ -1,4 +1,4 @@
-use email_queue::{call::Redis, email::Mailbox, transition};
+use email_queue::{call::Redis, email::Mailbox, query};
 
 use crate::{backend::Failure, error::ApiError, settings::Settings};
 
@@ -8,6 +8,6 @@ pub(super) async fn default<R: Redis<Error: Failure>>(settings: &Settings, redis
     if let Some(sender) = &settings.default_from {
         return Ok(sender.clone());
     }
-    let said = transition::default_sender(&settings.queue).run(redis).await?;
+    let said = query::default_sender(&settings.queue).run(redis).await?;
     Ok(said.unwrap_or_else(Mailbox::built_in_sender))
 }

@@ -2,7 +2,7 @@
 -- length of a record says so, and so the number is exact.
 --
 -- It is wrong where somebody else has touched a record, or a version that does not count. So all records are counted anew
--- now and then, a part at a time by the sweep, in the order of their ids: up to `recount` they have been, as far as
+-- now and then, a part at a time by maintenance, in the order of their ids: up to `recount` they have been, as far as
 -- `recount:to` they are to be, and those have `recount:sum` bytes. What comes, grows or goes meanwhile counts for both.
 
 -- The length of a record. 0 when there is none.
@@ -11,7 +11,7 @@ local function size_of(id)
   return type(size) == 'number' and size or 0
 end
 
--- Has all records counted anew from the next sweep on.
+-- Has all records counted anew from the next maintenance on.
 local function count_anew() redis.call('HDEL', WAITING, 'counted') end -- lazy
 
 -- Tells the recount, if there is one, that a record has grown by so many bytes.

@@ -20,13 +20,13 @@ local function look_at(id, record) -- lazy
   end
 end
 
--- Takes back a claim that has failed half-way: nothing is in the hands of the worker, and what was taken off the lists, as
+-- Takes back a claim that has failed half-way: the worker has nothing of it in flight, and what was taken off the lists, as
 -- `taken` says, is where it was.
 local function take_back_claim(worker, joins, held, name, taken) -- lazy
   for i = 1, #held, 2 do redis.pcall('HDEL', sending_of(worker), held[i]) end
   if joins then redis.pcall('ZREM', WORKERS, worker) end
-  take_back_adopted()
-  if name ~= '' and adopted[1] then remove(import_of(worker)) end
+  take_back_imported()
+  if name ~= '' and imported[1] then remove(import_of(worker)) end
   for n = #taken, 1, -1 do
     local list, entries, many = unpack(taken[n])
     for i = many, 1, -1 do
@@ -44,11 +44,11 @@ end
 -- for the header, after a claim below zero: the worker has the rest.
 --
 -- It may fail, where a key is in use for something else, and loses nothing by it: first the worker is noted as the holder,
--- and only then the records say so. Until then the sweep takes an email for one that was popped and not claimed. Entries
+-- and only then the records say so. Until then maintenance takes an email for one that was popped and not claimed. Entries
 -- that are no id are put back. Returns the error then, with `reply` as it was.
 local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, popped_from, popped, name)
   local claimed, bytes, left = 0, 0, nil
-  local places, held, beginnings = {}, {}, {}
+  local sequences, held, beginnings = {}, {}, {}
   local replied = #reply
   local claimed_once = SENDING_STATE .. NOW .. CLAIMED_ONCE
   -- As text: no more of a record is read than could be taken.
@@ -75,11 +75,11 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     local record = key and redis.pcall('GETRANGE', key, '0', claimed == 0 and first_up_to or up_to)
     if not record or record == '' and not is_id(entry) then
       if #entry > LARGEST then
-        dead_letter_too_large(adopt(entry, lane))
+        dead_letter_too_large(import(entry, lane))
         return true
       end
       if not has_room(#entry) then return false end
-      local id, header = adopt(entry, lane)
+      local id, header = import(entry, lane)
       beginnings[record_of(id)] = claimed_once
       hold(id, header .. entry, #header, 1, claimed_once, '')
       return true
@@ -98,7 +98,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       return false
     end
     beginnings[key] = beginning
-    add_place(places, its_lane, when_of(record))
+    add_sequence(sequences, its_lane, when_of(record))
     hold(entry, record, ends, claim, beginning, progress)
     return true
   end
@@ -113,7 +113,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
         if list_of(lane) == popped_from then from = lane end
       end
       if name ~= '' then
-        local id, header, is_held = import(worker, popped, name, from)
+        local id, header, is_held = import_popped(worker, popped, name, from)
         if is_held then
           local n = #reply
           reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, -claims_of(header), '', header
@@ -131,7 +131,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       end
     end
     -- Bounds how long Redis is kept busy where the list holds nothing but dropped entries; BRPOP then leads on.
-    local looks = max + 1000
+    local scan_budget = max + 1000
     for _, lane in ipairs(LANES) do
       local list = list_of(lane)
       -- No number where some other program has put something else than a list: the other lanes go on.
@@ -141,12 +141,12 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       -- is listed than waits.
       local at_once = 1
       if listed > 1 and listed <= (tonumber(redis.call('HGET', WAITING, lane)) or 0) then at_once = 1000 end
-      while listed > 0 and claimed < max and bytes < max_bytes and looks > 0 and not left do
-        local entries = redis.call('RPOP', list, math.min(at_once, listed, max - claimed, looks))
+      while listed > 0 and claimed < max and bytes < max_bytes and scan_budget > 0 and not left do
+        local entries = redis.call('RPOP', list, math.min(at_once, listed, max - claimed, scan_budget))
         if not entries then break end
         local those = {list, entries, #entries}
         taken[#taken + 1] = those
-        listed, looks = listed - #entries, looks - #entries
+        listed, scan_budget = listed - #entries, scan_budget - #entries
         for i, entry in ipairs(entries) do
           if not take(entry, lane) then
             for j = #entries, i, -1 do redis.call('RPUSH', list, entries[j]) end
@@ -170,10 +170,10 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     for n = #reply, replied + 1, -1 do reply[n] = nil end
     return as_reply(why)
   end
-  -- They are the worker's, whatever fails from here on. A place that is left over is taken away by the sweep.
+  -- They are the worker's, whatever fails from here on. Maintenance removes a sequence number that is left over.
   if claimed > 0 then
-    pcall(leave, places)
-    pcall(sweep_within, lease)
+    pcall(leave, sequences)
+    pcall(maintain_within, lease)
   end
   if left then reply[#reply + 1] = left end
 end

@@ -14,10 +14,10 @@ end
 
 -- The ids that this script has given to entries of other programs; and for taking that back the first `nth`, and the
 -- `hint` of the index before it, and how many `bytes` there were.
-local adopted = {} -- lazy
+local imported = {} -- lazy
 
 -- Gives a record to an entry that some other program has pushed, and returns its id and header.
-local function adopt(entry, lane) -- lazy
+local function import(entry, lane) -- lazy
   -- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond behind the time, as the API makes them. The rest is a
   -- hash: a script has no source of randomness.
   local nth = redis.call('HINCRBY', TOTALS, 'adopted', 1)
@@ -27,12 +27,12 @@ local function adopt(entry, lane) -- lazy
   local id = string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
     .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
   local header = QUEUED .. text_of(0) .. NEW .. string.format(' %-6s ', lane) .. NOW .. '\n'
-  adopted[#adopted + 1], adopted.nth = id, adopted.nth or nth
+  imported[#imported + 1], imported.nth = id, imported.nth or nth
   local hint = add_to_index({id})
-  if adopted.hint == nil then adopted.hint = hint end
+  if imported.hint == nil then imported.hint = hint end
   local size = #header + #entry
   local bytes = redis.call('HINCRBY', WAITING, 'bytes', size)
-  adopted.bytes = adopted.bytes or bytes - size
+  imported.bytes = imported.bytes or bytes - size
   if #entry < LARGE then
     redis.call('SET', record_of(id), header .. entry)
   else
@@ -44,23 +44,23 @@ local function adopt(entry, lane) -- lazy
 end
 
 -- Leaves nothing of the entries that this script has given a record, but the entries themselves, which are the caller's.
-local function take_back_adopted() -- lazy
-  for _, id in ipairs(adopted) do
+local function take_back_imported() -- lazy
+  for _, id in ipairs(imported) do
     pcall(unindex, {id})
     redis.pcall('ZREM', INDEX, id)
     remove(record_of(id))
   end
-  if adopted.hint then redis.pcall('HSET', WAITING, 'index', adopted.hint) end
-  if adopted.hint == false then redis.pcall('HDEL', WAITING, 'index') end
-  if adopted.bytes == 0 then
+  if imported.hint then redis.pcall('HSET', WAITING, 'index', imported.hint) end
+  if imported.hint == false then redis.pcall('HDEL', WAITING, 'index') end
+  if imported.bytes == 0 then
     redis.pcall('HDEL', WAITING, 'bytes')
-  elseif adopted.bytes then
-    redis.pcall('HSET', WAITING, 'bytes', string.format('%.0f', adopted.bytes))
+  elseif imported.bytes then
+    redis.pcall('HSET', WAITING, 'bytes', string.format('%.0f', imported.bytes))
   end
   -- A count that is under way may have heard of them: it begins again.
-  if adopted[1] and redis.pcall('HGET', WAITING, 'recount') then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
-  if adopted.nth == 1 then redis.pcall('HDEL', TOTALS, 'adopted') end
-  if (adopted.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', adopted.nth - 1) end
+  if imported[1] and redis.pcall('HGET', WAITING, 'recount') then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
+  if imported.nth == 1 then redis.pcall('HDEL', TOTALS, 'adopted') end
+  if (imported.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', imported.nth - 1) end
 end
 
 local function dead_letter_too_large(id) -- lazy
@@ -71,7 +71,7 @@ end
 -- Makes an email of an entry that is no id and that BRPOP has given to a worker, which calls it `name`. Returns its id and
 -- header, and whether it is the same as before: then the answer was lost, and the worker has it in flight already. nil when
 -- there is nothing to send: what is no longer in the hands of this worker is on its way again by now.
-local function import(worker, entry, name, lane) -- lazy
+local function import_popped(worker, entry, name, lane) -- lazy
   local key = import_of(worker)
   local before = redis.call('GET', key)
   if before and string.sub(before, 38) == name then
@@ -80,7 +80,7 @@ local function import(worker, entry, name, lane) -- lazy
     if not is_header(header) then return end
     return id, header, true
   end
-  local id, header = adopt(entry, lane)
+  local id, header = import(entry, lane)
   redis.call('SET', key, id .. ' ' .. name, 'PX', IMPORT_REMEMBERED_MS)
   if #entry <= LARGEST then return id, header end
   dead_letter_too_large(id)

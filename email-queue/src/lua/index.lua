@@ -1,14 +1,11 @@
--- Every id that is known. Lists of about 64 ids, each named by the first id that it was made for, so small that Redis packs
--- them; and a sorted set of these names.
+-- Every id that is known, sharded into lists of about 64 ids, small enough for Redis to encode them as listpacks. Each list is
+-- named by the first id that it was made for; a sorted set has these names.
 --
--- An id belongs to the list with the highest name that is not above it. Within a list ids are in the order in which they
--- came, because whoever lists emails sorts a few at little cost, and a sorted set would sort at every step. Ids come
--- almost in order, so the last list fills and the next is begun; one that comes late goes where it belongs, and its list
--- grows by one.
+-- An id belongs to the list with the highest name that is not above it. Within a list the ids are in the order of their
+-- arrival: `list` sorts a few at little cost, and a sorted set would sort at every step. Ids arrive almost in order, so the
+-- last list fills and the next is begun; an id that arrives late goes where it belongs, and its list grows by one.
 
 local FULL = 64
-
-local function ids_from(name) return INDEX .. ':' .. name end
 
 -- The name of the list that an id belongs to, nil when it is below all of them; and the name that follows, nil when there
 -- is none.

@@ -39,7 +39,8 @@ local WORKERS = queue .. ':workers'
 
 local ALIVE = queue .. ':alive'
 
-local SWEEP = queue .. ':sweep'
+-- The lock of maintenance; the key has an older name.
+local LOCK = queue .. ':sweep'
 
 local SECRET = queue .. ':secret'
 
@@ -59,6 +60,15 @@ local function failure_of(id) return queue .. ':failure:' .. id end
 
 -- What a worker has in flight.
 local function sending_of(worker) return queue .. ':sending:' .. worker end
+
+local function chunks_of(lane) return WAITING .. ':' .. lane end
+
+local function chunk_key(lane, chunk) return WAITING .. ':' .. lane .. ':' .. chunk end
+
+-- One of the lists of the index, by the first id that it was made for.
+local function ids_from(id) return INDEX .. ':' .. id end
+
+local function rate_of(client) return queue .. ':rate:' .. client end
 
 local function import_of(worker) return queue .. ':import:' .. worker end
 
@@ -89,7 +99,7 @@ end
 local function allow_write_when_full() redis.call('ZREM', POPPED, '') end
 
 -- A write that writes nothing: refused where one that needs memory is.
-local function try_to_write() return redis.pcall('SETRANGE', SWEEP, '0', '') end
+local function try_to_write() return redis.pcall('SETRANGE', LOCK, '0', '') end
 
 -- Ends the script where Redis has refused a command for another reason than that the key is of another type: a command that
 -- is not permitted says nothing of what the key holds.
@@ -104,9 +114,8 @@ local function call_with(command, key, arguments)
   end
 end
 
--- There will be something to sweep in so many ms. While the key lives nothing is, and nobody needs to look. One that has
--- no end, as only a hand can have made it, would live for ever.
-local function sweep_within(ms)
-  local left = redis.call('PTTL', SWEEP)
-  if left > ms or left == -1 then redis.call('PEXPIRE', SWEEP, math.max(1, ms)) end
+-- Maintenance is due in so many ms: the lock opens by then. A lock without an end was set by hand, and would never open.
+local function maintain_within(ms)
+  local left = redis.call('PTTL', LOCK)
+  if left > ms or left == -1 then redis.call('PEXPIRE', LOCK, math.max(1, ms)) end
 end

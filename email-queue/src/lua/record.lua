@@ -10,7 +10,7 @@
 -- `removed` is there when the bodies are not any more: how many bytes of JSON they had. Without a retention there are two
 -- blanks before it.
 --
--- `when` depends on the state: queued, the email's place in its lane; scheduled and delayed, when it is due; sending,
+-- `when` depends on the state: queued, the email's sequence number in its lane; scheduled and delayed, when it is due; sending,
 -- when it was claimed; sent, failed and canceled, since when.
 
 local QUEUED = 'queued    '
@@ -150,15 +150,15 @@ local function dead_letter_unreadable(id) -- lazy
     raw = ''
   end
   redis.call('SET', record_of(id), header_anew(id, FAILED_STATE .. NOW) .. raw)
-  -- Nobody knows how long it was.
+  -- Its length before is not known.
   count_anew()
   dead_letter(id, 'unreadable', why)
   count('failed', 1)
 end
 
--- Has emails that have ended forgotten in so many ms. Those that ended together are one member of the set, which is a
+-- Has emails that have ended deleted in so many ms. Those that ended together are one member of the set, which is a
 -- fraction of the work and the memory of a member each.
-local function forget_in(ms, ids)
+local function expire_in(ms, ids)
   for i = 1, #ids, 100 do
     redis.call('ZADD', FINISHED, text_of(now + ms), table.concat(ids, ' ', i, math.min(i + 99, #ids)))
   end

@@ -21,8 +21,8 @@ end
 -- the line to its worker, it must not do so before all others for ever.
 local CLAIMS_IN_FRONT = 20
 
--- Requeues what no worker has begun, in front and in this order. This is no recovery: nobody died. Returns how many. What
--- is in no worker's hands by its record has been given back already, by a call that then failed.
+-- Requeues what no worker has begun, in front and in this order. This is no recovery: no worker died. Returns how many.
+-- What is not in flight by its record has been given back already, by a call that then failed.
 local function give_back(emails)
   local given_back = 0
   for i = #emails, 1, -1 do
@@ -41,11 +41,11 @@ end
 
 -- Requeues what was taken from a worker: the first time in front, because it has waited; from
 -- the second time on behind the others, because an email that kills every worker that touches it must not hold up its
--- lane; and in the end as a dead letter. Returns how many were listed, and how many buried. What is in no worker's hands by its
--- record has been listed already, by a call that then failed.
+-- lane; and in the end as a dead letter. Returns how many were listed, and how many became dead
+-- letters. What is not in flight by its record has been listed already, by a call that then failed.
 local function recover(emails, max_recoveries)
   table.sort(emails)
-  local others, listed, buried, unreadable = {}, 0, 0, 0
+  local others, listed, dead_lettered, unreadable = {}, 0, 0, 0
   -- From the newest to the oldest, so that the oldest ends in front.
   for i = #emails, 1, -1 do
     local id, header = emails[i], header_of(emails[i])
@@ -58,7 +58,7 @@ local function recover(emails, max_recoveries)
       -- Nothing is left to do.
     elseif times > max_recoveries then
       dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
-      buried = buried + 1
+      dead_lettered = dead_lettered + 1
     else
       listed = listed + 1
       if times == 1 then
@@ -70,24 +70,24 @@ local function recover(emails, max_recoveries)
   end
   for i = #others, 1, -1 do list_last(unpack(others[i])) end
   count('recovered', listed)
-  count('failed', buried)
-  return listed, buried + unreadable
+  count('failed', dead_lettered)
+  return listed, dead_lettered + unreadable
 end
 
 -- How long after a time without Redis a worker may take to come back and renew its lease, in ms.
 local RETURN = 10000
 
--- How far apart sweeps may be while there is something to sweep, in ms.
-local BETWEEN_SWEEPS = 1500
+-- How far apart maintenance may be while emails wait, in ms.
+local BETWEEN_MAINTENANCE = 1500
 
 -- When all workers must have come back from the last time that none of them gave a sign of life for half a lease, as when
 -- Redis was away; 0 when there was no such time. A lease that ends before that says nothing of its worker.
 --
--- The call is itself a sign of life: of a worker with the given lease, or with none of a worker that sweeps.
+-- The call is itself a sign of life: of a worker with the given lease, or with none of a worker that does maintenance.
 local function all_back_at(lease)
   local last, since, last_lease = string.match(redis.call('GET', ALIVE) or '', '^(%d+) (%d+) (%d+)$')
   if not last and not lease then return 0 end
-  local longest = (lease or last_lease) / 2 + (lease and 0 or BETWEEN_SWEEPS)
+  local longest = (lease or last_lease) / 2 + (lease and 0 or BETWEEN_MAINTENANCE)
   if last and now - last > longest then since = NOW end
   since, lease = since or '0', lease or tonumber(last_lease)
   redis.call('SET', ALIVE, NOW .. ' ' .. since .. ' ' .. string.format('%.0f', lease))

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::{ASK_RELAY, RELAY_WELL, milliseconds};
 use crate::{
     Class, Queue, Relay,
     call::{Call, UnexpectedAnswer},
+    script::{ASK_RELAY, RELAY_WELL},
 };
 
 /// What is known of a relay.
@@ -57,7 +57,7 @@ pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: 
         let holds_senders = answer.flag()?;
         Ok(RelayState { access, holds_senders, limit: Some(answer.number()?).filter(|limit| *limit > 0) })
     });
-    call.argument(worker).argument(relay.key()).number(u8::from(begun)).number(milliseconds(turn))
+    call.argument(worker).argument(relay.key()).number(u8::from(begun)).milliseconds(turn)
 }
 
 /// Says that a relay works again, as the probe of `worker` has shown: all go on. The answer says whether it was this worker

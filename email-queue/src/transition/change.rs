@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CANCEL, RESCHEDULE, milliseconds};
 use crate::{
     EmailId, Queue, State,
     call::{Answer, Call, UnexpectedAnswer},
+    script::{CANCEL, RESCHEDULE},
 };
 
 /// What became of a change that a client asked for.
@@ -25,7 +25,7 @@ pub enum Changed {
 /// Sent once more because its answer was lost, it says again that it is done, where one that a client asks for anew is
 /// refused as too late.
 pub fn cancel(queue: &Queue, id: EmailId, retention: Duration) -> Call<Changed> {
-    Call::script(&CANCEL, queue, changed).number(id).number(milliseconds(retention)).tells_again()
+    Call::script(&CANCEL, queue, changed).number(id).milliseconds(retention).tells_again()
 }
 
 /// Moves the time of an email that is scheduled. Sent once more because its answer was lost, it says again that it is

@@ -2,11 +2,12 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{CLAIM, ClaimRef, Progress, milliseconds};
+use super::{ClaimRef, Progress};
 use crate::{
     EmailId, Queue,
     call::{Answer, Call, UnexpectedAnswer, Value},
     record::{Header, split},
+    script::CLAIM,
 };
 
 /// What [`claim`] needs.
@@ -107,7 +108,7 @@ impl Claims {
 pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
     let call = Call::script(&CLAIM, queue, claimed)
         .argument(claim.worker)
-        .number(milliseconds(claim.lease))
+        .milliseconds(claim.lease)
         .number(claim.max)
         .number(claim.bytes.all)
         .number(claim.bytes.first);

@@ -3,10 +3,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{ENQUEUE, hex, milliseconds};
 use crate::{
     EmailId, Lane, Queue,
-    call::{Answer, Call, UnexpectedAnswer},
+    call::{Answer, Call, UnexpectedAnswer, milliseconds},
+    hex,
+    script::ENQUEUE,
 };
 
 /// What [`enqueue`] needs.

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClaimRef, EXTEND, flags, milliseconds};
+use super::ClaimRef;
 use crate::{
     Queue,
     call::{Call, UnexpectedAnswer},
+    script::EXTEND,
 };
 
 /// The answer to [`extend`].
@@ -31,8 +32,8 @@ pub fn extend(
 ) -> Call<Extended> {
     let call = Call::script(&EXTEND, queue, |answer| {
         let now = Timestamp::from_millisecond(answer.number()?).map_err(|_| UnexpectedAnswer)?;
-        Ok(Extended { now, held: flags(answer)? })
+        Ok(Extended { now, held: answer.flags()? })
     });
-    let call = call.argument(worker).number(milliseconds(lease)).number(milliseconds(on_its_way));
+    let call = call.argument(worker).milliseconds(lease).milliseconds(on_its_way);
     claims.iter().fold(call, |call, &claim| call.claim(claim))
 }

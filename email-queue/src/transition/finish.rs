@@ -3,8 +3,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ClaimRef, Claims, FINISH, Progress, claim::claimed, milliseconds};
-use crate::{Class, Queue, call::Call};
+use super::{ClaimRef, Claims, Progress, claim::claimed};
+use crate::{
+    Class, Queue,
+    call::{Call, milliseconds},
+    script::FINISH,
+};
 
 /// What became of one claimed email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,8 +109,8 @@ pub fn finish(
         let recorded = (0..outcomes).map(|_: usize| answer.flag()).collect::<Result<_, _>>()?;
         Ok(Finished { recorded, next: claimed(answer)? })
     });
-    let call = call.argument(worker).number(milliseconds(periods.retention));
-    let call = call.number(milliseconds(lease)).number(max).number(max_bytes);
+    let call = call.argument(worker).milliseconds(periods.retention);
+    let call = call.milliseconds(lease).number(max).number(max_bytes);
     finished.iter().fold(call, |call, Finish { claim, outcome, progress }| {
         let call = call.claim(*claim);
         let (outcome, when, class, error) = match outcome {
@@ -128,7 +132,7 @@ pub fn finish(
             .argument(json_unless(progress.accepted.is_empty(), &progress.accepted))
             .argument(json_unless(progress.refused.is_empty(), &progress.refused))
             .number(progress.timeouts)
-            .number(milliseconds(periods.retry_for))
+            .milliseconds(periods.retry_for)
     })
 }
 

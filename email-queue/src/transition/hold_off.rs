@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::{HOLD_OFF, milliseconds};
 use crate::{
     Class, EmailId, Queue, Relay,
-    call::{Call, UnexpectedAnswer},
+    call::{Call, UnexpectedAnswer, milliseconds},
+    script::HOLD_OFF,
 };
 
 /// What a relay did that is no email's fault.
@@ -63,10 +63,10 @@ pub fn hold_off(
         .argument(relay.key())
         .argument(relay.name())
         .number(failure.email)
-        .number(milliseconds(failure.age))
+        .milliseconds(failure.age)
         .argument(failure.passed.map(|passed| milliseconds(passed).to_string()).unwrap_or_default())
         .argument(failure.class.as_str())
         .argument(failure.error)
-        .number(milliseconds(back_off.base))
-        .number(milliseconds(back_off.max))
+        .milliseconds(back_off.base)
+        .milliseconds(back_off.max)
 }

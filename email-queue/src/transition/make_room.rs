@@ -1,5 +1,4 @@
-use super::MAKE_ROOM;
-use crate::{Queue, call::Call};
+use crate::{Queue, call::Call, script::MAKE_ROOM};
 
 /// For what there is to be room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-use super::{ClaimRef, NOTE_SLOW};
-use crate::{Queue, call::Call};
+use super::ClaimRef;
+use crate::{Queue, call::Call, script::NOTE_SLOW};
 
 /// Notes in emails that `worker` has in flight that their delivery takes long, for whoever looks them up meanwhile. The
 /// answer says in how many: not in those that are no longer this claim's.

@@ -1,5 +1,5 @@
-use super::{ClaimRef, RELEASE};
-use crate::{Queue, call::Call};
+use super::ClaimRef;
+use crate::{Queue, call::Call, script::RELEASE};
 
 /// Gives back what a stopping worker has claimed and not begun, to the front of its lane, and takes the worker off the
 /// list of live ones, unless it leaves emails to the end of its lease. `claims` are in the order of claiming. No attempt is counted.

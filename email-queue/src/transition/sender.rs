@@ -1,7 +1,11 @@
 use std::time::Duration;
 
-use super::{ASK_SENDER, HOLD_SENDER, HoldOffFor, ask_relay::Held, milliseconds};
-use crate::{Class, Queue, Relay, call::Call};
+use super::{HoldOffFor, ask_relay::Held};
+use crate::{
+    Class, Queue, Relay,
+    call::Call,
+    script::{ASK_SENDER, HOLD_SENDER},
+};
 
 /// Has all workers hold off from handing a relay the emails of one sender. The answer says whether that is news, and how
 /// long it lasts.
@@ -19,8 +23,8 @@ pub fn hold_sender(
         .argument(relay.sender_key(sender))
         .argument(class.as_str())
         .argument(error)
-        .number(milliseconds(back_off.base))
-        .number(milliseconds(back_off.max))
+        .milliseconds(back_off.base)
+        .milliseconds(back_off.max)
 }
 
 /// Asks whether emails of one sender may be handed to a relay: `None`, or why not and for how long. A wait of zero says

@@ -18,11 +18,12 @@ use std::{
 use email_queue::{
     Class, EmailId, Lane, Queue, Record, State,
     call::{Call, CallError, Command, Redis, Value},
-    record,
+    maintenance::{Maintained, Maintenance, maintain},
+    query,
+    query::{Depth, depth},
     transition::{
-        ByteBudget, Claim, ClaimRef, Claimed, Claims, Depth, Enqueue, Enqueued, Finish, Finished, NewEmail, Next,
-        Outcome, Periods, PoppedEntry, Progress, RoomFor, Sweep, Swept, claim, depth, enqueue, extend, finish, release,
-        sweep,
+        ByteBudget, Claim, ClaimRef, Claimed, Claims, Enqueue, Enqueued, Finish, Finished, NewEmail, Next, Outcome,
+        Periods, PoppedEntry, Progress, RoomFor, claim, enqueue, extend, finish, release,
     },
 };
 use jiff::Timestamp;
@@ -191,16 +192,20 @@ impl TestQueue {
         self.run(&release(&self.queue, self.worker, claims))
     }
 
-    /// Sweeps until this caller has had a turn.
-    pub fn sweep(&self, settings: Sweep) -> Swept {
-        testkit::wait::eventually_blocking(testkit::DEADLINE, "a turn to sweep", || {
-            let swept = self.run(&sweep(&self.queue, settings));
-            swept.turn.then_some(swept)
+    /// Does maintenance, as soon as this caller gets the lock.
+    pub fn maintain(&self, settings: Maintenance) -> Maintained {
+        testkit::wait::eventually_blocking(testkit::DEADLINE, "the lock of maintenance", || {
+            let maintained = self.try_maintain(settings).unwrap();
+            maintained.locked.then_some(maintained)
         })
     }
 
+    pub fn try_maintain(&self, settings: Maintenance) -> Result<Maintained, CallError<redis::RedisError>> {
+        now(maintain(&self.client, &self.queue, settings))
+    }
+
     pub fn record(&self, id: EmailId) -> Option<Record> {
-        self.run(&record::read(&self.queue, id))
+        self.run(&query::read(&self.queue, id))
     }
 
     pub fn state(&self, id: EmailId) -> State {
@@ -247,12 +252,12 @@ impl TestQueue {
         assert_eq!(self.stored(), sum);
     }
 
-    /// Has the sweep count them anew, to the end.
+    /// Has maintenance count them anew, to the end.
     pub fn count_anew(&self) {
         let name = self.queue.name();
         self.redis::<()>(&format!("HDEL {name}:waiting counted recount recount:to recount:sum"));
         while !self.is_counted() {
-            self.sweep(Sweep { grace: LONG, ..eager() });
+            self.maintain(Maintenance { grace: LONG, ..eager() });
         }
     }
 
@@ -295,9 +300,14 @@ impl TestQueue {
     }
 }
 
-/// A sweep that others hardly wait for, and that waits for nobody.
-pub fn eager() -> Sweep {
-    Sweep { turn: Duration::from_millis(1), grace: Duration::ZERO, rest: Duration::from_millis(1), ..Sweep::default() }
+/// Maintenance that hardly keeps others from it, and that gives emails no grace.
+pub fn eager() -> Maintenance {
+    Maintenance {
+        lock: Duration::from_millis(1),
+        grace: Duration::ZERO,
+        longest_lock: Duration::from_millis(1),
+        ..Maintenance::default()
+    }
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {

@@ -7,7 +7,7 @@
 use email_queue::{
     AttachmentId, EmailId, Queue,
     call::Redis,
-    transition::{self, SECRET_BYTES},
+    query::{self, SECRET_BYTES},
 };
 use hmac::{Hmac, Mac, digest::Key};
 use jiff::Timestamp;
@@ -65,7 +65,7 @@ impl Secret {
             eprintln!("no random bytes: {error}");
             ApiError::unavailable("The server has no random numbers for now. Try again later.")
         })?;
-        Ok(Self(transition::secret(queue, candidate).run(redis).await?))
+        Ok(Self(query::secret(queue, candidate).run(redis).await?))
     }
 
     /// Filled up with zeros to the length of a block, as HMAC itself would do: then it cannot have a wrong length.

@@ -2,7 +2,7 @@ use std::{cell::RefCell, convert::Infallible, time::Duration};
 
 use email_queue::{
     call::{Command, Value},
-    transition::SECRET_BYTES,
+    query::SECRET_BYTES,
 };
 use http::{HeaderMap, Method, Request, header};
 use serde_json::json;

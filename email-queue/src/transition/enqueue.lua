@@ -7,7 +7,7 @@
 -- ARGV[3]  retention in ms of these emails once finished; '' for the worker's own
 -- ARGV[4]  idempotency key, hashed; '' for none
 -- ARGV[5]  hash of the request, 64 characters
--- ARGV[6…] per email: id, lane, due in ms since 1970 (0: now), email as JSON
+-- ARGV[6…] per email: ID, LANE, DUE in ms since 1970 (0: now), EMAIL as JSON
 -- Reply    {1} accepted
 --          {0} too many wait: nothing was changed
 --          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
@@ -19,7 +19,9 @@
 local other = other_version()
 if other then return other end
 local limit, max_bytes, retention, key, request = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local emails = (#ARGV - 5) / 4
+-- Where the emails begin, and what each has; enqueue.rs writes them in this order.
+local FIRST, FIELDS, ID, LANE, DUE, EMAIL = 6, 4, 0, 1, 2, 3
+local emails = (#ARGV - FIRST + 1) / FIELDS
 local REMEMBERED_MS = 24 * 60 * 60 * 1000
 
 if key ~= '' then
@@ -31,7 +33,7 @@ if key ~= '' then
     return reply
   end
 end
--- The hint of the index; how many emails wait in each lane, and the last place given in it; how many bytes are stored.
+-- The hint of the index; how many emails wait in each lane, and its last sequence number; how many bytes are stored.
 local counted = redis.call(
   'HMGET', WAITING, 'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last', 'bytes', 'recount')
 local bytes = tonumber(counted[8] or 0)
@@ -39,38 +41,38 @@ if limit > 0 then
   local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
   if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then
     -- They are among those that wait if the answer to the same call was lost.
-    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[6])) or 0}
+    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[FIRST + ID])) or 0}
   end
 end
 if max_bytes > 0 and emails > 0 then
   local asked = emails * (retention == '' and 59 or 60 + #retention)
-  for i = 9, #ARGV, 4 do asked = asked + #ARGV[i] end
+  for i = FIRST, #ARGV, FIELDS do asked = asked + #ARGV[i + EMAIL] end
   if bytes + asked > max_bytes then
-    if redis.call('EXISTS', record_of(ARGV[6])) == 1 then return {1} end
+    if redis.call('EXISTS', record_of(ARGV[FIRST + ID])) == 1 then return {1} end
     return {4, bytes, asked}
   end
 end
 
 local COUNTED_AT = {high = 2, normal = 4, low = 6}
--- The ids that have got a record by this call: for each its place, or '' where it is scheduled.
+-- The ids that have got a record by this call: for each its sequence number, or '' where it is scheduled.
 local fresh = {}
 -- Each step may fail, and an error is to mean that no email was accepted.
 local done, why
 
-if emails == 1 and key == '' and tonumber(ARGV[8]) <= now then
+if emails == 1 and key == '' and tonumber(ARGV[FIRST + DUE]) <= now then
   -- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many, and with
-  -- numbers made texts in the way that takes the least time. Its place is ORIGIN and what was given before.
-  local id, lane = ARGV[6], ARGV[7]
+  -- numbers made texts in the way that takes the least time. Its sequence number is ORIGIN and the last one.
+  local id, lane = ARGV[FIRST + ID], ARGV[FIRST + LANE]
   local at = COUNTED_AT[lane]
   local waits, last = (counted[at] or 0) + 1, (counted[at + 1] or 0) + 1
-  local its_place = '5' .. string.format('%012d', last)
-  local record = create(id, QUEUED, its_place, lane, retention, ARGV[9])
+  local sequence = '5' .. string.format('%012d', last)
+  local record = create(id, QUEUED, sequence, lane, retention, ARGV[FIRST + EMAIL])
   if not record then return {1} end
-  fresh[id] = its_place
+  fresh[id] = sequence
   bytes = string.format('%d', bytes + #record)
   waits, last = string.format('%d', waits), string.format('%d', last)
   done, why = pcall(redis.call, 'LPUSH', list_of(lane), id)
-  if done then done, why = pcall(place_one, lane, id, its_place) end
+  if done then done, why = pcall(enter_one, lane, id, sequence) end
   if done then done, why = pcall(index_one, counted[1], id) end
   if done and why then
     done, why = pcall(redis.call, 'HSET', WAITING, lane, waits, lane .. ':last', last, 'bytes', bytes, 'index', why)
@@ -81,36 +83,36 @@ if emails == 1 and key == '' and tonumber(ARGV[8]) <= now then
   if done then done, why = pcall(redis.call, 'HINCRBY', TOTALS, 'accepted', '1') end
 else
   done, why = pcall(function()
-    -- The lanes in which emails are listed now, each with the new ones and their places.
+    -- The lanes in which emails are listed now, each with the new ones and their sequence numbers.
     local lanes, lane_named, ids, known = {}, {}, {}, {}
     local function note(id, record)
       known[#known + 1], bytes = id, bytes + #record
       if counted[9] then grow_recount(id, #record) end
     end
-    for i = 6, #ARGV, 4 do
-      local id, name, due, email = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+    for i = FIRST, #ARGV, FIELDS do
+      local id, name, due, email = ARGV[i + ID], ARGV[i + LANE], tonumber(ARGV[i + DUE]), ARGV[i + EMAIL]
       if due > now then
         local record = create(id, SCHEDULED_STATE, text_of(due), name, retention, email)
         if record then
           fresh[id] = ''
           note(id, record)
           redis.call('ZADD', SCHEDULED, due, id)
-          sweep_within(due - now)
+          maintain_within(due - now)
         end
       else
         local lane = lane_named[name]
         if not lane then
           local at = COUNTED_AT[name]
-          lane = {name = name, waits = counted[at] or 0, last = counted[at + 1] or 0, ids = {}, places = {}}
+          lane = {name = name, waits = counted[at] or 0, last = counted[at + 1] or 0, ids = {}, sequences = {}}
           lanes[#lanes + 1], lane_named[name] = lane, lane
         end
         local nth = #lane.ids + 1
-        local its_place = text_of(ORIGIN + lane.last + nth)
-        local record = create(id, QUEUED, its_place, name, retention, email)
+        local sequence = text_of(ORIGIN + lane.last + nth)
+        local record = create(id, QUEUED, sequence, name, retention, email)
         if record then
-          fresh[id] = its_place
+          fresh[id] = sequence
           note(id, record)
-          lane.ids[nth], lane.places[nth] = id, its_place
+          lane.ids[nth], lane.sequences[nth] = id, sequence
         end
       end
       ids[#ids + 1] = id
@@ -120,7 +122,7 @@ else
       local added = #lane.ids
       if added > 0 then
         call_with('LPUSH', list_of(lane.name), lane.ids)
-        place_all(lane.name, lane.ids, lane.places)
+        enter_all(lane.name, lane.ids, lane.sequences)
         changed[#changed + 1], changed[#changed + 2] = lane.name, lane.waits + added
         changed[#changed + 1], changed[#changed + 2] = lane.name .. ':last', lane.last + added
       end
@@ -138,29 +140,27 @@ if done then return {1} end
 
 -- An error means that no email was accepted. So what has been written of them before it is taken back, as far as it was.
 local last_list = counted[1] and string.sub(counted[1], 1, 36)
-for i = 6, #ARGV, 4 do
-  local id, lane = ARGV[i], ARGV[i + 1]
-  local its_place = fresh[id]
-  if its_place then
+for i = FIRST, #ARGV, FIELDS do
+  local id, lane = ARGV[i + ID], ARGV[i + LANE]
+  local sequence = fresh[id]
+  if sequence then
     local found, its_list = pcall(names_around, id)
     for _, name in ipairs({last_list or id, found and its_list or id}) do
       redis.pcall('LREM', ids_from(name), -1, id)
       if redis.pcall('EXISTS', ids_from(name)) == 0 then redis.pcall('ZREM', INDEX, name) end
     end
-    if its_place == '' then
+    if sequence == '' then
       redis.pcall('ZREM', SCHEDULED, id)
     else
       redis.pcall('LREM', list_of(lane), 1, id)
-      local chunk = chunk_of(its_place)
-      redis.pcall('HDEL', chunk_key(lane, chunk), field_of(its_place))
+      local chunk = chunk_of(sequence)
+      redis.pcall('HDEL', chunk_key(lane, chunk), field_of(sequence))
       if redis.pcall('EXISTS', chunk_key(lane, chunk)) == 0 then redis.pcall('ZREM', chunks_of(lane), chunk) end
     end
     remove(record_of(id))
   end
 end
-for i = 6, #ARGV, 4 do
-  if fresh[ARGV[i]] then redis.pcall('ZREM', INDEX, ARGV[i]) end
-end
+for id in pairs(fresh) do redis.pcall('ZREM', INDEX, id) end
 for i, field in ipairs({'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last', 'bytes'}) do
   if counted[i] then redis.pcall('HSET', WAITING, field, counted[i]) else redis.pcall('HDEL', WAITING, field) end
 end

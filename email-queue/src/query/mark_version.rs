@@ -1,5 +1,4 @@
-use super::MARK_VERSION;
-use crate::{Queue, call::Call};
+use crate::{Queue, call::Call, script::MARK_VERSION};
 
 /// The version of the keys and fields of a queue that this crate reads and writes. It changes where one of an earlier
 /// version would misread what is there.

@@ -12,7 +12,7 @@
 local other = other_version()
 if other then return other end
 local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local LOOKS, BEGINNING = 200, '32767'
+local SCAN_BUDGET, BEGINNING = 200, '32767'
 
 local found, looked, more = {}, 0, 0
 local held = {}
@@ -23,7 +23,7 @@ repeat
   for _, id in ipairs(ids) do
     -- One that cannot be read is shown as a dead letter, and one that is missing not at all.
     local matches = wanted == '' or string.match(header_of(id) or 'failed', '%a+') == wanted
-    if matches and #found == max or looked == LOOKS then
+    if matches and #found == max or looked == SCAN_BUDGET then
       more = 1
       break
     end

@@ -1,5 +1,4 @@
-use super::DEPTH;
-use crate::{Queue, call::Call};
+use crate::{Queue, call::Call, script::DEPTH};
 
 /// How many emails are where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

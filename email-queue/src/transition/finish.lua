@@ -7,9 +7,10 @@
 -- ARGV[3]  for the next emails: lease in ms,
 -- ARGV[4]  how many at the most, 0 for none,
 -- ARGV[5]  how many bytes of JSON at the most, the first email included
--- ARGV[6…] per email: id, claim in five digits, outcome; unless that is 'sent', then also when in ms; class and text of
---          the failure; recipients served so far as a JSON array, those refused for good as a JSON object, both '' for as
---          before; time-outs in a row; for how many ms from its first failure on an email is tried
+-- ARGV[6…] per email: ID, CLAIM in five digits, OUTCOME; unless that is 'sent', then also WHEN in ms; CLASS and ERROR, the
+--          text of the failure; ACCEPTED: recipients served so far as a JSON array, REFUSED: those refused for good as a JSON
+--          object, both '' for as before; TIMEOUTS in a row; RETRY_FOR: for how many ms from its first failure on an email
+--          is tried
 --          outcome 'sent'
 --                  'delayed'   to be tried again `when` ms from now
 --                  'held'      the same, and counts as no attempt
@@ -19,9 +20,11 @@
 -- Reply    how many outcomes there were; for each 1, or 0: the claim is not the last one (or the email was canceled),
 --          nothing was changed; then the next emails, as `claim` replies
 --
--- A worker that was slow, so that its lease ended and the sweep listed the email again, may still say that it is
+-- A worker that was slow, so that its lease ended and the email was requeued, may still say that it is
 -- sent as long as nobody else has claimed it: better than sending it twice.
 
+-- Where the emails begin, and what each has; finish.rs writes them in this order.
+local FIRST, FIELDS_SENT, FIELDS, ID, CLAIM, OUTCOME, WHEN, CLASS, RETRY_FOR = 6, 3, 10, 0, 1, 2, 3, 4, 9
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local reply = {}
 local ended, finished = {}, {}
@@ -31,16 +34,16 @@ local others = {delayed = 0, failed = 0, scheduled = {}, returned = {}, soonest 
 
 allow_write_when_full()
 local ids, outcomes, last = {}, {}, #ARGV
-local i = 6
+local i = FIRST
 while i <= last do
   local n = #ids + 1
-  ids[n], outcomes[n] = ARGV[i], i + 1
-  i = i + (ARGV[i + 2] == 'sent' and 3 or 10)
+  ids[n], outcomes[n] = ARGV[i + ID], i
+  i = i + (ARGV[i + OUTCOME] == 'sent' and FIELDS_SENT or FIELDS)
 end
 reply[1] = #ids
 for n, header in ipairs(headers_held(worker, ids)) do
   local id, at = ids[n], outcomes[n]
-  local claim, outcome = ARGV[at], ARGV[at + 1]
+  local claim, outcome = ARGV[at + CLAIM], ARGV[at + OUTCOME]
   -- Nearly all are, and then their claim is the first.
   local is_first = header and counters_of(header) == CLAIMED_ONCE
   local ours = is_first and claim == '00001' or not is_first and is_held(header, claim)
@@ -63,7 +66,7 @@ for n, header in ipairs(headers_held(worker, ids)) do
     if with then with[#with + 1] = id else finished[kept] = {id} end
     sent = sent + 1
   elseif ours then
-    record_other(others, id, header, outcome, tonumber(ARGV[at + 2]), unpack(ARGV, at + 3, at + 8))
+    record_other(others, id, header, outcome, tonumber(ARGV[at + WHEN]), unpack(ARGV, at + CLASS, at + RETRY_FOR))
   end
   reply[n + 1] = ours and 1 or 0
 end
@@ -72,10 +75,10 @@ local soonest = others.soonest
 call_with('ZADD', SCHEDULED, others.scheduled)
 for lane, those in pairs(others.returned) do list_in_front(lane, those) end
 for kept, those in pairs(finished) do
-  forget_in(kept, those)
+  expire_in(kept, those)
   soonest = math.min(soonest, kept)
 end
-if soonest < math.huge then sweep_within(soonest) end
+if soonest < math.huge then maintain_within(soonest) end
 count('sent', sent)
 count('retried', others.delayed)
 count('failed', others.failed)

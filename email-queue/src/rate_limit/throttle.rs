@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{THROTTLE, hex, milliseconds};
-use crate::{Queue, call::Call};
+use crate::{Queue, call::Call, hex, script::THROTTLE};
 
 /// How many requests a client may make in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32
             reset: Duration::from_millis(answer.number()?),
         })
     });
-    let call = call.argument(hashed(client)).number(allowance.requests).number(milliseconds(allowance.within));
+    let call = call.argument(hashed(client)).number(allowance.requests).milliseconds(allowance.within);
     call.number(requests).tells_again()
 }
 

@@ -23,9 +23,9 @@ local undo = {
 }
 if state == QUEUED then
   local chunk = chunk_of(when)
-  local its_place = as_it_was(chunk_key(lane, chunk), field_of(when))
-  undo[4], undo[5] = its_place, as_it_was(WAITING, lane)
-  if its_place[1] == 'HSET' then undo[6] = {'ZADD', chunks_of(lane), chunk, chunk} end
+  local its_entry = as_it_was(chunk_key(lane, chunk), field_of(when))
+  undo[4], undo[5] = its_entry, as_it_was(WAITING, lane)
+  if its_entry[1] == 'HSET' then undo[6] = {'ZADD', chunks_of(lane), chunk, chunk} end
 elseif state == SCHEDULED_STATE or state == DELAYED then
   undo[4] = {'ZADD', SCHEDULED, when, id}
 elseif ARGV[3] and state == CANCELED and now - tonumber(when) < JUST_NOW_MS then
@@ -38,10 +38,10 @@ return whole(undo, function()
   -- Removes nothing, and fails where it could not be taken back that the email is forgotten.
   redis.call('ZREM', FINISHED, id)
   local retention = retention_of(header) or tonumber(ARGV[2])
-  forget_in(retention, {id})
+  expire_in(retention, {id})
   move(id, CANCELED .. NOW)
   if state == QUEUED then leave_one(lane, when) else redis.call('ZREM', SCHEDULED, id) end
-  sweep_within(retention)
+  maintain_within(retention)
   count('canceled', 1)
   return {1}
 end)

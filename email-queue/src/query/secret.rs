@@ -1,7 +1,7 @@
-use super::SECRET;
 use crate::{
     Queue,
     call::{Call, UnexpectedAnswer},
+    script::SECRET,
 };
 
 /// How many bytes the secret of a queue has: as many as the hash of HMAC-SHA256, which is what

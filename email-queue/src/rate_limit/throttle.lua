@@ -10,7 +10,7 @@
 -- As long as one is left more at once are let pass, or a batch would never come between the requests of a client that always
 -- makes some; the period is then as many times longer as it takes to make so many. What is refused is not counted.
 
-local key = queue .. ':rate:' .. ARGV[1]
+local key = rate_of(ARGV[1])
 local limit, period, makes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function reply(is_allowed, counted)

@@ -1,8 +1,8 @@
-use super::LIST;
 use crate::{
     EmailId, Queue, Record, State,
     call::{Answer, Call, UnexpectedAnswer},
     record,
+    script::LIST,
 };
 
 /// Which part of all emails [`list`] is to give.

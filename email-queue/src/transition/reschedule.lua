@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id
--- ARGV[2]  its new time in ms since 1970; one that is over is due at the next sweep
+-- ARGV[2]  its new time in ms since 1970; one that is over is due at the next maintenance
 -- ARGV[3]  'again' when the answer to the same call was lost: an email that has become due was moved by that
 -- Reply    {1} moved; {0} there is no such email; {2, state} it does not wait for its time: nothing was changed
 
@@ -19,6 +19,6 @@ local undo = {{'SETRANGE', record_of(id), '0', string.sub(header, 1, 23)}, {'ZAD
 return whole(undo, function()
   redis.call('ZADD', SCHEDULED, due, id)
   move(id, SCHEDULED_STATE .. text_of(due))
-  sweep_within(due - now)
+  maintain_within(due - now)
   return {1}
 end)

@@ -1,0 +1,102 @@
+//! What keeps a queue going beside the workers' own calls: emails whose time has come are listed, what dead workers held
+//! is requeued, what is past its retention is deleted. [`maintain`] does all of it, for all workers by one of them.
+
+mod expire;
+mod list_due;
+mod lock;
+mod recount;
+mod requeue;
+mod rescue;
+
+use std::time::Duration;
+
+pub use lock::{Watch, watch};
+
+use crate::{
+    Queue,
+    call::{CallError, Redis},
+};
+use expire::{Expired, expire};
+use list_due::{DueListed, list_due};
+use lock::{lock, unlock};
+use recount::recount;
+use requeue::requeue;
+use rescue::{Rescued, rescue};
+
+/// How [`maintain`] works. The default suits everything but tests.
+#[derive(Debug, Clone, Copy)]
+pub struct Maintenance {
+    /// How long no other worker does the same after this one has begun.
+    pub lock: Duration,
+    /// How many emails at the most for each kind of work, so that no script keeps Redis busy for long.
+    pub batch: usize,
+    /// How long an email may be popped and not claimed before its worker counts as dead.
+    pub grace: Duration,
+    /// How often an email may be taken back from a dead worker before it becomes a dead letter: an email that kills
+    /// every worker that touches it must not do so for ever.
+    pub max_recoveries: u32,
+    /// How long the lock stays closed at the most where nothing waits and nothing is due.
+    pub longest_lock: Duration,
+}
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        Self {
+            lock: Duration::from_millis(900),
+            batch: 1000,
+            grace: Duration::from_secs(5),
+            max_recoveries: MAX_RECOVERIES,
+            longest_lock: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How often an email may be taken back from dead workers before it becomes a dead letter.
+pub const MAX_RECOVERIES: u32 = 20;
+
+/// What [`maintain`] has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Maintained {
+    /// Whether this caller had the lock; if not, nothing was done.
+    pub locked: bool,
+    /// Scheduled emails and retries that were due.
+    pub listed: u64,
+    /// Emails taken back from dead workers.
+    pub recovered: u64,
+    /// Emails given up because too many workers died with them.
+    pub dead_lettered: u64,
+    /// Emails that were popped and never claimed.
+    pub requeued: u64,
+    /// Emails deleted at the end of their retention.
+    pub expired: u64,
+    /// Whether some kind of work was cut off at its limit, so that there is more to do at once.
+    pub more: bool,
+}
+
+/// Does what is due, if no other worker is at it. To be called when [`watch`] says so.
+///
+/// When the future is dropped, or a call fails, the work stops between two scripts; the lock opens by itself after
+/// [`Maintenance::lock`].
+///
+/// # Errors
+/// As [`Call::run`](crate::call::Call::run).
+pub async fn maintain<R: Redis>(
+    redis: &R,
+    queue: &Queue,
+    settings: Maintenance,
+) -> Result<Maintained, CallError<R::Error>> {
+    let Maintenance { batch, grace, max_recoveries, longest_lock, .. } = settings;
+    if !lock(queue, settings.lock).run(redis).await? {
+        return Ok(Maintained::default());
+    }
+    let due = list_due(queue, batch).run(redis).await?;
+    let rescued = rescue(queue, batch, max_recoveries).run(redis).await?;
+    let requeued = requeue(queue, batch, grace).run(redis).await?;
+    let expired = expire(queue, batch).run(redis).await?;
+    recount(queue, batch.div_ceil(2)).run(redis).await?;
+    let (DueListed { listed, .. }, Rescued { recovered, dead_lettered, .. }) = (due, rescued);
+    let more = due.more || rescued.more || expired.more;
+    unlock(queue, more, listed + recovered > 0, settings.lock, longest_lock).run(redis).await?;
+    let Expired { expired, .. } = expired;
+    Ok(Maintained { locked: true, listed, recovered, dead_lettered, requeued, expired, more })
+}

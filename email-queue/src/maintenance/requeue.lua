@@ -1,0 +1,61 @@
+-- Puts emails back on their list that were popped and never claimed: queued -> queued, in front.
+--
+-- KEYS[1]  the queue
+-- ARGV[1]  how many of each lane at the most
+-- ARGV[2]  grace in ms: how long an email may be popped and not yet claimed
+-- Reply    {how many were requeued}
+--
+-- A lane's list is first in, first out, and sequence numbers are counted in that order: what waits under a number below that
+-- of the oldest entry on the list has been popped. When it is still not claimed after the grace, the worker that popped it
+-- died with the id in flight. `popped` remembers since when it is known.
+
+local sum, waits = waiting()
+if sum == 0 then return {0} end
+allow_write_when_full()
+local batch, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+-- The sequence number of the oldest email that is still on the lane's list; +inf when no waiting email is on it.
+-- Entries without a waiting email (canceled ones, plain JSON) are stepped over; after a hundred of them, or a megabyte, the
+-- answer is -inf, "cannot tell", and the caller tries again when workers have taken them away. So it is where the list is
+-- none.
+local function oldest_listed(lane)
+  local bytes = 0
+  for back = 1, 100 do
+    local entry = redis.pcall('LINDEX', list_of(lane), -back)
+    if not entry then return math.huge end
+    if type(entry) ~= 'string' then return -math.huge end
+    bytes = bytes + #entry
+    if bytes > 1024 * 1024 then return -math.huge end
+    local header = #entry == 36 and header_of(entry)
+    if header and state_of(header) == QUEUED then return tonumber(when_of(header)) end
+  end
+  return -math.huge
+end
+
+local requeued = 0
+for i, lane in ipairs(LANES) do
+  local gone = waits[i] > 0 and sequences_below(lane, oldest_listed(lane), batch) or {}
+  -- From the newest to the oldest, so that the oldest ends in front.
+  for j = #gone, 1, -1 do
+    local id = gone[j].id
+    local since = redis.call('ZSCORE', POPPED, id)
+    if not since then
+      redis.call('ZADD', POPPED, now, id)
+    elseif tonumber(since) <= now - grace then
+      redis.call('ZREM', POPPED, id)
+      local header = header_of(id)
+      if header and state_of(header) == QUEUED and lane_of(header) == lane then
+        redis.call('RPUSH', list_of(lane), id)
+        requeued = requeued + 1
+      else
+        -- Its entry here is all that is left of it.
+        leave_one(lane, text_of(gone[j].sequence))
+        dead_letter_unreadable(id)
+      end
+    end
+  end
+end
+-- What was claimed in time is of no interest any more. The second grace lets a requeue above come first.
+redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
+count('recovered', requeued)
+return {requeued}
