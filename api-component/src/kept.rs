@@ -138,7 +138,7 @@ impl<C: Connect> KeptConnection<C> {
         // Redis may have carried out the first one, whatever comes of the second.
         let (open, _) = self.connection(url).await.map_err(Failure::after_loss)?;
         sent.on(&open);
-        self.run(&open, &command.again()).await.0.map_err(Failure::after_loss)
+        self.run(&open, &command.resent()).await.0.map_err(Failure::after_loss)
     }
 
     async fn run(

@@ -11,24 +11,24 @@ pub struct Command<'a> {
     pub name: &'static str,
     /// Its arguments, in order.
     pub arguments: Vec<&'a [u8]>,
-    /// Whether Redis has to be told when the command is sent once more, because it would else answer something else.
-    pub tells_again: bool,
+    /// Whether the command gets one more argument when it is sent again, without which Redis would answer something else.
+    pub marked_when_resent: bool,
 }
 
 impl Command<'_> {
-    /// The command, to be sent once more where its first answer was lost. What Redis answers then is what it has answered
-    /// before, or would have.
+    /// The command to send where the answer to the first one was lost. Redis gives the answer that it gave, or would have
+    /// given.
     #[must_use]
-    pub fn again(&self) -> Self {
-        let mut again = self.clone();
-        if self.tells_again {
-            again.arguments.push(AGAIN);
+    pub fn resent(&self) -> Self {
+        let mut resent = self.clone();
+        if self.marked_when_resent {
+            resent.arguments.push(AGAIN);
         }
-        again
+        resent
     }
 }
 
-/// The last argument of a script that is told that it is sent once more.
+/// The last argument of a script that is sent again and marked so.
 const AGAIN: &[u8] = b"again";
 
 /// One value of an answer. Nested arrays arrive flattened, because Spin's outbound Redis knows no others.
@@ -68,7 +68,7 @@ pub trait Redis {
 pub struct Call<T> {
     kind: Kind,
     arguments: Vec<Argument>,
-    tells_again: bool,
+    marked_when_resent: bool,
     read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
 }
 
@@ -101,12 +101,12 @@ impl<T> Call<T> {
         read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
     ) -> Self {
         let arguments = vec![Argument::Own(queue.name().into())];
-        Self { kind: Kind::Script(script), arguments, tells_again: false, read }
+        Self { kind: Kind::Script(script), arguments, marked_when_resent: false, read }
     }
 
     /// A command of Redis' own.
     pub(crate) fn plain(name: &'static str, read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>) -> Self {
-        Self { kind: Kind::Plain(name), arguments: Vec::new(), tells_again: false, read }
+        Self { kind: Kind::Plain(name), arguments: Vec::new(), marked_when_resent: false, read }
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
@@ -129,9 +129,9 @@ impl<T> Call<T> {
         self.number(milliseconds(duration))
     }
 
-    /// Has the script told when it is sent once more: `again` is then its last argument.
-    pub(crate) fn tells_again(mut self) -> Self {
-        self.tells_again = true;
+    /// Has `again` be the last argument when the script is sent again.
+    pub(crate) fn marked_when_resent(mut self) -> Self {
+        self.marked_when_resent = true;
         self
     }
 
@@ -170,7 +170,7 @@ impl<T> Call<T> {
     fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {
         let script = script.map(|script| [script.as_bytes(), b"1"]);
         let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Argument::as_slice)).collect();
-        Command { name, arguments, tells_again: self.tells_again }
+        Command { name, arguments, marked_when_resent: self.marked_when_resent }
     }
 }
 

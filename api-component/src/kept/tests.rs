@@ -64,7 +64,7 @@ const FAR: Duration = Duration::from_secs(600);
 
 const SOON: Duration = Duration::from_millis(20);
 
-static PING: Command<'static> = Command { name: "PING", arguments: Vec::new(), tells_again: true };
+static PING: Command<'static> = Command { name: "PING", arguments: Vec::new(), marked_when_resent: true };
 
 fn ask(kept: &KeptConnection<&Scripted>, url: &str) -> Result<Vec<Value>, &'static str> {
     pollster::block_on(kept.execute(url, &PING, Instant::now() + FAR))

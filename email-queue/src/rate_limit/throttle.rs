@@ -39,7 +39,7 @@ pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32
         })
     });
     let call = call.argument(hashed(client)).number(allowance.requests).milliseconds(allowance.within);
-    call.number(requests).tells_again()
+    call.number(requests).marked_when_resent()
 }
 
 /// What Redis sees of a client.

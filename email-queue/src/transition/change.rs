@@ -25,13 +25,13 @@ pub enum Changed {
 /// Sent once more because its answer was lost, it says again that it is done, where one that a client asks for anew is
 /// refused as too late.
 pub fn cancel(queue: &Queue, id: EmailId, retention: Duration) -> Call<Changed> {
-    Call::script(&CANCEL, queue, changed).number(id).milliseconds(retention).tells_again()
+    Call::script(&CANCEL, queue, changed).number(id).milliseconds(retention).marked_when_resent()
 }
 
 /// Moves the time of an email that is scheduled. Sent once more because its answer was lost, it says again that it is
 /// done, also where the email has become due by it.
 pub fn reschedule(queue: &Queue, id: EmailId, due: Timestamp) -> Call<Changed> {
-    Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond()).tells_again()
+    Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond()).marked_when_resent()
 }
 
 fn changed(answer: &mut Answer) -> Result<Changed, UnexpectedAnswer> {

@@ -324,7 +324,7 @@ impl Redis for Again<'_> {
     type Error = redis::RedisError;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, redis::RedisError> {
-        self.0.execute(command.again()).await
+        self.0.execute(command.resent()).await
     }
 
     fn is_unknown_script(error: &redis::RedisError) -> bool {
