@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use crate::backend::{Failure, Reached};
+use api::backend::{Failure, Reached};
 #[cfg(any(feature = "wasip3", test))]
-use crate::kept::Fault;
+use api::kept::Fault;
 
 /// Why a command has no answer.
 #[derive(Debug, Clone)]

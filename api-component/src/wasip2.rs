@@ -1,4 +1,4 @@
-//! The entry point under WASI 0.2: a thin adapter between Spin and [`router`](crate::router).
+//! The entry point under WASI 0.2: a thin adapter between Spin and [`router`](api::router).
 //!
 //! An instance lives for one request, so the Redis connection is opened when the first command needs it, and never for
 //! a request that needs none.
@@ -7,6 +7,13 @@
 
 use std::{cell::OnceCell, time::Duration};
 
+use api::{
+    backend::Backend,
+    body::{Body, Interrupted},
+    response::Response,
+    router,
+    settings::Settings,
+};
 use email_queue::call::{Command, Redis, Value};
 use http::{HeaderValue, Request, header};
 use spin_sdk::{
@@ -24,14 +31,7 @@ use wasi::{
     },
 };
 
-use crate::{
-    backend::Backend,
-    body::{Body, Interrupted},
-    response::Response,
-    router,
-    settings::Settings,
-    spin_redis::{SpinRedisError, impl_conversions},
-};
+use crate::spin_redis::{SpinRedisError, impl_conversions};
 
 /// How much of a body is read at a time, in bytes.
 const CHUNK: u64 = 64 * 1024;

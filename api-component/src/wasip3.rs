@@ -1,4 +1,4 @@
-//! The entry point under WASI 0.3: a thin adapter between Spin and [`router`](crate::router).
+//! The entry point under WASI 0.3: a thin adapter between Spin and [`router`](api::router).
 //!
 //! An instance serves many requests, several at the same time. They share one Redis connection, and those that put emails on
 //! the queue at the same time share the call.
@@ -13,6 +13,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::{
+    body::announced,
+    clock::{self, Clock},
+    error::ApiError,
+    kept::Recent,
+    response::Response,
+    router,
+    settings::Settings,
+    tasks::Tasks,
+};
 use futures_channel::oneshot;
 use http::{HeaderName, HeaderValue, Request, header};
 use spin_sdk_wasip3::{
@@ -28,16 +38,6 @@ use spin_sdk_wasip3::{
 };
 
 use self::{body::WasiBody, redis::SpinRedis};
-use crate::{
-    body::announced,
-    clock::{self, Clock},
-    error::ApiError,
-    kept::Recent,
-    response::Response,
-    router,
-    settings::Settings,
-    tasks::Tasks,
-};
 
 struct Component;
 

@@ -2,6 +2,11 @@
 
 use std::{rc::Rc, time::Duration};
 
+use api::{
+    body::{Body, Interrupted},
+    budget::{Budget, Share},
+    tasks::within,
+};
 use spin_sdk_wasip3::{
     wasip3::{
         http::types::{ErrorCode, Request, Trailers},
@@ -11,11 +16,6 @@ use spin_sdk_wasip3::{
 };
 
 use super::GuestTasks;
-use crate::{
-    body::{Body, Interrupted},
-    budget::{Budget, Share},
-    tasks::within,
-};
 
 /// How much of a body is read at a time, in bytes.
 const CHUNK: usize = 64 * 1024;

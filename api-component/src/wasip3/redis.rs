@@ -6,6 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::{
+    backend::Backend,
+    group_commit::GroupCommit,
+    kept::{Connect, Fault, KeptConnection, Recent},
+};
 use email_queue::{
     Queue,
     call::{CallError, Command, Redis, Value},
@@ -17,12 +22,7 @@ use spin_sdk_wasip3::{
 };
 
 use super::GuestTasks;
-use crate::{
-    backend::Backend,
-    group_commit::GroupCommit,
-    kept::{Connect, Fault, KeptConnection, Recent},
-    spin_redis::{SpinRedisError, impl_conversions},
-};
+use crate::spin_redis::{SpinRedisError, impl_conversions};
 
 /// How long a request waits for Redis, all its commands together. Spin itself would wait for ever, and a network that has
 /// forgotten a connection answers nothing. Longer than Redis takes for anything that it does in good health.

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_component::response::Response;
+use api::response::Response;
 use serde_json::{Value, json};
 
 use crate::document::{Document, Operation};

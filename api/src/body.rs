@@ -141,7 +141,7 @@ impl<B: Body> Room<'_, B> {
 
 /// How many bytes a body has, where the request says so. As wide as any length that can be announced; `usize` has 32 bits in
 /// Wasm.
-pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+pub fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -1,6 +1,6 @@
 use std::{cell::RefCell, collections::HashMap, fmt, time::Duration};
 
-use api_component::{
+use api::{
     backend::{Backend, Failure, Reached},
     body::{Body, Interrupted},
     response::Response,

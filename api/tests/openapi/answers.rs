@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api_component::body::Interrupted;
+use api::body::Interrupted;
 use email_queue::{
     Class, Queue,
     transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, RoomFor, claim, finish, make_room},
