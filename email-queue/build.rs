@@ -55,7 +55,7 @@ fn lua_files(folder: &str) -> io::Result<Vec<PathBuf>> {
 
 fn write_script(generated: &mut String, file: &Path, shared: &[Definition]) -> Result<(), Box<dyn Error>> {
     let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a script's name is not UTF-8")?;
-    let source = with_what_it_uses(&without_comments(&fs::read_to_string(file)?), shared);
+    let source = with_what_it_uses(&with_constants_inlined(&without_comments(&fs::read_to_string(file)?)), shared);
     let sha1: String = Sha1::digest(&source).iter().map(|byte| format!("{byte:02x}")).collect();
     writeln!(
         generated,
@@ -75,12 +75,27 @@ struct Definition {
 impl Definition {
     /// The value of a constant that is one string or a product of numbers.
     fn literal(&self) -> Option<String> {
-        let value = self.text.strip_prefix("local ")?.strip_prefix(&*self.name)?.strip_prefix(" = ")?.trim_end();
-        if let Some(string) = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')) {
-            return (!string.contains(['\'', '\\', '\n'])).then(|| value.to_owned());
-        }
-        value.chars().all(|c| c.is_ascii_digit() || " *".contains(c)).then(|| format!("({value})"))
+        literal(self.text.strip_prefix("local ")?.strip_prefix(&*self.name)?.strip_prefix(" = ")?.trim_end())
     }
+}
+
+fn literal(value: &str) -> Option<String> {
+    if let Some(string) = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')) {
+        return (!string.contains(['\'', '\\', '\n'])).then(|| value.to_owned());
+    }
+    value.chars().all(|c| c.is_ascii_digit() || " *".contains(c)).then(|| format!("({value})"))
+}
+
+/// A script with its own constants, `local NAME = …` in a line of its own, written where they are used.
+fn with_constants_inlined(script: &str) -> String {
+    let constant = |line: &str| {
+        let (name, value) = line.strip_prefix("local ")?.split_once(" = ")?;
+        let is_constant = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        is_constant.then(|| literal(value)).flatten().map(|value| (name.to_owned(), value))
+    };
+    let (constants, code): (Vec<_>, Vec<_>) = script.lines().partition(|line| constant(line).is_some());
+    let code = code.iter().flat_map(|line| [line, "\n"]).collect();
+    constants.into_iter().filter_map(constant).fold(code, |code, (name, value)| replaced(&code, &name, &value))
 }
 
 /// Each begins in the first column with `local`, and ends where the next one begins.

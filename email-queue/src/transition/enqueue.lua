@@ -20,7 +20,12 @@ local other = other_version()
 if other then return other end
 local limit, max_bytes, retention, key, request = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 -- Where the emails begin, and what each has; enqueue.rs writes them in this order.
-local FIRST, FIELDS, ID, LANE, DUE, EMAIL = 6, 4, 0, 1, 2, 3
+local FIRST = 6
+local FIELDS = 4
+local ID = 0
+local LANE = 1
+local DUE = 2
+local EMAIL = 3
 local emails = (#ARGV - FIRST + 1) / FIELDS
 local REMEMBERED_MS = 24 * 60 * 60 * 1000
 

@@ -24,7 +24,15 @@
 -- sent as long as nobody else has claimed it: better than sending it twice.
 
 -- Where the emails begin, and what each has; finish.rs writes them in this order.
-local FIRST, FIELDS_SENT, FIELDS, ID, CLAIM, OUTCOME, WHEN, CLASS, RETRY_FOR = 6, 3, 10, 0, 1, 2, 3, 4, 9
+local FIRST = 6
+local FIELDS_SENT = 3
+local FIELDS = 10
+local ID = 0
+local CLAIM = 1
+local OUTCOME = 2
+local WHEN = 3
+local CLASS = 4
+local RETRY_FOR = 9
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local reply = {}
 local ended, finished = {}, {}
