@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use harness::{Output, Process, RedisServer};
 
 use crate::bench::Bench;
 use crate::host::Host;
-use crate::process::Process;
-use crate::redis_server::RedisServer;
+use crate::procfs;
 
 /// Compiling the component takes the host some seconds when it is new.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -74,7 +74,7 @@ impl ApiHost {
         // in the environment, at every request.
         let variables = [
             ("redis_url", server.url()),
-            ("redis_host", server.address()),
+            ("redis_host", server.address().to_string()),
             ("queue", "emails".to_owned()),
             ("api_keys", KEY.to_owned()),
             ("open", String::new()),
@@ -96,7 +96,7 @@ impl ApiHost {
     /// # Errors
     /// It does not listen.
     pub(crate) fn start_ceiling(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<ApiHost> {
-        let variables = [("redis_url", server.url()), ("redis_host", server.address())];
+        let variables = [("redis_url", server.url()), ("redis_host", server.address().to_string())];
         Self::serve(bench, &bench.programs.ceiling_manifest, &variables, &FLAGS)
     }
 
@@ -104,15 +104,12 @@ impl ApiHost {
     ///
     /// # Errors
     /// It does not listen.
-    pub(crate) fn start_program(
-        bench: &Bench<'_>,
-        name: &'static str,
-        command: &mut Command,
-    ) -> anyhow::Result<ApiHost> {
+    pub(crate) fn start_program(bench: &Bench<'_>, command: &mut Command) -> anyhow::Result<ApiHost> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let process = Process::start(name, command, &bench.directory.join(format!("api-{number}.log")))?;
-        let address = process.wait_for("it does not listen", START_LIMIT, || Ok(address(&process.written())))?;
+        let log = bench.directory.join(format!("api-{number}.log"));
+        let process = Process::start(command, Output::File(log))?;
+        let address = process.wait_for("where it listens", START_LIMIT, || Ok(address(&process.text())))?;
         Ok(ApiHost { process, address })
     }
 
@@ -123,18 +120,18 @@ impl ApiHost {
         flags: &[&str],
     ) -> anyhow::Result<ApiHost> {
         ensure!(manifest.is_file(), "there is no {}", manifest.display());
-        let (mut command, name) = match bench.host {
-            Host::DevHost => (Command::new(&bench.programs.dev_host), "dev-host"),
+        let mut command = match bench.host {
+            Host::DevHost => Command::new(&bench.programs.dev_host),
             Host::Spin => {
                 let mut command = Command::new(&bench.programs.spin);
                 command.arg("up").arg("--state-dir").arg(&bench.directory);
-                (command, "spin")
+                command
             }
         };
         let file = variables_file(bench, manifest, variables)?;
         command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0", "--quiet"]).args(flags);
         command.arg("--variable").arg(format!("@{}", file.display()));
-        Self::start_program(bench, name, &mut command)
+        Self::start_program(bench, &mut command)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -146,7 +143,7 @@ impl ApiHost {
     /// # Errors
     /// It has ended.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        self.process.cpu()
+        procfs::cpu_with_descendants(self.process.id())
     }
 
     /// # Errors

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use harness::RedisServer;
+use harness::process::POLL;
 
-use crate::process::POLL;
 use crate::queue::Client;
-use crate::redis_server::{Info, RedisServer};
+use crate::redis_server::{self, Info};
 use crate::worker::Worker;
 
 /// How long nothing may happen before the drain has failed.
@@ -45,7 +46,7 @@ impl Drained {
 /// A worker has ended; nothing has happened for a while; Redis is unreachable.
 pub(crate) fn watch(server: &RedisServer, workers: &[&Worker], before: u64, total: u64) -> anyhow::Result<Drained> {
     let client = Client::open(server)?;
-    let mut connection = server.connection()?;
+    let mut connection = redis_server::connect(server)?;
     let (mut sent, mut last_change) = (before, Instant::now());
     let mut wait_above = |below: u64| -> anyhow::Result<(u64, Instant)> {
         loop {

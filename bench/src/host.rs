@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::process;
+/// How long it may take to say its version.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Which program runs the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,7 +28,7 @@ impl Host {
         if self == Host::DevHost {
             return Ok("dev-host".to_owned());
         }
-        let said = process::run("spin", Command::new(spin).arg("--version"))?;
+        let said = harness::run(Command::new(spin).arg("--version"), LIMIT)?;
         let version = said.strip_prefix("spin ").and_then(|said| said.split_whitespace().next());
         Ok(format!("Spin {}", version.with_context(|| format!("{} says it is {said:?}", spin.display()))?))
     }

@@ -8,10 +8,12 @@ use anyhow::Context;
 
 use crate::api_host::KEY;
 use crate::bench::Bench;
-use crate::process;
 
 /// How many connections ask at once, all from one thread.
 pub(crate) const CONNECTIONS: u64 = 16;
+
+/// How long it may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What to ask.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +59,7 @@ pub(crate) fn run(bench: &Bench<'_>, request: Request<'_>, seconds: u32) -> anyh
         fs::write(&body, json)?;
         command.env("BENCH_BODY", &body);
     }
-    let output = process::run("wrk", &mut command)?;
+    let output = harness::run(&mut command, LIMIT)?;
     parse(&output).with_context(|| format!("wrk has an unknown form of output: {output}"))
 }
 

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::process;
+/// How long a program may take to describe itself.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A machine and a moment.
 #[derive(Debug, Serialize)]
@@ -27,7 +29,7 @@ pub(crate) struct Machine {
 /// # Errors
 /// There is no Redis server to ask for its version.
 pub(crate) fn describe(redis_server: &Path) -> anyhow::Result<Machine> {
-    let version = process::run("redis-server", Command::new(redis_server).arg("--version"))?;
+    let version = harness::run(Command::new(redis_server).arg("--version"), LIMIT)?;
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     Ok(Machine {
         date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -36,7 +38,7 @@ pub(crate) fn describe(redis_server: &Path) -> anyhow::Result<Machine> {
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         load_before: load.split(' ').next().and_then(|load| load.parse().ok()),
         redis: redis_version(&version),
-        commit: process::run("git", Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]))
+        commit: harness::run(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]), LIMIT)
             .ok()
             .map(|commit| commit.trim().to_owned()),
     })

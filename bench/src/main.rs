@@ -8,7 +8,7 @@
 //! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`], [`smtp_source`]: the programs that are started;
 //! - [`queue`]: fills a queue and reads its counters; [`drain`]: watches workers empty it;
 //! - [`load`]: wrk; [`redis_benchmark`]; [`http`], [`smtp_acceptor`]: the two ends of a single email;
-//! - [`process`]: children, and that none outlives us; [`procfs`]: what one has used of the machine;
+//! - [`procfs`]: what a process has used of the machine;
 //! - [`samples`]: medians and percentiles.
 
 #![forbid(unsafe_code)]
@@ -24,7 +24,6 @@ mod load;
 mod machine;
 mod measure;
 mod peers;
-mod process;
 mod procfs;
 mod queue;
 mod redis_benchmark;
@@ -37,9 +36,11 @@ mod smtp_source;
 mod table;
 mod worker;
 
+use std::fs;
 use std::process::ExitCode;
 
 use clap::Parser;
+use harness::interrupt::end_children_with_us;
 
 use crate::bench::Bench;
 use crate::cli::Options;
@@ -66,7 +67,8 @@ fn main() -> ExitCode {
 /// Measures what was asked for, one after the other. A measurement that fails is a line of the report.
 fn run(options: &Options) -> anyhow::Result<Report> {
     let directory = tempfile::Builder::new().prefix("email-queue-bench-").tempdir()?;
-    process::end_all_when_asked(directory.path())?;
+    let ours = directory.path().to_owned();
+    end_children_with_us(move || drop(fs::remove_dir_all(ours)))?;
     let bench = Bench::new(options, directory.path())?;
     let mut report = Report::new(options.quick, machine::describe(&options.programs.redis_server)?);
     for name in options.names() {

@@ -4,7 +4,6 @@
 //! the given concurrency. It notes itself when the first and the last job were handled, so that no start-up is counted.
 //! The libraries are installed into a folder of ours, and nowhere else.
 
-mod child;
 mod debian;
 mod install;
 mod library;
@@ -16,7 +15,6 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-pub(crate) use child::stop;
 use library::{HTTP_PEER, LIBRARIES, Library};
 
 /// The email that is every job's argument, as JSON. The zeros at the end of a word stand for the job's number.
@@ -73,7 +71,7 @@ struct Load<'a> {
 /// named in `only`, or all. Enqueueing and draining take at most `limit` each, for each mode of a library; what was
 /// handled until then counts. A library that cannot be installed or run is in the answer with its error.
 ///
-/// **Empties the Redis at `redis_url`**, several times. Blocks; [`stop`] makes it return soon.
+/// **Empties the Redis at `redis_url`**, several times.
 pub(crate) fn run(
     folder: &Path,
     redis_url: &str,
@@ -131,13 +129,12 @@ fn drain(
     progress: &dyn Fn(&str),
 ) -> anyhow::Result<Drained> {
     let Load { redis_url, emails, concurrency, limit } = load;
-    let log = install::log(library, folder);
     let program = || {
         let mut program = library.program(&install::directory(library, folder), folder);
         program.env("REDIS_URL", redis_url).env("EMAIL", EMAIL);
         program
     };
-    let call = |step: &mut Command| -> anyhow::Result<Value> { last_line(&child::run(step, &log, limit + GRACE)?) };
+    let call = |step: &mut Command| -> anyhow::Result<Value> { last_line(&harness::run(step, limit + GRACE)?) };
     let mut redis = redis::Client::open(redis_url)?.get_connection().context("cannot reach the benchmark's Redis")?;
 
     let name = library.name_in(mode);

@@ -16,12 +16,20 @@ pub(crate) struct Usage {
 }
 
 /// A process and all that it has started, directly or not.
-pub(crate) fn with_descendants(process: u32) -> Vec<u32> {
+fn with_descendants(process: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task"));
     let children = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
     let children: String = tasks.into_iter().flatten().flatten().map(children).collect();
     let children = children.split_whitespace().filter_map(|id| id.parse().ok());
     [process].into_iter().chain(children.flat_map(with_descendants)).collect()
+}
+
+/// How long a process has been on a processor so far, with the processes that it has started and that are still there.
+///
+/// # Errors
+/// It has ended.
+pub(crate) fn cpu_with_descendants(process: u32) -> anyhow::Result<Duration> {
+    with_descendants(process).into_iter().map(|id| Ok(usage(id)?.cpu)).sum()
 }
 
 /// # Errors

@@ -15,9 +15,10 @@ use email_queue::{
     query::{Depth, depth},
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
+use harness::RedisServer;
 use jiff::Timestamp;
 
-use crate::redis_server::RedisServer;
+use crate::redis_server;
 
 /// How many emails go into one call: as many as the API takes in one request.
 const BATCH: u64 = 100;
@@ -100,7 +101,7 @@ impl Client {
     /// # Errors
     /// The server does not accept a connection.
     pub(crate) fn open(server: &RedisServer) -> anyhow::Result<Client> {
-        Ok(Client { connection: RefCell::new(server.connection()?), queue: Queue::default() })
+        Ok(Client { connection: RefCell::new(redis_server::connect(server)?), queue: Queue::default() })
     }
 
     /// Accepts the emails of these numbers in one call. Answers the length of their JSON together.

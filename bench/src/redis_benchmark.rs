@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
+use harness::RedisServer;
 
 use crate::bench::Bench;
-use crate::process;
-use crate::redis_server::RedisServer;
 
 /// How many connections ask at once, each waiting for its answer before it asks again.
 pub(crate) const CONNECTIONS: u32 = 16;
+
+/// How long it may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Commands per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,9 +30,9 @@ pub(crate) struct Limits {
 pub(crate) fn run(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<Limits> {
     let commands: u32 = bench.pick(300_000, 100_000);
     let mut command = Command::new(&bench.programs.redis_benchmark);
-    command.args(["-h", "127.0.0.1", "-p", &server.port.to_string(), "-t", "lpush,rpop", "--csv"]);
+    command.args(["-h", "127.0.0.1", "-p", &server.port().to_string(), "-t", "lpush,rpop", "--csv"]);
     command.args(["-n", &commands.to_string(), "-c", &CONNECTIONS.to_string()]);
-    let output = process::run("redis-benchmark", &mut command)?;
+    let output = harness::run(&mut command, LIMIT)?;
     parse(&output).with_context(|| format!("redis-benchmark has an unknown form of output: {output}"))
 }
 

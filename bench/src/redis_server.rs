@@ -1,88 +1,31 @@
 //! A Redis of a measurement's own.
 
 use std::collections::HashMap;
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use harness::{Persistence, RedisServer};
 
 use crate::bench::Bench;
-use crate::process::Process;
-
-/// How long it may take to get ready.
-const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// No command of ours takes this long.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
-/// Below Linux' ephemeral range, so that no outgoing connection takes the port before the server has it.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
-/// What survives the end of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    None,
-    /// An append-only file that goes to disk once a second (`appendfsync everysec`).
-    EverySecond,
+/// Starts an empty server.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn start(bench: &Bench<'_>, persistence: Persistence) -> anyhow::Result<RedisServer> {
+    let builder = RedisServer::builder().program(&bench.programs.redis_server).within(&bench.directory);
+    builder.persistence(persistence).try_start()
 }
 
-/// A running server on 127.0.0.1, empty at first. Dropping it kills it.
-pub(crate) struct RedisServer {
-    process: Process,
-    pub(crate) port: u16,
-}
-
-impl RedisServer {
-    /// # Errors
-    /// It does not start.
-    pub(crate) fn start(bench: &Bench<'_>, persistence: Persistence) -> anyhow::Result<RedisServer> {
-        let port = free_port()?;
-        let directory = bench.directory.join(format!("redis-{port}"));
-        fs::create_dir_all(&directory)?;
-        let mut command = Command::new(&bench.programs.redis_server);
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no", "--save", ""]);
-        command.args(["--maxmemory-policy", "noeviction", "--dir"]).arg(&directory);
-        match persistence {
-            Persistence::None => command.args(["--appendonly", "no"]),
-            Persistence::EverySecond => command.args(["--appendonly", "yes", "--appendfsync", "everysec"]),
-        };
-        let process = Process::start("redis-server", &mut command, &directory.join("log"))?;
-        let server = RedisServer { process, port };
-        server.process.wait_for("no answer", START_LIMIT, || Ok(server.connection().ok()))?;
-        Ok(server)
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address())
-    }
-
-    /// Host and port.
-    pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    /// A new connection.
-    ///
-    /// # Errors
-    /// The server does not accept it, or is not ready.
-    pub(crate) fn connection(&self) -> anyhow::Result<redis::Connection> {
-        let mut connection = redis::Client::open(self.url())?.get_connection_with_timeout(START_LIMIT)?;
-        connection.set_read_timeout(Some(ANSWER_LIMIT))?;
-        redis::cmd("PING").exec(&mut connection)?;
-        Ok(connection)
-    }
-
-    /// Removes everything, the counters included.
-    ///
-    /// # Errors
-    /// The server does not answer.
-    pub(crate) fn empty(&self) -> anyhow::Result<()> {
-        redis::cmd("FLUSHALL").arg("SYNC").exec(&mut self.connection()?)?;
-        Ok(())
-    }
+/// A new connection.
+///
+/// # Errors
+/// The server does not accept it.
+pub(crate) fn connect(server: &RedisServer) -> anyhow::Result<redis::Connection> {
+    Ok(server.try_connection(ANSWER_LIMIT)?)
 }
 
 /// A section of `INFO`. <https://redis.io/docs/latest/commands/info/>
@@ -124,17 +67,6 @@ impl Info {
         };
         self.0.iter().filter_map(calls).collect()
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    let count = PORTS.end - PORTS.start;
-    // Another bench that runs beside us begins elsewhere.
-    let first = (std::process::id() % u32::from(count)) as u16;
-    (0..count)
-        .map(|_| PORTS.start + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % count)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .context("no port is free for Redis")
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use harness::ports::free_port;
+use harness::{Output, Process};
 
 use crate::bench::Bench;
-use crate::process::Process;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -34,7 +35,7 @@ impl SmtpSink {
     /// # Errors
     /// There is no smtp-sink, or it does not start.
     pub(crate) fn start(bench: &Bench<'_>) -> anyhow::Result<SmtpSink> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port();
         let mut command = Command::new(&bench.programs.smtp_sink);
         command.arg("-c");
         if rustix::process::geteuid().is_root() {
@@ -42,10 +43,10 @@ impl SmtpSink {
             command.args(["-u", "nobody"]);
         }
         command.args([&format!("inet:127.0.0.1:{port}"), "1024"]);
-        let process =
-            Process::start("smtp-sink", &mut command, &bench.directory.join(format!("smtp-sink-{port}.log")))?;
+        let log = bench.directory.join(format!("smtp-sink-{port}.log"));
+        let process = Process::start(&mut command, Output::File(log))?;
         let sink = SmtpSink { process, port, probes: Cell::new(0) };
-        sink.process.wait_for("it does not listen", START_LIMIT, || Ok(sink.probe().ok()))?;
+        sink.process.wait_for("a session", START_LIMIT, || Ok(sink.probe().ok()))?;
         Ok(sink)
     }
 
@@ -67,7 +68,7 @@ impl SmtpSink {
         // It does one thing at a time, and shows its counters before it closes a connection: what came before this
         // one is in them.
         self.probe()?;
-        let Counts { sessions, messages } = counts(&self.process.written()).context("smtp-sink shows no counters")?;
+        let Counts { sessions, messages } = counts(&self.process.text()).context("smtp-sink shows no counters")?;
         Ok(Counts { sessions: sessions - self.probes.get(), messages })
     }
 

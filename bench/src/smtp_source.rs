@@ -6,12 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use harness::process::POLL;
+use harness::{Output, Process};
 
 use crate::bench::Bench;
-use crate::process::{POLL, Process};
 use crate::procfs;
 use crate::smtp_sink::SmtpSink;
 use crate::worker::CONCURRENCY;
+
+/// How many lines of its output an error has.
+const SHOWN: usize = 10;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -34,7 +38,7 @@ pub(crate) fn send(bench: &Bench<'_>, sink: &SmtpSink, messages: u64, bytes: u64
     command.arg(sink.inet());
     let before = sink.counts()?.messages;
     let start = Instant::now();
-    let process = Process::start("smtp-source", &mut command, &bench.directory.join("smtp-source.log"))?;
+    let process = Process::start(&mut command, Output::Lines(SHOWN, None))?;
     let mut last = None;
     // A process that has ended has no memory any more, and is no longer told of; what is missed is one pause at the most.
     while let Ok(usage) = procfs::usage(process.id()) {
@@ -48,7 +52,7 @@ pub(crate) fn send(bench: &Bench<'_>, sink: &SmtpSink, messages: u64, bytes: u64
     let cpu = last.context("smtp-source has ended before it could be looked at")?.cpu;
     let seen = sink.counts()?.messages - before;
     if seen != messages {
-        bail!("smtp-sink has got {seen} messages of {messages} from smtp-source: {}", process.written());
+        bail!("smtp-sink has got {seen} messages of {messages} from smtp-source: {}", process.text());
     }
     Ok(Sent { messages, time, cpu })
 }

@@ -4,13 +4,12 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use harness::{Output, Process, RedisServer, Signal};
 
 use crate::bench::Bench;
-use crate::process::Process;
 use crate::procfs::{self, Usage};
 use crate::queue::Client;
-use crate::redis_server::{Info, RedisServer};
+use crate::redis_server::{self, Info};
 
 /// How many emails a worker may have in flight at once: its default, said here so that it stays the same.
 pub(crate) const CONCURRENCY: u32 = 50;
@@ -50,9 +49,8 @@ impl Worker {
         }
         command.args(["--redis-url", redis_url, "--transport", transport, "--concurrency", &CONCURRENCY.to_string()]);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let process =
-            Process::start("native-worker", &mut command, &bench.directory.join(format!("worker-{number}.log")))?;
-        Ok(Worker { process })
+        let log = bench.directory.join(format!("worker-{number}.log"));
+        Ok(Worker { process: Process::start(&mut command, Output::File(log))? })
     }
 
     /// Waits until it sits in `BRPOP`, which is when it has nothing to do.
@@ -60,8 +58,8 @@ impl Worker {
     /// # Errors
     /// It has ended, or does not reach Redis.
     pub(crate) fn wait_until_idle(&self, server: &RedisServer) -> anyhow::Result<()> {
-        let mut connection = server.connection()?;
-        self.process.wait_for("it does not sit in BRPOP", READY_LIMIT, || {
+        let mut connection = redis_server::connect(server)?;
+        self.process.wait_for("BRPOP", READY_LIMIT, || {
             let blocked = Info::read(&mut connection, "clients")?.number("blocked_clients")?;
             Ok((blocked >= 1.0).then_some(()))
         })
@@ -73,7 +71,7 @@ impl Worker {
     /// It has ended, or does not send them within `limit`.
     pub(crate) fn wait_until_sent(&self, server: &RedisServer, emails: u64, limit: Duration) -> anyhow::Result<()> {
         let client = Client::open(server)?;
-        let what = format!("it has not sent {emails} emails");
+        let what = format!("{emails} emails to be sent");
         self.process.wait_for(&what, limit, || Ok((client.sent()? >= emails).then_some(())))?;
         self.wait_until_idle(server)
     }
@@ -93,19 +91,13 @@ impl Worker {
     }
 
     /// Halts it where it is; its connections stay open.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
-        self.process.signal(Signal::STOP)
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
     }
 
     /// Lets it go on.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
-        self.process.signal(Signal::CONT)
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Lets it end in order.

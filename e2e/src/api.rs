@@ -46,7 +46,7 @@ impl Api {
         for (name, value) in variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
         }
-        let process = Process::start_group(command);
+        let process = Process::start(command);
         let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
         Self { process, address, client: Client::new() }

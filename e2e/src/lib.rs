@@ -23,6 +23,7 @@ mod binaries;
 pub mod fuzz;
 mod host;
 mod http;
+mod http_stream;
 mod load;
 mod mail;
 mod records;

@@ -5,7 +5,7 @@
 //!
 //! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
 //! - [`ports`]: a port nobody listens on, for servers that cannot choose one themselves.
-//! - [`redis_server`]: a Redis of one's own, which can be killed, started again and frozen.
+//! - [`RedisServer`]: a Redis of one's own, which can be killed, started again and frozen.
 //! - [`mod@record`]: what Redis holds of an email.
 //! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
 //! - [`process`]: a child process whose output is captured and can be waited for.
@@ -28,17 +28,16 @@ pub mod process;
 pub mod proxy;
 pub mod received;
 pub mod record;
-pub mod redis_server;
 #[cfg(test)]
 mod smtp_client;
 pub mod smtp_server;
 pub mod wait;
 
 pub use aiosmtpd::Aiosmtpd;
+pub use harness::RedisServer;
 pub use postfix::Postfix;
 pub use process::Process;
 pub use proxy::TcpProxy;
 pub use received::Received;
-pub use redis_server::RedisServer;
 pub use smtp_server::{Action, Rules, SmtpServer, Stage};
 pub use wait::{DEADLINE, eventually};

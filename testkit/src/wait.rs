@@ -1,43 +1,13 @@
 //! Waiting for a condition, with a deadline and a name.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use harness::wait::{Answer, PAUSE};
 use tokio::sync::watch;
 
-/// How long anything in this crate waits unless told otherwise. Long, because a shared machine may stall for many
-/// seconds; a test that passes never waits this long.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub use harness::wait::{DEADLINE, eventually as eventually_blocking};
 
-/// How long to pause between two looks at a condition that cannot announce itself.
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// What a polled condition answers: `bool` (true: it holds) or `Option<T>` (`Some`: it holds, and this is what was
-/// waited for).
-pub trait Answer {
-    /// What the wait returns in the end.
-    type Value;
-
-    /// The value, if the condition holds.
-    fn value(self) -> Option<Self::Value>;
-}
-
-impl Answer for bool {
-    type Value = ();
-
-    fn value(self) -> Option<()> {
-        self.then_some(())
-    }
-}
-
-impl<T> Answer for Option<T> {
-    type Value = T;
-
-    fn value(self) -> Option<T> {
-        self
-    }
-}
-
-/// Asks `condition` every few milliseconds until it holds, and returns its value.
+/// Calls `condition` every few milliseconds until it holds, and returns its value.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -64,21 +34,6 @@ pub async fn eventually<A: Answer>(deadline: Duration, what: &str, mut condition
     match tokio::time::timeout(deadline, asking).await {
         Ok(value) => value,
         Err(_) => panic!("waited {deadline:?} in vain for {what}"),
-    }
-}
-
-/// The same as [`eventually`] for tests that are not async; blocks the thread.
-///
-/// # Panics
-/// Naming `what`, when `deadline` has passed. It looks at the clock only between two questions.
-pub fn eventually_blocking<A: Answer>(deadline: Duration, what: &str, mut condition: impl FnMut() -> A) -> A::Value {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = condition().value() {
-            return value;
-        }
-        assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for {what}");
-        std::thread::sleep(PAUSE);
     }
 }
 
@@ -127,11 +82,5 @@ mod tests {
     #[should_panic(expected = "in vain for an answer")]
     async fn eventually_gives_up_a_question_that_hangs() {
         eventually(Duration::from_millis(20), "an answer", async || std::future::pending::<bool>().await).await;
-    }
-
-    #[test]
-    #[should_panic(expected = "in vain for pigs to fly")]
-    fn the_blocking_form_names_what_never_came() {
-        eventually_blocking(Duration::from_millis(20), "pigs to fly", || false);
     }
 }

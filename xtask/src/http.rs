@@ -1,51 +1,28 @@
-//! One HTTP GET, enough to ask the API whether it is ready.
+//! Asks the API whether it is ready.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The API gives up on Redis within 5 s; it may take longer to answer only if it is broken.
-const READ_TIMEOUT: Duration = Duration::from_secs(6);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_ANSWER: u64 = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Whether `GET path` answers 200.
 ///
 /// # Errors
 /// What came instead, in words.
 pub(crate) fn answers_ok(address: SocketAddr, path: &str) -> Result<(), String> {
-    let answer = get(address, path).map_err(|error| format!("GET {path}: {error}"))?;
-    match status(&answer) {
-        Some(200) => Ok(()),
-        Some(status) => Err(format!("GET {path} answers {status} {}", body(&answer)).trim_end().to_owned()),
-        None => Err(format!("GET {path} is not answered by an HTTP server")),
+    let answer = harness::http::agent(TIMEOUT).get(format!("http://{address}{path}")).call();
+    let mut answer = answer.map_err(|error| format!("GET {path}: {error}"))?;
+    if answer.status() == 200 {
+        return Ok(());
     }
-}
-
-fn get(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
-    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-fn status(answer: &str) -> Option<u16> {
-    let mut words = answer.lines().next()?.split(' ');
-    words.next().filter(|version| version.starts_with("HTTP/1."))?;
-    words.next()?.parse().ok()
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+    let body = answer.body_mut().read_to_string().unwrap_or_default();
+    Err(format!("GET {path} answers {} {body}", answer.status().as_u16()).trim_end().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
 

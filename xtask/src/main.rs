@@ -17,12 +17,12 @@
 //! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
 //! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
 //! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
-//! - [`stack`] is the set of running services; [`process`] one child process; [`signals`] what they
-//!   and the terminal tell us; [`data_dir`] the directory for their data, and its lock.
+//! - [`stack`] is the set of running services; [`process`] runs a step to its end; [`signals`] receives what reaches
+//!   xtask; [`data_dir`] is the directory for their data, and its lock.
 //! - [`apt`] installs Debian packages.
 //! - [`workspace`], [`ports`], [`http`], [`console`] are small helpers.
 //!
-//! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it
+//! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it uses `harness` and
 //! knows the other crates only by their binaries.
 
 #![forbid(unsafe_code)]

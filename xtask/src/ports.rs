@@ -1,7 +1,7 @@
 //! Looking for free ports on this machine.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 
@@ -34,8 +34,7 @@ pub(crate) fn reserve(listen: SocketAddr) -> anyhow::Result<SocketAddr> {
 /// # Errors
 /// A hundred ports in a row are taken.
 pub(crate) fn first_free(first: u16) -> anyhow::Result<u16> {
-    (first..=first.saturating_add(TRIES))
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    harness::ports::first_free(first..=first.saturating_add(TRIES))
         .with_context(|| format!("no port from {first} on is free for Redis: name a server with --redis-url"))
 }
 
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     fn taken() -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
     }

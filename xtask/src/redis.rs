@@ -1,9 +1,9 @@
 //! A Redis or Valkey server: found or installed, and started for `cargo xtask up`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::bail;
+use harness::{Persistence, redis_command};
 
 use crate::apt::Apt;
 use crate::console::say;
@@ -36,23 +36,11 @@ pub(crate) fn find_or_install_server(signals: &Signals) -> anyhow::Result<PathBu
     }
 }
 
-/// The server as a service on the loopback interface, with its data in `directory`.
-///
-/// Redis acknowledges a write here only once it is in the append-only file (`appendfsync always`):
-/// an email that the API has accepted survives the end of any process, Redis included.
-/// <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>
+/// The server as a service on the loopback interface, with its data in `directory`. An email that the API has accepted
+/// survives the end of any process, Redis included.
 pub(crate) fn service(server: &Path, port: u16, directory: &Path) -> Service {
-    let mut command = Command::new(server);
-    command
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-        .args(["--daemonize", "no", "--logfile", "redis.log"])
-        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
-        // A queue must refuse what it has no room for, and not forget what it has.
-        .args(["--maxmemory-policy", "noeviction"])
-        .arg("--dir")
-        .arg(directory);
-    let log = Some(directory.join("redis.log"));
-    Service { name: "redis".to_owned(), role: Role::Redis, log, command }
+    let command = redis_command(server, port, directory, Persistence::Always);
+    Service { name: "redis".to_owned(), role: Role::Redis, log: Some(directory.join("redis.log")), command }
 }
 
 /// The command-line client that comes with the server, if it is there.

@@ -1,15 +1,16 @@
 //! The services that `cargo xtask up` has started: watched together, stopped in order.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use harness::{Output, Process, Signal};
 
 use crate::console::{complain, say};
 use crate::data_dir::DataDir;
-use crate::process::{Output, Process};
+use crate::process::LAST_LINES;
 use crate::signals::{Interrupted, Signals, Wake};
 
 /// How often to look whether a starting service is ready yet.
@@ -47,7 +48,7 @@ pub(crate) struct Service {
     /// What its lines and our messages about it begin with.
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// A file that it writes its log to, if it does not write to its output.
+    /// A file that its output goes to, if it does not go to our terminal.
     pub(crate) log: Option<PathBuf>,
     pub(crate) command: Command,
 }
@@ -63,7 +64,6 @@ pub(crate) struct Stack<'a> {
 struct Running {
     name: String,
     role: Role,
-    log: Option<PathBuf>,
     process: Process,
 }
 
@@ -77,11 +77,12 @@ impl<'a> Stack<'a> {
     pub(crate) fn start(&mut self, service: Service) -> anyhow::Result<()> {
         let Service { name, role, log, mut command } = service;
         let prefix = format!("{name:<0$} | ", self.name_width);
-        let output = Output::each_line(move |line| say(&format!("{prefix}{line}")));
+        let show = move |line: &str| say(&format!("{prefix}{line}"));
+        let output = log.map_or_else(|| Output::Lines(LAST_LINES, Some(Arc::new(show))), Output::File);
         command.stdin(self.data_dir.share_lock()?);
-        let process = Process::spawn(&mut command, output)?;
+        let process = Process::start_with_input(&mut command, output)?;
         self.data_dir.note_holder(&name, process.id())?;
-        self.running.push(Running { name, role, log, process });
+        self.running.push(Running { name, role, process });
         Ok(())
     }
 
@@ -133,10 +134,9 @@ impl<'a> Stack<'a> {
     pub(crate) fn stop(mut self) -> bool {
         let mut graceful = true;
         for role in Role::IN_ORDER_OF_STOPPING {
-            let (mut group, rest): (Vec<_>, Vec<_>) =
-                self.running.into_iter().partition(|running| running.role == role);
+            let (group, rest): (Vec<_>, Vec<_>) = self.running.into_iter().partition(|running| running.role == role);
             self.running = rest;
-            match stop_group(self.signals, &mut group, role.grace()) {
+            match stop_group(self.signals, &group, role.grace()) {
                 Stopped::Gracefully => {}
                 Stopped::Late => graceful = false,
                 // Dropping a process kills it.
@@ -146,36 +146,9 @@ impl<'a> Stack<'a> {
         graceful
     }
 
-    /// Fails if a service has ended, with how it did and its last words.
-    fn check(&mut self) -> anyhow::Result<()> {
-        for running in &mut self.running {
-            let status = running.process.status().context("cannot look after the services")?;
-            if let Some(status) = status {
-                let last_words = running.last_words();
-                bail!("{} has ended by itself ({status}){last_words}", running.name);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Running {
-    fn is_alive(&mut self) -> bool {
-        matches!(self.process.status(), Ok(None))
-    }
-
-    fn last_words(&self) -> String {
-        let mut lines = self.process.last_lines();
-        if let Some(log) = self.log.as_ref().and_then(|log| fs::read(log).ok()) {
-            // A log grows for as long as the service runs: only its end is of interest.
-            let end = String::from_utf8_lossy(&log[log.len().saturating_sub(4096)..]).into_owned();
-            lines.extend(end.lines().map(str::to_owned));
-        }
-        let last = &lines[lines.len().saturating_sub(10)..];
-        if last.is_empty() {
-            return String::new();
-        }
-        format!(". Its last lines:\n  {}", last.join("\n  "))
+    /// Fails if a service has ended, with its exit status and the end of its output.
+    fn check(&self) -> anyhow::Result<()> {
+        self.running.iter().try_for_each(|Running { name, process, .. }| process.check().context(name.clone()))
     }
 }
 
@@ -189,15 +162,14 @@ enum Stopped {
 }
 
 /// Asks all of them at the same time, so that many workers take no longer than one.
-fn stop_group(signals: &Signals, group: &mut [Running], grace: Duration) -> Stopped {
+fn stop_group(signals: &Signals, group: &[Running], grace: Duration) -> Stopped {
     for running in group.iter() {
-        running.process.ask_to_stop();
+        running.process.signal(Signal::TERM);
     }
     let started = Instant::now();
     let mut explained = false;
     loop {
-        let slow = group.iter_mut().position(|running| running.is_alive());
-        let Some(slow) = slow.map(|index| &group[index].name) else {
+        let Some(Running { name: slow, .. }) = group.iter().find(|running| running.process.is_running()) else {
             return Stopped::Gracefully;
         };
         let next_look = if explained { grace } else { LONG_WAIT };
@@ -225,6 +197,7 @@ fn stop_group(signals: &Signals, group: &mut [Running], grace: Duration) -> Stop
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::*;
@@ -277,18 +250,18 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_ends_by_itself_is_reported_with_its_last_words() {
+    fn a_service_that_ends_by_itself_is_reported_with_the_end_of_its_output() {
         let home = tempfile::tempdir().unwrap();
-        let log = home.path().join("service.log");
-        fs::write(&log, "noted in the log\n").unwrap();
         let (signals, data_dir) = (Signals::with_stops(0), DataDir::open(home.path()).unwrap());
-        let mut stack = Stack::new(&signals, &data_dir, 6);
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo I am ill >&2; exit 70"]);
-        stack.start(Service { name: "worker".to_owned(), role: Role::Worker, log: Some(log), command }).unwrap();
-        let error = stack.watch().unwrap_err().to_string();
-        assert!(error.starts_with("worker has ended by itself (exit status: 70)"), "{error}");
-        assert!(error.contains("I am ill") && error.contains("noted in the log"), "{error}");
+        for log in [None, Some(home.path().join("service.log"))] {
+            let mut stack = Stack::new(&signals, &data_dir, 6);
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo I am ill >&2; exit 70"]);
+            stack.start(Service { name: "worker".to_owned(), role: Role::Worker, log, command }).unwrap();
+            let error = format!("{:#}", stack.watch().unwrap_err());
+            assert!(error.starts_with("worker: sh has ended by itself (exit status: 70)"), "{error}");
+            assert!(error.contains("I am ill"), "{error}");
+        }
     }
 
     #[test]

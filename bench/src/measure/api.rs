@@ -11,19 +11,20 @@
 mod rounds;
 
 use anyhow::Context;
+use harness::Persistence;
 
 use self::rounds::{Kind, Measured, Subject};
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::peers;
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 
 /// The name of what Node serves, in the rows.
 const PEER: &str = "fastify + BullMQ";
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     let mut hosts = Vec::new();
     for wasi in Wasi::built(bench) {
         hosts.push((Subject::Api(wasi), ApiHost::start(bench, &server, wasi)?));
@@ -33,7 +34,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     }
     // Without Node.js, the others are measured all the same.
     let peer = peers::http_peer(&bench.programs.peers, &server.url(), &|said| bench.say(said))
-        .and_then(|mut program| ApiHost::start_program(bench, "node", &mut program));
+        .and_then(|mut program| ApiHost::start_program(bench, &mut program));
     let missing = match peer {
         Ok(peer) => {
             hosts.push((Subject::Peer, peer));

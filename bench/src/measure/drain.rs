@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use harness::{Persistence, RedisServer};
+
 use crate::bench::Bench;
 use crate::drain::{self, Drained};
 use crate::queue;
 use crate::redis_benchmark;
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::worker::{Log, Worker};
@@ -57,7 +59,7 @@ fn rounds(bench: &Bench<'_>, what: &str, emails: u64, persistence: Persistence, 
     let mut rounds = Vec::new();
     for round in 1..=ROUNDS {
         bench.say(&format!("drain: {emails} emails, {what}, round {round} of {ROUNDS}"));
-        let server = RedisServer::start(bench, persistence)?;
+        let server = redis_server::start(bench, persistence)?;
         let rpop = redis_benchmark::run(bench, &server)?.rpop;
         let (drained, peak) = drain_one(bench, &server, emails, log)?;
         rounds.push(Round { rpop, drained, peak });

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::{Persistence, RedisServer};
+
 use crate::bench::Bench;
 use crate::queue;
-use crate::redis_server::{Info, Persistence, RedisServer};
+use crate::redis_server::{self, Info};
 use crate::report::{Row, Target};
 use crate::worker::{Log, Worker};
 
 const SEND_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     let worker = Worker::start(bench, &server.url(), "null:", Log::Warnings)?;
     worker.wait_until_idle(&server)?;
     observe(bench, rows, &server, &worker, bench.pick(20, 10), "an empty queue")?;
@@ -34,7 +36,7 @@ fn observe(
     when: &str,
 ) -> anyhow::Result<()> {
     bench.say(&format!("idle: one worker for {seconds} s, {when}"));
-    let mut connection = server.connection()?;
+    let mut connection = redis_server::connect(server)?;
     let (start, cpu) = (Instant::now(), worker.usage()?.cpu);
     let before = Info::read(&mut connection, "commandstats")?.calls();
     thread::sleep(Duration::from_secs(seconds));

@@ -6,11 +6,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::Persistence;
+
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::http::HttpClient;
 use crate::queue;
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::percentile;
 use crate::smtp_acceptor::SmtpAcceptor;
@@ -27,7 +29,7 @@ const PAUSES: std::ops::Range<usize> = 15..26;
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let samples = bench.pick(500, 100);
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     let raw = lpush_to_brpop(&server, samples)?;
     rows.push(Row::new("LPUSH to BRPOP, right before, p50", percentile(&raw, 50.0), "ms"));
 
@@ -39,7 +41,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     for wasi in Wasi::built(bench) {
         bench.say(&format!("latency: {samples} emails one by one through the API, {}", wasi.name(bench)));
         let host = ApiHost::start(bench, &server, wasi)?;
-        let mut client = HttpClient::connect(&host.address)?;
+        let client = HttpClient::new(&host.address);
         let mut number = 0;
         let times = collect(samples, &acceptor, &worker, || {
             number += 1;
@@ -53,7 +55,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     }
 
     bench.say(&format!("latency: {samples} emails one by one by a plain LPUSH"));
-    let mut connection = server.connection()?;
+    let mut connection = redis_server::connect(&server)?;
     let mut number = 0;
     let times = collect(samples, &acceptor, &worker, || {
         number += 1;

@@ -6,12 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use harness::{Persistence, RedisServer};
 
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::load::{self, Request};
 use crate::redis_benchmark;
-use crate::redis_server::{Info, Persistence, RedisServer};
+use crate::redis_server::{self, Info};
 use crate::report::Row;
 use crate::samples::percentile;
 
@@ -19,7 +20,7 @@ use crate::samples::percentile;
 const PUSH_LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     bench.say("limits: redis-benchmark, LPUSH and RPOP");
     let limits = redis_benchmark::run(bench, &server)?;
     rows.push(Row::new("redis-benchmark LPUSH", limits.lpush, "/s").note("16 connections, no pipelining"));
@@ -47,7 +48,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
 /// # Errors
 /// Redis is unreachable.
 pub(crate) fn lpush_to_brpop(server: &RedisServer, samples: usize) -> anyhow::Result<Vec<f64>> {
-    let (mut pusher, mut popper) = (server.connection()?, server.connection()?);
+    let (mut pusher, mut popper) = (redis_server::connect(server)?, redis_server::connect(server)?);
     let (sender, popped) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(move || {

@@ -3,10 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::process::POLL;
+use harness::{Persistence, RedisServer};
+
 use crate::bench::Bench;
-use crate::process::POLL;
 use crate::queue::{self, Client};
-use crate::redis_server::{Info, Persistence, RedisServer};
+use crate::redis_server::{self, Info};
 use crate::report::{Row, Target};
 use crate::worker::{Log, Worker};
 
@@ -17,7 +19,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let (some, many) = (bench.pick(100_000, 10_000), bench.pick(1_000_000, 40_000));
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
 
     bench.say("memory: an idle worker");
     let worker = Worker::start(bench, &server.url(), "null:", Log::Warnings)?;
@@ -67,7 +69,7 @@ fn peak_while_draining(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Resul
 
 /// `used_memory`, once it has stayed the same for a while.
 fn used_memory(server: &RedisServer) -> anyhow::Result<f64> {
-    let mut connection = server.connection()?;
+    let mut connection = redis_server::connect(server)?;
     let mut read = || Info::read(&mut connection, "memory")?.number("used_memory");
     let (start, mut last) = (Instant::now(), read()?);
     loop {

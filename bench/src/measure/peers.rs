@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use harness::Persistence;
+
 use crate::bench::Bench;
 use crate::peers::{self, Peer};
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::worker::{CONCURRENCY, Log};
@@ -17,11 +19,11 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     let limit = Duration::from_secs(bench.pick(40, 15));
     let ours = |when: &str| -> anyhow::Result<f64> {
         bench.say(&format!("peers: {emails} emails with our worker, {when}"));
-        let server = RedisServer::start(bench, Persistence::None)?;
+        let server = redis_server::start(bench, Persistence::None)?;
         Ok(drain_one(bench, &server, emails, Log::Warnings)?.0.per_second())
     };
     let before = ours("before the others")?;
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     let progress = |what: &str| bench.say(&format!("peers: {what}"));
     let peers = peers::run(&bench.programs.peers, &server.url(), emails, CONCURRENCY, limit, &[], &progress);
     drop(server);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use harness::{Persistence, RedisServer};
+
 use crate::bench::Bench;
 use crate::drain;
 use crate::queue::{self, Client};
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::worker::{Log, Worker};
@@ -61,7 +63,7 @@ struct Level {
 
 impl Level {
     fn start(bench: &Bench<'_>, backlog: u64) -> anyhow::Result<Level> {
-        let server = RedisServer::start(bench, Persistence::None)?;
+        let server = redis_server::start(bench, Persistence::None)?;
         queue::fill(&server, backlog)?;
         Ok(Level { backlog, server, enqueue: Vec::new(), drain: Vec::new() })
     }
@@ -79,17 +81,17 @@ impl Level {
             let before = client.sent()?;
             let worker = match &worker {
                 Some(worker) => {
-                    worker.thaw()?;
+                    worker.thaw();
                     worker
                 }
                 None => worker.insert(Worker::start(bench, &self.server.url(), "null:", Log::Warnings)?),
             };
             let drained = drain::watch(&self.server, &[worker], before, before + PIECE)?;
-            worker.freeze()?;
+            worker.freeze();
             left.add(drained.emails, drained.time);
         }
         if let Some(worker) = worker {
-            worker.thaw()?;
+            worker.thaw();
             worker.stop()?;
         }
         self.enqueue.push(entered.per_second());
@@ -122,7 +124,7 @@ fn workers(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     for turn in 1..=turns {
         for (count, rates) in COUNTS.into_iter().zip(&mut rates) {
             bench.say(&format!("scale: {emails} emails, {count} workers, turn {turn} of {turns}"));
-            let server = RedisServer::start(bench, Persistence::None)?;
+            let server = redis_server::start(bench, Persistence::None)?;
             queue::fill(&server, emails)?;
             let workers = (0..count)
                 .map(|_| Worker::start(bench, &server.url(), "null:", Log::Warnings))

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use harness::Persistence;
 
 use crate::bench::Bench;
 use crate::drain;
 use crate::queue;
-use crate::redis_server::{Persistence, RedisServer};
+use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::smtp_sink::SmtpSink;
@@ -17,7 +18,7 @@ use crate::worker::{Log, Worker};
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let emails = bench.pick(20_000, 5_000);
-    let server = RedisServer::start(bench, Persistence::None)?;
+    let server = redis_server::start(bench, Persistence::None)?;
     let sink = SmtpSink::start(bench)?;
     queue::fill(&server, emails)?;
 
@@ -56,7 +57,7 @@ fn large(bench: &Bench<'_>, (bytes, full, quick): (u64, u64, u64), rows: &mut Ve
             let sent = smtp_source::send(bench, &sink, emails, bytes)?;
             source_rates.push(sent.messages as f64 / sent.time.as_secs_f64());
             source_costs.push(per_megabyte(sent.cpu, sent.messages * bytes));
-            let server = RedisServer::start(bench, Persistence::None)?;
+            let server = redis_server::start(bench, Persistence::None)?;
             queue::fill_with(&server, emails, (4_000_000 / bytes).clamp(1, 100), &|number| email(number, bytes))?;
             let worker = Worker::start(bench, &server.url(), &sink.transport(), Log::Warnings)?;
             let drained = drain::watch(&server, &[&worker], 0, emails)?;

@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::child;
-
 /// Downloads a package and unpacks it into `directory/root`. apt keeps its lists in `directory` too: those of a container
 /// are often removed, and those of the system may be stale.
 ///
 /// # Errors
 /// There is no apt, or no such package.
-pub(super) fn unpack(package: &str, directory: &Path, log: &Path, limit: Duration) -> anyhow::Result<()> {
+pub(super) fn unpack(package: &str, directory: &Path, limit: Duration) -> anyhow::Result<()> {
     let (lists, cache, debs) = (directory.join("lists"), directory.join("cache"), directory.join("debs"));
     for folder in [&lists.join("partial"), &cache.join("archives/partial"), &debs] {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -27,7 +25,7 @@ pub(super) fn unpack(package: &str, directory: &Path, log: &Path, limit: Duratio
         // As root, apt would switch to a user who may not write here.
         apt.args(["-o", "APT::Sandbox::User=root"]);
         apt.args(arguments).env("LC_ALL", "C").current_dir(&debs);
-        child::run(&mut apt, log, limit)
+        harness::run(&mut apt, limit)
     };
     apt(&["update"])?;
     let plan = apt(&["install", "--simulate", "--no-install-recommends", package])?;
@@ -38,9 +36,9 @@ pub(super) fn unpack(package: &str, directory: &Path, log: &Path, limit: Duratio
     }
     let root = directory.join("root");
     for entry in fs::read_dir(&debs).context("cannot list what was downloaded")? {
-        child::run(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root), log, limit)?;
+        harness::run(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root), limit)?;
     }
-    ensure!(missing.is_empty() || root.exists(), "nothing was downloaded; {} may say why", log.display());
+    ensure!(missing.is_empty() || root.exists(), "apt-get has downloaded nothing");
     Ok(())
 }
 

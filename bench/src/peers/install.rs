@@ -1,4 +1,4 @@
-//! Puts the libraries into our folder: `folder/NAME`, with what was said meanwhile in `folder/NAME.log`.
+//! Puts the libraries into our folder: `folder/NAME`.
 
 use std::env;
 use std::fs;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use super::debian;
 use super::library::{Library, Source, cargo_target};
-use super::{child, debian};
 
 /// Left in a directory whose content is complete, with what it was made of.
 const STAMP: &str = "installed";
@@ -22,15 +22,10 @@ pub(super) fn directory(library: &Library, folder: &Path) -> PathBuf {
     folder.join(library.name.to_lowercase())
 }
 
-/// What its installation and its program write to standard error.
-pub(super) fn log(library: &Library, folder: &Path) -> PathBuf {
-    folder.join(library.name.to_lowercase() + ".log")
-}
-
 /// Installs a library, unless it is there already, and writes our files beside it.
 ///
 /// # Errors
-/// The package manager is missing or fails; the error names the log.
+/// The package manager is missing or fails, with the end of its output.
 pub(super) fn install(library: &Library, folder: &Path, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     let (directory, recipe) = (directory(library, folder), recipe(library));
     if fs::read_to_string(directory.join(STAMP)).is_ok_and(|stamp| stamp == recipe) {
@@ -41,8 +36,7 @@ pub(super) fn install(library: &Library, folder: &Path, progress: &dyn Fn(&str))
         fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     }
     write_files(library, &directory)?;
-    let log = log(library, folder);
-    let step = |command: &mut Command| child::run(command.current_dir(&directory), &log, LIMIT).map(drop);
+    let step = |command: &mut Command| harness::run(command.current_dir(&directory), LIMIT).map(drop);
     match library.source {
         Source::Npm(packages) => {
             // Without a package.json here, npm would install into a parent that has one.
@@ -62,7 +56,7 @@ pub(super) fn install(library: &Library, folder: &Path, progress: &dyn Fn(&str))
             build.args(["build", "--release", "--target-dir"]).arg(target).env_remove("CARGO_BUILD_TARGET");
             step(&mut build)?;
         }
-        Source::Debian(package) => debian::unpack(package, &directory, &log, LIMIT)?,
+        Source::Debian(package) => debian::unpack(package, &directory, LIMIT)?,
     }
     fs::write(directory.join(STAMP), recipe).context("cannot leave the stamp")
 }

@@ -2,16 +2,13 @@
 
 use std::{io, time::Duration};
 
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::request::Request;
+use crate::http_stream::{HttpStream, chunk};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What came back.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) struct Client {
     address: String,
-    kept: Option<BufReader<TcpStream>>,
+    kept: Option<HttpStream>,
 }
 
 impl Client {
@@ -42,14 +39,13 @@ impl Client {
         {
             return Ok(reply);
         }
-        let stream = BufReader::new(TcpStream::connect(&self.address).await?);
-        self.exchange(stream, request).await
+        self.exchange(HttpStream::open(&self.address).await?, request).await
     }
 
-    async fn exchange(&mut self, mut stream: BufReader<TcpStream>, request: &Request) -> io::Result<Reply> {
-        let exchanged = timeout(PATIENCE, async {
+    async fn exchange(&mut self, mut stream: HttpStream, request: &Request) -> io::Result<Reply> {
+        let exchanged = timeout(TIMEOUT, async {
             // A server that refuses a request need not read the rest of it.
-            let _unread = stream.write_all(&bytes(request)).await;
+            let _unread = stream.send(&bytes(request)).await;
             read(&mut stream, request.method).await
         });
         let (reply, keeps) = exchanged.await??;
@@ -66,12 +62,7 @@ fn bytes(request: &Request) -> Vec<u8> {
     }
     if *chunked {
         bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-        for chunk in body.chunks(700) {
-            bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-            bytes.extend_from_slice(chunk);
-            bytes.extend_from_slice(b"\r\n");
-        }
-        bytes.extend_from_slice(b"0\r\n\r\n");
+        body.chunks(700).chain([&[][..]]).for_each(|content| bytes.extend(chunk(content)));
     } else {
         bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
         bytes.extend_from_slice(body);
@@ -80,62 +71,15 @@ fn bytes(request: &Request) -> Vec<u8> {
 }
 
 /// The answer, and whether the connection is kept.
-async fn read(stream: &mut BufReader<TcpStream>, method: &str) -> io::Result<(Reply, bool)> {
+async fn read(stream: &mut HttpStream, method: &str) -> io::Result<(Reply, bool)> {
     loop {
-        let status = line(stream).await?;
-        let status: u16 =
-            status.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| broken(&status))?;
-        let (mut length, mut chunked, mut keeps) = (None, false, true);
-        loop {
-            let line = line(stream).await?;
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| broken(&line))?;
-            match (name.to_ascii_lowercase().as_str(), value.trim()) {
-                ("content-length", value) => length = value.parse().ok(),
-                ("transfer-encoding", "chunked") => chunked = true,
-                ("connection", "close") => keeps = false,
-                _ => {}
-            }
-        }
+        let (status, headers) = stream.head().await?;
         if (100..200).contains(&status) {
             continue;
         }
-        let mut body = Vec::new();
-        if method == "HEAD" || status == 204 || status == 304 {
-        } else if chunked {
-            read_chunks(stream, &mut body).await?;
-        } else {
-            body.resize(length.unwrap_or(0), 0);
-            stream.read_exact(&mut body).await?;
-        }
+        let has_body = method != "HEAD" && status != 204 && status != 304;
+        let body = if has_body { stream.body(&headers).await? } else { Vec::new() };
+        let keeps = headers.get("connection").is_none_or(|connection| connection != "close");
         return Ok((Reply { status, body }, keeps));
     }
-}
-
-async fn read_chunks(stream: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> io::Result<()> {
-    loop {
-        let size = line(stream).await?;
-        let size = usize::from_str_radix(&size, 16).map_err(|_| broken(&size))?;
-        let before = body.len();
-        body.resize(before + size, 0);
-        stream.read_exact(&mut body[before..]).await?;
-        line(stream).await?;
-        if size == 0 {
-            return Ok(());
-        }
-    }
-}
-
-async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
-    let mut line = Vec::new();
-    if stream.read_until(b'\n', &mut line).await? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
-}
-
-fn broken(text: &str) -> io::Error {
-    io::Error::other(format!("not an answer: {text:?}"))
 }

@@ -4,13 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::ensure;
+use harness::RedisServer;
 
 use super::PEER;
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::load::{self, CONNECTIONS, Load, Request};
 use crate::queue::{self, Client};
-use crate::redis_server::{Info, RedisServer};
+use crate::redis_server::{self, Info};
 use crate::samples::median;
 
 /// How many emails a batch has: the most that one may have.
@@ -62,7 +63,7 @@ impl Subject {
             Subject::Ceiling => "emails",
             Subject::Peer => "bull:emails:wait",
         };
-        Ok(redis::cmd("LLEN").arg(list).query(&mut server.connection()?)?)
+        Ok(redis::cmd("LLEN").arg(list).query(&mut redis_server::connect(server)?)?)
     }
 }
 
@@ -121,7 +122,7 @@ impl<'a> Measured<'a> {
 
     /// Asks for a second or two. Every 2xx must be in Redis, and nothing may be refused but what is meant to be.
     pub(super) fn one_round(&mut self, bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<()> {
-        server.empty()?;
+        redis::cmd("FLUSHALL").arg("SYNC").exec(&mut redis_server::connect(server)?)?;
         let (method, path, emails) = self.kind.request();
         let body = self.kind.body();
         let request = Request { method, url: &self.host.url(path), body: body.as_deref() };
@@ -146,7 +147,7 @@ impl<'a> Measured<'a> {
 
     /// What the host and Redis have used of the processor so far, in seconds.
     fn used(&self, server: &RedisServer) -> anyhow::Result<(f64, f64)> {
-        let redis = Info::read(&mut server.connection()?, "cpu")?.cpu_seconds()?;
+        let redis = Info::read(&mut redis_server::connect(server)?, "cpu")?.cpu_seconds()?;
         Ok((self.host.cpu()?.as_secs_f64(), redis))
     }
 

@@ -52,10 +52,10 @@ fn settings_and_password_apply() {
 #[test]
 fn a_port_in_use_is_reported_instead_of_taken_for_our_server() {
     let first = RedisServer::start();
-    let directory = TempDir::new().unwrap();
-    let child = spawn(&Options::default(), first.port(), directory.path());
-    let mut second = RedisServer { options: Options::default(), port: first.port(), child, directory };
-    assert!(second.wait_until_ready().unwrap_err().contains("ended with"));
+    let (options, directory) = (RedisServerBuilder::default(), TempDir::new().unwrap());
+    let process = options.spawn(first.port(), &directory).unwrap();
+    let second = RedisServer { options, port: first.port(), process, directory };
+    assert!(second.wait_until_ready().unwrap_err().to_string().contains("has ended by itself"));
 }
 
 #[test]
