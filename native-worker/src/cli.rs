@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use clap::Parser;
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
+use smtp_client::Options;
 
 use crate::{
     Config,
@@ -13,7 +14,7 @@ use crate::{
     invalid_config::InvalidConfig,
     logging::LogFormat,
     memory,
-    transport::{SmtpOptions, TransportConfig},
+    transport::TransportConfig,
 };
 
 const TRANSPORT_HELP: &str = "\
@@ -151,7 +152,7 @@ impl Cli {
                 "no transport is given: --transport or TRANSPORT has to say where emails go: {choices}"
             ))
         })?;
-        let smtp = SmtpOptions {
+        let smtp = Options {
             // Deployments like to set a variable to nothing where it is not needed.
             username: self.smtp_username.filter(|username| !username.is_empty()),
             password: self.smtp_password.filter(|password| !password.is_empty()),

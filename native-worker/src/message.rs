@@ -5,7 +5,7 @@
 //! - `addresses`: fields with addresses; other fields are written by [`email_queue::field`], which the API asks as well;
 //! - `text`: bodies that are text, and `lines` where they travel as they are; `file`: attachments; `alternative`: a text
 //!   made of HTML;
-//! - `pieces`: the message as what it was made of; `data`: how it becomes the data of SMTP.
+//! - `pieces`: the message as what it was made of; `downgrade`: its header for a server without SMTPUTF8.
 //!
 //! Everything but addresses is ASCII with lines of CRLF, whatever the email is made of: headers by RFC 2047 and 2231,
 //! bodies as quoted-printable or base64 unless they are plain already. So any server can carry it, and what comes out at
@@ -17,7 +17,7 @@
 
 mod addresses;
 mod alternative;
-mod data;
+mod downgrade;
 mod file;
 mod lines;
 mod pieces;

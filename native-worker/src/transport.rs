@@ -8,7 +8,7 @@
 mod file;
 mod log;
 mod null;
-pub mod smtp;
+mod smtp;
 
 use std::{
     fmt, io,
@@ -21,12 +21,13 @@ use std::{
 
 use email_queue::{Class, Email, EmailId, email::Mailbox};
 
+use smtp_client::Options;
+
 use crate::invalid_config::InvalidConfig;
 use file::FileTransport;
 use log::LogTransport;
 use null::NullTransport;
-pub use smtp::SmtpOptions;
-use smtp::{SmtpConfig, SmtpTransport};
+use smtp::SmtpTransport;
 
 pub(crate) use smtp::ConnectionLimit;
 
@@ -40,7 +41,7 @@ pub enum TransportConfig {
     /// `null:` counts emails and sends none.
     Null,
     /// `smtp://` and `smtps://`.
-    Smtp(Box<SmtpConfig>),
+    Smtp(Box<smtp_client::Config>),
 }
 
 impl TransportConfig {
@@ -48,7 +49,7 @@ impl TransportConfig {
     ///
     /// # Errors
     /// Says what is wrong, without any part of the URL that may be secret.
-    pub fn parse(url: &str, smtp: SmtpOptions) -> Result<Self, InvalidConfig> {
+    pub fn parse(url: &str, smtp: Options) -> Result<Self, InvalidConfig> {
         if matches!(url, "log:" | "log://" | "log") {
             return Ok(Self::Log);
         }
@@ -62,7 +63,12 @@ impl TransportConfig {
             }
             return Ok(Self::File(path.into()));
         }
-        let smtp = SmtpConfig::parse(url, smtp).map_err(|error| InvalidConfig(error.to_string()))?;
+        let scheme = url.split(':').next().unwrap_or_default();
+        if !["smtp", "smtps"].iter().any(|smtp| smtp.eq_ignore_ascii_case(scheme)) {
+            let known = "the transport's URL is not log:, null:, file:DIR, smtp://host or smtps://host";
+            return Err(InvalidConfig(known.to_owned()));
+        }
+        let smtp = smtp_client::Config::parse(url, smtp).map_err(|error| InvalidConfig(error.to_string()))?;
         Ok(Self::Smtp(Box::new(smtp)))
     }
 }
@@ -134,9 +140,9 @@ pub enum OpenError {
     /// The directory cannot be made, or not written to.
     #[error("cannot write to the directory")]
     Directory(#[source] io::Error),
-    /// The SMTP server cannot be spoken to as it is set up.
+    /// The SMTP settings cannot be used with any server.
     #[error(transparent)]
-    Smtp(#[from] smtp::SetupError),
+    Smtp(#[from] smtp_client::SetupError),
 }
 
 /// An email to be handed over.
@@ -220,6 +226,11 @@ impl Fault {
     pub(crate) fn of_relay(class: Class, reason: impl Into<String>) -> Self {
         Self { scope: Scope::Relay, failure: Failure::new(class, reason) }
     }
+
+    /// Emails of the same sender are concerned.
+    pub(crate) fn of_sender(reason: impl Into<String>) -> Self {
+        Self { scope: Scope::Sender, failure: Failure::new(Class::Sender, reason) }
+    }
 }
 
 impl From<Fault> for Delivery<'_> {
@@ -240,7 +251,7 @@ mod tests {
     use super::*;
 
     fn parse(url: &str) -> Result<TransportConfig, InvalidConfig> {
-        TransportConfig::parse(url, SmtpOptions::default())
+        TransportConfig::parse(url, Options::default())
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
+use smtp_client::lines;
 
 /// How long a line may be that nothing on the way is to fold (RFC 2045 6.7 and 6.8).
 pub(super) const MAX_LINE: usize = 76;
@@ -32,44 +33,6 @@ impl<'a> Lines<'a> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
-}
-
-/// The lines of a text, without their ends, and whether the line has one. A CR that no LF follows is not the end of a
-/// line (RFC 5321 2.3.8).
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
-    let mut ends = memchr_iter(b'\n', text);
-    let mut rest = text;
-    let mut begin = 0;
-    std::iter::from_fn(move || match ends.next() {
-        Some(end) => {
-            let line = &text[begin..end];
-            begin = end + 1;
-            rest = &text[begin..];
-            Some((line.strip_suffix(b"\r").unwrap_or(line), true))
-        }
-        None if rest.is_empty() => None,
-        None => Some((std::mem::take(&mut rest), false)),
-    })
-}
-
-/// Writes lines with ends of CRLF, and if need be with the dots of RFC 5321 4.5.2 doubled.
-pub(super) fn write_lines(text: &[u8], double_dots: bool, into: &mut Vec<u8>) {
-    for (line, ends) in lines(text) {
-        if double_dots && line.first() == Some(&b'.') {
-            into.push(b'.');
-        }
-        into.extend_from_slice(line);
-        if ends {
-            into.extend_from_slice(b"\r\n");
-        }
-    }
-}
-
-/// Parts lines where one ends, after so many bytes or up to a line more.
-pub(super) fn split_after_line(text: &[u8], bytes: usize) -> (&[u8], &[u8]) {
-    let begin = bytes.saturating_sub(1).min(text.len());
-    let end = memchr(b'\n', &text[begin..]).map_or(text.len(), |end| begin + end + 1);
-    text.split_at(end)
 }
 
 /// Whether each line can travel as it is: short, and of printable ASCII that nothing on the way is known to change. Some

@@ -1,11 +1,14 @@
+//! A message as what it was made of.
+
 use std::borrow::Cow;
 
 use memchr::memmem;
+use smtp_client::{Message as _, Piece};
 
-use super::lines::{Lines, MAX_LINE, write_lines};
-
-/// How long a line of base64 is (RFC 2045 6.8).
-pub(super) const BASE64_LINE: usize = MAX_LINE;
+use super::{
+    downgrade,
+    lines::{Lines, MAX_LINE},
+};
 
 /// A message, in pieces: what was written for it, and files and texts as they are in the email. It is put together only
 /// where it leaves, chunk by chunk, so that what is large is not copied before.
@@ -21,16 +24,6 @@ pub(crate) struct Message<'a> {
 enum Body<'a> {
     Base64(&'a str),
     Lines(Lines<'a>),
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Piece<'m> {
-    /// Lines of CRLF. The last one may have no end.
-    Text(&'m [u8]),
-    /// Base64 that is to be cut into lines.
-    Base64(&'m [u8]),
-    /// Lines of LF or CRLF, none of which is longer than [`MAX_LINE`]. The last one may have no end.
-    Lines(&'m [u8]),
 }
 
 impl<'a> Message<'a> {
@@ -53,7 +46,29 @@ impl<'a> Message<'a> {
         self.beginning.push((std::mem::take(&mut self.end), body));
     }
 
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+    /// The text with all of its fields.
+    fn first(&self) -> &[u8] {
+        self.beginning.first().map_or(&self.end, |(text, _)| text)
+    }
+
+    /// The message for a server without SMTPUTF8, in whose header all that is not ASCII is encoded.
+    pub(crate) fn downgraded(&self) -> Cow<'_, Self> {
+        let Cow::Owned(header) = downgrade::to_ascii(self.first()) else { return Cow::Borrowed(self) };
+        let mut message = self.clone();
+        *message.beginning.first_mut().map_or(&mut message.end, |(text, _)| text) = header;
+        Cow::Owned(message)
+    }
+
+    /// The message as one.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size());
+        self.pieces().for_each(|piece| piece.write(&mut bytes));
+        bytes
+    }
+}
+
+impl smtp_client::Message for Message<'_> {
+    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> + Send {
         let beginning = self.beginning.iter().flat_map(|(text, body)| {
             let body = match body {
                 Body::Base64(base64) => Piece::Base64(base64.as_bytes()),
@@ -64,11 +79,10 @@ impl<'a> Message<'a> {
         beginning.chain([Piece::Text(&self.end)])
     }
 
-    /// How many bytes it has, lines of CRLF, without what SMTP adds.
-    pub(crate) fn len(&self) -> usize {
+    fn size(&self) -> usize {
         let beginning = self.beginning.iter().map(|(text, body)| {
             let body = match body {
-                Body::Base64(base64) => base64.len() + base64.len().div_ceil(BASE64_LINE) * "\r\n".len(),
+                Body::Base64(base64) => base64.len() + base64.len().div_ceil(MAX_LINE) * "\r\n".len(),
                 Body::Lines(lines) => lines.len(),
             };
             text.len() + body
@@ -76,51 +90,9 @@ impl<'a> Message<'a> {
         beginning.sum::<usize>() + self.end.len()
     }
 
-    /// Whether it is no more than ASCII. Only its fields may be more: there are addresses in them.
-    pub(crate) fn is_ascii(&self) -> bool {
+    fn has_ascii_header(&self) -> bool {
         let first = self.first();
         memmem::find(first, b"\r\n\r\n").map_or(first, |end| &first[..end]).is_ascii()
-    }
-
-    /// The text with all of its fields.
-    fn first(&self) -> &[u8] {
-        self.beginning.first().map_or(&self.end, |(text, _)| text)
-    }
-
-    /// The message with its first text, which holds all of its fields, made another one.
-    pub(crate) fn map_fields(&self, map: impl FnOnce(&[u8]) -> Cow<'_, [u8]>) -> Cow<'_, Self> {
-        let Cow::Owned(mapped) = map(self.first()) else { return Cow::Borrowed(self) };
-        let mut message = self.clone();
-        *message.beginning.first_mut().map_or(&mut message.end, |(text, _)| text) = mapped;
-        Cow::Owned(message)
-    }
-
-    /// The message as one.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len());
-        for piece in self.pieces() {
-            match piece {
-                Piece::Text(text) => bytes.extend_from_slice(text),
-                Piece::Base64(base64) => cut_into_lines(base64, &mut bytes),
-                Piece::Lines(text) => write_lines(text, false, &mut bytes),
-            }
-        }
-        bytes
-    }
-}
-
-/// Writes base64 in lines. The last one may be shorter, and each has an end.
-pub(super) fn cut_into_lines(base64: &[u8], into: &mut Vec<u8>) {
-    let mut lines = base64.chunks_exact(BASE64_LINE);
-    for line in &mut lines {
-        // A length that is known when this is compiled makes the copying twice as fast.
-        let mut whole = *b"............................................................................\r\n";
-        whole[..BASE64_LINE].copy_from_slice(line);
-        into.extend_from_slice(&whole);
-    }
-    if !lines.remainder().is_empty() {
-        into.extend_from_slice(lines.remainder());
-        into.extend_from_slice(b"\r\n");
     }
 }
 
@@ -136,6 +108,6 @@ mod tests {
         message.base64(&base64);
         let expected = format!("x: y\r\n\r\n{}\r\n{}\r\nCC==\r\n", "A".repeat(76), "B".repeat(76));
         assert_eq!(message.to_bytes(), expected.as_bytes());
-        assert_eq!(message.len(), expected.len());
+        assert_eq!(message.size(), expected.len());
     }
 }

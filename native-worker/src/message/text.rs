@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use email_queue::field;
+use smtp_client::{Piece, lines};
 
 use super::{
     Message,
-    lines::{Lines, MAX_LINE, lines, write_lines},
+    lines::{Lines, MAX_LINE},
 };
 
 /// Writes a text as a part: its fields, an empty line, and its lines, of which the last has an end only if the text has.
@@ -88,7 +89,7 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// A text by RFC 2045 6.8, with line ends of CRLF, which is what they are in a text of MIME.
 fn base64(text: &str, message: &mut Vec<u8>) {
     let mut canonical = Vec::with_capacity(text.len() + text.len() / 16);
-    write_lines(text.as_bytes(), false, &mut canonical);
+    Piece::Lines(text.as_bytes()).write(&mut canonical);
     for line in canonical.chunks(MAX_LINE / 4 * 3) {
         message.extend_from_slice(BASE64_STANDARD.encode(line).as_bytes());
         message.extend_from_slice(b"\r\n");

@@ -1,62 +1,56 @@
 //! One email to a server, over as many transactions and sessions as it takes.
 //!
-//! What a server says in a session that has been used may be about what was before: about too many emails in it, too many
-//! errors, too long a silence. So does a session that is lost. Then a new session is asked, at once; and what it says
-//! counts. The same is done whenever a transaction has come to a decision upon somebody and leaves others undecided: it
-//! is as good as a new one.
+//! A refusal in a session that has been used may be about what was before: too many emails, too many errors, too long an
+//! idle time. The same goes for a session that is lost. Then a new session is tried, at once, and its replies count. So
+//! it is whenever a transaction has decided upon somebody and left others undecided: each such session brings the email
+//! on.
+
+use email_queue::{Class, email::Mailbox};
+use smtp_client::{Config, Connector, Session, SetupError};
 
 use super::{
-    config::SmtpConfig,
-    connect::Connector,
-    envelope::{Envelope, Recipient},
+    judge,
     limit::{ConnectionLimit, EmailKey},
-    outcome::{Fault, Kind, Outcome},
     pool::Pool,
-    session::Session,
-    tls::SetupError,
-    transaction::{self, Milestones, Next},
-    turns::{Lease, Place, Pooled, Turn},
+    slots::{Acquired, Checkout, Pooled, Priority},
+    verdicts::{self, Decided, Next, Outbound, Recipient},
 };
+use crate::transport::{Delivery, Fault, Verdict};
 
-/// A client of one server, for use by many at once.
+/// A client of one server, for use by many tasks at once.
 pub(crate) struct Client {
     connector: Connector,
     pool: Pool<Session>,
 }
 
 impl Client {
-    /// Connects to nobody yet: the server may come later. Must be called within a tokio runtime.
+    /// Does not connect: the server may start later. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The settings cannot be used, whatever the server is like.
-    pub(crate) fn new(config: &SmtpConfig) -> Result<Self, SetupError> {
+    /// The settings cannot be used with any server.
+    pub(crate) fn new(config: &Config) -> Result<Self, SetupError> {
         Ok(Self { connector: Connector::new(config)?, pool: Pool::new() })
     }
 
-    /// Sends one email. Waits for its turn if the server takes no more connections.
+    /// Sends one email. Waits for a session if the server takes no more connections.
     ///
-    /// When the future is dropped, nothing was sent unless `begins` was called; what was begun then may have been.
-    pub(crate) async fn send<K>(
-        &self,
-        envelope: &Envelope<'_>,
-        recipients: Vec<Recipient<K>>,
-        begins: &(dyn Fn() + Sync),
-    ) -> Outcome<K> {
-        let mut outcome = Outcome { verdicts: Vec::new(), fault: None };
+    /// When the future is dropped, nothing was sent unless the handoff has begun; what was begun then may have been.
+    pub(crate) async fn send<'a>(&self, email: &Outbound<'_>, recipients: Vec<Recipient<'a>>) -> Delivery<'a> {
+        let mut delivery = Delivery { verdicts: Vec::new(), fault: None };
         let mut left = recipients;
-        let mut place = Place::Back;
+        let mut priority = Priority::Last;
         while !left.is_empty() {
-            let lease = match self.session(place).await {
-                Ok(lease) => lease,
-                Err(fault) => return Outcome { fault: Some(fault), ..outcome },
+            let checkout = match self.session(priority).await {
+                Ok(checkout) => checkout,
+                Err(fault) => return Delivery { fault: Some(fault), ..delivery },
             };
-            (left, outcome.fault) = send_in(lease, envelope, left, &mut outcome.verdicts, begins).await;
-            if outcome.fault.is_some() {
+            (left, delivery.fault) = send_in(checkout, email, left, &mut delivery.verdicts).await;
+            if delivery.fault.is_some() {
                 break;
             }
-            place = Place::New;
+            priority = Priority::FirstWithNew;
         }
-        outcome
+        delivery
     }
 
     /// How many connections the server takes at once, as far as that was learned.
@@ -64,27 +58,27 @@ impl Client {
         self.pool.limit()
     }
 
-    /// Ends the sessions that wait. Takes a second at the most.
+    /// Closes the idle sessions. Takes a second at the most.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
 
-    async fn session(&self, mut place: Place) -> Result<Lease<Session>, Fault> {
+    async fn session(&self, mut priority: Priority) -> Result<Checkout<Session>, Fault> {
         loop {
-            match self.pool.turn(place).await? {
-                Turn::Reuse(mut lease) => {
-                    if lease.session.is_quiet() {
-                        return Ok(lease);
+            match self.pool.acquire(priority).await? {
+                Acquired::Idle(mut checkout) => {
+                    if checkout.session.is_quiet() {
+                        return Ok(checkout);
                     }
-                    // Closed while it waited, whatever was said about it.
-                    place = Place::Front;
-                    lease.seat.doubtful();
+                    // The server has closed it, whatever it sent before.
+                    priority = Priority::First;
+                    checkout.slot.doubt();
                 }
-                Turn::Connect(seat) => match self.connector.connect().await {
-                    Ok(session) => return Ok(seat.connected(session)),
-                    Err(fault) => match seat.not_connected(fault) {
+                Acquired::Connect(slot) => match self.connector.connect().await {
+                    Ok(session) => return Ok(slot.connected(session)),
+                    Err(error) => match slot.not_connected(judge::of_connect(&error)) {
                         Some(fault) => return Err(fault),
-                        None => place = Place::Front,
+                        None => priority = Priority::First,
                     },
                 },
             }
@@ -92,49 +86,53 @@ impl Client {
     }
 }
 
-/// Sends an email in one session, for as long as that comes to decisions. Gives those who are left; without a fault, they
-/// are for a new session.
-async fn send_in<K>(
-    mut lease: Lease<Session>,
-    envelope: &Envelope<'_>,
-    mut left: Vec<Recipient<K>>,
-    verdicts: &mut Vec<(K, super::outcome::Verdict)>,
-    begins: &(dyn Fn() + Sync),
-) -> (Vec<Recipient<K>>, Option<Fault>) {
+impl Pooled for Session {
+    fn quit(self) -> impl Future<Output = ()> + Send {
+        Session::quit(self)
+    }
+}
+
+/// Sends an email in one session, for as long as transactions decide upon recipients. Returns those who are left; without
+/// a fault, they need a new session.
+async fn send_in<'a>(
+    mut checkout: Checkout<Session>,
+    email: &Outbound<'_>,
+    mut left: Vec<Recipient<'a>>,
+    all_verdicts: &mut Vec<(&'a Mailbox, Verdict)>,
+) -> (Vec<Recipient<'a>>, Option<Fault>) {
     loop {
-        let Lease { session, seat } = &mut lease;
+        let Checkout { session, slot } = &mut checkout;
         let fresh = session.is_fresh();
-        let milestones = Milestones { mail_accepted: &|| seat.works(), message_begins: begins };
-        let transaction = transaction::send(session, envelope, left, &milestones).await;
-        let progress = !transaction.verdicts.is_empty();
-        verdicts.extend(transaction.verdicts);
-        left = transaction.left;
-        match transaction.next {
+        let Decided { verdicts, left: others, next } = verdicts::send(session, email, left, &|| slot.works()).await;
+        let progress = !verdicts.is_empty();
+        all_verdicts.extend(verdicts);
+        left = others;
+        match next {
             Next::Continue if left.is_empty() => {
-                lease.put_back();
+                checkout.put_back();
                 return (left, None);
             }
             Next::Continue if progress => {}
-            // Nobody was decided upon, and no reason given: it would be the same for ever.
+            // Nobody was decided upon, without a reason: the next transaction would end the same.
             Next::Continue => {
-                return (left, Some(Fault::of_server(Kind::Protocol, "the server decides upon nobody")));
+                return (left, Some(Fault::of_relay(Class::Protocol, "the server decides upon nobody")));
             }
             Next::Wait(fault) => {
-                lease.put_back();
+                checkout.put_back();
                 return (left, Some(fault));
             }
             Next::Over(fault) if fresh && !progress => {
-                let Lease { session, seat } = lease;
+                let Checkout { session, slot } = checkout;
                 drop(session);
                 let recipients = left.iter().map(|recipient| recipient.address.as_str());
-                seat.useless(&fault, EmailKey::of(&envelope.sender, recipients));
+                slot.useless(&fault, EmailKey::of(&email.sender, recipients));
                 return (left, Some(fault));
             }
             Next::Over(fault) => {
-                let Lease { session, seat } = lease;
+                let Checkout { session, slot } = checkout;
                 drop(session);
-                if fault.failure.kind == Kind::Timeout {
-                    seat.doubtful();
+                if fault.failure.class == Class::Timeout {
+                    slot.doubt();
                 }
                 return (left, None);
             }

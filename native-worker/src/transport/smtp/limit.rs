@@ -7,14 +7,15 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// How long a limit that was learned stands before one more connection is tried.
-const CLIMB_AFTER: Duration = Duration::from_secs(30);
+/// How long a limit stands before one more connection is tried.
+const RAISE_AFTER: Duration = Duration::from_secs(30);
 
-/// Within so long after a limit was learned, a server that is found to be down takes the blame for it.
-const DOUBT: Duration = Duration::from_secs(60);
+/// A limit that was lowered within so long before the server is found to be down was none: connections failed because it
+/// went down.
+const OUTAGE_WINDOW: Duration = Duration::from_secs(60);
 
-/// The most connections that the server is known to take, as far as that was learned; `None` as long as it has never
-/// refused one beside others. It can be set from outside by whoever has learned it elsewhere.
+/// The most connections that the server takes, as far as that was learned; `None` as long as it has never refused one
+/// beside others. Other workers set it as well.
 #[derive(Debug)]
 pub(crate) struct ConnectionLimit(watch::Sender<Option<usize>>);
 
@@ -23,13 +24,13 @@ impl ConnectionLimit {
         *self.0.borrow()
     }
 
-    /// Sets the limit, and tells those who have subscribed if it is another one. No limit is lower than 1.
+    /// Sets the limit, and notifies subscribers if it has changed. No limit is lower than 1.
     pub(crate) fn set(&self, limit: Option<usize>) {
         let limit = limit.map(|limit| limit.max(1));
         self.0.send_if_modified(|present| std::mem::replace(present, limit) != limit);
     }
 
-    /// Is told of each change of the limit, whoever made it.
+    /// Is notified of each change of the limit, whoever made it.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<usize>> {
         self.0.subscribe()
     }
@@ -41,18 +42,18 @@ impl Default for ConnectionLimit {
     }
 }
 
-/// How the limit is learned from what the server does.
+/// Estimates the limit from what the server accepts and refuses.
 #[derive(Debug, Default)]
-pub(super) struct Lessons {
-    /// When the limit was last changed by us.
+pub(super) struct LimitEstimate {
+    /// When this worker last changed the limit.
     changed: Option<Instant>,
     /// The limit before it was last lowered, and when that began.
     before: Option<(Option<usize>, Instant)>,
-    /// The email that was last refused in a session that others did well beside, and when.
+    /// The email that was last refused in a new session beside others that work, and when.
     suspect: Option<(EmailKey, Instant)>,
 }
 
-/// What tells one email from another, as far as who sends it and who gets it does.
+/// Distinguishes emails by sender and recipients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EmailKey(u64);
 
@@ -65,10 +66,10 @@ impl EmailKey {
     }
 }
 
-impl Lessons {
+impl LimitEstimate {
     /// The server has refused a connection beside so many that are open.
     pub(super) fn refused(&mut self, limit: &ConnectionLimit, open: usize, now: Instant) {
-        if self.before.is_none_or(|(_, since)| since + DOUBT < now) {
+        if self.before.is_none_or(|(_, since)| since + OUTAGE_WINDOW < now) {
             self.before = Some((limit.get(), now));
         }
         self.changed = Some(now);
@@ -81,37 +82,37 @@ impl Lessons {
         }
     }
 
-    /// The server has refused an email in a session of its own, beside so many that are open. That may be for the session or
-    /// for the email: it says something of connections only when it happens to another email as well.
+    /// The server has refused an email in a new session, beside so many that are open. That may be because of the session or
+    /// of the email: it counts as a refused connection when it happens to another email as well.
     pub(super) fn refused_email(&mut self, email: EmailKey, limit: &ConnectionLimit, open: usize, now: Instant) {
         let before = self.suspect.replace((email, now));
-        if before.is_some_and(|(other, since)| other != email && since + DOUBT >= now) {
+        if before.is_some_and(|(other, since)| other != email && since + OUTAGE_WINDOW >= now) {
             self.refused(limit, open, now);
         }
     }
 
-    /// The server takes nobody at all: what it refused just before was no limit.
+    /// The server refuses all connections: those that it refused just before were not over a limit.
     pub(super) fn down(&mut self, limit: &ConnectionLimit, now: Instant) {
         if let Some((before, since)) = self.before.take()
-            && since + DOUBT >= now
+            && since + OUTAGE_WINDOW >= now
         {
             limit.set(before);
         }
     }
 
-    /// The server has so many connections open, which a lower limit did not know.
-    pub(super) fn proven(&mut self, limit: &ConnectionLimit, open: usize) {
+    /// The server has so many connections open: a lower limit is wrong.
+    pub(super) fn opened(&mut self, limit: &ConnectionLimit, open: usize) {
         if limit.get().is_some_and(|present| present < open) {
             limit.set(Some(open));
         }
     }
 
-    /// Raises the limit by one if it has stood for long enough. Tells whether it did.
-    pub(super) fn climb(&mut self, limit: &ConnectionLimit, now: Instant) -> bool {
-        // What came from outside stands as long as what was learned here.
+    /// Raises the limit by one if it has stood for long enough. Returns whether it did.
+    pub(super) fn raise(&mut self, limit: &ConnectionLimit, now: Instant) -> bool {
+        // A limit of another worker stands as long as one of this worker.
         let since = *self.changed.get_or_insert(now);
         match limit.get() {
-            Some(present) if since + CLIMB_AFTER <= now => {
+            Some(present) if since + RAISE_AFTER <= now => {
                 self.changed = Some(now);
                 limit.set(Some(present + 1));
                 true
@@ -127,52 +128,52 @@ mod tests {
 
     #[test]
     fn one_email_that_the_server_refuses_again_and_again_is_no_limit_of_connections() {
-        let (limit, mut lessons, now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
+        let (limit, mut estimate, now) = (ConnectionLimit::default(), LimitEstimate::default(), Instant::now());
         let email = |recipient| EmailKey::of("a@x.example", [recipient].into_iter());
         for n in 0..10 {
-            lessons.refused_email(email("odd@y.example"), &limit, 5, now + Duration::from_secs(n));
+            estimate.refused_email(email("odd@y.example"), &limit, 5, now + Duration::from_secs(n));
         }
         assert_eq!(limit.get(), None);
-        lessons.refused_email(email("other@y.example"), &limit, 5, now + Duration::from_secs(10));
+        estimate.refused_email(email("other@y.example"), &limit, 5, now + Duration::from_secs(10));
         assert_eq!(limit.get(), Some(5));
     }
 
     #[test]
     fn a_limit_climbs_by_one_at_a_time_and_only_after_a_while() {
-        let (limit, mut lessons, mut now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
-        assert!(!lessons.climb(&limit, now), "there is none yet");
-        lessons.refused(&limit, 2, now);
+        let (limit, mut estimate, mut now) = (ConnectionLimit::default(), LimitEstimate::default(), Instant::now());
+        assert!(!estimate.raise(&limit, now), "there is none yet");
+        estimate.refused(&limit, 2, now);
         for expected in 3..6 {
-            assert!(!lessons.climb(&limit, now + CLIMB_AFTER / 2));
-            now += CLIMB_AFTER;
-            assert!(lessons.climb(&limit, now));
+            assert!(!estimate.raise(&limit, now + RAISE_AFTER / 2));
+            now += RAISE_AFTER;
+            assert!(estimate.raise(&limit, now));
             assert_eq!(limit.get(), Some(expected));
         }
-        lessons.refused(&limit, 2, now);
+        estimate.refused(&limit, 2, now);
         assert_eq!(limit.get(), Some(2));
     }
 
     #[test]
     fn a_server_that_goes_down_teaches_no_limit() {
-        let (limit, mut lessons, now) = (ConnectionLimit::default(), Lessons::default(), Instant::now());
+        let (limit, mut estimate, now) = (ConnectionLimit::default(), LimitEstimate::default(), Instant::now());
         limit.set(Some(7));
         for open in [3, 2, 1] {
-            lessons.refused(&limit, open, now);
+            estimate.refused(&limit, open, now);
         }
-        lessons.down(&limit, now + DOUBT / 2);
+        estimate.down(&limit, now + OUTAGE_WINDOW / 2);
         assert_eq!(limit.get(), Some(7));
-        lessons.refused(&limit, 3, now);
-        lessons.down(&limit, now + 2 * DOUBT);
+        estimate.refused(&limit, 3, now);
+        estimate.down(&limit, now + 2 * OUTAGE_WINDOW);
         assert_eq!(limit.get(), Some(3), "it was learned long before");
     }
 
     #[test]
     fn more_connections_than_the_limit_prove_it_wrong() {
-        let (limit, mut lessons) = (ConnectionLimit::default(), Lessons::default());
-        lessons.proven(&limit, 9);
+        let (limit, mut estimate) = (ConnectionLimit::default(), LimitEstimate::default());
+        estimate.opened(&limit, 9);
         assert_eq!(limit.get(), None);
         limit.set(Some(3));
-        lessons.proven(&limit, 5);
+        estimate.opened(&limit, 5);
         assert_eq!(limit.get(), Some(5));
     }
 }

@@ -12,7 +12,7 @@
 //! - Gmail: "Gmail SMTP errors and codes" of Google Workspace Admin Help;
 //! - SES: "Amazon SES SMTP response codes" and "SMTP error messages" of its developer guide.
 
-use super::reply::Reply;
+use smtp_client::Reply;
 
 /// What an answer is about, beyond its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

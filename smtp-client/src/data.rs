@@ -1,19 +1,15 @@
-//! A message as the data of SMTP.
+//! A message as the data of SMTP ([RFC 5321 section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
 
 use memchr::memmem;
 
-use super::{
-    lines::{split_after_line, write_lines},
-    pieces::{BASE64_LINE, Message, Piece, cut_into_lines},
-};
+use crate::message::{BASE64_LINE, Piece, cut_into_lines, split_after_line, write_lines};
 
 /// How much is handed to the connection at once.
 const CHUNK: usize = 64 * 1024;
 
-/// A message as it goes over the wire, with the dots of RFC 5321 4.5.2 doubled and the one that ends it. The message
-/// holds no CR or LF but in CRLF.
-pub(crate) struct Data<'m> {
-    pieces: std::vec::IntoIter<Piece<'m>>,
+/// A message as it goes over the wire: with the dots doubled that begin a line, and the one that ends the message.
+pub(crate) struct Data<'m, I> {
+    pieces: I,
     /// What is left of the present piece.
     rest: Option<Piece<'m>>,
     chunk: Vec<u8>,
@@ -29,7 +25,14 @@ pub(crate) struct Chunk<'c> {
     pub(crate) is_last: bool,
 }
 
-impl Data<'_> {
+impl<'m, I: Iterator<Item = Piece<'m>>> Data<'m, I> {
+    /// `size` is that of all pieces together.
+    pub(crate) fn new(pieces: I, size: usize) -> Self {
+        // A line may be over the size of a chunk, and a few dots.
+        let chunk = Vec::with_capacity(size.saturating_add(64).min(CHUNK + 1024));
+        Self { pieces, rest: None, chunk, line_begins: true, ended: false }
+    }
+
     /// What is to be sent next; `None` after the last.
     pub(crate) fn next(&mut self) -> Option<Chunk<'_>> {
         if self.ended {
@@ -90,26 +93,15 @@ impl Data<'_> {
     }
 }
 
-impl Message<'_> {
-    /// The message as what follows the command `DATA`.
-    pub(crate) fn data(&self) -> Data<'_> {
-        let pieces: Vec<_> = self.pieces().collect();
-        // A line may be over the size of a chunk, and a few dots.
-        let chunk = Vec::with_capacity((self.len() + 64).min(CHUNK + 1024));
-        Data { pieces: pieces.into_iter(), rest: None, chunk, line_begins: true, ended: false }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use proptest::prelude::*;
 
-    use super::{super::lines::Lines, *};
+    use super::*;
 
-    fn data(message: &Message<'_>) -> Vec<u8> {
-        let (mut data, mut all, mut is_last) = (message.data(), Vec::new(), false);
+    fn data(pieces: &[Piece<'_>]) -> Vec<u8> {
+        let size = bytes(pieces).len();
+        let (mut data, mut all, mut is_last) = (Data::new(pieces.iter().copied(), size), Vec::new(), false);
         while let Some(chunk) = data.next() {
             assert!(!is_last);
             all.extend_from_slice(chunk.bytes);
@@ -119,13 +111,15 @@ mod tests {
         all
     }
 
-    fn lines(text: &str) -> Lines<'_> {
-        Lines::of(Cow::Borrowed(text)).ok().unwrap()
+    fn bytes(pieces: &[Piece<'_>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        pieces.iter().for_each(|piece| piece.write(&mut bytes));
+        bytes
     }
 
     /// What the data of a message must be, by the rules of RFC 5321 4.5.2 and nothing else.
-    fn expected(message: &Message<'_>) -> Vec<u8> {
-        let mut text = String::from_utf8(message.to_bytes()).unwrap();
+    fn expected(pieces: &[Piece<'_>]) -> Vec<u8> {
+        let mut text = String::from_utf8(bytes(pieces)).unwrap();
         if !text.is_empty() && !text.ends_with("\r\n") {
             text.push_str("\r\n");
         }
@@ -138,12 +132,8 @@ mod tests {
     #[test]
     fn a_line_that_is_a_dot_does_not_end_the_message() {
         let check = |text: &str, expected: &str| {
-            let mut written = Message::default();
-            written.text().extend_from_slice(text.as_bytes());
-            assert_eq!(data(&written), expected.as_bytes());
-            let mut borrowed = Message::default();
-            borrowed.lines(lines(text));
-            assert_eq!(data(&borrowed), expected.as_bytes());
+            assert_eq!(data(&[Piece::Text(text.as_bytes())]), expected.as_bytes());
+            assert_eq!(data(&[Piece::Lines(text.as_bytes())]), expected.as_bytes());
         };
         check(".\r\n", "..\r\n.\r\n");
         check("a\r\n.b\r\n..\r\n", "a\r\n..b\r\n...\r\n.\r\n");
@@ -156,30 +146,26 @@ mod tests {
         let base64 = "AbCd".repeat(100_000);
         let long = ".2345678\n".repeat(40_000);
         for length in (CHUNK - 90..CHUNK + 5).chain([0, 3 * CHUNK]) {
-            let mut message = Message::default();
-            message.text().extend_from_slice(("x".repeat(length) + "\r\n..\r\n.\r\n").as_bytes());
-            message.lines(lines(&long));
-            message.text().extend_from_slice(b".\r\n");
-            message.base64(&base64);
-            assert_eq!(message.len(), message.to_bytes().len());
-            assert!(data(&message) == expected(&message), "{length}");
+            let text = "x".repeat(length) + "\r\n..\r\n.\r\n";
+            let pieces = [
+                Piece::Text(text.as_bytes()),
+                Piece::Lines(long.as_bytes()),
+                Piece::Text(b".\r\n"),
+                Piece::Base64(base64.as_bytes()),
+            ];
+            assert!(data(&pieces) == expected(&pieces), "{length}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_text_is_sent_the_same_whether_it_was_copied_or_not(text in "([.]{0,2}[a-z .]{0,3}[.a]\r?\n|\r?\n){0,20}[.a]{0,3}") {
+        fn a_text_is_sent_the_same_whatever_its_line_ends(text in "([.]{0,2}[a-z .]{0,3}[.a]\r?\n|\r?\n){0,20}[.a]{0,3}") {
             let crlf = text.replace("\r\n", "\n").replace('\n', "\r\n");
-            let (mut copied, mut borrowed) = (Message::default(), Message::default());
-            copied.text().extend_from_slice(crlf.as_bytes());
-            borrowed.lines(lines(&text));
-            for message in [&mut copied, &mut borrowed] {
-                message.text().extend_from_slice(b"\r\n.-\r\n");
-            }
-            prop_assert_eq!(borrowed.to_bytes(), copied.to_bytes());
-            prop_assert_eq!(borrowed.len(), copied.len());
-            prop_assert_eq!(data(&borrowed), data(&copied));
-            prop_assert_eq!(data(&borrowed), expected(&borrowed));
+            let end = Piece::Text(b"\r\n.-\r\n");
+            let (text, lines) = ([Piece::Text(crlf.as_bytes()), end], [Piece::Lines(text.as_bytes()), end]);
+            prop_assert_eq!(bytes(&lines), bytes(&text));
+            prop_assert_eq!(data(&lines), data(&text));
+            prop_assert_eq!(data(&lines), expected(&lines));
         }
     }
 }

@@ -1,30 +1,30 @@
-//! What must not be shown: servers like to repeat what they were sent, a password included.
+//! Removes the password from replies: servers may repeat what they were sent.
 
 use std::collections::HashSet;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
-use super::config::Credentials;
+use crate::config::Credentials;
 
-/// How much of a secret may be shown is less than this. A server may repeat a part of it only.
+/// No part of a secret with this many bytes is shown. A server may repeat only a part.
 const WINDOW: usize = 8;
 
 const SHOWN: &str = "[redacted]";
 
 /// The forms in which user and password go over the wire.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     /// The pieces of each secret, in lower case: servers that repeat a command may have changed its case.
     pieces: HashSet<Vec<u8>>,
     /// The lengths of the pieces.
     lengths: Vec<usize>,
-    /// The user, who is hidden only next to a secret: without one, who is refused is worth knowing.
+    /// The user, replaced only in a text that also has a secret: else the log should say who was refused.
     user: String,
     longest: usize,
 }
 
 impl Secrets {
-    pub(super) fn new(Credentials { username, password }: &Credentials) -> Self {
+    pub(crate) fn new(Credentials { username, password }: &Credentials) -> Self {
         let mut secrets = Self { user: username.clone(), ..Self::default() };
         secrets.add(password.as_bytes());
         secrets.add_base64(username.as_bytes());
@@ -40,13 +40,13 @@ impl Secrets {
         secrets
     }
 
-    /// The length of the longest of them: of a text that is cut off, so much must be looked at beyond the cut.
-    pub(super) fn longest(&self) -> usize {
+    /// The length of the longest secret. Where a text is cut off, as many bytes beyond the cut must be searched.
+    pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
     /// The text, with all that is secret in it replaced.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let mut secret = vec![false; text.len()];
         let lower = text.to_ascii_lowercase();
         for length in &self.lengths {

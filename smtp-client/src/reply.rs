@@ -1,62 +1,67 @@
-//! What a server answers ([RFC 5321 section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+//! Replies ([RFC 5321 section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
 
 use std::fmt;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::{redact::Secrets, wire_error::WireError};
+use crate::{redact::Secrets, session_error::SessionError};
 
-/// How much of a line's text is kept. RFC 5321 4.5.3.1.5 allows 512 bytes for the whole line.
+/// How many bytes of a line's text are kept. RFC 5321 4.5.3.1.5 allows 512 for the whole line.
 const KEPT_TEXT: usize = 1024;
 
-/// How many lines are kept: no server says more of use, and `EHLO` is answered by a dozen or two.
+/// How many lines are kept. The reply to `EHLO` has a dozen or two.
 const KEPT_LINES: usize = 100;
 
-/// The longest answer that is read to its end. Longer ones count as well, but their session cannot be used any more.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// How many bytes of a reply are read. A longer one still counts by its code, but ends the session.
+const MAX_REPLY: usize = 1024 * 1024;
 
-/// An answer of one or more lines.
+/// A reply of one or more lines. Its text comes from the server; the client's password is removed from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) code: u16,
-    /// The beginning of the text of each line. What is not UTF-8 is replaced: servers speak many languages, and only the
-    /// code counts.
-    pub(super) lines: Vec<String>,
-    /// Whether more may follow that was not read, so that the next answer could not be told from it.
-    pub(super) unfinished: bool,
+pub struct Reply {
+    /// 200 to 599 (RFC 5321 4.2.1). Where lines differ in their last two digits, that of the last line.
+    pub code: u16,
+    /// The text of each line without its code, up to 100 lines of up to 1024 bytes. Bytes that are not UTF-8 are
+    /// replaced: servers write in many encodings, and only the code counts.
+    pub lines: Vec<String>,
+    /// Whether the end of the reply was not seen: it was longer than a MiB, or the server closed the connection within
+    /// its last line. The next reply could not be told from the rest of this one.
+    pub unfinished: bool,
 }
 
 /// What the first digit of a code says (RFC 5321 4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
+pub enum Severity {
     /// 2xx.
     Positive,
-    /// 4xx: it may work later. So may what asks for something that we do not have, 3xx.
+    /// 4xx: it may work later. 3xx as well: the server asks for something that the client does not have.
     Transient,
     /// 5xx.
     Permanent,
 }
 
 impl Reply {
-    /// Reads one answer. It counts by its code, however much text there is: memory and reading are bounded.
+    /// Reads one reply. How much is read and kept of it is bounded; a longer one counts by its code.
     ///
     /// # Errors
-    /// When the connection ends or breaks, or what comes is no answer.
-    pub(super) async fn read(stream: &mut (impl AsyncBufRead + Unpin), secrets: &Secrets) -> Result<Self, WireError> {
+    /// The connection ends or breaks, or what comes is no reply.
+    pub(crate) async fn read(
+        stream: &mut (impl AsyncBufRead + Unpin),
+        secrets: &Secrets,
+    ) -> Result<Self, SessionError> {
         let mut reply = Reply::default();
-        let mut left = MAX_ANSWER;
+        let mut left = MAX_REPLY;
         loop {
             let line = read_line(stream, &mut left, "250-".len() + KEPT_TEXT + secrets.longest()).await?;
             let Some((code, last, text)) = parse(&line.bytes) else {
                 return Err(not_smtp(&secrets.redact(&String::from_utf8_lossy(&line.bytes))));
             };
             if reply.code != 0 && reply.code / 100 != code / 100 {
-                return Err(WireError::NotSmtp(format!(
+                return Err(SessionError::NotSmtp(format!(
                     "the server's answer has two codes, {} and {code}",
                     reply.code
                 )));
             }
-            // RFC 5321 4.2.1 wants the same code on all lines; of several that agree in what they mean, the last counts.
+            // RFC 5321 4.2.1 wants the same code on all lines. Of several with the same severity the last counts.
             reply.code = code;
             if reply.lines.len() < KEPT_LINES {
                 reply.lines.push(kept(&secrets.redact(&String::from_utf8_lossy(text))));
@@ -68,7 +73,9 @@ impl Reply {
         }
     }
 
-    pub(super) fn severity(&self) -> Severity {
+    /// What the first digit of the code says.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
         match self.code {
             200..300 => Severity::Positive,
             300..500 => Severity::Transient,
@@ -76,23 +83,28 @@ impl Reply {
         }
     }
 
-    pub(super) fn is_positive(&self) -> bool {
+    /// Whether the code is 2xx.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
         self.severity() == Severity::Positive
     }
 
-    /// Whether the server closes the connection after it (RFC 5321 3.8).
-    pub(super) fn is_421(&self) -> bool {
+    /// Whether the code is 421: the server closes the connection (RFC 5321 3.8).
+    #[must_use]
+    pub fn is_421(&self) -> bool {
         self.code == 421
     }
 
-    /// Whether nothing more can be said in this session.
-    pub(super) fn ends_session(&self) -> bool {
+    /// Whether the session cannot be used after it: it is a 421 or unfinished.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
         self.is_421() || self.unfinished
     }
 
-    /// The enhanced status code, if there is one ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)): subject and
-    /// detail, without the class, which the code says as well.
-    pub(super) fn enhanced(&self) -> Option<(u16, u16)> {
+    /// Subject and detail of the enhanced status code, if there is one
+    /// ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)). Its class is left out: the code says it as well.
+    #[must_use]
+    pub fn enhanced(&self) -> Option<(u16, u16)> {
         let word = self.lines.first()?.split([' ', ':', ',']).next()?;
         let mut numbers = word.trim_start_matches('#').split('.').map(|number| match number.len() {
             1..=3 if number.bytes().all(|byte| byte.is_ascii_digit()) => number.parse::<u16>().ok(),
@@ -103,6 +115,7 @@ impl Reply {
     }
 }
 
+/// The code and the text on one line.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
@@ -116,15 +129,19 @@ struct Line {
     complete: bool,
 }
 
-/// Reads to the end of a line, or until nothing is left of what may be read, and keeps `keep` bytes of it.
-async fn read_line(stream: &mut (impl AsyncBufRead + Unpin), left: &mut usize, keep: usize) -> Result<Line, WireError> {
+/// Reads to the end of a line, but no more than `left` bytes, and keeps `keep` of them.
+async fn read_line(
+    stream: &mut (impl AsyncBufRead + Unpin),
+    left: &mut usize,
+    keep: usize,
+) -> Result<Line, SessionError> {
     let mut bytes = Vec::new();
     loop {
-        let available = stream.fill_buf().await.map_err(WireError::Lost)?;
+        let available = stream.fill_buf().await.map_err(SessionError::Io)?;
         if available.is_empty() {
-            // A server that closes without ending its last line has answered all the same.
+            // A server that closes without ending its last line has replied all the same.
             let answered = parse(&bytes).is_some_and(|(_, last, _)| last && bytes.len() > 3);
-            return if answered { Ok(Line { bytes, complete: false }) } else { Err(WireError::Closed) };
+            return if answered { Ok(Line { bytes, complete: false }) } else { Err(SessionError::Closed) };
         }
         let (taken, complete) = match available.iter().position(|byte| *byte == b'\n') {
             Some(end) => (end + 1, true),
@@ -163,16 +180,18 @@ fn kept(text: &str) -> String {
     }
 }
 
-fn not_smtp(line: &str) -> WireError {
+fn not_smtp(line: &str) -> SessionError {
     let shown: String = line.trim_end().chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
-    WireError::NotSmtp(format!("the server's answer is not SMTP: \"{shown}\""))
+    SessionError::NotSmtp(format!("the server's answer is not SMTP: \"{shown}\""))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    async fn read(mut bytes: &[u8]) -> Result<Reply, WireError> {
+    async fn read(mut bytes: &[u8]) -> Result<Reply, SessionError> {
         Reply::read(&mut bytes, &Secrets::default()).await
     }
 
@@ -201,8 +220,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_without_end_counts_and_ends_the_session() {
-        let endless_line = [b"250 ".as_slice(), &[b'x'; 2 * MAX_ANSWER]].concat();
-        let endless_lines = b"250-more\r\n".repeat(MAX_ANSWER / 5);
+        let endless_line = [b"250 ".as_slice(), &[b'x'; 2 * MAX_REPLY]].concat();
+        let endless_lines = b"250-more\r\n".repeat(MAX_REPLY / 5);
         for bytes in [endless_line, endless_lines] {
             let reply = read(&bytes).await.unwrap();
             assert_eq!((reply.code, reply.unfinished), (250, true));
@@ -236,6 +255,68 @@ mod tests {
         assert_eq!(enhanced("#5.1.0 Address rejected."), Some((1, 0)));
         for text in ["no such user", "", "5.1", "5.1.1.1 x", "127.0.0.1 is blocked", "3.1.1 x", "5.1234.1 x"] {
             assert_eq!(enhanced(text), None, "{text}");
+        }
+    }
+
+    /// Hands out no more than so many bytes at a time, as a connection may.
+    fn in_parts(bytes: &[u8], part: usize) -> impl AsyncBufRead + Unpin {
+        tokio::io::BufReader::with_capacity(part, bytes)
+    }
+
+    /// Runs to its end what reads from memory and so never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        "([!-~][ -~é]{0,60}[!-~])?"
+    }
+
+    proptest! {
+        #[test]
+        fn a_reply_is_read_as_it_was_written_and_the_next_one_after_it(
+            code in 200_u16..600,
+            lines in prop::collection::vec(text(), 1..5),
+            part in 1_usize..50,
+        ) {
+            let mut bytes = String::new();
+            for (at, line) in lines.iter().enumerate() {
+                let separator = if at + 1 == lines.len() { ' ' } else { '-' };
+                bytes.push_str(&format!("{code}{separator}{line}\r\n"));
+            }
+            bytes.push_str("220 next\r\n");
+            let mut stream = in_parts(bytes.as_bytes(), part);
+            let reply = now(Reply::read(&mut stream, &Secrets::default())).unwrap();
+            prop_assert_eq!(&reply, &Reply { code, lines, unfinished: false });
+            prop_assert_eq!(now(Reply::read(&mut stream, &Secrets::default())).unwrap().code, 220);
+        }
+
+        #[test]
+        fn what_was_read_does_not_depend_on_how_it_arrived(
+            bytes in "([2-5][0-9]{2}[- ][ -~]{0,9}\r?\n|[ -~\r\n]{0,9}){0,9}",
+            part in 1_usize..9,
+        ) {
+            let whole = now(Reply::read(&mut bytes.as_bytes(), &Secrets::default()));
+            let parts = now(Reply::read(&mut in_parts(bytes.as_bytes(), part), &Secrets::default()));
+            prop_assert_eq!(whole.map_err(|error| error.to_string()), parts.map_err(|error| error.to_string()));
+        }
+
+        #[test]
+        fn any_bytes_make_a_bounded_reply_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..5000)) {
+            for mut bytes in [bytes.clone(), [b"250-", bytes.as_slice(), b"\r\n250 "].concat()].iter().map(Vec::as_slice) {
+                if let Ok(reply) = now(Reply::read(&mut bytes, &Secrets::default())) {
+                    prop_assert!((200..600).contains(&reply.code));
+                    prop_assert!(reply.lines.len() <= KEPT_LINES);
+                    prop_assert!(reply.lines.iter().all(|line| line.len() <= KEPT_TEXT));
+                }
+            }
+        }
+
+        #[test]
+        fn an_enhanced_code_is_found_before_any_text(class in prop::sample::select(vec![2, 4, 5]), subject in 0_u16..1000,
+            detail in 0_u16..1000, text in "[ -~]{0,20}") {
+            let reply = Reply { code: 550, lines: vec![format!("{class}.{subject}.{detail} {text}")], unfinished: false };
+            prop_assert_eq!(reply.enhanced(), Some((subject, detail)));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the sessions with a server and those who wait for them have in common, and what whoever had a turn holds in flight.
-//! Dropped, that goes back by itself.
+//! The state of a pool: idle sessions, how many are open, and who waits for one. Whoever holds a [`Checkout`] or a [`Slot`]
+//! gives it back by dropping it.
 
 use std::{
     collections::VecDeque,
@@ -7,51 +7,47 @@ use std::{
     time::Duration,
 };
 
+use email_queue::Class;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    limit::{ConnectionLimit, EmailKey, Lessons},
-    outcome::{Fault, Kind, Scope},
-};
+use super::limit::{ConnectionLimit, EmailKey, LimitEstimate};
+use crate::transport::{Fault, Scope};
 
-/// How long a session may wait. Servers close them after five minutes at the earliest (RFC 5321 4.5.3.2.7), and many
-/// sooner, with less patience.
+/// How long a session may be idle. By RFC 5321 4.5.3.2.7 servers close one after five minutes at the earliest; many do
+/// sooner.
 pub(super) const MAX_IDLE: Duration = Duration::from_secs(30);
 
-/// What a pool has to know of a session.
+/// A session that can be pooled.
 pub(super) trait Pooled: Send + Sized + 'static {
-    /// Whether it is open, as far as is known, and the server has said nothing unasked.
-    fn is_quiet(&mut self) -> bool;
-
-    /// Says goodbye. Takes a second at the most.
+    /// Closes it in order. Takes a second at the most.
     fn quit(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Where to wait.
+/// Before or behind whom to wait for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Priority {
     /// Behind all others.
-    Back,
-    /// Before all others: it has been its turn already.
-    Front,
-    /// Before all others, and for a new session: one that waits would not do.
-    New,
+    Last,
+    /// Before all others: the email has waited already.
+    First,
+    /// Before all others, and for a new session rather than an idle one.
+    FirstWithNew,
 }
 
-/// A session that has waited, or the right to open one.
-pub(super) enum Turn<S: Pooled> {
-    Reuse(Lease<S>),
-    Connect(Seat<S>),
+/// An idle session, or the right to open one.
+pub(super) enum Acquired<S: Pooled> {
+    Idle(Checkout<S>),
+    Connect(Slot<S>),
 }
 
 /// A session in use. When it is dropped, the session is closed.
-pub(super) struct Lease<S: Pooled> {
+pub(super) struct Checkout<S: Pooled> {
     pub(super) session: S,
-    pub(super) seat: Seat<S>,
+    pub(super) slot: Slot<S>,
 }
 
-/// The right to have one session with the server.
-pub(super) struct Seat<S: Pooled> {
+/// The right to have one session with the server, which counts against the limit.
+pub(super) struct Slot<S: Pooled> {
     stage: Stage,
     shared: Arc<Shared<S>>,
 }
@@ -60,8 +56,8 @@ pub(super) struct Seat<S: Pooled> {
 enum Stage {
     Connecting,
     Open,
-    /// It has been told what became of it.
-    Given,
+    /// The pool has been given the session, or why there is none.
+    Released,
 }
 
 pub(super) struct Shared<S: Pooled> {
@@ -70,16 +66,16 @@ pub(super) struct Shared<S: Pooled> {
 }
 
 struct State<S: Pooled> {
-    /// Sessions that wait, the one used last at the end.
+    /// Idle sessions, the one used last at the end.
     idle: Vec<Idle<S>>,
-    /// How many sessions there are, those that are being opened included.
+    /// How many sessions there are, including those that are being opened.
     open: usize,
     /// How many are being opened.
     connecting: usize,
     waiting: VecDeque<Waiter<S>>,
-    /// Whether the server was seen to take an email since it was last seen not to.
+    /// Whether the server has accepted a sender since it last refused, or lost, a session.
     works: bool,
-    lessons: Lessons,
+    estimate: LimitEstimate,
 }
 
 struct Idle<S> {
@@ -89,56 +85,56 @@ struct Idle<S> {
 
 struct Waiter<S: Pooled> {
     new: bool,
-    turn: oneshot::Sender<Result<Turn<S>, Fault>>,
+    acquired: oneshot::Sender<Result<Acquired<S>, Fault>>,
 }
 
-impl<S: Pooled> Lease<S> {
-    /// It can be used by the next email.
+impl<S: Pooled> Checkout<S> {
+    /// Gives the session back for the next email.
     pub(super) fn put_back(self) {
-        let Self { session, mut seat } = self;
-        seat.stage = Stage::Given;
-        seat.shared.put_back(session);
+        let Self { session, mut slot } = self;
+        slot.stage = Stage::Released;
+        slot.shared.put_back(session);
     }
 }
 
-impl<S: Pooled> Seat<S> {
+impl<S: Pooled> Slot<S> {
     /// A session was opened.
-    pub(super) fn connected(mut self, session: S) -> Lease<S> {
+    pub(super) fn connected(mut self, session: S) -> Checkout<S> {
         self.stage = Stage::Open;
         self.shared.connected();
-        Lease { session, seat: self }
+        Checkout { session, slot: self }
     }
 
     /// No session could be opened. Gives the fault, unless it is only to be waited out: the server takes no more sessions
     /// beside those that it has.
     pub(super) fn not_connected(mut self, fault: Fault) -> Option<Fault> {
-        self.stage = Stage::Given;
+        self.stage = Stage::Released;
         self.shared.not_connected(Some(fault))
     }
 
-    /// The server takes emails.
+    /// The server has accepted a sender.
     pub(super) fn works(&self) {
         self.shared.works();
     }
 
-    /// The server has closed the session, or gone silent: perhaps it works no more.
-    pub(super) fn doubtful(self) {
+    /// The server has closed the session, or did not answer: it may not work any more.
+    pub(super) fn doubt(self) {
         self.shared.lock().works = false;
     }
 
-    /// The session was new, and is of no use to this email.
+    /// The session was new, and could not be used for this email.
     pub(super) fn useless(mut self, fault: &Fault, email: EmailKey) {
-        self.stage = Stage::Given;
+        self.stage = Stage::Released;
         self.shared.useless(fault, email);
     }
 }
 
-impl<S: Pooled> Drop for Seat<S> {
+impl<S: Pooled> Drop for Slot<S> {
     fn drop(&mut self) {
         match self.stage {
             Stage::Connecting => drop(self.shared.not_connected(None)),
             Stage::Open => self.shared.closed(),
-            Stage::Given => {}
+            Stage::Released => {}
         }
     }
 }
@@ -151,25 +147,25 @@ impl<S: Pooled> Shared<S> {
             connecting: 0,
             waiting: VecDeque::new(),
             works: false,
-            lessons: Lessons::default(),
+            estimate: LimitEstimate::default(),
         };
         Self { state: Mutex::new(state), limit: ConnectionLimit::default() }
     }
 
-    /// Puts somebody into the queue.
-    pub(super) fn wait(self: &Arc<Self>, place: Place) -> oneshot::Receiver<Result<Turn<S>, Fault>> {
-        let (turn, granted) = oneshot::channel();
-        let waiter = Waiter { new: place == Place::New, turn };
+    /// Adds a waiter.
+    pub(super) fn wait(self: &Arc<Self>, priority: Priority) -> oneshot::Receiver<Result<Acquired<S>, Fault>> {
+        let (acquired, granted) = oneshot::channel();
+        let waiter = Waiter { new: priority == Priority::FirstWithNew, acquired };
         let mut state = self.lock();
-        match place {
-            Place::Back => state.waiting.push_back(waiter),
-            Place::Front | Place::New => state.waiting.push_front(waiter),
+        match priority {
+            Priority::Last => state.waiting.push_back(waiter),
+            Priority::First | Priority::FirstWithNew => state.waiting.push_front(waiter),
         }
         self.grant(state);
         granted
     }
 
-    /// Takes out the sessions that have waited for so long, and gives turns again.
+    /// Takes out the sessions that have been idle for so long.
     pub(super) fn take_idle(self: &Arc<Self>, for_at_least: Duration) -> Vec<S> {
         let mut state = self.lock();
         let fresh = state.idle.partition_point(|idle| idle.since.elapsed() >= for_at_least);
@@ -196,14 +192,14 @@ impl<S: Pooled> Shared<S> {
         self.grant(state);
     }
 
-    /// A session is no more.
+    /// A session was closed.
     fn closed(self: &Arc<Self>) {
         let mut state = self.lock();
         state.open -= 1;
         self.grant(state);
     }
 
-    /// The server takes emails.
+    /// The server has accepted a sender.
     fn works(self: &Arc<Self>) {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.works, true) {
@@ -215,7 +211,7 @@ impl<S: Pooled> Shared<S> {
         let mut state = self.lock();
         state.connecting -= 1;
         let established = state.open - state.connecting;
-        state.lessons.proven(&self.limit, established);
+        state.estimate.opened(&self.limit, established);
         self.grant(state);
     }
 
@@ -227,9 +223,9 @@ impl<S: Pooled> Shared<S> {
         state.connecting -= 1;
         let established = state.open - state.connecting;
         let fault = fault.and_then(|fault| {
-            let may_be_a_limit = matches!(fault.failure.kind, Kind::Connection | Kind::Throttled | Kind::Timeout);
+            let may_be_a_limit = matches!(fault.failure.class, Class::Connection | Class::Throttled | Class::Timeout);
             if established > 0 && may_be_a_limit {
-                state.lessons.refused(&self.limit, established, Instant::now());
+                state.estimate.refused(&self.limit, established, Instant::now());
                 return None;
             }
             self.give_up(&mut state, &fault);
@@ -239,14 +235,14 @@ impl<S: Pooled> Shared<S> {
         fault
     }
 
-    /// A new session is of no use to this email.
+    /// A new session could not be used for this email.
     fn useless(self: &Arc<Self>, fault: &Fault, email: EmailKey) {
         let mut state = self.lock();
         state.open -= 1;
         let established = state.open - state.connecting;
-        if fault.scope == Scope::Server {
-            if established > 0 && fault.failure.kind == Kind::Throttled {
-                state.lessons.refused_email(email, &self.limit, established, Instant::now());
+        if fault.scope == Scope::Relay {
+            if established > 0 && fault.failure.class == Class::Throttled {
+                state.estimate.refused_email(email, &self.limit, established, Instant::now());
             } else {
                 self.give_up(&mut state, fault);
             }
@@ -254,44 +250,44 @@ impl<S: Pooled> Shared<S> {
         self.grant(state);
     }
 
-    /// Where no other session works, everybody who waits is told.
+    /// Where no other session is open, all who wait get the fault.
     fn give_up(&self, state: &mut State<S>, fault: &Fault) {
         state.works = false;
         if state.open > state.connecting {
             return;
         }
-        state.lessons.down(&self.limit, Instant::now());
+        state.estimate.down(&self.limit, Instant::now());
         for waiter in state.waiting.drain(..) {
-            // Whoever does not listen any more need not know.
-            let _ = waiter.turn.send(Err(fault.clone()));
+            // It fails for a waiter that was dropped.
+            let _ = waiter.acquired.send(Err(fault.clone()));
         }
     }
 
-    /// Gives turns to those who wait, as far as there are any.
+    /// Gives sessions, and the right to open them, to those who wait.
     fn grant(self: &Arc<Self>, mut state: MutexGuard<'_, State<S>>) {
         while let Some(first) = state.waiting.front() {
-            if first.turn.is_closed() {
+            if first.acquired.is_closed() {
                 state.waiting.pop_front();
                 continue;
             }
             let new = first.new;
             let Some(session) = state.next(new, &self.limit) else { return };
             let Some(first) = state.waiting.pop_front() else { return };
-            let turn = match session {
+            let acquired = match session {
                 Some(session) => {
-                    let seat = Seat { stage: Stage::Open, shared: Arc::clone(self) };
-                    Turn::Reuse(Lease { session, seat })
+                    let slot = Slot { stage: Stage::Open, shared: Arc::clone(self) };
+                    Acquired::Idle(Checkout { session, slot })
                 }
-                None => Turn::Connect(Seat { stage: Stage::Connecting, shared: Arc::clone(self) }),
+                None => Acquired::Connect(Slot { stage: Stage::Connecting, shared: Arc::clone(self) }),
             };
-            // Whoever has gone has no use for it. What it is made of would tell us so under the lock, if it were dropped.
-            match first.turn.send(Ok(turn)) {
-                Err(Ok(Turn::Reuse(Lease { session, mut seat }))) => {
-                    seat.stage = Stage::Given;
+            // A waiter that was dropped meanwhile gives it back. Dropping the slot here would take the lock again.
+            match first.acquired.send(Ok(acquired)) {
+                Err(Ok(Acquired::Idle(Checkout { session, mut slot }))) => {
+                    slot.stage = Stage::Released;
                     state.idle.push(Idle { session, since: Instant::now() });
                 }
-                Err(Ok(Turn::Connect(mut seat))) => {
-                    seat.stage = Stage::Given;
+                Err(Ok(Acquired::Connect(mut slot))) => {
+                    slot.stage = Stage::Released;
                     state.open -= 1;
                     state.connecting -= 1;
                 }
@@ -302,10 +298,10 @@ impl<S: Pooled> Shared<S> {
 }
 
 impl<S: Pooled> State<S> {
-    /// A session that waits, or `Some(None)` for the right to open one. It counts as open from now on.
+    /// An idle session, or `Some(None)` for the right to open one, which counts as open from now on.
     fn next(&mut self, new: bool, limit: &ConnectionLimit) -> Option<Option<S>> {
         while !new && let Some(idle) = self.idle.pop() {
-            // The one used last comes first: the others may then be needed no more.
+            // The one used last comes first, so that sessions that are not needed become idle for long.
             if idle.since.elapsed() < MAX_IDLE {
                 return Some(Some(idle.session));
             }
@@ -320,7 +316,7 @@ impl<S: Pooled> State<S> {
             if new && !self.idle.is_empty() {
                 self.idle.remove(0);
                 self.open -= 1;
-            } else if self.connecting > 0 || !self.lessons.climb(limit, Instant::now()) {
+            } else if self.connecting > 0 || !self.estimate.raise(limit, Instant::now()) {
                 return None;
             }
         }

@@ -1,18 +1,19 @@
-//! Logging in ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)): AUTH PLAIN (RFC 4616), or LOGIN where that does not do.
+//! Authentication ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)): PLAIN (RFC 4616), or LOGIN where the server does not
+//! take PLAIN.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{config::Credentials, reply::Reply, session::Extensions, wire::Wire, wire_error::WireError};
+use crate::{config::Credentials, extensions::Extensions, reply::Reply, session_error::SessionError, wire::Wire};
 
-/// RFC 5321 4.5.3.1.4, without CRLF. RFC 4954 4 wants a longer response to wait until it is asked for.
+/// RFC 5321 4.5.3.1.4, without CRLF. By RFC 4954 4 a longer initial response is sent only when the server asks for it.
 const MAX_COMMAND: usize = 510;
 
-/// Gives the last answer, or `None` if the server offers nothing that we know.
-pub(super) async fn log_in(
+/// Authenticates. Returns the last reply, or `None` if the server offers neither mechanism.
+pub(crate) async fn authenticate(
     wire: &mut Wire,
     extensions: Extensions,
     credentials: &Credentials,
-) -> Result<Option<Reply>, WireError> {
+) -> Result<Option<Reply>, SessionError> {
     if !extensions.plain {
         return if extensions.login { login(wire, credentials).await.map(Some) } else { Ok(None) };
     }
@@ -23,15 +24,15 @@ pub(super) async fn log_in(
     Ok(Some(reply))
 }
 
-async fn plain(wire: &mut Wire, Credentials { username, password }: &Credentials) -> Result<Reply, WireError> {
+async fn plain(wire: &mut Wire, Credentials { username, password }: &Credentials) -> Result<Reply, SessionError> {
     let response = BASE64_STANDARD.encode(format!("\0{username}\0{password}"));
     let command = format!("AUTH PLAIN {response}");
     let reply = wire.command(if command.len() > MAX_COMMAND { "AUTH PLAIN" } else { &command }).await?;
-    // There are servers that ask for it though they have it.
+    // Some servers ask for an initial response that they already have.
     if reply.code == 334 { wire.command(&response).await } else { Ok(reply) }
 }
 
-async fn login(wire: &mut Wire, Credentials { username, password }: &Credentials) -> Result<Reply, WireError> {
+async fn login(wire: &mut Wire, Credentials { username, password }: &Credentials) -> Result<Reply, SessionError> {
     let mut reply = wire.command("AUTH LOGIN").await?;
     for response in [username, password] {
         if reply.code == 334 {
@@ -41,7 +42,7 @@ async fn login(wire: &mut Wire, Credentials { username, password }: &Credentials
     Ok(reply)
 }
 
-/// Whether it is the mechanism that is refused, as unknown (504), too weak (534) or not understood, and not the login.
+/// Whether the mechanism is refused, as unknown (504), too weak (534) or not understood, rather than user and password.
 fn refuses_mechanism(reply: &Reply) -> bool {
     matches!(reply.code, 500..=504 | 534)
 }

@@ -18,38 +18,45 @@ use tokio_rustls::{
     rustls::{self, pki_types::ServerName},
 };
 
-use super::{
+use crate::{
     auth,
-    config::{SmtpConfig, TlsMode},
-    judge::{self, Step},
-    outcome::{Fault, Kind},
+    config::{Config, TlsMode},
+    connect_error::{ConnectError, Step},
+    extensions::Extensions,
     redact::Secrets,
     reply::{Reply, Severity},
-    session::{Extensions, Session},
+    session::Session,
+    session_error::SessionError,
     tls::{self, SetupError},
     wire::{Stream, Wire},
-    wire_error::WireError,
 };
 
-/// A server that has said nothing for so long may be waiting for TLS.
+/// A server that has sent nothing for so long may be waiting for TLS.
 const SILENCE_BEFORE_PROBE: Duration = Duration::from_secs(10);
 
-/// Opens sessions.
-pub(super) struct Connector {
-    config: SmtpConfig,
-    /// How the server is called in reasons and logs.
+/// Opens sessions with one server. It can be used by many tasks at once.
+///
+/// It logs by `tracing`: a warning when messages go in the clear though TLS is allowed, when that changes, and when the
+/// server seems to wait for TLS.
+pub struct Connector {
+    config: Config,
+    /// The server in errors and logs.
     server: String,
     tls: TlsConnector,
     server_name: ServerName<'static>,
     secrets: Arc<Secrets>,
     /// Whether STARTTLS was ever offered.
     offered_starttls: AtomicBool,
-    /// Whether it was said that emails go in the clear.
-    told_plaintext: AtomicBool,
+    /// Whether it was logged that messages go in the clear.
+    logged_plaintext: AtomicBool,
 }
 
 impl Connector {
-    pub(super) fn new(config: &SmtpConfig) -> Result<Self, SetupError> {
+    /// Reads the certificates to trust. It does not connect: the server may start later.
+    ///
+    /// # Errors
+    /// The configuration cannot be used with any server.
+    pub fn new(config: &Config) -> Result<Self, SetupError> {
         let server_name = ServerName::try_from(config.host.clone()).map_err(|_| SetupError::Host)?;
         Ok(Self {
             config: config.clone(),
@@ -58,16 +65,18 @@ impl Connector {
             server_name,
             secrets: Arc::new(config.credentials.as_ref().map(Secrets::new).unwrap_or_default()),
             offered_starttls: AtomicBool::new(false),
-            told_plaintext: AtomicBool::new(false),
+            logged_plaintext: AtomicBool::new(false),
         })
     }
 
-    /// Opens a session: greeting, TLS and authentication as configured, each step with a deadline. When the future is
-    /// dropped, the connection is closed.
+    /// Opens a session: greeting, `EHLO`, TLS and authentication as configured. Each step may take
+    /// [`Config::timeout`]. Must be called within a tokio runtime with I/O and time.
+    ///
+    /// When the future is dropped, the connection is closed.
     ///
     /// # Errors
-    /// Says what is wrong with the server, or with the settings.
-    pub(super) async fn connect(&self) -> Result<Session, Fault> {
+    /// The server cannot be reached, refuses a step, or does not offer what the configuration requires.
+    pub async fn connect(&self) -> Result<Session, ConnectError> {
         let mut stream = self.dial().await?;
         let implicit = self.config.tls == TlsMode::Implicit;
         if implicit {
@@ -76,7 +85,7 @@ impl Connector {
         let mut wire = self.wire(stream);
         let greeting = self.greeting(&mut wire, implicit).await?;
         if !greeting.is_positive() {
-            return Err(self.refused(Step::Greeting, "the connection", &greeting));
+            return Err(self.refused(Step::Greeting, greeting));
         }
         let mut extensions = self.hello(&mut wire).await?;
         let mut encrypted = implicit;
@@ -85,67 +94,62 @@ impl Connector {
                 self.offered_starttls.store(true, Ordering::Relaxed);
                 wire = self.start_tls(wire).await?;
                 encrypted = true;
-                // What was said before is void: only this answer can be trusted.
+                // RFC 3207 4.2: what the server said before is void.
                 extensions = self.hello(&mut wire).await?;
             } else if self.config.tls == TlsMode::Required {
-                let reason = format!("{} does not offer STARTTLS, and the transport requires it", self.server);
-                return Err(Fault::of_server(Kind::Tls, reason));
+                let reason = format!("{} does not offer STARTTLS, and tls=required", self.server);
+                return Err(ConnectError::Tls(reason));
             } else {
-                self.tell_plaintext();
+                self.log_plaintext();
             }
         }
         let Some(credentials) = &self.config.credentials else { return Ok(Session::new(wire, extensions, false)) };
         if !encrypted && !self.config.is_loopback() {
             let reason = format!("{} offers no encryption, and a password is not sent in the clear", self.server);
-            return Err(Fault::of_server(Kind::Tls, reason));
+            return Err(ConnectError::Tls(reason));
         }
-        match auth::log_in(&mut wire, extensions, credentials).await {
+        match auth::authenticate(&mut wire, extensions, credentials).await {
             Ok(Some(reply)) if reply.is_positive() => Ok(Session::new(wire, extensions, true)),
-            Ok(Some(reply)) => Err(self.refused(Step::Login, "the user and password", &reply)),
-            Ok(None) => {
-                let reason = format!("{} offers no authentication that we know (PLAIN, LOGIN)", self.server);
-                Err(Fault::of_server(Kind::Authentication, reason))
-            }
-            Err(error) => Err(self.lost(&error)),
+            Ok(Some(reply)) => Err(self.refused(Step::Authentication, reply)),
+            Ok(None) => Err(ConnectError::NoMechanism { server: self.server.clone() }),
+            Err(error) => Err(self.lost(error)),
         }
     }
 
-    async fn dial(&self) -> Result<Stream, Fault> {
-        let SmtpConfig { host, port, timeout: patience, .. } = &self.config;
-        let failed = |error: &dyn std::fmt::Display| {
-            Fault::of_server(Kind::Connection, format!("cannot connect to {}: {error}", self.server))
-        };
-        match timeout(*patience, TcpStream::connect((host.as_str(), *port))).await {
+    async fn dial(&self) -> Result<Stream, ConnectError> {
+        let Config { host, port, timeout: limit, .. } = &self.config;
+        let failed = |error| ConnectError::Unreachable { server: self.server.clone(), error };
+        match timeout(*limit, TcpStream::connect((host.as_str(), *port))).await {
             Ok(Ok(tcp)) => {
-                // Commands are small and waited for one by one.
+                // Commands are small, and each waits for its reply.
                 let _ = tcp.set_nodelay(true);
                 Ok(Box::new(tcp))
             }
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(_) => Err(failed(&WireError::Silent(*patience))),
+            Ok(Err(error)) => Err(failed(SessionError::Io(error))),
+            Err(_) => Err(failed(SessionError::Timeout(*limit))),
         }
     }
 
-    /// Waits for the greeting. A server that waits for TLS says nothing, for ever: after a while it is asked.
-    async fn greeting(&self, wire: &mut Wire, encrypted: bool) -> Result<Reply, Fault> {
+    /// Waits for the greeting. A server that waits for TLS never sends one: after a while a second connection tries TLS.
+    async fn greeting(&self, wire: &mut Wire, encrypted: bool) -> Result<Reply, ConnectError> {
         let greeting = wire.reply();
         tokio::pin!(greeting);
-        let patience = SILENCE_BEFORE_PROBE.min(self.config.timeout / 2);
+        let silence = SILENCE_BEFORE_PROBE.min(self.config.timeout / 2);
         if !encrypted {
             tokio::select! {
-                reply = &mut greeting => return reply.map_err(|error| self.lost(&error)),
-                () = async { sleep(patience).await; self.find_tls().await } => {
-                    let SmtpConfig { host, port, .. } = &self.config;
+                reply = &mut greeting => return reply.map_err(|error| self.lost(error)),
+                () = async { sleep(silence).await; self.find_tls().await } => {
+                    let Config { host, port, .. } = &self.config;
                     let reason = format!("{} waits for TLS from the first byte: write smtps://{host}:{port}", self.server);
                     tracing::warn!("{reason}");
-                    return Err(Fault::of_server(Kind::Tls, reason));
+                    return Err(ConnectError::Tls(reason));
                 }
             }
         }
-        greeting.await.map_err(|error| self.lost(&error))
+        greeting.await.map_err(|error| self.lost(error))
     }
 
-    /// Ends only if the server speaks TLS on a new connection, whatever its certificate says.
+    /// Completes only if the server speaks TLS on a new connection, whatever its certificate.
     async fn find_tls(&self) {
         let speaks_tls = async {
             let stream = self.dial().await.ok()?;
@@ -163,68 +167,68 @@ impl Connector {
         }
     }
 
-    async fn start_tls(&self, mut wire: Wire) -> Result<Wire, Fault> {
-        let reply = wire.command("STARTTLS").await.map_err(|error| self.lost(&error))?;
+    async fn start_tls(&self, mut wire: Wire) -> Result<Wire, ConnectError> {
+        let reply = wire.command("STARTTLS").await.map_err(|error| self.lost(error))?;
         if !reply.is_positive() {
-            return Err(self.refused(Step::StartTls, "STARTTLS", &reply));
+            return Err(self.refused(Step::StartTls, reply));
         }
-        // What is here already was not encrypted, and anybody can have sent it.
+        // Bytes that are here already were not encrypted: anybody on the way can have sent them.
         let Some(stream) = wire.into_stream() else {
             let reason = format!(
                 "{} sent more than the answer to STARTTLS; somebody may be meddling with the connection",
                 self.server
             );
-            return Err(Fault::of_server(Kind::Tls, reason));
+            return Err(ConnectError::Tls(reason));
         };
         Ok(self.wire(self.encrypt(stream).await?))
     }
 
-    async fn encrypt(&self, stream: Stream) -> Result<Stream, Fault> {
-        let failed = |why: String| Fault::of_server(Kind::Tls, format!("TLS with {} failed: {why}", self.server));
+    async fn encrypt(&self, stream: Stream) -> Result<Stream, ConnectError> {
+        let failed = |why: String| ConnectError::Tls(format!("TLS with {} failed: {why}", self.server));
         match timeout(self.config.timeout, self.tls.connect(self.server_name.clone(), stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) if is_no_tls(&error) && self.config.tls == TlsMode::Implicit => {
-                let SmtpConfig { host, port, .. } = &self.config;
+                let Config { host, port, .. } = &self.config;
                 Err(failed(format!("what it speaks is no TLS; if it is plain SMTP write smtp://{host}:{port}")))
             }
             Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed(WireError::Silent(self.config.timeout).to_string())),
+            Err(_) => Err(failed(SessionError::Timeout(self.config.timeout).to_string())),
         }
     }
 
-    async fn hello(&self, wire: &mut Wire) -> Result<Extensions, Fault> {
-        let refusal = wire.command(&format!("EHLO {}", self.config.hello)).await.map_err(|error| self.lost(&error))?;
-        if refusal.is_positive() {
-            return Ok(Extensions::read(&refusal));
+    async fn hello(&self, wire: &mut Wire) -> Result<Extensions, ConnectError> {
+        let reply = wire.command(&format!("EHLO {}", self.config.hello)).await.map_err(|error| self.lost(error))?;
+        if reply.is_positive() {
+            return Ok(Extensions::read(&reply));
         }
-        if refusal.ends_session() || refusal.severity() != Severity::Permanent {
-            return Err(self.refused(Step::Hello, "EHLO", &refusal));
+        if reply.ends_session() || reply.severity() != Severity::Permanent {
+            return Err(self.refused(Step::Hello, reply));
         }
-        // A server may be so old that it knows no extension (RFC 5321 3.2). If it is not, its first answer says why.
+        // A server may be so old that it has no extensions (RFC 5321 3.2). If it is not, its reply to EHLO says why.
         match wire.command(&format!("HELO {}", self.config.hello)).await {
-            Ok(reply) if reply.is_positive() => Ok(Extensions::default()),
-            _ => Err(self.refused(Step::Hello, "EHLO", &refusal)),
+            Ok(hello) if hello.is_positive() => Ok(Extensions::default()),
+            _ => Err(self.refused(Step::Hello, reply)),
         }
     }
 
-    /// Says once that emails go in the clear, and louder where that is not as it was, or not as it should be.
-    fn tell_plaintext(&self) {
+    /// Logs once that messages go in the clear, as a warning where that has changed or the server is another machine.
+    fn log_plaintext(&self) {
         let stripped = self.offered_starttls.load(Ordering::Relaxed);
-        if self.told_plaintext.swap(true, Ordering::Relaxed) && !stripped {
+        if self.logged_plaintext.swap(true, Ordering::Relaxed) && !stripped {
             return;
         }
         let server = self.server.as_str();
         if self.offered_starttls.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 server,
-                "STARTTLS is no longer offered, somebody may have removed it: emails go in the clear; tls=required forbids it"
+                "STARTTLS is no longer offered, somebody may have removed it: messages go in the clear; tls=required forbids it"
             );
         } else if self.config.is_loopback() {
-            tracing::info!(server, "STARTTLS is not offered: emails go in the clear, on this machine");
+            tracing::info!(server, "STARTTLS is not offered: messages go in the clear, on this machine");
         } else {
             tracing::warn!(
                 server,
-                "STARTTLS is not offered, or somebody has removed it: emails go in the clear; tls=required forbids it"
+                "STARTTLS is not offered, or somebody has removed it: messages go in the clear; tls=required forbids it"
             );
         }
     }
@@ -233,18 +237,16 @@ impl Connector {
         Wire::new(stream, self.config.timeout, Arc::clone(&self.secrets))
     }
 
-    fn refused(&self, step: Step, what: &str, reply: &Reply) -> Fault {
-        judge::of_session(step, reply, format!("{} refused {what}: {reply}", self.server))
+    fn refused(&self, step: Step, reply: Reply) -> ConnectError {
+        ConnectError::Refused { server: self.server.clone(), step, reply }
     }
 
-    fn lost(&self, error: &WireError) -> Fault {
-        let mut fault = error.fault();
-        fault.failure.reason = format!("lost the connection to {}: {error}", self.server);
-        fault
+    fn lost(&self, error: SessionError) -> ConnectError {
+        ConnectError::Lost { server: self.server.clone(), error }
     }
 }
 
-/// Whether the server has answered to a handshake in another language.
+/// Whether the server has answered the handshake with something that is not TLS.
 fn is_no_tls(error: &io::Error) -> bool {
     let error = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(error, Some(rustls::Error::InvalidMessage(_)))
@@ -258,14 +260,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::transport::smtp::SmtpOptions;
+    use crate::config::Options;
 
     /// A server that says this in answer to STARTTLS, and to which a session is opened.
-    async fn connect_to_server_saying(starttls: &'static [u8]) -> Result<Session, Fault> {
+    async fn connect_to_server_saying(starttls: &'static [u8]) -> Result<Session, ConnectError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
-        let options = SmtpOptions { timeout: Duration::from_secs(30), ..SmtpOptions::default() };
-        let connector = Connector::new(&SmtpConfig::parse(&url, options).unwrap()).unwrap();
+        let connector = Connector::new(&Config::parse(&url, Options::default()).unwrap()).unwrap();
         let server = async {
             let mut stream = BufReader::new(listener.accept().await.unwrap().0);
             let mut line = String::new();
@@ -284,15 +285,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_somebody_slips_in_before_the_encryption_ends_the_session() {
-        let fault = connect_to_server_saying(b"220 go ahead\r\n250 AUTH PLAIN\r\n").await.err().unwrap();
-        assert_eq!(fault.failure.kind, Kind::Tls);
-        assert!(fault.failure.reason.contains("sent more than the answer"), "{}", fault.failure.reason);
+        let error = connect_to_server_saying(b"220 go ahead\r\n250 AUTH PLAIN\r\n").await.err().unwrap();
+        assert!(matches!(error, ConnectError::Tls(_)));
+        assert!(error.to_string().contains("sent more than the answer"), "{error}");
     }
 
     #[tokio::test]
     async fn a_server_that_offers_encryption_and_refuses_it_is_not_spoken_to_in_the_clear() {
-        let fault = connect_to_server_saying(b"454 not now\r\n").await.err().unwrap();
-        assert_eq!(fault.failure.kind, Kind::Tls);
-        assert!(fault.failure.reason.contains("refused STARTTLS: 454 not now"), "{}", fault.failure.reason);
+        let error = connect_to_server_saying(b"454 not now\r\n").await.err().unwrap();
+        assert!(matches!(error, ConnectError::Refused { step: Step::StartTls, .. }));
+        assert!(error.to_string().contains("refused STARTTLS: 454 not now"), "{error}");
     }
 }

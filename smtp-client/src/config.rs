@@ -1,21 +1,28 @@
-//! The URL of an SMTP server.
+//! Which server to connect to, and how: a URL.
 
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What an SMTP transport needs beside its URL; the URL wins.
-#[derive(Clone, Default)]
-pub struct SmtpOptions {
+/// What a URL may leave out. What it says wins.
+#[derive(Clone)]
+pub struct Options {
     /// The user, if the URL names none.
     pub username: Option<String>,
     /// The user's password, if the URL holds none.
     pub password: Option<String>,
     /// A file of certificates in PEM form to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// How long the server may take for an answer.
+    /// See [`Config::timeout`].
     pub timeout: Duration,
+}
+
+/// No user, and 60 seconds for a reply.
+impl Default for Options {
+    fn default() -> Self {
+        Self { username: None, password: None, ca_file: None, timeout: Duration::from_secs(60) }
+    }
 }
 
 /// The URL cannot be used. The text holds no secret.
@@ -23,22 +30,23 @@ pub struct SmtpOptions {
 #[error("{0}")]
 pub struct InvalidUrl(pub String);
 
-/// Which server to speak to, and how. Printed without user and password.
+/// Which server to connect to, and how. Printed without user and password.
 #[derive(Debug, Clone)]
-pub struct SmtpConfig {
+pub struct Config {
     /// The name or address of the server, without brackets around an IPv6 address.
     pub host: String,
     /// Its port.
     pub port: u16,
     /// Whether and when to encrypt.
     pub tls: TlsMode,
-    /// Who to authenticate as.
+    /// Whom to authenticate as ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub credentials: Option<Credentials>,
     /// A file of certificates in PEM form to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// What to call ourselves in `EHLO`.
+    /// The name of the client in `EHLO` (RFC 5321 4.1.3).
     pub hello: String,
-    /// How long the server may take for an answer; ten times as long for the one that follows a message.
+    /// How long connecting, encrypting, sending 64 KiB, and each reply may take; ten times as long for the reply that
+    /// follows a message (RFC 5321 4.5.3.2).
     pub timeout: Duration,
 }
 
@@ -55,7 +63,7 @@ pub enum TlsMode {
     None,
 }
 
-/// A user and their password. Never printed.
+/// A user and their password. `Debug` prints neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user.
@@ -64,14 +72,21 @@ pub struct Credentials {
     pub password: String,
 }
 
-impl SmtpConfig {
+impl Config {
     /// Reads `smtp://[user:password@]host[:port][?tls=…&ca=…&hello=…]` or `smtps://…`.
     ///
+    /// - `smtps` is TLS from the first byte, on port 465 if none is given. With `smtp`, `tls` is `required`, `opportunistic`
+    ///   or `none`: `required` by default where there is a user and the host is another machine, else `opportunistic`; the
+    ///   port is 587 with a user and 25 without ([RFC 6409](https://www.rfc-editor.org/rfc/rfc6409)).
+    /// - `ca` is [`ca_file`](Self::ca_file), `hello` is [`hello`](Self::hello): if not given, the name of this machine.
+    /// - User and password are percent-encoded.
+    ///
     /// # Errors
-    /// Says what is wrong, without any part of the URL that may be secret.
-    pub fn parse(url: &str, options: SmtpOptions) -> Result<Self, InvalidUrl> {
-        let invalid = |reason: &str| InvalidUrl(format!("the transport's URL {reason}"));
-        let scheme = "is not log:, file:DIR, smtp://host or smtps://host";
+    /// The URL cannot be read, or says what cannot be done safely: a password without TLS to another machine. The text has
+    /// no part of the URL that may be secret.
+    pub fn parse(url: &str, options: Options) -> Result<Self, InvalidUrl> {
+        let invalid = |reason: &str| InvalidUrl(format!("the SMTP URL {reason}"));
+        let scheme = "is not smtp://host or smtps://host";
         let url = Url::parse(url).map_err(|_| invalid(scheme))?;
         let implicit = match url.scheme() {
             "smtp" => false,
@@ -104,14 +119,14 @@ impl SmtpConfig {
                 _ => return Err(invalid("has a query other than tls, ca and hello")),
             }
         }
-        // RFC 8314 and RFC 6409: users hand in on 465 and 587. A relay without users is spoken to on 25.
+        // RFC 8314 and RFC 6409: users submit on 465 and 587. A relay without users listens on 25.
         let port = url.port().unwrap_or(match (implicit, &credentials) {
             (true, _) => 465,
             (false, Some(_)) => 587,
             (false, None) => 25,
         });
         if !implicit && port == 465 {
-            // RFC 8314 7.3: who waits there for a greeting waits for ever.
+            // RFC 8314 7.3: a client that waits there for a greeting waits for ever.
             return Err(invalid(
                 "has port 465, where TLS is spoken from the first byte: write smtps:// instead of smtp://",
             ));
@@ -122,13 +137,13 @@ impl SmtpConfig {
         Ok(Self { host, port, tls, credentials, ca_file, hello, timeout: options.timeout })
     }
 
-    /// Whether the server is on this machine, so that nobody else can listen.
-    pub(super) fn is_loopback(&self) -> bool {
+    /// Whether the server is on this machine, where nobody can listen on the connection.
+    pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 }
 
-impl fmt::Display for SmtpConfig {
+impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls == TlsMode::Implicit { "smtps" } else { "smtp" };
         match self.host.contains(':') {
@@ -144,7 +159,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn credentials(url: &Url, options: &SmtpOptions) -> Result<Option<Credentials>, InvalidUrl> {
+fn credentials(url: &Url, options: &Options) -> Result<Option<Credentials>, InvalidUrl> {
     let decode = |text: &str| {
         let text = percent_decode_str(text).decode_utf8();
         text.map(String::from).map_err(|_| InvalidUrl("the SMTP user or password is not UTF-8".to_owned()))
@@ -164,7 +179,7 @@ fn credentials(url: &Url, options: &SmtpOptions) -> Result<Option<Credentials>, 
         (None, None) => Ok(None),
         (Some(_), None) => Err(InvalidUrl("there is an SMTP user but no password".to_owned())),
         (None, Some(_)) => Err(InvalidUrl("there is an SMTP password but no user".to_owned())),
-        // It is what separates the two on the wire (RFC 4616).
+        // RFC 4616 separates the two by it.
         (Some(_), Some(_)) => Err(InvalidUrl("the SMTP user and password cannot contain NUL".to_owned())),
     }
 }
@@ -187,8 +202,8 @@ fn is_hello_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<SmtpConfig, InvalidUrl> {
-        SmtpConfig::parse(url, SmtpOptions::default())
+    fn parse(url: &str) -> Result<Config, InvalidUrl> {
+        Config::parse(url, Options::default())
     }
 
     #[track_caller]
@@ -220,13 +235,13 @@ mod tests {
 
     #[test]
     fn the_environment_fills_in_what_the_url_leaves_out() {
-        let options = SmtpOptions {
+        let options = Options {
             username: Some("env".to_owned()),
             password: Some("secret".to_owned()),
             ca_file: Some("env.pem".into()),
-            ..SmtpOptions::default()
+            ..Options::default()
         };
-        let config = SmtpConfig::parse("smtp://ada@relay.example?ca=url.pem&hello=mail.example", options).unwrap();
+        let config = Config::parse("smtp://ada@relay.example?ca=url.pem&hello=mail.example", options).unwrap();
         let credentials = config.credentials.unwrap();
         assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("ada", "secret"));
         assert_eq!(config.ca_file, Some("url.pem".into()));

@@ -1,4 +1,4 @@
-//! Whom to trust.
+//! Which certificates are trusted.
 
 use std::{
     fs::File,
@@ -22,15 +22,15 @@ use tokio_rustls::{
     },
 };
 
-use super::config::{SmtpConfig, TlsMode};
+use crate::config::{Config, TlsMode};
 
-/// Why no server can be spoken to at all.
+/// Why a configuration cannot be used with any server.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The file of certificates cannot be read.
     #[error("cannot read certificates from {0}: {1}")]
     Certificates(PathBuf, String),
-    /// There is no usable cryptography. Not with the one that is built in.
+    /// The cryptography has no usable protocol version, which the built-in one has.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
     /// The name of the server cannot be in a certificate.
@@ -41,8 +41,8 @@ pub enum SetupError {
     NoCertificates,
 }
 
-/// What turns a connection into an encrypted one with a server that can prove who it is.
-pub(super) fn connector(config: &SmtpConfig) -> Result<TlsConnector, SetupError> {
+/// Encrypts connections, and verifies the certificate of the server.
+pub(crate) fn connector(config: &Config) -> Result<TlsConnector, SetupError> {
     let provider = Arc::new(default_provider());
     let named = match &config.ca_file {
         Some(file) => read(file).map_err(|reason| SetupError::Certificates(file.clone(), reason))?,
@@ -63,10 +63,10 @@ pub(super) fn connector(config: &SmtpConfig) -> Result<TlsConnector, SetupError>
 }
 
 /// The system's authorities, and those of the file.
-fn roots(config: &SmtpConfig, named: &[CertificateDer<'static>]) -> Result<RootCertStore, SetupError> {
+fn roots(config: &Config, named: &[CertificateDer<'static>]) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
     if config.tls != TlsMode::None {
-        // What cannot be read there cannot be trusted; how much that matters shows when a server presents itself.
+        // Files that cannot be read are left out: a server whose authority is missing fails at the handshake.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     for certificate in named {
@@ -90,10 +90,10 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// Trusts what the authorities have signed, and the very certificates that were named.
+/// Trusts certificates that the authorities have signed, and those in [`Config::ca_file`] themselves.
 ///
-/// A certificate that signed itself is one for a server and for an authority at once, or for no authority: neither makes
-/// a chain. Whoever names it means it all the same, as OpenSSL and Go take it.
+/// A self-signed certificate of a server is often not one of an authority as well, and so makes no chain. A user who puts
+/// it into the file means to trust it. OpenSSL and Go trust it as well.
 #[derive(Debug)]
 struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
@@ -114,7 +114,7 @@ impl ServerCertVerifier for Trust {
                 Ok(verified) => return Ok(verified),
                 Err(error) => error,
             };
-        // Its time is looked at before the chain, and counts.
+        // The validity period is checked before the chain, and is required here as well.
         let about_the_chain = matches!(
             error,
             rustls::Error::InvalidCertificate(
