@@ -17,9 +17,18 @@ impl Worker {
     #[must_use]
     pub fn start(redis_url: &str, transport: &str, flags: &[&str]) -> Self {
         let mut command = Command::new(binaries::path("NATIVE_WORKER", "target/release/native-worker"));
-        command.env("REDIS_URL", redis_url).env("TRANSPORT", transport).env("RUST_LOG", "info");
-        command.envs([("LEASE", "2s"), ("POP_GRACE", "1s"), ("RETRY_BASE", "100ms"), ("RETRY_MAX", "200ms")]);
-        command.env("SMTP_TIMEOUT", "5s");
+        command.env("RUST_LOG", "info");
+        for (name, value) in [
+            ("REDIS_URL", redis_url),
+            ("TRANSPORT", transport),
+            ("LEASE", "2s"),
+            ("POP_GRACE", "1s"),
+            ("RETRY_BASE", "100ms"),
+            ("RETRY_MAX", "200ms"),
+            ("SMTP_TIMEOUT", "5s"),
+        ] {
+            command.env(format!("EMAIL_QUEUE_{name}"), value);
+        }
         command.args(flags);
         Self { process: Process::start(command) }
     }

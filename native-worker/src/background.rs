@@ -1,4 +1,4 @@
-//! The tasks that run beside the deliveries for as long as the worker does, and must not die unnoticed.
+//! The tasks that run beside the deliveries as long as the worker runs. If one panics, the worker ends.
 
 use std::{collections::HashMap, future::pending, sync::Arc};
 
@@ -13,7 +13,7 @@ pub(crate) struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Begins a task that ends by itself when `stop` is cancelled.
+    /// Starts a task that ends by itself when `stop` is cancelled.
     pub(crate) fn spawn<S, F>(
         &mut self,
         name: &'static str,
@@ -27,7 +27,7 @@ impl BackgroundTasks {
         self.names.insert(task.id(), name);
     }
 
-    /// Waits until a task panics, and tells which: for ever when none does.
+    /// Waits until a task panics, and returns its name. Waits for ever when none does.
     ///
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn panicked(&mut self) -> &'static str {

@@ -11,33 +11,33 @@ use std::{
 use email_queue::{Queue, transition::PoppedEntry};
 use redis::{RedisResult, Value};
 
-use crate::{connection::Connection, link::Link};
+use crate::{connection::Connection, shared_connection::SharedConnection};
 
 /// For how much longer than its own time-out a `BRPOP` may be silent before its connection counts as dead.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Waits for an entry on any list of a queue.
 pub(crate) struct Blocking<'a> {
-    redis: &'a Connection,
-    waiting: &'a Waiting,
+    redis: &'a SharedConnection,
+    blocked: &'a BlockedClient,
     lists: [String; 3],
-    connection: Option<Link>,
-    /// The number of the connection that the others shared when ours was opened.
-    beside: u64,
+    connection: Option<Connection>,
+    /// The number of the shared connection when this one was opened.
+    shared_number: u64,
     /// How many entries have been popped.
     popped: u64,
 }
 
-/// Who waits in `BRPOP`, so that another task can end the waiting.
+/// The connection of a `BRPOP`, so that another task can end the wait.
 #[derive(Default)]
-pub(crate) struct Waiting {
-    /// What Redis calls the connection; 0 when there is none.
-    client: AtomicI64,
+pub(crate) struct BlockedClient {
+    /// Its id in Redis; 0 when there is none.
+    id: AtomicI64,
 }
 
 impl<'a> Blocking<'a> {
-    pub(crate) fn new(redis: &'a Connection, waiting: &'a Waiting, queue: &Queue) -> Self {
-        Self { redis, waiting, lists: queue.lists(), connection: None, beside: 0, popped: 0 }
+    pub(crate) fn new(redis: &'a SharedConnection, blocked: &'a BlockedClient, queue: &Queue) -> Self {
+        Self { redis, blocked, lists: queue.lists(), connection: None, shared_number: 0, popped: 0 }
     }
 
     /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
@@ -51,47 +51,47 @@ impl<'a> Blocking<'a> {
     /// When Redis is unreachable, refuses, or is silent for two seconds more than it was asked to wait. An answer that comes
     /// slowly is waited for.
     pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
-        // Where the connection beside ours had to be replaced, ours is most likely dead as well, however open it looks.
-        let beside = self.redis.number().await;
-        let connection = match self.connection.take().filter(|_| self.beside == beside) {
+        // If the shared connection had to be replaced, this one is most likely dead as well, however open it looks.
+        let shared_number = self.redis.number().await;
+        let connection = match self.connection.take().filter(|_| self.shared_number == shared_number) {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        self.beside = beside;
+        self.shared_number = shared_number;
         let mut brpop = redis::cmd("BRPOP");
         for list in &self.lists {
             brpop.arg(list);
         }
         brpop.arg(seconds);
-        let answer = connection.ask(&brpop, Duration::from_secs(seconds) + PATIENCE).await.inspect_err(|error| {
+        let answer = connection.ask(&brpop, Duration::from_secs(seconds) + SILENCE).await.inspect_err(|error| {
             if error.is_timeout() {
                 tracing::warn!("BRPOP was not answered in time; its connection is replaced");
             }
         })?;
-        // Kept only now: whatever failed is dropped, and so closed.
+        // A connection that failed is dropped, and so closed.
         self.connection = Some(connection);
         let Some((list, entry)) = entry(answer) else { return Ok(None) };
         self.popped += 1;
         Ok(Some(PoppedEntry { list, entry: Arc::new(entry), number: self.popped }))
     }
 
-    async fn connect(&mut self) -> RedisResult<Link> {
-        self.waiting.client.store(0, Ordering::Release);
+    async fn connect(&mut self) -> RedisResult<Connection> {
+        self.blocked.id.store(0, Ordering::Release);
         let connection = self.redis.open().await?;
-        // Redis before 5, or a proxy, may not know it: then a stopping worker waits for BRPOP to time out.
-        if let Ok(Value::Int(id)) = connection.ask(redis::cmd("CLIENT").arg("ID"), PATIENCE).await {
-            self.waiting.client.store(id, Ordering::Release);
+        // A proxy may not support it: then a stopping worker waits for BRPOP to time out.
+        if let Ok(Value::Int(id)) = connection.ask(redis::cmd("CLIENT").arg("ID"), SILENCE).await {
+            self.blocked.id.store(id, Ordering::Release);
         }
         Ok(connection)
     }
 }
 
-impl Waiting {
+impl BlockedClient {
     /// Ends a `BRPOP` that waits as if it had timed out
     /// ([`CLIENT UNBLOCK`](https://redis.io/docs/latest/commands/client-unblock/)): other than closing its connection,
     /// this cannot lose an entry. Does nothing when none waits.
-    pub(crate) async fn unblock(&self, redis: &Connection) {
-        let id = self.client.load(Ordering::Acquire);
+    pub(crate) async fn unblock(&self, redis: &SharedConnection) {
+        let id = self.id.load(Ordering::Acquire);
         if id != 0 {
             let answer = redis.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(id).arg("TIMEOUT")).await;
             if let Err(error) = answer {

@@ -3,16 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
 use smtp_client::Options;
+use tracing_subscriber::EnvFilter;
 
 use crate::{
     Config,
     backoff::Backoff,
     config::{DEFAULT_FROM, DEFAULT_REDIS_URL},
+    environment,
     invalid_config::InvalidConfig,
-    logging::LogFormat,
+    logging::{self, LogFormat},
     memory,
     transport::TransportConfig,
 };
@@ -35,125 +37,145 @@ In user and password write %40 for @ and so on. The SMTP forms take
   ?hello=NAME            what to call ourselves in EHLO
 The server's certificate is always checked.";
 
+pub use environment::OldName;
+
+/// What the program was started with.
+pub struct Settings {
+    /// The settings of the worker, checked.
+    pub config: Config,
+    /// How events are written.
+    pub log_format: LogFormat,
+    /// Which events are written.
+    pub log_filter: EnvFilter,
+    /// Environment variables that are set by the names that they had before.
+    pub old_names: Vec<OldName>,
+}
+
+/// Reads flags and environment variables.
+///
+/// # Errors
+/// A setting cannot be used, which the error says without a value that may be secret; or `--help` or `--version` was given.
+pub fn read() -> Result<Settings, clap::Error> {
+    let (command, old_names) = environment::with_old_names(Cli::command());
+    let matches = command.try_get_matches()?;
+    let old_names = environment::used(old_names, &matches);
+    let cli = Cli::from_arg_matches(&matches)?;
+    let invalid = |error: InvalidConfig| Cli::command().error(ErrorKind::ValueValidation, error);
+    let log_format = cli.log_format;
+    let log_filter = logging::filter().map_err(invalid)?;
+    Ok(Settings { config: cli.config().map_err(invalid)?, log_format, log_filter, old_names })
+}
+
 /// Takes emails off a queue in Redis and delivers them.
 ///
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
 #[derive(Parser)]
 #[command(name = "native-worker", version)]
-pub struct Cli {
-    // The URLs are read by hand, because clap would print a wrong one, password and all.
+struct Cli {
+    // URLs are parsed after clap, which would print a wrong one with its password.
     #[arg(
         help = "Where Redis is: redis://[user:password@]host[:port][/db], or rediss:// for TLS",
-        long, env = "REDIS_URL", value_name = "URL", default_value = DEFAULT_REDIS_URL, hide_env_values = true)]
+        long, env = "EMAIL_QUEUE_REDIS_URL", value_name = "URL", default_value = DEFAULT_REDIS_URL, hide_env_values = true)]
     redis_url: String,
 
     /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
-    #[arg(long, env = "QUEUE", value_name = "NAME", default_value = "emails")]
+    #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
     queue: Queue,
 
-    // Asked for by hand, because clap would not say what there is to choose from.
+    // Required after clap, which would not list the choices.
     /// Where emails go, as a URL. Has to be given.
-    #[arg(long, env = "TRANSPORT", value_name = "URL", hide_env_values = true, long_help = TRANSPORT_HELP)]
+    #[arg(long, env = "EMAIL_QUEUE_TRANSPORT", value_name = "URL", hide_env_values = true, long_help = TRANSPORT_HELP)]
     transport: Option<String>,
 
     /// The user to authenticate as, if the transport's URL names none.
-    #[arg(long, env = "SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
+    #[arg(long, env = "EMAIL_QUEUE_SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
     smtp_username: Option<String>,
 
     /// The password of that user.
-    #[arg(long, env = "SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "EMAIL_QUEUE_SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     smtp_password: Option<String>,
 
     /// A file of certificates (PEM) to trust besides the system's when speaking TLS to the SMTP server.
-    #[arg(long, env = "SMTP_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "EMAIL_QUEUE_SMTP_CA_FILE", value_name = "FILE")]
     smtp_ca_file: Option<PathBuf>,
 
     /// How long the SMTP server may take for an answer; ten times as long for the one that follows the message.
-    #[arg(long, env = "SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     smtp_timeout: Duration,
 
     /// How many emails may be in flight at once, 1 to 10000. After a crash, as many may be sent twice.
-    #[arg(long, env = "CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
+    #[arg(long, env = "EMAIL_QUEUE_CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
     concurrency: usize,
 
     /// How much memory emails may take, such as 256MB or 1GiB: no more of them are taken than fit. One email at a time may
     /// take more. The worker itself needs some 50 MB besides. If not given: 256MB, or a quarter of what the control group
     /// allows, whichever is less.
-    #[arg(long, env = "MAX_MEMORY", value_name = "BYTES")]
+    #[arg(long, env = "EMAIL_QUEUE_MAX_MEMORY", value_name = "BYTES")]
     max_memory: Option<ByteSize>,
 
     /// How long Redis leaves an email to a worker that gives no sign of life, before another may take it; 1s to 1h.
-    #[arg(long, env = "LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     lease: Duration,
 
     /// How long deliveries in progress may take to end after SIGTERM or SIGINT. A second signal ends all at once.
-    #[arg(long, env = "GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
     grace: Duration,
 
     /// How long an email is tried, from its first failure on, before it becomes a dead letter. A relay that fails for all
     /// emails is held off from, which uses up none of the time of those that wait in line.
-    #[arg(long, env = "RETRY_FOR", value_name = "DURATION", default_value = "5days", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_RETRY_FOR", value_name = "DURATION", default_value = "5days", value_parser = duration)]
     retry_for: Duration,
 
     /// How often an email is tried at the most; as often as there is time if not given. A failure of the relay that is not
     /// the email's uses up no attempt.
-    #[arg(long, env = "MAX_ATTEMPTS", value_name = "ATTEMPTS")]
+    #[arg(long, env = "EMAIL_QUEUE_MAX_ATTEMPTS", value_name = "ATTEMPTS")]
     max_attempts: Option<u32>,
 
     /// The pause before the second attempt, or before a relay that fails is probed. It doubles with each failure; up to
     /// half of it is taken off at random for an email.
-    #[arg(long, env = "RETRY_BASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_RETRY_BASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     retry_base: Duration,
 
     /// The longest pause between two attempts, or two probes.
-    #[arg(long, env = "RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     retry_max: Duration,
 
     /// How long an email stays known after it was sent, unless it says itself. Dead letters stay until a person decides.
-    #[arg(long, env = "RETENTION", value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_RETENTION", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retention: Duration,
 
     #[arg(
         help = "The sender of an email that another program has pushed without one: an address, or Name <address>",
-        long, env = "DEFAULT_FROM", value_name = "MAILBOX", default_value = DEFAULT_FROM)]
+        long, env = "EMAIL_QUEUE_DEFAULT_FROM", value_name = "MAILBOX", default_value = DEFAULT_FROM)]
     default_from: Mailbox,
 
     /// How long an email may be off its list and not claimed before the worker that popped it counts as dead.
-    #[arg(long, env = "POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, env = "EMAIL_QUEUE_POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pop_grace: Duration,
 
     /// End when nothing waits and nothing is being sent. What is scheduled for later, retries included, stays. The exit code
     /// is 75 when emails wait because the relay fails.
-    #[arg(long, env = "DRAIN")]
+    #[arg(long, env = "EMAIL_QUEUE_DRAIN")]
     drain: bool,
 
     /// How events are written to standard error. RUST_LOG says how much; info when it is not set.
-    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long, env = "EMAIL_QUEUE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }
 
 impl Cli {
-    /// How to log.
-    #[must_use]
-    pub fn log_format(&self) -> LogFormat {
-        self.log_format
-    }
-
-    /// The settings, checked.
-    ///
-    /// # Errors
-    /// Names the first setting that is not usable, without its value where that may be secret.
-    pub fn config(self) -> Result<Config, InvalidConfig> {
+    /// The settings, checked. The error names the first that cannot be used, without its value where that may be secret.
+    fn config(self) -> Result<Config, InvalidConfig> {
         let transport = self.transport.filter(|transport| !transport.is_empty()).ok_or_else(|| {
             let choices =
                 "smtp://[user:password@]host[:port], smtps://…, file:DIR, log: (prints emails) or null: (drops them)";
             InvalidConfig(format!(
-                "no transport is given: --transport or TRANSPORT has to say where emails go: {choices}"
+                "no transport is given: --transport or EMAIL_QUEUE_TRANSPORT has to say where emails go: {choices}"
             ))
         })?;
         let smtp = Options {
-            // Deployments like to set a variable to nothing where it is not needed.
+            // Deployments may set a variable to nothing where it is not needed.
             username: self.smtp_username.filter(|username| !username.is_empty()),
             password: self.smtp_password.filter(|password| !password.is_empty()),
             ca_file: self.smtp_ca_file,

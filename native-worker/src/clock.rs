@@ -1,23 +1,23 @@
-//! What time it is for the queue: by the clock of Redis, whatever this machine says.
+//! The time by the clock of Redis, which the queue goes by.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
-/// How far the clock of Redis is ahead of ours, as of the last time that it was heard.
+/// How far the clock of Redis is ahead of this machine's, by its last reply.
 #[derive(Default)]
 pub(crate) struct Clock {
     ahead_ms: AtomicI64,
 }
 
 impl Clock {
-    /// Notes what time Redis says it is.
+    /// Sets the time of Redis.
     pub(crate) fn set(&self, redis: Timestamp) {
         let ahead = redis.as_millisecond() - Timestamp::now().as_millisecond();
         self.ahead_ms.store(ahead, Ordering::Relaxed);
     }
 
-    /// What time it is there now.
+    /// The present time of Redis.
     pub(crate) fn now(&self) -> Timestamp {
         let ms = Timestamp::now().as_millisecond().saturating_add(self.ahead_ms.load(Ordering::Relaxed));
         Timestamp::from_millisecond(ms).unwrap_or_else(|_| Timestamp::now())

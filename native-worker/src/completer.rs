@@ -1,4 +1,4 @@
-//! Tells Redis what became of the emails, and takes the next ones in their place.
+//! Records the results of deliveries in Redis, and claims the next emails in the same call.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -12,45 +12,44 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     completion::{AttemptResult, Completion},
-    connection::Answered,
     dispatcher::Dispatcher,
     memory::Room,
     shared::Shared,
+    shared_connection::Answered,
 };
 
-/// The most outcomes in one call, so that Redis is not kept busy for long.
+/// The most results in one call, so that Redis is not kept busy for long.
 const MAX_BATCH: usize = 500;
 
-/// How often is tried again to record what Redis has refused.
-const ASIDE: Duration = Duration::from_secs(10);
+/// The pause before results that Redis has refused are recorded again.
+const RETRY_REFUSED: Duration = Duration::from_secs(10);
 
-/// How many outcomes that Redis refuses may be put aside without a permit.
-const MAX_ASIDE: usize = 100;
+/// How many results that Redis refuses are kept without a permit.
+const MAX_REFUSED: usize = 100;
 
-/// Records outcomes until there are no more to come: all that have gathered in one call, without waiting for more.
-/// While Redis is unreachable it waits, until `give_up`.
+/// Records results until all senders are gone: in one call all that have gathered, without waiting for more. While Redis is
+/// unreachable it waits, until `give_up`.
 ///
-/// In halves of the concurrency, with two calls on their way at a time: so neither Redis nor the worker waits for the
-/// other while there is work for both.
+/// A call has at most half of the concurrency, and two run at a time: so neither Redis nor the worker waits for the other
+/// while there is work for both.
 pub(crate) struct Completer {
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) outcomes: Mutex<mpsc::Receiver<Completion>>,
-    /// Where the outcomes of what we begin go. Weak, because there are no more outcomes to come when all others have
-    /// let go of it.
+    pub(crate) results: Mutex<mpsc::Receiver<Completion>>,
+    /// Where the results of deliveries go that start here. Weak, because the completer ends when all other senders are gone.
     pub(crate) done: mpsc::WeakSender<Completion>,
     pub(crate) give_up: CancellationToken,
-    pub(crate) aside: Mutex<Aside>,
+    pub(crate) refused: Mutex<Refused>,
 }
 
-/// Outcomes that Redis refuses, each for a reason of its own. Their emails stay in flight, so that they are not sent again,
-/// but the first hundred of them hold no permit any more: others go on.
+/// Results that Redis refuses, each for a reason of its own. Their emails stay in flight, so that they are not sent again.
+/// The first hundred hold no permit any more, so that others are delivered.
 #[derive(Default)]
-pub(crate) struct Aside(Vec<Completion>);
+pub(crate) struct Refused(Vec<Completion>);
 
-impl Aside {
+impl Refused {
     fn put(&mut self, mut done: Completion) {
         tracing::error!(id = %done.id, "Redis refuses this outcome; it is tried again, and meanwhile the email counts as in flight");
-        if self.0.len() < MAX_ASIDE {
+        if self.0.len() < MAX_REFUSED {
             done.permit = None;
         }
         self.0.push(done);
@@ -68,7 +67,7 @@ impl Completer {
             tokio::join!(self.record_all(), self.record_all());
             ended.cancel();
         };
-        tokio::join!(record, self.record_aside(&ended));
+        tokio::join!(record, self.record_refused(&ended));
     }
 
     async fn record_all(&self) {
@@ -81,15 +80,15 @@ impl Completer {
         }
     }
 
-    /// The outcomes that are there, or the next one; none when there are no more to come.
+    /// The results that are there, or the next one; none when all senders are gone.
     async fn gather(&self, max: usize) -> Vec<Completion> {
-        let mut outcomes = self.outcomes.lock().await;
+        let mut results = self.results.lock().await;
         let mut batch = Vec::new();
-        if outcomes.recv_many(&mut batch, max).await > 0 {
-            // Emails that were claimed together often end together: the others may be about to.
+        if results.recv_many(&mut batch, max).await > 0 {
+            // Emails that were claimed together often end together.
             yield_now().await;
             while batch.len() < max
-                && let Ok(done) = outcomes.try_recv()
+                && let Ok(done) = results.try_recv()
             {
                 batch.push(done);
             }
@@ -97,11 +96,11 @@ impl Completer {
         batch
     }
 
-    /// Records a batch; false when it had to give up.
+    /// Records a batch. False when it has given up.
     async fn record(&self, mut batch: Vec<Completion>) -> bool {
         let shared = &self.dispatcher.shared;
         let mut permits: Option<OwnedSemaphorePermit> = None;
-        let mut begins = Vec::new();
+        let mut claimed = Vec::new();
         let mut room = None;
         let mut next = self.next(batch.len(), &mut room);
         while !batch.is_empty() {
@@ -126,21 +125,21 @@ impl Completer {
                     return false;
                 }
             };
-            let Finished { recorded, next: claimed } = answer;
-            // First, because one of those that came too late may be among them.
-            begins.extend(self.dispatcher.take(claimed));
+            let Finished { recorded, next } = answer;
+            // Before the results: an email whose lease was lost may be among those that were claimed.
+            claimed.extend(self.dispatcher.track(next));
             for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
                 let settled = shared.in_flight.remove(*claim);
                 if recorded || !settled {
                     continue;
                 }
                 if repeated {
-                    tracing::debug!(id = %claim.id, "recorded by the first try, most likely, whose answer was lost");
+                    tracing::debug!(id = %claim.id, "most likely recorded by the first try, whose reply was lost");
                 } else {
-                    tracing::warn!(id = %claim.id, "the outcome came too late: the lease was over and the email was taken from us");
+                    tracing::warn!(id = %claim.id, "the outcome came too late: the lease was over and another worker has the email");
                 }
             }
-            // What came back under a newer claim while we spoke is recorded under that one.
+            // An email that was claimed again meanwhile is recorded under its newer claim.
             let (again, settled) = batch.into_iter().partition(|done| shared.in_flight.claim(done.id).is_some());
             batch = again;
             for permit in settled.into_iter().filter_map(|done: Completion| done.permit) {
@@ -150,14 +149,14 @@ impl Completer {
                 }
             }
         }
-        // What is left of the permits is free again in one go, so that the fetcher does not wake to the first and claim few.
+        // What is left of the permits is released at once. Else the loop would wake for the first, and claim few.
         if let (Some(permits), Some(done)) = (permits, self.done.upgrade()) {
-            self.dispatcher.begin(begins, permits, room, &done);
+            self.dispatcher.start(claimed, permits, room, &done);
         }
         true
     }
 
-    /// As many emails as end, when there is no room for more: else the fetcher is at it. None while the relay is held off.
+    /// As many emails to claim as have ended, while no permit is free: else the loop claims. None while the relay is held off.
     fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
         let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
@@ -167,8 +166,7 @@ impl Completer {
         Some(Next { lease: shared.config.lease, max, max_bytes })
     }
 
-    /// Records outcomes one by one where Redis refuses them all together: one of them may be what it refuses. That one is
-    /// put aside.
+    /// Records the results of a refused batch one by one: one of them may be what Redis refuses. That one is retried later.
     async fn record_singly(&self, mut batch: Vec<Completion>) -> bool {
         if batch.len() > 1 {
             for done in batch {
@@ -177,19 +175,19 @@ impl Completer {
                 }
             }
         } else if let Some(done) = batch.pop() {
-            self.aside.lock().await.put(done);
+            self.refused.lock().await.put(done);
         }
         true
     }
 
-    /// Tries again now and then to record what Redis has refused, until nothing more is to be recorded.
-    async fn record_aside(&self, ended: &CancellationToken) {
+    /// Retries the results that Redis has refused, until `ended`.
+    async fn record_refused(&self, ended: &CancellationToken) {
         loop {
             tokio::select! {
-                () = sleep(ASIDE) => {}
+                () = sleep(RETRY_REFUSED) => {}
                 () = ended.cancelled() => return,
             }
-            let batch = self.aside.lock().await.take();
+            let batch = self.refused.lock().await.take();
             for done in batch {
                 if !self.record(vec![done]).await {
                     return;
@@ -199,7 +197,7 @@ impl Completer {
     }
 }
 
-/// The outcome under the newest claim that we have of the email.
+/// The result under the newest claim of the email.
 fn finish_of(shared: &Shared, done: &Completion) -> Option<Finish> {
     let AttemptResult { outcome, progress } = &done.result;
     let claim = shared.in_flight.claim(done.id)?;

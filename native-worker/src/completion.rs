@@ -1,4 +1,4 @@
-//! What became of an email, on its way to Redis.
+//! The result of an email's attempt.
 
 use email_queue::{
     EmailId,
@@ -10,12 +10,12 @@ use tokio::sync::OwnedSemaphorePermit;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AttemptResult {
     pub(crate) outcome: Outcome,
-    /// What all attempts have come to; nothing where nothing is to be recorded.
+    /// What all attempts together have achieved; empty where nothing is to be recorded.
     pub(crate) progress: Progress,
 }
 
 impl AttemptResult {
-    pub(crate) fn nothing_new(outcome: Outcome) -> Self {
+    pub(crate) fn without_progress(outcome: Outcome) -> Self {
         Self { outcome, progress: Progress::default() }
     }
 }
@@ -24,7 +24,6 @@ impl AttemptResult {
 pub(crate) struct Completion {
     pub(crate) id: EmailId,
     pub(crate) result: AttemptResult,
-    /// Free again only when Redis has recorded the result: an email counts as in flight until then.
-    /// None when others were let go on.
+    /// Released when Redis has recorded the result: an email is in flight until then. None if it was released before.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }

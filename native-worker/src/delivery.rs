@@ -45,14 +45,18 @@ pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> At
     tracing::error!(%id, "a delivery panicked");
     // The number of claims grows with each such panic, and so does the pause.
     let retry_in = config.retry.delay(u32::try_from(number).unwrap_or(u32::MAX));
-    AttemptResult::nothing_new(Outcome::Held { retry_in, class: Class::Internal, error: "internal error".to_owned() })
+    AttemptResult::without_progress(Outcome::Held {
+        retry_in,
+        class: Class::Internal,
+        error: "internal error".to_owned(),
+    })
 }
 
 /// What is made of an email of which Redis holds something that cannot be read: nothing was sent.
 pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "what Redis holds of this email cannot be read; it is a dead letter");
     let error = "what the queue's Redis holds of it cannot be read".to_owned();
-    AttemptResult::nothing_new(Outcome::Failed { class: Class::Unreadable, error })
+    AttemptResult::without_progress(Outcome::Failed { class: Class::Unreadable, error })
 }
 
 /// What is rarely waited for is boxed: there is a task for each email, and its memory is as large as all that it could ever
@@ -66,7 +70,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         Ok(submission) => submission,
         Err(invalid) => {
             let error = printable(&invalid.to_string(), MAX_ERROR);
-            return AttemptResult::nothing_new(Outcome::Failed { class: Class::Unreadable, error });
+            return AttemptResult::without_progress(Outcome::Failed { class: Class::Unreadable, error });
         }
     };
     if number == 1 && !submission.unknown_fields.is_empty() {
@@ -81,7 +85,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         && attempts == 0
         && due > shared.clock.now()
     {
-        return AttemptResult::nothing_new(Outcome::Scheduled { due });
+        return AttemptResult::without_progress(Outcome::Scheduled { due });
     }
     let email = &submission.email;
     let sender = || address(&email.from).to_lowercase();
@@ -136,7 +140,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         _ => {
             match silence {
                 // A probe that was met by silence has not shown that the relay works.
-                Some(failure) if shared.hold_off.gate.probes_with(id) => {
+                Some(failure) if shared.hold_off.gate.is_probe(id) => {
                     Box::pin(shared.hold_off.failed(&shared.client, id, began, &failure)).await;
                 }
                 Some(_) => {}

@@ -7,36 +7,42 @@ use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{completion::Completion, delivery, memory::Room, shared::Shared, transport::Handoff};
+use crate::{capacity::Capacity, completion::Completion, delivery, memory::Room, shared::Shared, transport::Handoff};
 
-/// Whoever claims emails hands them to it.
+/// Starts the deliveries of emails that were claimed, by the loop or with a completion.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
     pub(crate) shared: Arc<Shared>,
     /// The deliveries that run.
     pub(crate) deliveries: TaskTracker,
-    /// Nothing new is begun: what was claimed is given back.
+    /// No delivery starts any more: what was claimed is given back.
     pub(crate) stop: CancellationToken,
-    /// Deliveries end where they are.
+    /// Deliveries are cancelled.
     pub(crate) abort: CancellationToken,
 }
 
 impl Dispatcher {
-    /// Takes emails in flight, and returns those whose delivery can begin.
-    pub(crate) fn take(&self, claims: Claims) -> Vec<(Claimed, Handoff)> {
-        let begins = claims.emails.into_iter().filter_map(|claimed| {
-            let handoff = self.shared.in_flight.take(claimed.claim);
+    /// Starts the delivery of each email. Results go to `done`.
+    pub(crate) fn deliver(&self, claims: Claims, capacity: Capacity, done: &mpsc::Sender<Completion>) {
+        let emails = self.track(claims);
+        self.start(emails, capacity.permits, Some(capacity.room), done);
+    }
+
+    /// Notes emails as in flight, and returns those whose delivery can start.
+    pub(crate) fn track(&self, claims: Claims) -> Vec<(Claimed, Handoff)> {
+        let tracked = claims.emails.into_iter().filter_map(|claimed| {
+            let handoff = self.shared.in_flight.track(claimed.claim);
             if handoff.is_none() {
                 tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
             }
             handoff.map(|handoff| (claimed, handoff))
         });
-        begins.collect()
+        tracked.collect()
     }
 
-    /// Begins the delivery of emails in flight, each with one of the permits and its part of the room; what is left of both is
-    /// free. Their outcomes go to `done`.
-    pub(crate) fn begin(
+    /// Starts the delivery of emails in flight, each with one of the permits and its part of the memory; what is left of both
+    /// is released.
+    pub(crate) fn start(
         &self,
         emails: Vec<(Claimed, Handoff)>,
         mut permits: OwnedSemaphorePermit,
@@ -58,8 +64,8 @@ impl Dispatcher {
     }
 }
 
-/// Delivers one email and hands its outcome on. The email of a delivery that panics is tried again: it must
-/// not be lost with it, nor the worker.
+/// Delivers one email and sends the result to the completer. A panic of the delivery neither loses the email, which is
+/// retried, nor ends the worker.
 async fn deliver(
     shared: &Shared,
     claimed: Claimed,
@@ -77,9 +83,9 @@ async fn deliver(
         shared.hold_off.gate.not_tried(claim.id);
         delivery::panicked(&shared.config, claim)
     });
-    // Of the email nothing is left but its outcome.
+    // The email is gone from memory; only its result is left.
     drop(room);
     shared.in_flight.conclude(claim.id);
-    // The completer outlives all deliveries; if it did not, the lease would see to the email.
+    // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
     let _ = done.send(Completion { id: claim.id, result, permit: Some(permit) }).await;
 }

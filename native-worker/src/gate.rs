@@ -12,9 +12,9 @@ pub(crate) enum State {
     Open,
     /// They may not, because of this.
     Closed(Failure),
-    /// One may, for a probe.
-    Turn(Failure),
-    /// This one may: it is the probe.
+    /// One may, as a probe.
+    ProbeDue(Failure),
+    /// Only this one may: it is the probe.
     Probing(Failure, EmailId),
 }
 
@@ -41,16 +41,16 @@ impl Gate {
         match &*self.0.borrow() {
             State::Open => Ok(()),
             State::Probing(_, probe) if *probe == id => Ok(()),
-            State::Closed(why) | State::Turn(why) | State::Probing(why, _) => Err(why.clone()),
+            State::Closed(why) | State::ProbeDue(why) | State::Probing(why, _) => Err(why.clone()),
         }
     }
 
     /// Whether this email is the probe.
-    pub(crate) fn probes_with(&self, id: EmailId) -> bool {
+    pub(crate) fn is_probe(&self, id: EmailId) -> bool {
         matches!(&*self.0.borrow(), State::Probing(_, probe) if *probe == id)
     }
 
-    /// Returns whether it was not so before.
+    /// Returns whether it was not open before.
     pub(crate) fn open(&self) -> bool {
         self.0.send_replace(State::Open) != State::Open
     }
@@ -59,34 +59,34 @@ impl Gate {
         self.0.send_replace(State::Closed(why));
     }
 
-    /// It is our turn to probe, unless we are at it already.
-    pub(crate) fn turn(&self, why: Failure) {
+    /// This worker is to probe, unless it does so already.
+    pub(crate) fn allow_probe(&self, why: Failure) {
         self.change(|state| match state {
-            State::Turn(_) | State::Probing(..) => None,
-            State::Open | State::Closed(_) => Some(State::Turn(why.clone())),
+            State::ProbeDue(_) | State::Probing(..) => None,
+            State::Open | State::Closed(_) => Some(State::ProbeDue(why.clone())),
         });
     }
 
-    /// The turn is lost, or may be.
-    pub(crate) fn lose_turn(&self) {
+    /// This worker is not to probe any more.
+    pub(crate) fn revoke_probe(&self) {
         self.change(|state| match state {
-            State::Turn(why) | State::Probing(why, _) => Some(State::Closed(why.clone())),
+            State::ProbeDue(why) | State::Probing(why, _) => Some(State::Closed(why.clone())),
             State::Open | State::Closed(_) => None,
         });
     }
 
-    /// If it is our turn, this email is the probe.
+    /// If a probe is due, it is this email.
     pub(crate) fn probe_with(&self, id: EmailId) {
         self.change(|state| match state {
-            State::Turn(why) => Some(State::Probing(why.clone(), id)),
+            State::ProbeDue(why) => Some(State::Probing(why.clone(), id)),
             _ => None,
         });
     }
 
-    /// If this email was to be the probe, another is.
+    /// If this email was to be the probe, another one is.
     pub(crate) fn not_tried(&self, id: EmailId) {
         self.change(|state| match state {
-            State::Probing(why, probe) if *probe == id => Some(State::Turn(why.clone())),
+            State::Probing(why, probe) if *probe == id => Some(State::ProbeDue(why.clone())),
             _ => None,
         });
     }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_email_is_the_probe_and_another_takes_its_place_if_it_was_not_tried() {
+    fn one_email_is_the_probe_and_another_replaces_it_if_it_was_not_tried() {
         let gate = Gate::new();
         let (first, second) = (EmailId::new(), EmailId::new());
         let why = Failure::new(Class::Connection, "refused");
@@ -117,18 +117,18 @@ mod tests {
         assert!(gate.is_open() && gate.admits(first).is_ok(), "there is nothing to probe");
         gate.close(why.clone());
         gate.probe_with(first);
-        assert_eq!(gate.admits(first), Err(why.clone()), "it is not our turn");
-        gate.turn(why.clone());
+        assert_eq!(gate.admits(first), Err(why.clone()), "another worker probes");
+        gate.allow_probe(why.clone());
         assert_eq!(gate.admits(first), Err(why.clone()), "it is not the probe yet");
         gate.probe_with(first);
         gate.probe_with(second);
-        gate.turn(why.clone());
+        gate.allow_probe(why.clone());
         assert!(gate.admits(first).is_ok() && gate.admits(second).is_err());
         gate.not_tried(second);
         gate.not_tried(first);
         gate.probe_with(second);
-        assert!(gate.admits(first).is_err() && gate.probes_with(second));
-        gate.lose_turn();
+        assert!(gate.admits(first).is_err() && gate.is_probe(second));
+        gate.revoke_probe();
         assert!(gate.admits(second).is_err());
         assert!(gate.open() && !gate.open());
     }

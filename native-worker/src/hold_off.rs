@@ -1,7 +1,7 @@
 //! Holds off from a relay that fails, together with all other workers.
 //!
-//! Redis knows whether the relay is held off and who probes it; what is here is what this worker knows of that. It learns
-//! it from failures of its own, and within a second from those of others.
+//! Redis has the state: whether the relay is held off, and which worker probes it. This is the worker's copy. It changes at
+//! once with failures of its own, and within a second with those of others.
 
 use std::{
     sync::{
@@ -30,28 +30,28 @@ use crate::{
     transport::{Failure, TransportConfig},
 };
 
-/// How often a worker asks while the relay is held off. So long do others go on waiting when it works again.
+/// How often a worker reads the state while the relay is held off. When the relay works again, workers notice within this
+/// time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// For how long a worker has the turn to probe unless it asks again: several times [`PAUSE`].
-const TURN: Duration = Duration::from_secs(5);
+/// For how long a worker has the right to probe unless it asks again: several times [`PAUSE`].
+const PROBE_LEASE: Duration = Duration::from_secs(5);
 
-/// How much longer than the others the email waits that met the failure, so that the probe is another one where there is
-/// one.
+/// How much longer than others the email waits that met the failure, so that the probe is another one where there is one.
 const BEHIND: Duration = Duration::from_secs(2);
 
-/// What is to become of an email that met a failure of its relay. It has used up no attempt unless it is its own.
+/// What follows for an email that met a failure of its relay. The failure counts as an attempt only if it is the email's own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// It is the one for which all hold off, and waits until another has probed the relay.
+    /// Because of it all workers hold off. It waits until another email has probed the relay.
     Waits(Duration),
     /// It goes back to where it was.
     Returns,
-    /// The failure is the email's own: others pass.
+    /// The failure is the email's own: the relay accepts others.
     Own,
 }
 
-/// What Redis has said.
+/// What Redis has answered.
 struct Asked {
     /// When to ask again.
     again: Duration,
@@ -64,18 +64,17 @@ pub(crate) struct HoldOff {
     back_off: HoldOffFor,
     pub(crate) gate: Gate,
     pub(crate) senders: Senders,
-    /// What is said to Redis and what follows from the answer is one step: else an answer that has been overtaken counts.
-    speaking: Mutex<()>,
+    /// Held from a call until its answer is applied, so that no older answer is applied after a newer one.
+    call: Mutex<()>,
     /// How often asking has failed in a row.
     failures: AtomicU32,
     ask_now: Notify,
     /// When the relay last took a decision on an email.
     passed: std::sync::Mutex<Option<Instant>>,
-    /// The last failure that was an email's own, and when. Others that waited for the same connection have been told of it
-    /// as well.
+    /// The last failure that was an email's own, and when. Emails that waited for the same connection have met it as well.
     own: std::sync::Mutex<Option<(Instant, String)>>,
-    /// Whether the log tells of the present trouble already.
-    told: AtomicBool,
+    /// Whether the present failure was logged.
+    logged: AtomicBool,
 }
 
 impl HoldOff {
@@ -87,12 +86,12 @@ impl HoldOff {
             relay,
             back_off,
             gate: Gate::new(),
-            speaking: Mutex::new(()),
+            call: Mutex::new(()),
             failures: AtomicU32::new(0),
             ask_now: Notify::new(),
             passed: std::sync::Mutex::new(None),
             own: std::sync::Mutex::new(None),
-            told: AtomicBool::new(false),
+            logged: AtomicBool::new(false),
         }
     }
 
@@ -100,13 +99,13 @@ impl HoldOff {
         &self.relay
     }
 
-    /// Asks at the start of a worker, which need not wait for the end of a back-off: it may have other settings.
-    /// Returns the limit of connections to it that workers have learned.
+    /// Reads the state when the worker starts. It may probe before the end of a back-off: its settings may be other ones.
+    /// Returns the limit of connections that workers have learned.
     pub(crate) async fn begin(&self, client: &QueueClient) -> Option<usize> {
         self.ask(client, true).await.limit
     }
 
-    /// Runs until `stop`: asks Redis for as long as anything is held off, and when it may be.
+    /// Runs until `stop`: reads the state for as long as anything is held off, and when it may have changed.
     pub(crate) async fn watch_on(&self, client: &QueueClient, stop: &CancellationToken) {
         loop {
             let pause = if self.gate.is_open() && !self.senders.any_held() {
@@ -124,7 +123,7 @@ impl HoldOff {
         }
     }
 
-    /// Somebody is held off: it may be ours.
+    /// Some relay or sender of the queue is held off, perhaps this one.
     pub(crate) fn announced(&self) {
         self.ask_now.notify_one();
     }
@@ -137,7 +136,7 @@ impl HoldOff {
         began: Instant,
         failure: &Failure,
     ) -> Consequence {
-        let _one_at_a_time = self.speaking.lock().await;
+        let _one_at_a_time = self.call.lock().await;
         if self.gate.admits(id).is_err() || self.is_of_another(began, failure) {
             return Consequence::Returns;
         }
@@ -153,7 +152,7 @@ impl HoldOff {
             Ok(HeldOff::Now(wait)) => {
                 self.close(failure);
                 let (class, error, wait_ms) = (failure.class, without_addresses(&failure.reason), ms(wait));
-                if self.told.swap(true, Ordering::Relaxed) {
+                if self.logged.swap(true, Ordering::Relaxed) {
                     tracing::info!(relay = %self.relay, %class, error, wait_ms, "the relay still fails");
                 } else {
                     tracing::warn!(relay = %self.relay, %class, error, wait_ms, "holding off from the relay; emails wait and use up no attempt");
@@ -172,7 +171,7 @@ impl HoldOff {
             Err(error) => {
                 client.redis.report("hold_off", &error, 0);
                 self.close(failure);
-                // Redis may say at once that nothing is held off: the email at least is not begun again before that time.
+                // The next answer may be that nothing is held off. This email at least waits.
                 Consequence::Waits(self.back_off.base)
             }
         }
@@ -183,20 +182,20 @@ impl HoldOff {
         lock(&self.own).as_ref().is_some_and(|(when, reason)| began < *when && *reason == failure.reason)
     }
 
-    /// The relay has taken a decision on an email: if that was the probe, all go on.
+    /// The relay has accepted or refused an email. If that was the probe, the relay is held off no longer.
     pub(crate) async fn passed(&self, client: &QueueClient, id: EmailId) {
         *lock(&self.passed) = Some(Instant::now());
-        if self.gate.probes_with(id) {
-            // There is a task for each email, and few are probes.
+        if self.gate.is_probe(id) {
+            // Boxed, to keep the task of each email small: few are probes.
             Box::pin(self.probe_passed(client)).await;
         }
     }
 
     async fn probe_passed(&self, client: &QueueClient) {
-        let _one_at_a_time = self.speaking.lock().await;
+        let _one_at_a_time = self.call.lock().await;
         match relay_well(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
             Ok(true) => self.open(),
-            // We have lost the turn, or may have: what is so we are told.
+            // This worker has no right to probe any more: another one may have it.
             Ok(false) => self.ask_again(),
             Err(error) => {
                 client.redis.report("relay_well", &error, 0);
@@ -205,7 +204,7 @@ impl HoldOff {
         }
     }
 
-    /// Whether the relay has taken a decision on an email since then.
+    /// Whether the relay has accepted or refused an email since then.
     pub(crate) fn passed_since(&self, began: Instant) -> bool {
         self.last_passed().is_some_and(|passed| passed > began)
     }
@@ -215,8 +214,8 @@ impl HoldOff {
     }
 
     async fn ask(&self, client: &QueueClient, begun: bool) -> Asked {
-        let _one_at_a_time = self.speaking.lock().await;
-        let call = ask_relay(&client.queue, &client.worker, &self.relay, begun, TURN);
+        let _one_at_a_time = self.call.lock().await;
+        let call = ask_relay(&client.queue, &client.worker, &self.relay, begun, PROBE_LEASE);
         let state = match call.run(&client.redis).await {
             Ok(state) => state,
             Err(error) => {
@@ -233,16 +232,16 @@ impl HoldOff {
             }
             Access::Held(held) => {
                 let wait = held.wait.clamp(Duration::from_millis(1), PAUSE);
-                if !self.told.swap(true, Ordering::Relaxed) {
+                if !self.logged.swap(true, Ordering::Relaxed) {
                     let (class, error) = (held.class, without_addresses(&held.error));
                     tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay, and so do we");
                 }
-                // Without a call for another question: this is the answer.
+                // Not by `close`, which would ask again.
                 self.gate.close(why(held));
                 wait
             }
             Access::Probe(held) => {
-                self.gate.turn(why(held));
+                self.gate.allow_probe(why(held));
                 PAUSE
             }
         };
@@ -250,7 +249,7 @@ impl HoldOff {
     }
 
     fn open(&self) {
-        if self.gate.open() && self.told.swap(false, Ordering::Relaxed) {
+        if self.gate.open() && self.logged.swap(false, Ordering::Relaxed) {
             tracing::info!(relay = %self.relay, "the relay can be used again");
         }
     }
@@ -260,15 +259,15 @@ impl HoldOff {
         self.ask_now.notify_one();
     }
 
-    /// Holds off until Redis has said what is so.
+    /// Holds off until Redis has answered.
     fn ask_again(&self) {
-        self.gate.lose_turn();
+        self.gate.revoke_probe();
         self.ask_now.notify_one();
     }
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> MutexGuard<'_, T> {
-    // Each change under these locks is a single one.
+    // A panic under these locks leaves no change half-done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -280,7 +279,7 @@ fn why(Held { class, error, .. }: Held) -> Failure {
     Failure { class, reason: error }
 }
 
-/// Which relay a transport leads to. A password is no part of it: another one is a mended setting of the same relay.
+/// The relay of a transport. The password is no part of it: a corrected one is for the same relay.
 fn relay(transport: &TransportConfig) -> Relay {
     let user = match transport {
         TransportConfig::Smtp(smtp) => smtp.credentials.as_ref().map(|credentials| credentials.username.as_str()),

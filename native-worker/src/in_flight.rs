@@ -1,4 +1,4 @@
-//! The emails that this worker has claimed and whose outcome Redis has not recorded yet.
+//! The emails that this worker has claimed and whose result Redis has not recorded yet.
 
 use std::{
     collections::HashMap,
@@ -18,56 +18,57 @@ pub(crate) struct InFlight {
 
 #[derive(Default)]
 struct Emails {
-    by_id: HashMap<EmailId, Held>,
-    /// How many have been taken, which is what their order is told by.
-    taken: u64,
+    by_id: HashMap<EmailId, Tracked>,
+    /// How many have been tracked.
+    count: u64,
 }
 
-struct Held {
+struct Tracked {
     claim: ClaimRef,
-    place: u64,
+    /// The number of this email among all that were tracked.
+    sequence: u64,
     handoff: Handoff,
     concluded: bool,
     lost: bool,
     since: Instant,
-    /// Whether it has been told that it takes long.
-    told: bool,
+    /// Whether it was reported that it takes long.
+    reported: bool,
 }
 
-/// What is left when a worker ends.
+/// The emails in flight when a worker ends.
 #[derive(Default)]
 pub(crate) struct Left {
-    /// Nothing of these has reached the transport: another worker may send them at once. In the order of claiming.
+    /// Nothing of these was handed over: another worker may send them at once. In the order of claiming.
     pub(crate) untouched: Vec<ClaimRef>,
-    /// These may have been sent in part or in full: better to wait for the end of their lease than to send them twice
-    /// at the same time.
+    /// These may have been sent in part or in full. They are left to the end of their lease rather than sent twice at the same
+    /// time.
     pub(crate) uncertain: Vec<ClaimRef>,
 }
 
 impl InFlight {
-    /// Takes an email into the hand, and returns what the transport is to commit itself on.
+    /// Tracks an email, and returns its handoff.
     ///
-    /// `None` when it is in flight already: its lease was over while Redis was away, it was requeued, and came back
-    /// to us. Then the delivery that is in progress counts for the new claim, instead of a second one beside it.
-    pub(crate) fn take(&self, claim: ClaimRef) -> Option<Handoff> {
+    /// `None` when it is in flight already: its lease was over while Redis was unreachable, it was requeued, and this worker
+    /// claimed it again. Then the delivery in progress counts for the new claim.
+    pub(crate) fn track(&self, claim: ClaimRef) -> Option<Handoff> {
         let mut emails = self.emails();
         if let Some(held) = emails.by_id.get_mut(&claim.id) {
             held.claim = claim;
             held.lost = false;
             return None;
         }
-        emails.taken += 1;
-        let (place, handoff) = (emails.taken, Handoff::default());
-        let held = Held {
+        emails.count += 1;
+        let (sequence, handoff) = (emails.count, Handoff::default());
+        let tracked = Tracked {
             claim,
-            place,
+            sequence,
             handoff: handoff.clone(),
             concluded: false,
             lost: false,
             since: Instant::now(),
-            told: false,
+            reported: false,
         };
-        emails.by_id.insert(claim.id, held);
+        emails.by_id.insert(claim.id, tracked);
         Some(handoff)
     }
 
@@ -81,15 +82,14 @@ impl InFlight {
         self.emails().by_id.values().map(|held| held.claim).collect()
     }
 
-    /// Notes that the transport has done what it could; only the recording is left.
+    /// Notes that the delivery has ended; only its recording is left.
     pub(crate) fn conclude(&self, id: EmailId) {
         if let Some(held) = self.emails().by_id.get_mut(&id) {
             held.concluded = true;
         }
     }
 
-    /// Notes that a lease was not renewed because the email is no longer ours. True when that is news: not when the
-    /// email has just been recorded, nor the second time.
+    /// Notes that a lease was lost. True when that is news: not when the email has just been recorded, nor the second time.
     pub(crate) fn lose(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
         match emails.by_id.get_mut(&claim.id) {
@@ -98,19 +98,19 @@ impl InFlight {
         }
     }
 
-    /// The emails whose delivery has been in progress for longer than this; each is told of once.
+    /// The emails whose delivery has been in progress for longer than this; each is returned once.
     pub(crate) fn slow(&self, long: Duration) -> Vec<ClaimRef> {
         let mut emails = self.emails();
         let slow =
-            emails.by_id.values_mut().filter(|held| !held.concluded && !held.told && held.since.elapsed() > long);
+            emails.by_id.values_mut().filter(|held| !held.concluded && !held.reported && held.since.elapsed() > long);
         slow.map(|held| {
-            held.told = true;
+            held.reported = true;
             held.claim
         })
         .collect()
     }
 
-    /// Lets go of an email that is recorded under this claim, or lost. False when it has come back under a newer one.
+    /// Removes an email that is recorded under this claim, or lost. False when it was claimed again since.
     pub(crate) fn remove(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
         let newer = emails.by_id.get(&claim.id).is_some_and(|held| held.claim != claim);
@@ -125,13 +125,13 @@ impl InFlight {
         self.emails().by_id.is_empty()
     }
 
-    /// What is left. Only for when no delivery runs any more.
+    /// All emails in flight. Only for when no delivery runs any more.
     pub(crate) fn left(&self) -> Left {
         let emails = self.emails();
-        let mut held: Vec<&Held> = emails.by_id.values().collect();
-        held.sort_by_key(|held| held.place);
+        let mut held: Vec<&Tracked> = emails.by_id.values().collect();
+        held.sort_by_key(|held| held.sequence);
         let (uncertain, untouched) = held.into_iter().partition(|held| held.concluded || held.handoff.has_begun());
-        let claims = |held: Vec<&Held>| held.into_iter().map(|held| held.claim).collect();
+        let claims = |held: Vec<&Tracked>| held.into_iter().map(|held| held.claim).collect();
         Left { untouched: claims(untouched), uncertain: claims(uncertain) }
     }
 
@@ -153,9 +153,9 @@ mod tests {
     fn an_email_that_comes_back_is_not_delivered_a_second_time_beside_the_first() {
         let in_flight = InFlight::default();
         let first = claim(1);
-        assert!(in_flight.take(first).is_some());
+        assert!(in_flight.track(first).is_some());
         let second = ClaimRef { number: 2, ..first };
-        assert!(in_flight.take(second).is_none());
+        assert!(in_flight.track(second).is_none());
         assert_eq!(in_flight.claims(), [second]);
         assert!(!in_flight.remove(first), "the outcome is to be recorded under the newer claim");
         assert!(in_flight.remove(second));
@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_transport_has_not_committed_itself_on_can_be_given_back_in_order() {
+    fn what_was_not_handed_over_can_be_given_back_in_order() {
         let in_flight = InFlight::default();
         let claims: Vec<_> = (1..=4).map(claim).collect();
-        let handoffs: Vec<_> = claims.iter().map(|claim| in_flight.take(*claim).unwrap()).collect();
+        let handoffs: Vec<_> = claims.iter().map(|claim| in_flight.track(*claim).unwrap()).collect();
         handoffs[1].begin();
         in_flight.conclude(claims[2].id);
         let left = in_flight.left();
@@ -175,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_takes_long_is_told_of_once_and_not_after_its_end() {
+    fn a_delivery_that_takes_long_is_reported_once_and_not_after_its_end() {
         let in_flight = InFlight::default();
         let (slow, concluded) = (claim(1), claim(1));
-        in_flight.take(slow);
-        in_flight.take(concluded);
+        in_flight.track(slow);
+        in_flight.track(concluded);
         in_flight.conclude(concluded.id);
         assert!(in_flight.slow(Duration::from_secs(60)).is_empty());
         assert_eq!(in_flight.slow(Duration::ZERO), [slow]);
@@ -190,8 +190,8 @@ mod tests {
     fn a_lost_lease_is_news_once_and_only_before_the_outcome_is_known() {
         let in_flight = InFlight::default();
         let (lost, concluded) = (claim(1), claim(1));
-        in_flight.take(lost);
-        in_flight.take(concluded);
+        in_flight.track(lost);
+        in_flight.track(concluded);
         in_flight.conclude(concluded.id);
         assert!(in_flight.lose(lost));
         assert!(!in_flight.lose(lost));

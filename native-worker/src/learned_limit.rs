@@ -1,11 +1,11 @@
-//! The limit of connections to the relay, which one worker learns and all keep to.
+//! Shares the limit of connections to the relay, which one worker learns and all keep.
 
 use email_queue::transition::learn_limit;
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
 
-/// Tells other workers of each change of the limit that the transport learns, until `stop`.
+/// Writes each change of the limit to Redis, for other workers, until `stop`.
 pub(crate) async fn share(shared: &Shared, stop: &CancellationToken) {
     let Some(limit) = shared.transport.connection_limit() else { return };
     let mut changes = limit.subscribe();

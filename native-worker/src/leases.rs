@@ -1,4 +1,4 @@
-//! Renews the lease of what is in flight, and says that the worker lives.
+//! Renews the lease of what is in flight, and with it shows that the worker is alive.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::shared::Shared;
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
-/// That an email turns out to be no longer ours is not a reason to end its delivery, which may be at the very end: it
-/// goes on, and Redis accepts the outcome only if nobody else has claimed the email since.
+/// A lease that was lost does not end the delivery, which may be almost done: Redis accepts its outcome unless another
+/// worker has claimed the email since.
 pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
     let lease = shared.config.lease;
     let mut failures = 0;
     loop {
         let claims = shared.in_flight.claims();
-        // An answer that is still on its way may bring emails that we do not know of yet.
-        let on_its_way = lease + shared.emails.pace.on_its_way();
-        let extend = extend(&shared.client.queue, &shared.client.worker, lease, on_its_way, &claims);
+        // A reply that is still arriving may bring emails that are not tracked yet.
+        let untracked = lease + shared.emails.throughput.oldest_transfer();
+        let extend = extend(&shared.client.queue, &shared.client.worker, lease, untracked, &claims);
         let pause = match extend.run(&shared.client.redis).await {
             Ok(extended) => {
                 failures = 0;

@@ -1,40 +1,38 @@
-//! Takes emails off the Redis lists and delivers them: the half of the queue that may block.
+//! Claims emails from Redis and delivers them: the half of the queue that may block.
 //!
 //! A program that waits in `BRPOP` cannot run as a Wasm request handler, so this is a native one. In reading order:
 //!
-//! - [`config`]: everything that can be set, and its limits; [`cli`] reads it from flags and the environment;
-//! - [`worker`]: [`run`], the life of a worker from connecting to giving back what it has not begun;
-//! - `fetcher`: takes emails, never more than can be delivered at once; `blocking` is its `BRPOP`;
-//! - `dispatcher`: a task for each email;
-//! - [`memory`]: how much of it emails may take;
-//! - `in_flight`: the emails this worker has claimed and not yet recorded, and who may still give them back;
-//! - `delivery`: one email, from its JSON to the [`Finish`](email_queue::transition::Finish) that Redis is told;
-//!   `conclusion`: one outcome of what happened to each recipient;
-//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `gate` is
-//!   whether emails may be handed to it, `senders` the same for those of one sender; `slow` tells of
-//!   deliveries that take long;
-//! - `completer`: tells Redis, many outcomes in one call, which also takes the next emails while there is no room for more;
-//! - `leases`, `maintenance`: say that the worker lives; move on what a dead one left behind;
-//! - `connection`: a connection to Redis that several tasks share, and that is replaced when it goes silent; `link` is one
-//!   such connection, `line` what goes through it, `pace` how much to ask for at once;
-//! - `background`: the tasks beside the deliveries, whose panic is the worker's end;
-//! - `reachability`: what the log says of Redis' going and coming;
-//! - `preflight`: what to warn of at the start;
-//! - `clock`: what time it is for the queue;
+//! - `worker`: the loop: wait for work, claim, deliver, complete;
+//!   - `capacity`: permits, memory and a relay that may be used, without which nothing is claimed; [`memory`] is the limit;
+//!   - `fetcher`: claims; `blocking` is its `BRPOP`;
+//!   - `dispatcher`: a task for each email; `delivery`: one email, from its JSON to its result; `conclusion`: one outcome
+//!     of the verdicts of all recipients;
+//!   - `completer`: records results, many in one call; `completion` is such a result;
+//! - [`startup`]: from settings to a running worker: [`Worker`]; `preflight` checks Redis;
+//! - [`running`]: the tasks, and how they end in order: [`Running`]; `background` watches those beside the deliveries:
+//!   - `leases` renews the lease of what is in flight; `maintenance` requeues what other workers left behind; `slow` reports
+//!     slow deliveries; `learned_limit` shares the limit of connections;
+//! - `in_flight`: the emails that are claimed and not yet recorded;
+//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `gate` is whether emails
+//!   may be handed to it, `senders` the same for those of one sender;
+//! - `shared_connection`: a connection to Redis that several tasks share, and that is replaced when it is silent;
+//!   `connection` is one such connection, `traffic` counts what goes through it, `throughput` is how much to ask for at
+//!   once, `reachability` whether the log says that Redis cannot be reached;
 //! - `message`: an email as MIME;
 //! - [`transport`]: where emails go: the console, a directory, an SMTP server;
-//! - [`backoff`]: how long to wait before trying again; [`logging`]: what is printed.
+//! - [`config`]: all settings and their limits; [`cli`] reads them from flags and the environment, `environment` has the old
+//!   names of variables; [`backoff`]: pauses between attempts; [`logging`]; `clock`: the time of Redis.
 //!
-//! Which task holds what: an email is claimed only when a permit of the concurrency semaphore is free, the permit goes
-//! with it to its delivery and on to the completer, and is free, or the next email's, when Redis has recorded the outcome.
-//! So no more emails than permits can ever be sent twice by a crash. What an email takes of the memory for emails is with its
-//! delivery, and free when that has ended.
+//! An email is claimed only when a permit of the concurrency semaphore is free. The permit goes with it to its delivery and
+//! on to the completer, and is released, or passed to the next email, when Redis has recorded the result. So a crash can
+//! send no more emails twice than there are permits. The memory that an email takes is released when its delivery has ended.
 
 #![forbid(unsafe_code)]
 
 mod background;
 pub mod backoff;
 mod blocking;
+mod capacity;
 pub mod cli;
 mod clock;
 mod completer;
@@ -44,6 +42,8 @@ pub mod config;
 mod connection;
 mod delivery;
 mod dispatcher;
+mod ended;
+mod environment;
 mod fetcher;
 mod gate;
 mod hold_off;
@@ -51,24 +51,28 @@ mod in_flight;
 mod invalid_config;
 mod learned_limit;
 mod leases;
-mod line;
-mod link;
 pub mod logging;
 mod maintenance;
 pub mod memory;
 mod message;
-mod pace;
 mod preflight;
 mod queue_client;
 mod reachability;
 mod run_error;
+pub mod running;
 mod senders;
 mod shared;
+mod shared_connection;
 mod slow;
+pub mod startup;
+mod throughput;
+mod traffic;
 pub mod transport;
-pub mod worker;
+mod worker;
 
 pub use config::Config;
+pub use ended::Ended;
 pub use invalid_config::InvalidConfig;
 pub use run_error::RunError;
-pub use worker::{Summary, run};
+pub use running::Running;
+pub use startup::Worker;

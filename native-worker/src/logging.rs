@@ -1,11 +1,14 @@
 //! What is printed: events on standard error, as text for people or as JSON, one object a line, for machines.
 
 use std::{
+    env::{self, VarError},
     io::{IsTerminal, stderr},
     panic,
 };
 
 use tracing_subscriber::EnvFilter;
+
+use crate::invalid_config::InvalidConfig;
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -17,13 +20,30 @@ pub enum LogFormat {
     Json,
 }
 
-/// Begins logging. `RUST_LOG` says how much; `info` when it is not set. A panic is logged with its place but without its
-/// message, which may quote what the code was at work on: an email.
+/// Which events are written: what `RUST_LOG` says, or `info` and above when it is not set.
 ///
 /// # Errors
-/// When logging has begun already.
-pub fn begin(format: LogFormat) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+/// `RUST_LOG` cannot be read.
+pub fn filter() -> Result<EnvFilter, InvalidConfig> {
+    match env::var("RUST_LOG") {
+        Ok(directives) => parse(&directives),
+        Err(VarError::NotPresent) => parse(""),
+        Err(VarError::NotUnicode(_)) => Err(InvalidConfig("RUST_LOG is not UTF-8".to_owned())),
+    }
+}
+
+fn parse(directives: &str) -> Result<EnvFilter, InvalidConfig> {
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    filter
+        .parse(directives)
+        .map_err(|error| InvalidConfig(format!("RUST_LOG is not like info or native_worker=debug,warn: {error}")))
+}
+
+/// Begins logging to standard error. A panic is logged with its place but without its message, which may quote an email.
+///
+/// # Errors
+/// Logging has begun already.
+pub fn begin(format: LogFormat, filter: EnvFilter) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
         LogFormat::Text => events.with_target(false).with_ansi(stderr().is_terminal()).try_init()?,
@@ -34,4 +54,19 @@ pub fn begin(format: LogFormat) -> Result<(), Box<dyn std::error::Error + Send +
         tracing::error!(place, "panicked");
     }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_an_error() {
+        for directives in ["", "debug", "native_worker=trace,redis=warn"] {
+            assert!(parse(directives).is_ok(), "{directives}");
+        }
+        for directives in ["native_worker=loud", "a=b=c"] {
+            assert!(parse(directives).unwrap_err().to_string().contains("RUST_LOG"), "{directives}");
+        }
+    }
 }

@@ -1,28 +1,41 @@
-//! The worker as a program: reads its settings, runs until it is told to stop, and leaves in order.
+//! The worker as a program: parses its settings, builds and starts a worker, and drains it when it is to stop.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser, error::ErrorKind};
-use native_worker::{Config, Summary, cli::Cli, logging};
+use native_worker::{
+    Config, Ended, RunError, Worker,
+    cli::{self, Settings},
+    logging,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL` of
+/// The exit code when a setting cannot be used: `EX_USAGE` of
 /// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
+const USAGE: u8 = 64;
+
+/// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL`.
 const TEMPORARY_FAILURE: u8 = 75;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let format = cli.log_format();
-    let config = match cli.config() {
-        Ok(config) => config,
-        Err(error) => Cli::command().error(ErrorKind::ValueValidation, error).exit(),
+    // Parse.
+    let Settings { config, log_format, log_filter, old_names } = match cli::read() {
+        Ok(settings) => settings,
+        Err(error) => {
+            // It fails where nobody reads.
+            let _ = error.print();
+            // --help and --version are no errors.
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
     };
-    if let Err(error) = logging::begin(format) {
+    if let Err(error) = logging::begin(log_format, log_filter) {
         eprintln!("native-worker: cannot log: {error}");
         return ExitCode::FAILURE;
+    }
+    for cli::OldName { old, new } in old_names {
+        tracing::warn!("the environment variable {old} is deprecated: set {new} instead");
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -31,32 +44,51 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(work(config));
-    // Whatever hangs now, such as a look-up of a name or a write to a dead disk, must not keep the worker from its end.
+    let ended = runtime.block_on(run(config));
+    // A name lookup or a write to a dead disk may hang, and must not keep the process from its end.
     runtime.shutdown_background();
     match ended {
-        Ok(summary) if summary.waits_for_relay => ExitCode::from(TEMPORARY_FAILURE),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(Ended::Stopped | Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::HeldOff) => ExitCode::from(TEMPORARY_FAILURE),
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            let is_setting = error.downcast_ref().is_some_and(RunError::is_setting);
+            if is_setting { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-async fn work(config: Config) -> anyhow::Result<Summary> {
-    let mut signals = Signals::new().context("cannot listen to signals")?;
-    let shutdown = async move {
-        let name = signals.next().await.0;
-        tracing::info!("{name}: the worker is asked to stop; a second signal ends it at once");
-        tokio::spawn(async move {
-            let (name, number) = signals.next().await;
-            tracing::warn!("{name} again: ending at once; what is in flight is sent again when its lease is over");
-            // What a shell reports of a program that a signal has ended.
-            std::process::exit(128 + number);
-        });
+/// Runs a worker until a signal stops it, or until the queue is empty if it is to drain it.
+async fn run(config: Config) -> anyhow::Result<Ended> {
+    let signals = Signals::new().context("cannot listen to signals")?;
+    let stop = stop_signal(signals);
+    tokio::pin!(stop);
+    // Build.
+    let worker = Worker::build(config).await?;
+    // Start.
+    let mut running = tokio::select! {
+        running = worker.start() => running?,
+        () = &mut stop => return Ok(Ended::Stopped),
     };
-    Ok(native_worker::run(config, shutdown).await?)
+    let ended = tokio::select! {
+        ended = running.ended() => ended?,
+        () = &mut stop => Ended::Stopped,
+    };
+    // Drain.
+    running.drain().await;
+    Ok(ended)
+}
+
+/// Waits for SIGTERM or SIGINT. A second one ends the process at once.
+async fn stop_signal(mut signals: Signals) {
+    let name = signals.next().await.0;
+    tracing::info!("{name}: the worker is asked to stop; a second signal ends it at once");
+    tokio::spawn(async move {
+        let (name, number) = signals.next().await;
+        tracing::warn!("{name} again: ending at once; what is in flight is sent again when its lease is over");
+        // A shell reports a program that a signal has ended so.
+        std::process::exit(128 + number);
+    });
 }
 
 struct Signals {

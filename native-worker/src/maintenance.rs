@@ -10,7 +10,7 @@ use redis::RedisError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::RECONNECT, shared::Shared};
+use crate::{shared::Shared, shared_connection::RECONNECT};
 
 /// How often a worker asks whether something is due, unless there is more to do at once. All workers ask; Redis gives the
 /// lock to one.

@@ -5,17 +5,17 @@ use std::{fs, path::Path, sync::Arc};
 use email_queue::transition::ByteBudget;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What a worker takes at the most where nobody has said so.
+/// The default limit, in bytes.
 const DEFAULT: u64 = 256_000_000;
 
-/// How many bytes of memory a byte of JSON costs while its email is sent: the answer that brings it, the email that is read
-/// from it, and the message that is made of that.
+/// How many bytes of memory a byte of JSON costs while its email is sent: the reply that brings it, the parsed email, and the
+/// message.
 const FOOTPRINT: usize = 3;
 
 /// No email is larger.
 const ANY_SIZE: usize = usize::MAX >> 16;
 
-/// What is counted: a semaphore has no room for more permits than bytes of large machines.
+/// A permit is a KiB: a semaphore cannot count the bytes of large machines.
 const KIB: usize = 1024;
 
 /// The memory for emails, and how much of it is free.
@@ -27,7 +27,7 @@ pub(crate) struct Memory {
 /// A part of the memory. It is free again when this is dropped.
 pub(crate) struct Room {
     permit: OwnedSemaphorePermit,
-    /// Whether there was nothing else in the memory.
+    /// Whether no other email was in memory.
     is_all: bool,
 }
 
@@ -37,27 +37,27 @@ impl Memory {
         Self { free: Arc::new(Semaphore::new(all)), all }
     }
 
-    /// As much as so many bytes of JSON need, or what is left; `None` where nothing is.
+    /// As much as so many bytes of JSON need, or all that is free; `None` where nothing is.
     pub(crate) fn take(&self, json: usize) -> Option<Room> {
         let kib = footprint(json).min(self.free.available_permits()).min(self.all);
         let permit = (kib > 0).then(|| self.acquire(kib)).flatten()?;
         Some(Room { permit, is_all: false })
     }
 
-    /// All that is free: where nothing is in it, an email may be as large as it likes. `None` where nothing is.
+    /// All that is free. If that is all of the memory, an email of any size may use it. `None` where nothing is free.
     pub(crate) fn take_free(&self) -> Option<Room> {
         let kib = self.free.available_permits();
         let permit = (kib > 0).then(|| self.acquire(kib)).flatten()?;
         Some(Room { permit, is_all: kib == self.all })
     }
 
-    /// Waits until there is room for so many bytes of JSON, or nothing else in the memory, and takes all that is free then.
-    /// Others get none meanwhile.
+    /// Waits until there is room for so many bytes of JSON, or all memory is free, and takes all that is free then. Others get
+    /// none meanwhile.
     pub(crate) async fn wait(&self, json: usize) -> Option<Room> {
         let permits = u32::try_from(footprint(json).min(self.all)).ok()?;
         // The semaphore is never closed.
         let mut permit = Arc::clone(&self.free).acquire_many_owned(permits).await.ok()?;
-        // With room for that email alone, each claim would bring one, and find no room for the next.
+        // With room for only that email, each claim would bring one, and find no room for the next.
         if let Some(more) = self.take_free() {
             permit.merge(more.permit);
         }
@@ -88,8 +88,7 @@ fn footprint(json: usize) -> usize {
     json.saturating_mul(FOOTPRINT).div_ceil(KIB).max(1)
 }
 
-/// What emails may take where nobody has said so, in bytes: 256 MB, or a quarter of what the control groups of the process
-/// allow it, whichever is less.
+/// The default limit in bytes: 256 MB, or a quarter of what the control groups of the process allow, whichever is less.
 #[must_use]
 pub fn default_max() -> u64 {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -110,7 +109,7 @@ fn limit(groups: &str, root: &Path) -> Option<u64> {
             }
             _ => return None,
         };
-        // In a container the path may be that of the machine, of which only the top is to be seen.
+        // In a container the path may be that of the machine, of which only the top is visible.
         let groups = top.join(path.trim_start_matches('/'));
         let above = groups.ancestors().take_while(|group| group.starts_with(&top));
         above.filter_map(|group| fs::read_to_string(group.join(file)).ok()?.trim().parse::<u64>().ok()).min()

@@ -1,4 +1,4 @@
-//! What to check at the start, and what to warn of: a Redis that cannot do what is asked of it, or may lose emails.
+//! Checks Redis at the start, and warns of settings with which it may lose emails.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Connection, run_error::RunError, shared::Shared};
+use crate::{run_error::RunError, shared::Shared, shared_connection::SharedConnection};
 
 /// `RPOP` takes several entries at once as of this version
 /// ([RPOP](https://redis.io/docs/latest/commands/rpop/)).
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Waits for Redis, asks it how it is set up, and warns of what endangers the promise that no email is lost. Managed
-/// services may refuse to tell; then there is nothing to warn of.
+/// Waits for Redis, reads its settings, and warns of those with which emails may be lost. Managed services may not show them;
+/// then there is no warning.
 ///
 /// # Errors
-/// When Redis refuses us, as it would again, or is too old; when the queue is of a version that this worker does not know.
+/// Redis refuses, and would refuse again, or is too old; or the queue is of a version that this worker cannot read.
 pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(), RunError> {
     persist(shared, &ping(), stop).await?;
     let settings = settings(&shared.client.redis).await;
@@ -35,7 +35,7 @@ pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(
     {
         shared.clock.set(now);
     }
-    tell_of_wrong_types(shared).await;
+    warn_of_wrong_types(shared).await;
     let queue = &shared.client.queue;
     match persist(shared, &mark_version(queue), stop).await? {
         Some(found) if found != KNOWN_VERSION => {
@@ -45,17 +45,17 @@ pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(
     }
 }
 
-/// What Redis answers, however long it is away before that; `None` when `stop` comes first.
+/// The reply of Redis, however long it is unreachable before; `None` when `stop` comes first.
 async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -> Result<Option<T>, RunError> {
     match shared.client.redis.persist(call, stop).await.transpose() {
         Ok(answered) => Ok(answered.map(|answered| answered.answer)),
-        Err(CallError::Redis(error)) => Err(RunError::Redis(error)),
+        Err(CallError::Redis(error)) => Err(RunError::Refused(error)),
         Err(CallError::Answer(_)) => Err(RunError::NoRedis),
     }
 }
 
-/// Says which keys of the queue hold something else than the queue puts there.
-pub(crate) async fn tell_of_wrong_types(shared: &Shared) {
+/// Warns of keys of the queue that have another type than the queue gives them.
+pub(crate) async fn warn_of_wrong_types(shared: &Shared) {
     for (key, expected) in shared.client.queue.types() {
         let Some(found) = ask::<String>(&shared.client.redis, redis::cmd("TYPE").arg(&key)).await else { continue };
         if found != "none" && found != expected {
@@ -73,7 +73,7 @@ fn is_too_old(version: &str) -> bool {
     numbers.next().is_some_and(|major| (major, numbers.next().unwrap_or(0)) < OLDEST)
 }
 
-/// What Redis says of itself, as far as it does.
+/// The settings of Redis, as far as it shows them.
 #[derive(Default)]
 struct Settings {
     version: Option<String>,
@@ -104,7 +104,7 @@ fn warnings(settings: &Settings) -> Vec<String> {
     warnings
 }
 
-async fn settings(redis: &Connection) -> Settings {
+async fn settings(redis: &SharedConnection) -> Settings {
     let mut settings = Settings::default();
     if let Some(server) = ask::<String>(redis, redis::cmd("INFO").arg("server")).await {
         settings.version = field(&server, "redis_version");
@@ -121,9 +121,9 @@ async fn settings(redis: &Connection) -> Settings {
     settings
 }
 
-async fn ask<T: FromRedisValue>(redis: &Connection, command: &Cmd) -> Option<T> {
+async fn ask<T: FromRedisValue>(redis: &SharedConnection, command: &Cmd) -> Option<T> {
     let answer = redis.query(command).await.and_then(|value| Ok(T::from_redis_value(value)?));
-    answer.inspect_err(|error| tracing::debug!(%error, "Redis does not tell how it is set up")).ok()
+    answer.inspect_err(|error| tracing::debug!(%error, "Redis does not show a setting")).ok()
 }
 
 /// A line `name:value` of an answer to `INFO`.

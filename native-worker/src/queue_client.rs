@@ -3,24 +3,24 @@
 use email_queue::Queue;
 use uuid::Uuid;
 
-use crate::connection::Connection;
+use crate::shared_connection::SharedConnection;
 
 /// A queue, and a worker that calls its transitions.
 pub(crate) struct QueueClient {
     pub(crate) queue: Queue,
-    /// Who we are, other than any worker before or beside us.
+    /// The id of this worker, which no other has or had.
     pub(crate) worker: String,
-    pub(crate) redis: Connection,
+    pub(crate) redis: SharedConnection,
 }
 
 impl QueueClient {
-    /// A worker like none before.
-    pub(crate) fn new(queue: Queue, redis: Connection) -> Self {
+    /// A worker with a new id.
+    pub(crate) fn new(queue: Queue, redis: SharedConnection) -> Self {
         Self { queue, worker: worker_id(), redis }
     }
 }
 
-/// `<host>:<process>:<uuid>`: for people, and unique however often a container gets the same name and process id.
+/// `<host>:<process>:<uuid>`: readable, and unique though containers reuse names and process ids.
 fn worker_id() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}:{}:{}", std::process::id(), Uuid::now_v7())

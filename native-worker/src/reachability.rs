@@ -1,35 +1,35 @@
-//! Whether Redis can be reached, as the log tells it: its going and its coming once each, however many connections notice.
+//! Whether Redis can be reached, so that a change is logged once, however many connections notice it.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-/// What the connections to one Redis have noticed of it.
+/// Whether Redis can be reached, by all connections together.
 #[derive(Debug, Default)]
 pub(crate) struct Reachability(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    is_away: bool,
-    /// When it was last back. A connection from before that breaks by what has been said.
-    back: Option<Instant>,
+    unreachable: bool,
+    /// When it could last be reached again. That a connection from before fails is no news.
+    reachable_since: Option<Instant>,
 }
 
 impl Reachability {
-    /// Notes that a connection that was opened then has failed, or now failed to open. True when that is news.
+    /// Notes that a connection that was opened at this time has failed, or failed to open. True when that is news.
     pub(crate) fn failed(&self, opened: Instant) -> bool {
         let mut state = self.state();
-        let is_old = state.back.is_some_and(|back| opened < back);
-        !is_old && !std::mem::replace(&mut state.is_away, true)
+        let is_old = state.reachable_since.is_some_and(|since| opened < since);
+        !is_old && !std::mem::replace(&mut state.unreachable, true)
     }
 
-    /// Notes that Redis has answered. True when that is news.
+    /// Notes that Redis has replied. True when that is news.
     pub(crate) fn answered(&self) -> bool {
         let mut state = self.state();
-        let is_news = std::mem::take(&mut state.is_away);
+        let is_news = std::mem::take(&mut state.unreachable);
         if is_news {
-            state.back = Some(Instant::now());
+            state.reachable_since = Some(Instant::now());
         }
         is_news
     }

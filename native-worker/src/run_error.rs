@@ -4,15 +4,18 @@ use email_queue::query::KNOWN_VERSION;
 
 use crate::transport::OpenError;
 
-/// Why a worker cannot begin, or go on. That Redis is unreachable is no such reason: it may come.
+/// Why a worker cannot start, or go on. An unreachable Redis is no such reason: the worker waits for it.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The transport cannot be used as it is set up.
     #[error("the transport {0} cannot be used")]
     Transport(String, #[source] OpenError),
-    /// The Redis URL leads nowhere, or Redis refuses whom it names.
+    /// The Redis URL can never be connected to.
     #[error("the Redis URL cannot be used")]
-    Redis(#[source] redis::RedisError),
+    RedisUrl(#[source] redis::RedisError),
+    /// Redis refuses the user, the password or the database of the URL.
+    #[error("Redis refuses the user, the password or the database of the Redis URL")]
+    Refused(#[source] redis::RedisError),
     /// What is there is no Redis.
     #[error("what answers at the Redis URL is no Redis")]
     NoRedis,
@@ -30,7 +33,15 @@ pub enum RunError {
         /// What `<q>:version` says.
         found: String,
     },
-    /// A fault of ours. What was in flight is sent again when its lease is over.
+    /// A fault of the worker. What was in flight is sent again when its lease is over.
     #[error("the worker's task `{0}` has panicked; what is in flight is sent again when its lease is over")]
     Panicked(&'static str),
+}
+
+impl RunError {
+    /// Whether a setting is wrong, whatever Redis and the relay are like.
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Self::Transport(..) | Self::RedisUrl(_))
+    }
 }

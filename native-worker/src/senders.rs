@@ -15,17 +15,17 @@ use crate::{conclusion::without_addresses, queue_client::QueueClient, transport:
 pub(crate) struct Senders {
     pub(crate) relay: Relay,
     pub(crate) back_off: HoldOffFor,
-    /// Whether Redis knows of any that is held off.
+    /// Whether any sender is held off, by the last answer of Redis.
     pub(crate) held: AtomicBool,
 }
 
 impl Senders {
-    /// Whether Redis may know of any that is held off.
+    /// Whether any sender may be held off.
     pub(crate) fn any_held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Why emails of a sender may not be handed to the relay for now, and for how long. A command, so worth asking only where
+    /// Why emails of a sender may not be handed to the relay for now, and for how long. It costs a command: call it only while
     /// any sender is held off.
     pub(crate) async fn ask(&self, client: &QueueClient, sender: &str) -> Option<Held> {
         ask_sender(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
@@ -37,8 +37,8 @@ impl Senders {
         let queue = &client.queue;
         let call = hold_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
         match call.run(&client.redis).await {
-            Ok((news, wait)) => {
-                if news {
+            Ok((is_news, wait)) => {
+                if is_news {
                     let (error, wait_s) = (without_addresses(&failure.reason), wait.as_secs());
                     tracing::warn!(relay = %self.relay, error, wait_s, "holding off from one sender's emails");
                 }

@@ -8,34 +8,34 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, blocking::Waiting, clock::Clock, connection::Connection, hold_off::HoldOff, in_flight::InFlight,
-    memory::Memory, queue_client::QueueClient, transport::Transport,
+    Config, blocking::BlockedClient, clock::Clock, hold_off::HoldOff, in_flight::InFlight, memory::Memory,
+    queue_client::QueueClient, shared_connection::SharedConnection, transport::Transport,
 };
 
-/// No claim is to keep the line to Redis busy for longer, nor for longer than a sixth of the lease.
-const TRANSFER: Duration = Duration::from_secs(2);
+/// No claim is to keep the connection to Redis busy for longer, nor for longer than a sixth of the lease.
+const MAX_TRANSFER: Duration = Duration::from_secs(2);
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    /// Carries what is small, and must not wait behind emails: the lease above all.
+    /// For calls that are small and must not wait behind emails: the lease above all.
     pub(crate) client: QueueClient,
-    /// Carries claims, and so emails.
-    pub(crate) emails: Connection,
+    /// For calls that bring emails.
+    pub(crate) emails: SharedConnection,
     pub(crate) transport: Transport,
     pub(crate) hold_off: HoldOff,
     pub(crate) in_flight: InFlight,
-    /// What emails may take of it.
+    /// The memory for emails.
     pub(crate) memory: Memory,
     pub(crate) clock: Clock,
-    pub(crate) waiting: Waiting,
+    pub(crate) blocked: BlockedClient,
     pub(crate) permits: Arc<Semaphore>,
-    /// Whether the fetcher waits for a permit. Then whoever is done with emails claims the next ones in their place.
+    /// Whether the loop waits for a permit. Then the completer claims the next emails.
     pub(crate) saturated: AtomicBool,
 }
 
 impl Shared {
     /// How many bytes of email to claim in one call.
     pub(crate) fn bytes_at_once(&self) -> usize {
-        self.emails.pace.bytes_in(TRANSFER.min(self.config.lease / 6))
+        self.emails.throughput.bytes_in(MAX_TRANSFER.min(self.config.lease / 6))
     }
 }

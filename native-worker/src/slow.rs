@@ -1,4 +1,4 @@
-//! Says of deliveries that take long that they do: to whoever reads the log, and to whoever looks the email up.
+//! Reports deliveries that take long: in the log, and in the email's record.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
 
-/// What takes longer is said.
+/// Deliveries that take longer are reported.
 const LONG: Duration = Duration::from_secs(30);
 
-/// How often is looked.
+/// How often deliveries are checked.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`.
-pub(crate) async fn tell_of_slow(shared: &Shared, stop: &CancellationToken) {
+pub(crate) async fn report_slow(shared: &Shared, stop: &CancellationToken) {
     loop {
         tokio::select! {
             () = sleep(PAUSE) => {}

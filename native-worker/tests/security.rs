@@ -31,7 +31,7 @@ async fn user_and_password_can_come_from_the_environment_and_the_certificates_fr
     let (queue, smtp) = (Queue::start(), server(Security::StartTls).await);
     let url = format!("{}?tls=required&ca={}", smtp.url(), smtp.ca_file().display());
     let mut command = queue.command(&url, &[]);
-    command.env("SMTP_USERNAME", USER).env("SMTP_PASSWORD", PASSWORD);
+    command.env("EMAIL_QUEUE_SMTP_USERNAME", USER).env("EMAIL_QUEUE_SMTP_PASSWORD", PASSWORD);
     let _worker = testkit::Process::start(command);
     queue.push(&short("a@b.example", "hi"));
     assert_eq!(smtp.wait_for(1).await[0].authenticated.as_deref(), Some(USER));

@@ -98,7 +98,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
     let workspace = Workspace::locate();
     match command {
-        Command::Up(options) => up::up(&workspace, &signals, &options).map(|()| ExitCode::SUCCESS),
+        Command::Up(options) => up::up(&workspace, &signals, &options.with_old_names()).map(|()| ExitCode::SUCCESS),
         Command::Build => compile::everything(&workspace, &signals).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::test(&workspace, &signals, &options),
         Command::Soak(options) => soak::soak(&workspace, &signals, &options),

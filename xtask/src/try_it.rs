@@ -47,7 +47,7 @@ impl TryIt<'_> {
     fn redis_cli(&self) -> String {
         let client = find_client().unwrap_or("redis-cli");
         if self.redis.is_secret() {
-            return format!(r#"{client} -u "$REDIS_URL""#);
+            return format!(r#"{client} -u "$EMAIL_QUEUE_REDIS_URL""#);
         }
         match (self.redis.with_secrets(), self.redis.port()) {
             (url, DEFAULT_PORT) if url == RedisUrl::local(DEFAULT_PORT).with_secrets() => client.to_owned(),
@@ -94,7 +94,7 @@ mod tests {
         assert!(shown(None, "redis://127.0.0.1:6380", "log:").contains("-cli -p 6380 LPUSH"));
         assert!(shown(None, "redis://cache:6379/2", "log:").contains("-cli -u 'redis://cache:6379/2' LPUSH"));
         let secret = shown(None, "redis://:secret@cache", "log:");
-        assert!(secret.contains(r#"-u "$REDIS_URL" LPUSH"#) && !secret.contains("secret"), "{secret}");
+        assert!(secret.contains(r#"-u "$EMAIL_QUEUE_REDIS_URL" LPUSH"#) && !secret.contains("secret"), "{secret}");
     }
 
     #[test]

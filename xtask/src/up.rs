@@ -10,7 +10,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 
 use crate::compile::{self, DEV_HOST, WORKER};
-use crate::console::say;
+use crate::console::{complain, say};
 use crate::data_dir::DataDir;
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::redis_url::RedisUrl;
@@ -38,12 +38,13 @@ pub(crate) struct Options {
     listen: SocketAddr,
 
     /// A running Redis to use [default: start one, with its data in .data/redis].
-    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "EMAIL_QUEUE_REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
 
-    /// What the worker hands emails to: log:, file:DIR, smtp://HOST:PORT or smtps://HOST:PORT.
-    #[arg(long, value_name = "URL", env = "TRANSPORT", hide_env_values = true, default_value = DEFAULT_TRANSPORT)]
-    transport: String,
+    /// What the worker hands emails to: log:, file:DIR, smtp://HOST:PORT or smtps://HOST:PORT [default: files in
+    /// .data/outbox].
+    #[arg(long, value_name = "URL", env = "EMAIL_QUEUE_TRANSPORT", hide_env_values = true)]
+    transport: Option<String>,
 
     /// How many worker processes to start.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -60,6 +61,25 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Reads the variables without the prefix `EMAIL_QUEUE_` as well, as the worker does.
+    pub(crate) fn with_old_names(mut self) -> Self {
+        let old_name = |option: &mut Option<String>, old: &str| {
+            if option.is_none()
+                && let Ok(value) = env::var(old)
+            {
+                complain(&format!("the environment variable {old} is deprecated: set EMAIL_QUEUE_{old} instead"));
+                *option = Some(value);
+            }
+        };
+        old_name(&mut self.redis_url, "REDIS_URL");
+        old_name(&mut self.transport, "TRANSPORT");
+        self
+    }
+
+    fn transport(&self) -> &str {
+        self.transport.as_deref().unwrap_or(DEFAULT_TRANSPORT)
+    }
+
     /// An empty one is as good as none.
     fn api_key(&self) -> Option<&str> {
         self.api_key.as_deref().filter(|key| !key.is_empty())
@@ -99,7 +119,7 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
             api: reachable(listen),
             api_key: options.api_key(),
             redis: &redis,
-            transport: &options.transport,
+            transport: options.transport(),
             outbox: workspace.short(&outbox).to_string(),
         }
         .to_string());
@@ -167,12 +187,15 @@ impl Plan<'_> {
             .current_dir(self.workspace.root())
             .args(["--grace", &format!("{}s", WORKER_GRACE.as_secs())])
             // By the environment, as anyone on this machine can read the arguments of a process.
-            .env("REDIS_URL", redis.with_secrets())
-            .env("TRANSPORT", &self.options.transport)
-            .env("QUEUE", QUEUE)
+            .env("EMAIL_QUEUE_REDIS_URL", redis.with_secrets())
+            .env("EMAIL_QUEUE_TRANSPORT", self.options.transport())
+            .env("EMAIL_QUEUE_QUEUE", QUEUE)
             // It would end as soon as there is nothing to do.
+            .env_remove("EMAIL_QUEUE_DRAIN")
             .env_remove("DRAIN");
-        set_unless_given(&mut command, "DEFAULT_FROM", DEFAULT_FROM);
+        if env::var_os("DEFAULT_FROM").is_none() {
+            set_unless_given(&mut command, "EMAIL_QUEUE_DEFAULT_FROM", DEFAULT_FROM);
+        }
         Service { name: self.worker_name(number), role: Role::Worker, log: None, command }
     }
 
@@ -214,7 +237,7 @@ fn set_unless_given(command: &mut Command, name: &str, value: &str) {
 fn reachable_redis(url: &str) -> anyhow::Result<RedisUrl> {
     let url = RedisUrl::parse(url)?;
     url.ping().map_err(|reason| {
-        anyhow!("the Redis of --redis-url or REDIS_URL cannot be used ({reason}): start it, or leave the URL out and one is started for you")
+        anyhow!("the Redis of --redis-url or EMAIL_QUEUE_REDIS_URL cannot be used ({reason}): start it, or leave the URL out and one is started for you")
     })?;
     Ok(url)
 }

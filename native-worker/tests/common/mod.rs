@@ -31,14 +31,14 @@ impl Queue {
         for (flag, value) in defaults.into_iter().filter(|(flag, _)| !flags.contains(flag)) {
             command.args([flag, value]);
         }
-        command.env("REDIS_URL", self.redis.url()).args(["--transport", transport]).args(flags);
+        command.env("EMAIL_QUEUE_REDIS_URL", self.redis.url()).args(["--transport", transport]).args(flags);
         command
     }
 
     /// A worker that reaches Redis by way of a proxy.
     pub(crate) fn worker_through(&self, proxy: &TcpProxy, transport: &str, flags: &[&str]) -> Process {
         let mut command = self.command(transport, flags);
-        command.env("REDIS_URL", self.redis.url_through(proxy.address()));
+        command.env("EMAIL_QUEUE_REDIS_URL", self.redis.url_through(proxy.address()));
         Process::start(command)
     }
 

@@ -1,4 +1,4 @@
-//! What a connection carries, and when it last did: a line that is slow still moves, and one that is dead does not.
+//! What goes through a connection, and when it last did: a slow connection still carries bytes, a dead one does not.
 
 use std::{
     io,
@@ -16,20 +16,20 @@ use tokio::{
     time::Instant,
 };
 
-/// What was written may still lie in buffers on the way, and moves there without our seeing it: no line is taken to be
-/// slower than this many bytes in a second.
+/// What was written may still lie in buffers on the way, where it moves unseen. A connection is assumed to carry at least this
+/// many bytes a second.
 const SLOWEST: u64 = 128 * 1024;
 
-/// No more than this lies in buffers on the way.
-const MOST_UNSEEN: u64 = 16 * 1024 * 1024;
+/// No more bytes than this are assumed to lie in buffers on the way.
+const MAX_BUFFERED: u64 = 16 * 1024 * 1024;
 
-/// A stream that notes what goes through it.
-pub(crate) struct Line<S> {
+/// A stream that counts what goes through it.
+pub(crate) struct Monitored<S> {
     stream: S,
     traffic: Arc<Traffic>,
 }
 
-/// What has gone through a [`Line`].
+/// What has gone through a [`Monitored`] stream.
 pub(crate) struct Traffic {
     opened: Instant,
     /// The last byte in either direction, in ms since it was opened.
@@ -40,7 +40,7 @@ pub(crate) struct Traffic {
     unanswered: AtomicU64,
 }
 
-impl<S> Line<S> {
+impl<S> Monitored<S> {
     pub(crate) fn new(stream: S) -> (Self, Arc<Traffic>) {
         let traffic = Arc::new(Traffic {
             opened: Instant::now(),
@@ -58,12 +58,12 @@ impl Traffic {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// When the line is to be taken for dead if nothing more goes through it, and no byte may be missing for longer than
-    /// `silence` while an answer is waited for since `asked`.
+    /// When the connection counts as dead if nothing more goes through it: after `silence` while a reply is awaited since
+    /// `asked`, and the time for what may lie in buffers.
     pub(crate) fn dead_at(&self, asked: Instant, silence: Duration) -> Instant {
         let last = self.opened + Duration::from_millis(self.last.load(Ordering::Relaxed));
-        let unseen = self.unanswered.load(Ordering::Relaxed).min(MOST_UNSEEN);
-        last.max(asked) + silence + Duration::from_millis(unseen * 1000 / SLOWEST)
+        let buffered = self.unanswered.load(Ordering::Relaxed).min(MAX_BUFFERED);
+        last.max(asked) + silence + Duration::from_millis(buffered * 1000 / SLOWEST)
     }
 
     fn note(&self) {
@@ -83,7 +83,7 @@ impl Traffic {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Monitored<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -95,7 +95,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Monitored<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(written)) = poll {
@@ -124,28 +124,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_byte_in_either_direction_puts_off_the_end() {
         let (ours, mut theirs) = duplex(64);
-        let (mut line, traffic) = Line::new(ours);
+        let (mut stream, traffic) = Monitored::new(ours);
         let asked = Instant::now();
         assert_eq!(traffic.dead_at(asked, SILENCE), asked + SILENCE);
         tokio::time::advance(Duration::from_secs(4)).await;
         theirs.write_all(b"x").await.unwrap();
-        line.read_u8().await.unwrap();
+        stream.read_u8().await.unwrap();
         assert_eq!(traffic.dead_at(asked, SILENCE), Instant::now() + SILENCE);
         assert_eq!(traffic.bytes_read(), 1);
         tokio::time::advance(Duration::from_secs(4)).await;
-        line.write_all(b"x").await.unwrap();
+        stream.write_all(b"x").await.unwrap();
         assert!(traffic.dead_at(asked, SILENCE) >= Instant::now() + SILENCE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_written_may_lie_in_buffers_until_something_is_answered() {
         let (ours, mut theirs) = duplex(2 * 1024 * 1024);
-        let (mut line, traffic) = Line::new(ours);
-        line.write_all(&vec![0; 1024 * 1024]).await.unwrap();
+        let (mut stream, traffic) = Monitored::new(ours);
+        stream.write_all(&vec![0; 1024 * 1024]).await.unwrap();
         let patient = Instant::now() + SILENCE + Duration::from_secs(8);
         assert_eq!(traffic.dead_at(Instant::now(), SILENCE), patient);
         theirs.write_all(b"x").await.unwrap();
-        line.read_u8().await.unwrap();
+        stream.read_u8().await.unwrap();
         assert_eq!(traffic.dead_at(Instant::now(), SILENCE), Instant::now() + SILENCE);
     }
 }

@@ -1,0 +1,36 @@
+//! The names that environment variables had before they began with `EMAIL_QUEUE_`.
+
+use std::env;
+
+use clap::{ArgMatches, Command, Id, parser::ValueSource};
+
+const PREFIX: &str = "EMAIL_QUEUE_";
+
+/// A variable that is set by its old name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldName {
+    /// The name that is set.
+    pub old: String,
+    /// The name to set instead.
+    pub new: String,
+}
+
+/// Has each flag read the old name of its variable where that is set and the new one is not.
+pub(crate) fn with_old_names(mut command: Command) -> (Command, Vec<(Id, OldName)>) {
+    let old_name = |new: &str| Some(OldName { old: new.strip_prefix(PREFIX)?.to_owned(), new: new.to_owned() });
+    let old_names: Vec<_> = command
+        .get_arguments()
+        .filter_map(|arg| Some((arg.get_id().clone(), old_name(arg.get_env()?.to_str()?)?)))
+        .filter(|(_, OldName { old, new })| env::var_os(new).is_none() && env::var_os(old).is_some())
+        .collect();
+    for (id, OldName { old, .. }) in &old_names {
+        command = command.mut_arg(id, |arg| arg.env(old.clone()));
+    }
+    (command, old_names)
+}
+
+/// Those old names that counted: no flag was given in their place.
+pub(crate) fn used(old_names: Vec<(Id, OldName)>, matches: &ArgMatches) -> Vec<OldName> {
+    let is_used = |id: &Id| matches.value_source(id.as_str()) == Some(ValueSource::EnvVariable);
+    old_names.into_iter().filter(|(id, _)| is_used(id)).map(|(_, name)| name).collect()
+}
