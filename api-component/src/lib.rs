@@ -1,10 +1,13 @@
 //! The HTTP API as a Spin component.
 //!
 //! - `wasip2`, `wasip3`: the entry points that Spin calls. A feature of the same name chooses one;
+//! - `stderr_log`: where the handlers' log goes;
 //! - `spin_redis`: what can go wrong with Spin's outbound Redis, in the same words for both.
 
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
+#[cfg(target_arch = "wasm32")]
+mod stderr_log;
 #[cfg(all(target_arch = "wasm32", feature = "wasip2"))]
 mod wasip2;
 #[cfg(all(target_arch = "wasm32", feature = "wasip3"))]

@@ -31,13 +31,17 @@ use wasi::{
     },
 };
 
-use crate::spin_redis::{SpinRedisError, impl_conversions};
+use crate::{
+    spin_redis::{SpinRedisError, impl_conversions},
+    stderr_log,
+};
 
 /// How much of a body is read at a time, in bytes.
 const CHUNK: u64 = 64 * 1024;
 
 #[http_component]
 async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
+    stderr_log::begin();
     let redis = SpinRedis::default();
     let response = router::respond(request(incoming), async || Settings::from_variables(variable), &redis).await;
     send(response, out);

@@ -38,6 +38,7 @@ use spin_sdk_wasip3::{
 };
 
 use self::{body::WasiBody, redis::SpinRedis};
+use crate::stderr_log;
 
 struct Component;
 
@@ -45,6 +46,7 @@ wasip3::http::service::export!(Component);
 
 impl Guest for Component {
     async fn handle(incoming: types::Request) -> Result<types::Response, ErrorCode> {
+        stderr_log::begin();
         let (outbox, outgoing) = oneshot::channel();
         spawn_beside(send(outgoing));
         let response = router::respond(request(incoming), settings, &SpinRedis::new()).await;

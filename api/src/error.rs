@@ -1,6 +1,9 @@
 //! What a refusal looks like: Resend's JSON error, `{"statusCode", "name", "message"}`.
 
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
 
 use email_queue::{
     Invalid,
@@ -22,6 +25,14 @@ pub struct ApiError {
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
+
+impl Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
 
 impl ApiError {
     fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {

@@ -1,4 +1,4 @@
-//! What the operator can set, as Spin variables.
+//! What the operator can set: Spin variables, or flags of the native server.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jiff::{Span, SpanRelativeTo};
 use crate::{access::Access, error::ApiError};
 
 /// The settings of the API. `spin.toml` declares the variables and their defaults.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `queue`: the queue's name, the same as the worker's.
     pub queue: Queue,

@@ -70,8 +70,8 @@ fn log<E: Failure>(error: &CallError<E>) -> Option<Refusal> {
     let text = error.to_string();
     let refusal = Refusal::of(&text);
     match refusal {
-        Some(refusal) => eprintln!("Redis: {refusal}: {text}"),
-        None => eprintln!("Redis: {text}"),
+        Some(refusal) => log::warn!("Redis: {refusal}: {text}"),
+        None => log::warn!("Redis: {text}"),
     }
     refusal
 }

@@ -2,11 +2,11 @@ use std::process::Command;
 
 use reqwest::{Client, Method};
 use serde_json::Value;
-use testkit::{Process, RedisServer};
+use testkit::{DEADLINE, Process, RedisServer};
 
 use crate::{Answer, host};
 
-/// The real component in a host of its own, on a port of its own.
+/// The real API in a host of its own, on a port of its own.
 #[derive(Debug)]
 pub struct Api {
     /// The host process.
@@ -39,26 +39,55 @@ impl Api {
         Self::serve(command, redis_url, variables).await
     }
 
-    async fn serve(mut command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Self {
-        let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
-        command.env("SPIN_VARIABLE_REDIS_URL", redis_url).env("SPIN_VARIABLE_REDIS_HOST", host);
-        command.env("SPIN_VARIABLE_DEFAULT_FROM", "queue@example.com").env("SPIN_VARIABLE_OPEN", "loopback");
-        for (name, value) in variables {
-            command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+    /// What the API says of settings with which it does not start: it exits with 64 (EX_USAGE). `None` where a host starts the
+    /// API with any settings, and requests are told.
+    ///
+    /// # Panics
+    /// When it starts all the same.
+    pub async fn refusal_to_start(redis_url: &str, variables: &[(&str, &str)]) -> Option<String> {
+        if !host::is_native() {
+            return None;
         }
-        let process = Process::start(command);
+        let mut process = Self::spawn(host::command(), redis_url, variables);
+        let status = process.wait(DEADLINE).await;
+        assert_eq!(status.code(), Some(64), "{}", process.text());
+        Some(process.text())
+    }
+
+    async fn serve(command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Self {
+        let process = Self::spawn(command, redis_url, variables);
         let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
         Self { process, address, client: Client::new() }
     }
 
-    /// Whether this build of the component keeps its connections to Redis from one request to the next.
-    #[must_use]
-    pub fn keeps_connections() -> bool {
-        host::manifest().ends_with("spin-wasip3.toml")
+    fn spawn(mut command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Process {
+        let host = redis_url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap_or_default();
+        let defaults = [
+            ("redis_url", redis_url),
+            ("redis_host", host),
+            ("default_from", "queue@example.com"),
+            ("open", "loopback"),
+        ];
+        for (name, value) in defaults.iter().chain(variables) {
+            command.env(host::variable(name), value);
+        }
+        Process::start(command)
     }
 
-    /// Whether a request of this build waits for a Redis that is silent as long as it is: its host does.
+    /// Whether the API is a component, in a host that gives it a Redis to reach and ends its instances.
+    #[must_use]
+    pub fn is_component() -> bool {
+        !host::is_native()
+    }
+
+    /// Whether this API keeps its connections to Redis from one request to the next.
+    #[must_use]
+    pub fn keeps_connections() -> bool {
+        host::is_native() || host::manifest().ends_with("spin-wasip3.toml")
+    }
+
+    /// Whether a request of this API waits for a Redis that is silent as long as it is: its host does.
     #[must_use]
     pub fn waits_for_redis() -> bool {
         !Self::keeps_connections()

@@ -1,12 +1,18 @@
-//! What serves the component: `dev-host`, or the real Spin that the environment variable `SPIN` names.
+//! What serves the API: `dev-host` or the real Spin that the environment variable `SPIN` names, with the component; or, where
+//! `NATIVE_API` names it, the native server.
 
 use std::{env, path::PathBuf, process::Command};
 
 use crate::binaries;
 
-/// The command that serves the application under test on any free port. Both hosts read `SPIN_VARIABLE_…`, and both say
-/// `Serving http://ADDRESS` once they accept requests; what they do not have in common is here and nowhere else.
+/// The command that serves the API under test on any free port. All hosts say `Serving http://ADDRESS` once they accept
+/// requests; what they do not have in common is here and nowhere else.
 pub(crate) fn command() -> Command {
+    if let Some(native) = native() {
+        let mut command = Command::new(native);
+        command.args(["--listen", "127.0.0.1:0"]);
+        return command;
+    }
     let mut command = match spin() {
         Some(spin) => {
             let mut command = Command::new(spin);
@@ -19,6 +25,17 @@ pub(crate) fn command() -> Command {
     };
     command.arg("--from").arg(manifest()).args(["--listen", "127.0.0.1:0"]);
     command
+}
+
+/// The environment variable by which a host is given a setting.
+pub(crate) fn variable(setting: &str) -> String {
+    let prefix = if is_native() { "EMAIL_QUEUE" } else { "SPIN_VARIABLE" };
+    format!("{prefix}_{}", setting.to_uppercase())
+}
+
+/// Whether the native server serves the API.
+pub(crate) fn is_native() -> bool {
+    native().is_some()
 }
 
 /// Whether a host says by this line no more than that it serves, and where.
@@ -34,5 +51,13 @@ pub(crate) fn manifest() -> PathBuf {
 }
 
 fn spin() -> Option<PathBuf> {
-    env::var_os("SPIN").filter(|spin| !spin.is_empty()).map(PathBuf::from)
+    given("SPIN")
+}
+
+fn native() -> Option<PathBuf> {
+    given("NATIVE_API")
+}
+
+fn given(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }

@@ -100,6 +100,9 @@ async fn a_connection_that_redis_closes_costs_no_request() {
 
 #[tokio::test]
 async fn an_instance_without_requests_is_dropped_with_its_connection() {
+    if !Api::is_component() {
+        return;
+    }
     let redis = redis();
     let api = Api::start(&redis).await;
     let mut operator = redis.connection();

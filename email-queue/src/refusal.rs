@@ -22,12 +22,13 @@ impl Refusal {
     /// What a text of Redis, or of its client, says; `None` for anything else.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        const WORDS: [(&str, Refusal); 8] = [
+        const WORDS: [(&str, Refusal); 9] = [
             ("command not allowed when used memory > 'maxmemory'", Refusal::Full),
             ("against a read only replica", Refusal::ReadOnly),
             ("READONLY", Refusal::ReadOnly),
             ("MOVED", Refusal::OtherNode),
             ("the server - Moved", Refusal::OtherNode),
+            ("Moved: ", Refusal::OtherNode),
             ("QUEUEVERSION", Refusal::OtherVersion),
             ("WRONGTYPE", Refusal::WrongType),
             ("holding the wrong kind of value", Refusal::WrongType),
@@ -74,6 +75,7 @@ mod tests {
             ),
             ("MOVED 3999 127.0.0.1:6381", Refusal::OtherNode),
             ("An error was signalled by the server - Moved: 3999 127.0.0.1:6381", Refusal::OtherNode),
+            ("Moved: 3999 127.0.0.1:6381", Refusal::OtherNode),
             ("QUEUEVERSION this queue is of version 2, not 1", Refusal::OtherVersion),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", Refusal::WrongType),
         ] {

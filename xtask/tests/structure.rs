@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("email-queue", &[]),
     ("api", &["email-queue"]),
     ("api-component", &["api", "email-queue"]),
+    ("native-api", &["api", "email-queue"]),
     ("native-worker", &["email-queue", "smtp-client"]),
     ("smtp-client", &[]),
     ("dev-host", &[]),

@@ -22,7 +22,7 @@ pub(super) async fn refusal<R: Redis<Error: Failure>>(headers: &HeaderMap, queue
         Ok(standing) if !standing.allowed => ApiError::too_many_wrong_keys(ALLOWED.requests, standing.reset),
         Ok(_) => ApiError::invalid_api_key(),
         Err(error) => {
-            eprintln!("Redis: a wrong API key is not counted: {error}");
+            log::warn!("Redis: a wrong API key is not counted: {error}");
             ApiError::invalid_api_key()
         }
     }

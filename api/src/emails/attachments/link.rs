@@ -62,7 +62,7 @@ impl Secret {
     pub(super) async fn of<R: Redis<Error: Failure>>(queue: &Queue, redis: &R) -> Result<Self, ApiError> {
         let mut candidate = [0; SECRET_BYTES];
         getrandom::fill(&mut candidate).map_err(|error| {
-            eprintln!("no random bytes: {error}");
+            log::warn!("no random bytes: {error}");
             ApiError::unavailable("The server has no random numbers for now. Try again later.")
         })?;
         Ok(Self(query::secret(queue, candidate).run(redis).await?))

@@ -1,0 +1,77 @@
+//! The HTTP API as a native server: the handlers of [`api`], for where there is no Spin.
+//!
+//! In reading order: [`cli`] and [`config`] are the settings, [`server`] accepts connections on several threads, [`request`]
+//! answers one request by what its [`thread`] shares, with [`redis_client`] behind it.
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod cli;
+mod config;
+mod logging;
+mod redis_client;
+mod request;
+mod server;
+mod tasks;
+mod thread;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{cli::Cli, config::Config, server::Server};
+
+/// The exit code for a setting that cannot be used: `EX_USAGE` of
+/// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let config = match parse() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match serve(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads the settings and begins logging.
+fn parse() -> Result<Config, ExitCode> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // A closed standard error leaves nobody to tell.
+        let _unwritten = error.print();
+        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    })?;
+    let unusable = |error: anyhow::Error| {
+        eprintln!("native-api: {error:#}");
+        ExitCode::from(USAGE)
+    };
+    logging::begin(cli.log_format()).map_err(unusable)?;
+    cli.config().map_err(unusable)
+}
+
+/// Serves until a signal says to stop.
+fn serve(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate()).context("no signals")?, signal(SignalKind::interrupt()).context("no signals")?)
+    };
+    let server = Server::start(config).with_context(|| format!("cannot listen on {}", config.listen))?;
+    println!("Serving http://{}", server.address());
+    runtime.block_on(async {
+        tokio::select! {
+            _ = signals.0.recv() => {}
+            _ = signals.1.recv() => {}
+        }
+    });
+    tracing::info!("asked to stop: requests in progress are answered first");
+    server.stop();
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Redis, by redis-rs.
+
+use std::fmt;
+
+use api::{
+    backend::{Failure, Reached},
+    kept::{Connect, Fault},
+};
+use email_queue::{
+    Refusal,
+    call::{Command, Value},
+};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ServerErrorKind, aio::MultiplexedConnection,
+    io::tcp::TcpSettings,
+};
+
+use crate::tasks::LocalTasks;
+
+/// Opens connections to Redis. Several requests use one at the same time.
+pub(crate) struct RedisClient;
+
+impl Connect for RedisClient {
+    type Tasks = LocalTasks;
+    type Connection = MultiplexedConnection;
+    type Error = RedisError;
+
+    async fn open(&self, url: &str) -> Result<MultiplexedConnection, RedisError> {
+        let open = async {
+            let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+            // Each request has its own deadline.
+            let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+            Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
+        };
+        open.await.map_err(|error| RedisError {
+            doing: "no connection",
+            cause: Cause::Redis(error),
+            reached: Reached::Nobody,
+        })
+    }
+
+    async fn execute(
+        &self,
+        connection: &MultiplexedConnection,
+        command: &Command<'_>,
+    ) -> Result<Vec<Value>, RedisError> {
+        let mut request = redis::cmd(command.name);
+        for argument in &command.arguments {
+            request.arg(argument);
+        }
+        let answer = connection.clone().send_packed_command(&request).await;
+        let mut values = Vec::new();
+        answer
+            .and_then(redis::Value::extract_error)
+            .and_then(|answer| flatten(answer, &mut values))
+            .map_err(|error| RedisError::of(command.name, error))?;
+        Ok(values)
+    }
+
+    fn fault(error: &RedisError) -> Fault {
+        match &error.cause {
+            Cause::Redis(error) if Refusal::of(&error.to_string()) == Some(Refusal::ReadOnly) => Fault::WrongServer,
+            Cause::Redis(error) if is_answer(error) => Fault::None,
+            _ => Fault::Broken,
+        }
+    }
+
+    fn silent(command: &Command<'_>, was_sent: bool) -> RedisError {
+        let reached = if was_sent { Reached::Unknown } else { Reached::Nobody };
+        RedisError { doing: command.name, cause: Cause::Silent, reached }
+    }
+}
+
+/// Why a command has no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct RedisError {
+    /// The command, or what else was tried.
+    doing: &'static str,
+    cause: Cause,
+    reached: Reached,
+}
+
+#[derive(Debug, Clone)]
+enum Cause {
+    Redis(redis::RedisError),
+    /// No answer came in time.
+    Silent,
+}
+
+impl RedisError {
+    fn of(doing: &'static str, error: redis::RedisError) -> Self {
+        let reached = if is_answer(&error) { Reached::Refusal } else { Reached::Unknown };
+        Self { doing, cause: Cause::Redis(error), reached }
+    }
+
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        matches!(&self.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    }
+}
+
+impl Failure for RedisError {
+    fn reached(&self) -> Reached {
+        self.reached
+    }
+
+    fn after_loss(self) -> Self {
+        Self { reached: Reached::Unknown, ..self }
+    }
+}
+
+impl fmt::Display for RedisError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Redis(error) => write!(f, "{}: {error}", self.doing),
+            Cause::Silent => write!(f, "{}: no answer in time", self.doing),
+        }
+    }
+}
+
+/// Whether Redis has answered with this error, and not the network.
+fn is_answer(error: &redis::RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
+}
+
+fn flatten(value: redis::Value, values: &mut Vec<Value>) -> redis::RedisResult<()> {
+    values.push(match value {
+        redis::Value::Nil => Value::Nil,
+        redis::Value::Int(number) => Value::Int(number),
+        redis::Value::BulkString(bytes) => Value::Bytes(bytes),
+        redis::Value::SimpleString(status) => Value::Status(status),
+        redis::Value::Okay => Value::Status("OK".to_owned()),
+        redis::Value::Array(nested) => return nested.into_iter().try_for_each(|value| flatten(value, values)),
+        _ => return Err((ErrorKind::UnexpectedReturnType, "a type that no script returns").into()),
+    });
+    Ok(())
+}
