@@ -34,7 +34,7 @@ In user and password write %40 for @ and so on. The SMTP forms take
                          required where there is a user and the host is
                          another machine, else opportunistic
   ?ca=FILE               certificates to trust, as --smtp-ca-file
-  ?hello=NAME            what to call ourselves in EHLO
+  ?hello=NAME            the name of this client in EHLO
 The server's certificate is always checked.";
 
 pub use environment::OldName;
@@ -114,7 +114,7 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_MAX_MEMORY", value_name = "BYTES")]
     max_memory: Option<ByteSize>,
 
-    /// How long Redis leaves an email to a worker that gives no sign of life, before another may take it; 1s to 1h.
+    /// How long a worker that has stopped renewing keeps its emails before another may take them; 1s to 1h.
     #[arg(long, env = "EMAIL_QUEUE_LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     lease: Duration,
 
@@ -122,13 +122,13 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
     grace: Duration,
 
-    /// How long an email is tried, from its first failure on, before it becomes a dead letter. A relay that fails for all
-    /// emails is held off from, which uses up none of the time of those that wait in line.
+    /// How long an email is tried, from its first failure on, before it becomes a dead letter. While a relay fails
+    /// for all emails, workers hold off, and the time of emails that wait does not pass.
     #[arg(long, env = "EMAIL_QUEUE_RETRY_FOR", value_name = "DURATION", default_value = "5days", value_parser = duration)]
     retry_for: Duration,
 
-    /// How often an email is tried at the most; as often as there is time if not given. A failure of the relay that is not
-    /// the email's uses up no attempt.
+    /// How often an email is tried at the most; without it, as often as there is time. A failure of the relay counts as no
+    /// attempt.
     #[arg(long, env = "EMAIL_QUEUE_MAX_ATTEMPTS", value_name = "ATTEMPTS")]
     max_attempts: Option<u32>,
 
@@ -141,21 +141,22 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     retry_max: Duration,
 
-    /// How long an email stays known after it was sent, unless it says itself. Dead letters stay until a person decides.
+    /// How long the record of a sent email is kept, unless the email says itself. Dead letters stay until they are retried or
+    /// discarded.
     #[arg(long, env = "EMAIL_QUEUE_RETENTION", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retention: Duration,
 
     #[arg(
-        help = "The sender of an email that another program has pushed without one: an address, or Name <address>",
+        help = "The sender of emails that other programs push without one: an address, or Name <address>",
         long, env = "EMAIL_QUEUE_DEFAULT_FROM", value_name = "MAILBOX", default_value = DEFAULT_FROM)]
     default_from: Mailbox,
 
-    /// How long an email may be off its list and not claimed before the worker that popped it counts as dead.
+    /// How long an email may be popped and not claimed before the worker that popped it counts as dead.
     #[arg(long, env = "EMAIL_QUEUE_POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pop_grace: Duration,
 
-    /// End when nothing waits and nothing is being sent. What is scheduled for later, retries included, stays. The exit code
-    /// is 75 when emails wait because the relay fails.
+    /// End when no email waits and none is in flight. Scheduled emails, retries included, stay. The exit code is 75 when
+    /// emails wait because the relay fails.
     #[arg(long, env = "EMAIL_QUEUE_DRAIN")]
     drain: bool,
 

@@ -1,4 +1,4 @@
-//! What is made of a delivery: one outcome of what happened to each recipient.
+//! One outcome of a delivery, from the verdict of each recipient.
 
 use std::fmt::Write;
 
@@ -13,27 +13,27 @@ use crate::{
     transport::{Delivery, Failure, Verdict},
 };
 
-/// No more of an error is kept: a server can say what it likes, at any length.
+/// How many characters of an error are kept: a server may send any number.
 pub(crate) const MAX_ERROR: usize = 1000;
 
-/// A relay that goes silent in the middle costs an email an attempt from this time on in a row.
+/// The first time-outs in a row are not counted as attempts; from this one on they are.
 const TIMEOUTS_FOR_AN_ATTEMPT: u32 = 3;
 
-/// What a delivery came to, before it is known what follows.
+/// The verdicts of a delivery, together with those of earlier ones.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tried {
     /// How many attempts were made before.
     pub(crate) attempts: u32,
-    /// What all together have come to.
+    /// What all attempts together have achieved.
     pub(crate) progress: Progress,
-    /// Whether somebody got the email who had it not.
+    /// Whether this delivery served a recipient.
     pub(crate) advanced: bool,
-    /// Who may get it later, and why not yet.
+    /// The recipients who may get it later, and why not yet.
     pub(crate) pending: Vec<(String, Failure)>,
 }
 
 impl Tried {
-    /// Adds what a delivery to `asked` came to.
+    /// Adds the verdicts of a delivery to `asked`.
     pub(crate) fn new(attempts: u32, mut progress: Progress, asked: &[&Mailbox], delivery: Delivery<'_>) -> Self {
         let mut undecided: Vec<&str> = asked.iter().copied().map(address).collect();
         let mut pending = Vec::new();
@@ -56,7 +56,7 @@ impl Tried {
         Self { attempts, advanced: progress.accepted.len() > before, progress, pending }
     }
 
-    /// Whether nobody is left to be asked: everybody has it or was refused.
+    /// Whether no recipient is left: each has it or was refused.
     pub(crate) fn is_over(&self) -> bool {
         self.pending.is_empty()
     }
@@ -65,10 +65,10 @@ impl Tried {
     pub(crate) fn failure(&self) -> Failure {
         let first = self.pending.first().map(|(_, failure)| failure.class);
         let refused = self.progress.refused.values().next().map(|refusal| refusal.class);
-        Failure { class: first.or(refused).unwrap_or(Class::Internal), reason: self.told() }
+        Failure { class: first.or(refused).unwrap_or(Class::Internal), reason: self.explanation() }
     }
 
-    /// The same with a failure that looked like the relay's, and is the email's own.
+    /// The same with a failure that is the email's own, though it looked like the relay's.
     pub(crate) fn own(mut self) -> Self {
         for (_, failure) in &mut self.pending {
             failure.class = Class::Deferred;
@@ -76,13 +76,13 @@ impl Tried {
         self
     }
 
-    /// What follows where nothing else was at fault than the email, or a silence.
+    /// What follows when neither the relay nor the sender is held off.
     ///
-    /// - All have it: sent.
-    /// - Nobody else may have it later: a dead letter, even when most have it. A person must see that somebody was never
-    ///   served. Who has it is recorded, so that a retry by hand goes only to the others.
-    /// - Some may have it later: tried again for them. That counts as an attempt, unless somebody got the email in it; a
-    ///   silence of the relay counts from the third in a row on; a fault of ours never does.
+    /// - All recipients have it: sent.
+    /// - No other recipient can get it later: a dead letter, even when most have it, so that a person sees it. Who has it is
+    ///   recorded, so that a manual retry goes only to the others.
+    /// - Some may get it later: retried for them. That counts as an attempt, unless this one served a recipient. A time-out of
+    ///   the relay counts from the third in a row on, an internal error never.
     pub(crate) fn conclude(mut self, config: &Config) -> (Outcome, Progress) {
         if self.is_over() && self.progress.refused.is_empty() {
             return (Outcome::Sent, Progress::default());
@@ -106,21 +106,21 @@ impl Tried {
         (outcome, self.progress)
     }
 
-    /// What happened to whom. Addresses only where recipients fared differently: else the reason says it all.
-    fn told(&self) -> String {
+    /// The reasons, with the recipients of each unless it is the same for all.
+    fn explanation(&self) -> String {
         let refused: Vec<_> =
             self.progress.refused.iter().map(|(address, refusal)| (address.as_str(), refusal.error.as_str())).collect();
         let pending: Vec<_> =
             self.pending.iter().map(|(address, failure)| (address.as_str(), failure.reason.as_str())).collect();
         let everybody = self.progress.accepted.len() + refused.len() + pending.len();
         let parts = [("not accepted for now", pending), ("refused", refused)];
-        let told = parts.iter().filter(|(_, those)| !those.is_empty());
-        let told: Vec<_> = told.map(|(what, those)| explain(what, those, everybody)).collect();
-        printable(&told.join("; "), MAX_ERROR)
+        let failed = parts.iter().filter(|(_, those)| !those.is_empty());
+        let explained: Vec<_> = failed.map(|(what, those)| explain(what, those, everybody)).collect();
+        printable(&explained.join("; "), MAX_ERROR)
     }
 }
 
-/// Each reason once, with those whom it concerns.
+/// Each reason once, with its recipients.
 fn explain(what: &str, failed: &[(&str, &str)], everybody: usize) -> String {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for (address, reason) in failed {
@@ -135,16 +135,16 @@ fn explain(what: &str, failed: &[(&str, &str)], everybody: usize) -> String {
         return (*reason).to_owned();
     }
     let recipients = if everybody == 1 { "recipient" } else { "recipients" };
-    let mut told = format!("{what} for {} of {everybody} {recipients}", failed.len());
+    let mut explained = format!("{what} for {} of {everybody} {recipients}", failed.len());
     for (nth, (reason, addresses)) in reasons.into_iter().enumerate() {
         let separator = if nth == 0 { ": " } else { ", " };
         // Writing to a String does not fail.
-        let _ = write!(told, "{separator}{}: {reason}", addresses.join(", "));
+        let _ = write!(explained, "{separator}{}: {reason}", addresses.join(", "));
     }
-    told
+    explained
 }
 
-/// A text that may come from anywhere, as one line of bounded length.
+/// An untrusted text as one line of bounded length.
 pub(crate) fn printable(text: &str, max: usize) -> String {
     let line = |c: char| if c.is_control() { ' ' } else { c };
     let mut printable: String = text.chars().take(max).map(line).collect();
@@ -154,7 +154,7 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
     printable
 }
 
-/// Recipients are for the debug level only, but servers like to repeat them in their answers.
+/// Removes addresses: recipients are logged at the debug level only, and servers repeat them in their replies.
 pub(crate) fn without_addresses(text: &str) -> String {
     let hidden = |word| if str::contains(word, '@') { "<address>" } else { word };
     text.split(' ').map(hidden).collect::<Vec<_>>().join(" ")
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_have_it_not_are_told_of_and_those_refused_for_good_are_remembered() {
+    fn all_without_it_are_named_and_those_refused_for_good_are_recorded() {
         let (outcome, progress) = conclusion(0, accepted(&["z@x.example"]), [deferred(), deferred(), refused()]);
         let Outcome::Delayed { class, error, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!(class, Class::Deferred);

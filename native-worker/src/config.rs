@@ -1,4 +1,4 @@
-//! Everything that can be set, and the limits of it.
+//! All settings and their limits.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -7,7 +7,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::TransportConfig};
 
-/// The settings of a worker. [`check`](Config::check) holds them against their limits.
+/// The settings of a worker. [`check`](Config::check) compares them with their limits.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where Redis is.
@@ -20,7 +20,7 @@ pub struct Config {
     pub concurrency: usize,
     /// How many bytes of memory emails may take, at least a million. One email at a time may take more.
     pub max_memory: u64,
-    /// How long Redis leaves an email to a worker that gives no sign of life, at least a second.
+    /// How long a worker that has stopped renewing keeps its emails, at least a second.
     pub lease: Duration,
     /// How long deliveries in progress may take to end when the worker is asked to stop.
     pub grace: Duration,
@@ -30,9 +30,9 @@ pub struct Config {
     pub max_attempts: Option<u32>,
     /// The pause between two attempts.
     pub retry: Backoff,
-    /// How long an email that was sent stays known, where it does not say itself.
+    /// How long the record of a sent email is kept, unless the email says itself.
     pub retention: Duration,
-    /// The sender of an email that another program has pushed without one.
+    /// The sender of emails without one.
     pub default_from: Mailbox,
     /// How often and how patiently to look for what dead workers left behind.
     pub maintenance: Maintenance,
@@ -44,11 +44,10 @@ pub struct Config {
 pub const MAX_CONCURRENCY: usize = 10_000;
 
 impl Config {
-    /// The settings that a worker has when nothing else is set than where emails go; Redis is at
-    /// `redis://127.0.0.1:6379`.
+    /// The default settings with this transport.
     ///
     /// # Errors
-    /// Never, in fact: the defaults are valid, as a test checks.
+    /// Never: a test checks that the defaults are valid.
     pub fn new(transport: TransportConfig) -> Result<Self, InvalidConfig> {
         Ok(Self {
             redis: DEFAULT_REDIS_URL.parse()?,
@@ -68,7 +67,7 @@ impl Config {
         })
     }
 
-    /// Holds the settings against their limits.
+    /// Compares the settings with their limits.
     ///
     /// # Errors
     /// Names the first setting that is out of its limits, and the limits.
@@ -78,7 +77,10 @@ impl Config {
             ((1..=MAX_CONCURRENCY).contains(&self.concurrency), "concurrency is 1 to 10000 emails"),
             (self.max_memory >= 1_000_000, "max-memory is at least 1MB"),
             (self.lease >= second, "the lease is at least 1s"),
-            (self.lease <= 3600 * second, "the lease is 1h at the most: so long would nobody see that a worker died"),
+            (
+                self.lease <= 3600 * second,
+                "the lease is 1h at the most: until it is over no other worker takes the emails of one that died",
+            ),
             (self.max_attempts.is_none_or(|max| max >= 1), "max-attempts is at least 1"),
             (self.retry.base >= Duration::from_millis(1), "retry-base is at least 1ms"),
             (self.retry.base <= self.retry.max, "retry-base is no longer than retry-max"),
@@ -91,10 +93,10 @@ impl Config {
     }
 }
 
-/// Where Redis is when nothing else is said.
+/// The default URL of Redis.
 pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 
-/// Who sends when nobody is named.
+/// The default sender.
 pub const DEFAULT_FROM: &str = "Email Queue <email-queue@localhost>";
 
 /// The URL of a Redis server. It is printed without user and password.
@@ -111,7 +113,7 @@ impl FromStr for RedisUrl {
     type Err = InvalidConfig;
 
     fn from_str(url: &str) -> Result<Self, InvalidConfig> {
-        // The client's own error may quote the URL, password and all.
+        // The error of the client crate may quote the URL with its password.
         let invalid = || InvalidConfig("the Redis URL is not like redis://[user:password@]host[:port][/db]".to_owned());
         let info = url.into_connection_info().map_err(|_| invalid())?;
         match info.addr() {

@@ -1,4 +1,4 @@
-//! One email: from its JSON to what Redis is told.
+//! One email: from its JSON to the result of an attempt.
 
 use std::time::{Duration, Instant};
 
@@ -16,31 +16,30 @@ use crate::{
     transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
 
-/// Delivers an email to whoever has it not yet.
+/// Delivers an email to the recipients who do not have it yet.
 ///
-/// When the future is dropped, `handoff` tells whether anything may have been sent.
+/// When the future is dropped, something may have been sent if `handoff` has begun.
 pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, handoff: &Handoff) -> AttemptResult {
     let began = Instant::now();
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
             let result = attempt_delivery(shared, claimed, began, handoff).await;
-            // Unless the relay has been heard of since.
+            // If it was the probe and was not handed over, another one is.
             shared.hold_off.gate.not_tried(id);
             result
         }
         Err(Failure { class, reason: error }) => AttemptResult {
-            // As it was: that it is taken up and put back again says nothing of earlier time-outs.
+            // As it was: a return to the queue does not end a series of time-outs.
             progress: claimed.progress,
             outcome: Outcome::Returned { class, error },
         },
     };
-    tell(id, attempt, began, &result);
+    log(id, attempt, began, &result);
     result
 }
 
-/// What is made of a delivery that panicked: a fault of ours, which may well happen again, but the email is not lost and has
-/// used up no attempt.
+/// The result of a delivery that panicked. It may well panic again, but the email is kept, and no attempt is counted.
 pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "a delivery panicked");
     // The number of claims grows with each such panic, and so does the pause.
@@ -52,19 +51,19 @@ pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> At
     })
 }
 
-/// What is made of an email of which Redis holds something that cannot be read: nothing was sent.
+/// The result for an email whose record cannot be read: nothing was sent.
 pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "what Redis holds of this email cannot be read; it is a dead letter");
     let error = "what the queue's Redis holds of it cannot be read".to_owned();
     AttemptResult::without_progress(Outcome::Failed { class: Class::Unreadable, error })
 }
 
-/// What is rarely waited for is boxed: there is a task for each email, and its memory is as large as all that it could ever
-/// wait for.
+/// Futures that are rarely awaited are boxed: there is a task for each email, whose size is that of the largest future that
+/// it may await.
 async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, handoff: &Handoff) -> AttemptResult {
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
-    // At its first claim it may be what another program has pushed, at which nobody has looked.
+    // At its first claim it may come from another program, unchecked.
     let read = if number == 1 { Submission::from_program } else { Submission::from_list };
     let submission = match read(&json, Some(&shared.config.default_from), created) {
         Ok(submission) => submission,
@@ -80,7 +79,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         Box::pin(name_sender(shared, claim, &json)).await;
     }
     drop(json);
-    // From another program: what the API accepts is listed only when its time has come.
+    // From another program: an email of the API is listed only when it is due.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
         && due > shared.clock.now()
@@ -121,7 +120,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
                     Box::pin(shared.hold_off.senders.failed(&shared.client, &sender(), &fault.failure)).await;
                 wait(tried, retry_in)
             }
-            // Others pass meanwhile: the silence is not for all.
+            // The relay has accepted others meanwhile: the time-out is the email's.
             Scope::Relay if fault.failure.class == Class::Timeout && shared.hold_off.passed_since(began) => {
                 conclude(shared, tried)
             }
@@ -139,7 +138,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         },
         _ => {
             match silence {
-                // A probe that was met by silence has not shown that the relay works.
+                // A probe without an answer has not shown that the relay works.
                 Some(failure) if shared.hold_off.gate.is_probe(id) => {
                     Box::pin(shared.hold_off.failed(&shared.client, id, began, &failure)).await;
                 }
@@ -154,13 +153,13 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     }
 }
 
-/// Fixes in the record who sends an email that names nobody, so that it is the same at each attempt, whichever worker makes
-/// it. Without it the email is sent all the same.
+/// Writes the default sender into the record of an email without one, so that each attempt has the same, whichever worker
+/// makes it. If that fails, the email is sent all the same.
 async fn name_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
     let Config { queue, default_from, .. } = &shared.config;
     let Some(named) = email::with_sender(json, default_from) else { return };
     if let Err(error) = transition::name_sender(queue, claim, named).run(&shared.client.redis).await {
-        tracing::debug!(id = %claim.id, %error, "who sends it cannot be written down");
+        tracing::debug!(id = %claim.id, %error, "the default sender cannot be written into the record");
     }
 }
 
@@ -169,7 +168,7 @@ fn conclude(shared: &Shared, tried: Tried) -> AttemptResult {
     AttemptResult { outcome, progress }
 }
 
-/// What is to be tried again is so after this time at the earliest.
+/// Delays a retry to this time at the earliest.
 fn no_sooner(mut result: AttemptResult, wait: Duration) -> AttemptResult {
     if let Outcome::Delayed { retry_in, .. } | Outcome::Held { retry_in, .. } = &mut result.outcome {
         *retry_in = wait.max(*retry_in);
@@ -177,15 +176,15 @@ fn no_sooner(mut result: AttemptResult, wait: Duration) -> AttemptResult {
     result
 }
 
-/// It waits, through no fault of its own.
+/// The email is retried later, which counts as no attempt.
 fn wait(tried: Tried, retry_in: Duration) -> AttemptResult {
     let Failure { class, reason: error } = tried.failure();
     AttemptResult { outcome: Outcome::Held { retry_in, class, error }, progress: tried.progress }
 }
 
-/// One line for the log: what became of the email, and how long it took. Why a relay or a sender is held off is said once,
-/// and not for each email that waits for it.
-fn tell(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
+/// Logs one line: the outcome, and how long it took. Why a relay or a sender is held off is logged once, and not for each
+/// email that waits.
+fn log(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &result.outcome {
         Outcome::Sent => tracing::info!(%id, outcome = "sent", attempt, duration_ms, "email sent"),
@@ -201,7 +200,7 @@ fn tell(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
             tracing::info!(%id, outcome = "held", duration_ms, retry_in_s, %class, error, "email delayed; this counts as no attempt");
         }
         Outcome::Returned { class, .. } => {
-            tracing::debug!(%id, outcome = "returned", duration_ms, %class, "email back in line");
+            tracing::debug!(%id, outcome = "returned", duration_ms, %class, "email back in the queue");
         }
         Outcome::Failed { class, error } => {
             let error = without_addresses(error);

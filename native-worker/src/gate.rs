@@ -1,4 +1,4 @@
-//! Whether emails may be handed to the relay, as far as this worker knows.
+//! Whether emails may be handed to the relay, by the last answer of Redis and the failures since.
 
 use email_queue::EmailId;
 use tokio::sync::watch;

@@ -234,7 +234,7 @@ impl HoldOff {
                 let wait = held.wait.clamp(Duration::from_millis(1), PAUSE);
                 if !self.logged.swap(true, Ordering::Relaxed) {
                     let (class, error) = (held.class, without_addresses(&held.error));
-                    tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay, and so do we");
+                    tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay; so does this one");
                 }
                 // Not by `close`, which would ask again.
                 self.gate.close(why(held));

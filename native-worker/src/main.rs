@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let Settings { config, log_format, log_filter, old_names } = match cli::read() {
         Ok(settings) => settings,
         Err(error) => {
-            // It fails where nobody reads.
+            // It fails only when standard error is closed.
             let _ = error.print();
             // --help and --version are no errors.
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };

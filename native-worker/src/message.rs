@@ -2,18 +2,17 @@
 //! [RFC 2045](https://www.rfc-editor.org/rfc/rfc2045)).
 //!
 //! - this file: which fields and parts a message has;
-//! - `addresses`: fields with addresses; other fields are written by [`email_queue::field`], which the API asks as well;
-//! - `text`: bodies that are text, and `lines` where they travel as they are; `file`: attachments; `alternative`: a text
-//!   made of HTML;
+//! - `addresses`: fields with addresses; other fields are written by [`email_queue::field`], by which the API checks them;
+//! - `text`: bodies that are text, and `lines` where they need no encoding; `file`: attachments; `alternative`: a text made
+//!   from HTML;
 //! - `pieces`: the message as what it was made of; `downgrade`: its header for a server without SMTPUTF8.
 //!
-//! Everything but addresses is ASCII with lines of CRLF, whatever the email is made of: headers by RFC 2047 and 2231,
-//! bodies as quoted-printable or base64 unless they are plain already. So any server can carry it, and what comes out at
-//! the other end is what came in. Text keeps its words to the letter; its line ends become CRLF, and one follows the
-//! last line of a message of a single part, as SMTP demands.
+//! Everything but addresses is ASCII with line ends of CRLF: headers by RFC 2047 and 2231, bodies as quoted-printable or
+//! base64 where they are not ASCII already. So any server can carry the message unchanged. The line ends of a text become
+//! CRLF, and SMTP requires one after the last line.
 //!
-//! The messages are written here and not by a library, because those decode what comes as base64 to encode it again,
-//! copy it at each level, put encoded words where RFC 2047 5 forbids them, and base64 where RFC 2046 5.2.1 does.
+//! Libraries decode base64 only to encode it again, copy content at each level, put encoded words where RFC 2047 5 forbids
+//! them, and base64 where RFC 2046 5.2.1 does. So the worker writes messages itself.
 
 mod addresses;
 mod alternative;
@@ -32,10 +31,10 @@ use uuid::Uuid;
 pub(crate) use addresses::ascii_domain;
 pub(crate) use pieces::Message;
 
-/// Builds the message, with the present time as its `Date` and a `Message-ID` that is the same at each attempt, unless
-/// the email has its own ones. Who is in `bcc` is nowhere in it.
+/// Builds the message. Unless the email has its own, `Date` is the present time, and `Message-ID` is the same at each
+/// attempt. Recipients in `bcc` are not in it.
 ///
-/// When the future is dropped, a text that is being made of the HTML is finished for nobody.
+/// When the future is dropped, a thread that converts HTML finishes, and its text is discarded.
 pub(crate) async fn build(id: EmailId, email: &Email) -> Message<'_> {
     let alternative = match (&email.text, &email.html) {
         (None, Some(html)) => alternative::of(html).await,
@@ -70,13 +69,13 @@ fn write_fields(message: &mut Vec<u8>, id: EmailId, email: &Email) {
     email.headers.iter().for_each(|header| header.write(message));
 }
 
-/// Now, as RFC 5322 3.3 writes it.
+/// The present time by RFC 5322 3.3.
 fn date() -> String {
-    // It fails for years that are negative.
+    // It fails only for negative years.
     rfc2822::to_string(&Timestamp::now().to_zoned_datetime(TimeZone::UTC)).unwrap_or_default()
 }
 
-/// What a message holds.
+/// A part of a message.
 enum Part<'a> {
     Text { subtype: &'static str, text: Cow<'a, str> },
     File(&'a Attachment),
@@ -84,10 +83,10 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// `mixed(alternative(text, related(html, images)), files)`, where each container is left out that would hold but
-    /// one part. Readers show the last alternative that they can, so the plain one is first (RFC 2046 5.1.4).
+    /// `mixed(alternative(text, related(html, images)), files)`, without containers of a single part. Readers show the last
+    /// alternative that they can, so plain text is first (RFC 2046 5.1.4).
     ///
-    /// An empty body next to the other one is none. `alternative` is a text for who cannot read the HTML.
+    /// An empty body beside another one is left out. `alternative` is the text for readers without HTML.
     fn of(email: &'a Email, alternative: Option<String>) -> Self {
         let html = email.html.as_deref().filter(|html| !html.is_empty());
         let text = email.text.as_deref().map(Cow::Borrowed).or(alternative.map(Cow::Owned));
@@ -107,7 +106,7 @@ impl<'a> Part<'a> {
         Part::multi("mixed", std::iter::once(body).chain(files.into_iter().map(Part::File)).collect())
     }
 
-    /// Several parts, or the one as it is.
+    /// A container of several parts, or the part itself if it is the only one.
     fn multi(subtype: &'static str, mut parts: Vec<Self>) -> Self {
         if parts.len() == 1 { parts.remove(0) } else { Self::Multi { subtype, parts } }
     }
@@ -135,8 +134,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// What parts the parts. Nobody can foretell it, and neither quoted-printable nor base64 can hold its beginning (RFC
-/// 2045 6.7).
+/// What separates the parts. It is random, and neither quoted-printable nor base64 can contain its beginning (RFC 2045 6.7).
 fn boundary() -> String {
     format!("=_{}", Uuid::now_v7().simple())
 }

@@ -24,13 +24,13 @@ pub enum RunError {
     TooOld(String),
     /// The queue's keys are of a version that this worker would misread.
     #[error(
-        "the queue {queue} is of version {found}, and this worker knows version {KNOWN_VERSION}: start a worker that \
-             knows version {found}, or give this one another queue"
+        "the queue {queue} is of version {found}, and this worker reads version {KNOWN_VERSION}: start a worker that \
+             reads version {found}, or give this one another queue"
     )]
     OtherVersion {
         /// The queue's name.
         queue: String,
-        /// What `<q>:version` says.
+        /// The value of `<q>:version`.
         found: String,
     },
     /// A fault of the worker. What was in flight is sent again when its lease is over.

@@ -93,7 +93,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Makes sure that it can be used, as far as that does not depend on a server, which may come later.
+    /// Checks that it can be used, as far as that does not depend on a server, which may start later.
     pub(crate) async fn open(config: &TransportConfig) -> Result<Self, OpenError> {
         Ok(match config {
             TransportConfig::Log => Self::Log(LogTransport),
@@ -103,7 +103,7 @@ impl Transport {
         })
     }
 
-    /// Hands over one email. When the future is dropped, the handoff tells whether anything may have been sent.
+    /// Hands over one email. When the future is dropped, something may have been sent if the handoff has begun.
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         match self {
             Self::Log(log) => log.deliver(outgoing).await,
@@ -114,7 +114,7 @@ impl Transport {
         }
     }
 
-    /// How many connections the server may be given at once, where that can be learned.
+    /// How many connections the server takes at once, where that can be learned.
     pub(crate) fn connection_limit(&self) -> Option<&ConnectionLimit> {
         match self {
             Self::Log(_) | Self::File(_) | Self::Null(_) => None,
@@ -122,7 +122,7 @@ impl Transport {
         }
     }
 
-    /// Says goodbye to whoever is connected. Takes a second at the most.
+    /// Closes idle sessions. Takes a second at the most.
     pub(crate) async fn close(&self) {
         match self {
             Self::Log(_) | Self::File(_) => {}
@@ -149,14 +149,13 @@ pub enum OpenError {
 pub(crate) struct Outgoing<'a> {
     pub(crate) id: EmailId,
     pub(crate) email: &'a Email,
-    /// Those who have it not yet and were not refused for good: one or more.
+    /// Those who do not have it yet and were not refused for good: one or more.
     pub(crate) recipients: &'a [&'a Mailbox],
-    /// Begins right before anything is done that may reach a recipient.
+    /// Begins right before anything that may reach a recipient.
     pub(crate) handoff: &'a Handoff,
 }
 
-/// Whether a delivery has come to where it cannot be taken back: after it, another worker must not begin the same one
-/// at the same time.
+/// Whether a delivery may have reached a recipient: from then on no other worker may start it at the same time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Handoff(Arc<AtomicBool>);
 
@@ -170,13 +169,11 @@ impl Handoff {
     }
 }
 
-/// What became of a delivery.
-///
-/// A verdict belongs to its recipient, in whatever order. A recipient without one was not decided upon, and waits.
+/// The result of a delivery: verdicts in any order. A recipient without one waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery<'a> {
     pub(crate) verdicts: Vec<(&'a Mailbox, Verdict)>,
-    /// Why recipients were not decided upon. Some may have been before it happened.
+    /// Why recipients have no verdict.
     pub(crate) fault: Option<Fault>,
 }
 
@@ -191,14 +188,14 @@ pub(crate) enum Verdict {
     Failed(Failure),
 }
 
-/// Why an email is not delivered. The reason is for people, may come from a server, and holds no secret.
+/// Why an email is not delivered. The reason is for people, may come from a server, and has no secret in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) class: Class,
     pub(crate) reason: String,
 }
 
-/// What is not the email's fault, and must not use up an attempt of it.
+/// A failure that is not the email's, and is not counted as an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) scope: Scope,
@@ -234,7 +231,7 @@ impl Fault {
 }
 
 impl From<Fault> for Delivery<'_> {
-    /// Nobody was decided upon.
+    /// No recipient has a verdict.
     fn from(fault: Fault) -> Self {
         Self { verdicts: Vec::new(), fault: Some(fault) }
     }

@@ -17,7 +17,7 @@ fn message_ids(received: &[Received]) -> Vec<String> {
 async fn what_another_program_has_pushed_is_delivered() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &["--default-from", "Shop <shop@x.example>"]);
-    let id = queue.adopt(r#"{"to":"a@b.example","message":".hi\n..\nbye"}"#).await;
+    let id = queue.import(r#"{"to":"a@b.example","message":".hi\n..\nbye"}"#).await;
     let received = smtp.wait_for(1).await;
     assert_eq!(received[0].envelope_from, "shop@x.example");
     assert_eq!(received[0].recipients, ["a@b.example"]);
@@ -39,7 +39,7 @@ async fn a_refusal_for_now_is_tried_again_until_it_works() {
             .nth(Stage::EndOfData, 1, Action::reply(451, "4.3.2 try again")),
     );
     let worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(smtp.received().len(), 1);
     // What MAIL is answered in a new session is about that, and no attempt.
@@ -56,7 +56,7 @@ async fn a_refusal_for_good_makes_a_dead_letter_at_once() {
         let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
         smtp.rules(Rules::new().at(stage, Action::reply(550, "5.1.1 not <a@b.example>")));
         let worker = queue.worker(&smtp.url(), &[]);
-        let id = queue.adopt(&short("a@b.example", "hi")).await;
+        let id = queue.import(&short("a@b.example", "hi")).await;
         queue.wait_for_state(&id, "failed").await;
         assert_eq!(queue.field(&id, "error"), "550 5.1.1 not <a@b.example>", "{stage:?}");
         assert_eq!((smtp.count(stage), queue.field(&id, "attempts").as_str()), (1, "1"), "{stage:?}");
@@ -70,7 +70,7 @@ async fn attempts_run_out() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::Rcpt, Action::reply(450, "4.2.0 never now")));
     let _worker = queue.worker(&smtp.url(), &["--max-attempts", "3"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(
         queue.field(&id, "error"),
@@ -85,7 +85,7 @@ async fn a_server_that_hangs_is_left_and_tried_again() {
         let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
         smtp.rules(Rules::new().first(stage, 1, Action::Hang));
         let _worker = queue.worker(&smtp.url(), &["--smtp-timeout", "300ms"]);
-        let id = queue.adopt(&short("a@b.example", "hi")).await;
+        let id = queue.import(&short("a@b.example", "hi")).await;
         queue.wait_for_state(&id, "sent").await;
         assert_eq!(smtp.received().len(), 1, "{stage:?}");
     }
@@ -96,7 +96,7 @@ async fn silence_costs_an_attempt_only_the_third_time_in_a_row() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().first(Stage::Rcpt, 3, Action::Hang));
     let _worker = queue.worker(&smtp.url(), &["--smtp-timeout", "300ms"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(queue.field(&id, "attempts"), "2");
 }
@@ -110,7 +110,7 @@ async fn who_was_refused_for_good_is_not_asked_again_and_all_are_accounted_for()
             .recipient("full@x.example", Action::reply(452, "4.2.2 mailbox full")),
     );
     let _worker = queue.worker(&smtp.url(), &["--max-attempts", "3"]);
-    let id = queue.adopt(&to_many(&["ok@x.example", "gone@x.example", "full@x.example"])).await;
+    let id = queue.import(&to_many(&["ok@x.example", "gone@x.example", "full@x.example"])).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(
         queue.field(&id, "error"),
@@ -128,7 +128,7 @@ async fn an_email_is_given_up_when_its_retry_period_is_over() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::Rcpt, Action::reply(450, "4.2.0 never now")));
     let _worker = queue.worker(&smtp.url(), &["--retry-for", "300ms"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(queue.field(&id, "error"), "given up after 300 ms; the last failure (deferred): 450 4.2.0 never now");
     assert!(smtp.rcpt_attempts()["a@b.example"] > 1);
@@ -139,7 +139,7 @@ async fn a_connection_lost_within_the_message_is_tried_again_with_the_same_messa
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().first(Stage::Body, 1, Action::Drop));
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("a@b.example", &"a long text\n".repeat(100_000))).await;
+    let id = queue.import(&short("a@b.example", &"a long text\n".repeat(100_000))).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(message_ids(&smtp.received()), [format!("{id}@localhost")]);
     assert_eq!(smtp.data_attempts()["a@b.example"], 2);
@@ -150,7 +150,7 @@ async fn a_message_that_was_never_answered_is_said_to_be_so_and_sent_again_with_
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().first(Stage::EndOfData, 1, Action::StoreThenDrop));
     let worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     worker.wait_for_line(|line| line.contains(&id) && line.contains("may have been delivered")).await;
     assert_eq!(message_ids(&smtp.received()), [format!("{id}@localhost"), format!("{id}@localhost")]);
@@ -161,7 +161,7 @@ async fn one_of_three_recipients_refused_for_now_is_the_only_one_who_is_tried_ag
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().recipient_first("b@x.example", 2, Action::reply(450, "4.2.1 mailbox busy")));
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&to_many(&["a@x.example", "b@x.example", "c@x.example"])).await;
+    let id = queue.import(&to_many(&["a@x.example", "b@x.example", "c@x.example"])).await;
     queue.wait_for_state(&id, "sent").await;
     let recipients: Vec<_> = smtp.received().into_iter().map(|received| received.recipients).collect();
     assert_eq!(recipients, [vec!["a@x.example", "c@x.example"], vec!["b@x.example"]]);
@@ -174,7 +174,7 @@ async fn one_of_three_recipients_refused_for_good_makes_a_dead_letter_that_says_
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().recipient("b@x.example", Action::reply(550, "5.1.1 no such user")));
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&to_many(&["a@x.example", "b@x.example", "c@x.example"])).await;
+    let id = queue.import(&to_many(&["a@x.example", "b@x.example", "c@x.example"])).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(smtp.received()[0].recipients, ["a@x.example", "c@x.example"]);
     assert_eq!(queue.field(&id, "error"), "refused for 1 of 3 recipients: b@x.example: 550 5.1.1 no such user");
@@ -196,21 +196,21 @@ async fn sessions_are_used_again_and_replaced_when_the_server_has_closed_them() 
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &[]);
     for _ in 0..3 {
-        let id = queue.adopt(&short("a@b.example", "hi")).await;
+        let id = queue.import(&short("a@b.example", "hi")).await;
         queue.wait_for_state(&id, "sent").await;
     }
     assert_eq!(smtp.connections(), 1);
     smtp.close_connections();
     smtp.wait_for_open_connections(0).await;
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!((smtp.connections(), queue.field(&id, "attempts").as_str()), (2, "1"));
 
-    // A server may also say goodbye when it is spoken to (RFC 5321 3.8).
+    // A server may also close the session in reply to a command (RFC 5321 3.8).
     smtp.rules(
         Rules::new().when(|step| step.stage == Stage::Mail && step.connection == 2, Action::reply(421, "4.4.2 idle")),
     );
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!((smtp.connections(), queue.field(&id, "attempts").as_str()), (3, "1"));
 }
@@ -220,9 +220,9 @@ async fn a_refused_email_leaves_the_session_clean_for_the_next() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().recipient("no@x.example", Action::reply(550, "5.1.1 no")));
     let _worker = queue.worker(&smtp.url(), &["--concurrency", "1"]);
-    let refused = queue.adopt(&short("no@x.example", "hi")).await;
+    let refused = queue.import(&short("no@x.example", "hi")).await;
     queue.wait_for_state(&refused, "failed").await;
-    let sent = queue.adopt(&short("yes@x.example", "hi")).await;
+    let sent = queue.import(&short("yes@x.example", "hi")).await;
     queue.wait_for_state(&sent, "sent").await;
     assert_eq!(smtp.received()[0].recipients, ["yes@x.example"]);
     assert_eq!(smtp.connections(), 1);
@@ -232,7 +232,7 @@ async fn a_refused_email_leaves_the_session_clean_for_the_next() {
 async fn an_address_that_is_not_ascii_needs_a_server_that_knows_them() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("jörg@bücher.example", "hi")).await;
+    let id = queue.import(&short("jörg@bücher.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     let received = &smtp.received()[0];
     assert_eq!(received.recipients, ["jörg@bücher.example"]);
@@ -240,16 +240,16 @@ async fn an_address_that_is_not_ascii_needs_a_server_that_knows_them() {
 
     let (queue, smtp) = (Queue::start(), SmtpServer::builder().without_smtputf8().start().await);
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("jörg@bücher.example", "hi")).await;
+    let id = queue.import(&short("jörg@bücher.example", "hi")).await;
     queue.wait_for_state(&id, "failed").await;
     assert!(queue.field(&id, "error").contains("SMTPUTF8"));
-    let id = queue.adopt(&short("joerg@bücher.example", "hi")).await;
+    let id = queue.import(&short("joerg@bücher.example", "hi")).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(smtp.received()[0].recipients, ["joerg@xn--bcher-kva.example"]);
 }
 
 #[tokio::test]
-async fn hundreds_of_emails_arrive_once_each_over_as_many_sessions_as_emails_may_be_in_hand() {
+async fn hundreds_of_emails_arrive_once_each_over_as_many_sessions_as_emails_may_be_in_flight() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     for i in 0..300 {
         queue.push(&short(&format!("user{i}@x.example"), "hi"));

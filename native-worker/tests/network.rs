@@ -83,7 +83,7 @@ async fn an_outcome_that_reaches_redis_twice_is_recorded_once() {
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let proxy = TcpProxy::start(queue.redis.address()).await;
     let worker = queue.worker_through(&proxy, &smtp.url(), &[]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     // The first try is held back until the worker has given it up, and then reaches Redis beside the second.
     let expected = id.clone();

@@ -85,7 +85,7 @@ async fn a_relay_that_wants_a_login_makes_no_dead_letter() {
     let Some(postfix) = Postfix::start(&settings).await else { return };
     let queue = Queue::start();
     let worker = queue.worker(&postfix.url(), &["--retry-base", "30s", "--retry-max", "60s"]);
-    let id = queue.adopt(&short("somebody@elsewhere.example", "hi")).await;
+    let id = queue.import(&short("somebody@elsewhere.example", "hi")).await;
     worker.wait_for_line(|line| line.contains("authentication") && line.contains("Relay access denied")).await;
     queue.wait_for_state(&id, "delayed").await;
 }

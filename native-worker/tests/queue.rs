@@ -19,13 +19,13 @@ async fn what_cannot_be_read_becomes_a_dead_letter_with_its_raw_text_kept() {
         (r#"{"to": "nobody", "message": "hi"}"#, "Invalid `to` field"),
         (r#"{"message": "hi"}"#, "Missing `to` field"),
     ] {
-        let id = queue.adopt(raw).await;
+        let id = queue.import(raw).await;
         queue.wait_for_state(&id, "failed").await;
         assert!(queue.field(&id, "error").contains(error), "{}", queue.field(&id, "error"));
         assert_eq!(record::email(&mut queue.redis.connection(), &id), Some(raw.into()));
     }
     assert!(!worker.lines().join("\n").contains("secret"));
-    let id = queue.adopt(&short("a@b.example", "the worker goes on")).await;
+    let id = queue.import(&short("a@b.example", "the worker goes on")).await;
     queue.wait_for_state(&id, "sent").await;
 }
 
@@ -50,7 +50,7 @@ async fn an_email_for_later_waits_for_its_time() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &[]);
     let json = r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "in 1 hour"}"#;
-    let id = queue.adopt(json).await;
+    let id = queue.import(json).await;
     queue.wait_for_state(&id, "scheduled").await;
     assert_eq!(queue.field(&id, "attempts"), "");
     // The hour is over.
@@ -62,11 +62,11 @@ async fn an_email_for_later_waits_for_its_time() {
 }
 
 #[tokio::test]
-async fn asked_to_stop_it_ends_what_it_has_in_hand_and_takes_no_more() {
+async fn asked_to_stop_it_ends_what_is_in_flight_and_takes_no_more() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let mut worker = queue.worker(&smtp.url(), &["--concurrency", "1"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
     worker.wait_for_line(|line| line.contains("no more emails are taken")).await;
@@ -96,7 +96,7 @@ async fn when_the_grace_is_over_what_has_not_begun_to_be_handed_over_goes_back_t
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::Mail, Action::Hang));
     let mut worker = queue.worker(&smtp.url(), &["--grace", "200ms"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::Mail, 1).await;
     queue.push(&short("b@b.example", "behind it"));
     smtp.wait_for_stage(Stage::Mail, 2).await;
@@ -112,7 +112,7 @@ async fn when_the_grace_is_over_what_may_have_been_sent_is_left_to_its_lease() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().first(Stage::EndOfData, 1, Action::Hang));
     let mut worker = queue.worker(&smtp.url(), &["--grace", "200ms", "--lease", "2s"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
     assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
@@ -149,11 +149,11 @@ async fn draining_ends_when_the_queue_is_empty_and_says_what_is_for_later() {
 }
 
 #[tokio::test]
-async fn what_a_killed_worker_had_in_hand_is_sent_by_another() {
+async fn what_a_killed_worker_had_in_flight_is_sent_by_another() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().first(Stage::EndOfData, 1, Action::Hang));
     let mut first = queue.worker(&smtp.url(), &["--lease", "1s"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     first.kill_now();
     let second = queue.worker(&smtp.url(), &["--lease", "1s"]);
@@ -168,7 +168,7 @@ async fn an_email_whose_lease_was_lost_comes_back_to_the_same_worker_and_is_stil
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let worker = queue.worker(&smtp.url(), &[]);
     wait_for_heartbeat(&queue).await;
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     // As after a time without Redis that was longer than the lease.
     queue.pass_time("workers", &queue.lease().0);
@@ -183,7 +183,7 @@ async fn leases_are_renewed_for_as_long_as_a_delivery_takes() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let _worker = queue.worker(&smtp.url(), &["--lease", "1s"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     let (_, first) = queue.lease();
     eventually(DEADLINE, "a lease that ends two leases later", async || queue.lease().1 > first + 2000.0).await;
@@ -222,7 +222,7 @@ async fn outcomes_wait_for_redis_and_are_not_lost_with_it() {
     let smtp = SmtpServer::start().await;
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     queue.redis.kill_now();
     smtp.release();
@@ -308,7 +308,7 @@ async fn a_queue_of_another_version_is_left_alone_and_one_without_is_marked() {
     let mut worker = queue.worker(&smtp.url(), &[]);
     assert!(!worker.wait(Duration::from_secs(10)).await.success());
     let said = worker.lines().join("\n");
-    assert!(said.contains("the queue emails is of version 7, and this worker knows version 1"), "{said}");
+    assert!(said.contains("the queue emails is of version 7, and this worker reads version 1"), "{said}");
     assert_eq!(redis.llen::<_, usize>("emails").unwrap(), 1);
 
     let _: () = redis.del("emails:version").unwrap();
@@ -321,7 +321,7 @@ async fn a_queue_of_another_version_is_left_alone_and_one_without_is_marked() {
 async fn a_time_that_the_api_would_refuse_is_refused_to_a_program_that_pushes() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     let _worker = queue.worker(&smtp.url(), &[]);
-    let id = queue.adopt(r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "2999-12-31T00:00:00Z"}"#).await;
+    let id = queue.import(r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "2999-12-31T00:00:00Z"}"#).await;
     queue.wait_for_state(&id, "failed").await;
     assert!(queue.field(&id, "error").contains("30 days"), "{}", queue.field(&id, "error"));
 }

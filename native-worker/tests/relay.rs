@@ -207,7 +207,7 @@ async fn an_email_that_a_relay_fails_on_while_others_pass_has_a_failure_of_its_o
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().recipient("odd@b.example", Action::reply(421, "4.3.0 closing")));
     let worker = queue.worker(&smtp.url(), &[SOON.as_slice(), &["--concurrency", "2"]].concat());
-    let odd = queue.adopt(&short("odd@b.example", "hi")).await;
+    let odd = queue.import(&short("odd@b.example", "hi")).await;
     let mut others = 0;
     eventually(DEADLINE, "an attempt of its own", async || {
         queue.push(&short("user@b.example", "hi"));
@@ -277,7 +277,7 @@ async fn a_delivery_that_takes_longer_than_30_s_is_said_to_and_the_email_says_so
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
     let worker = queue.worker(&smtp.url(), &["--smtp-timeout", "120s"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     eventually(Duration::from_secs(60), "the email to say so", async || {
         queue.field(&id, "slow").contains("in progress for longer than 30 s")
     })

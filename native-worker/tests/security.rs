@@ -44,7 +44,7 @@ async fn a_server_with_a_certificate_of_somebody_unknown_gets_nothing() {
         let (queue, smtp) = (Queue::start(), server(security).await);
         let ca = other.ca_file();
         let worker = queue.worker(&smtp.url_with_login(), &["--smtp-ca-file", ca.to_str().unwrap()]);
-        let id = queue.adopt(&short("a@b.example", "hi")).await;
+        let id = queue.import(&short("a@b.example", "hi")).await;
         worker.wait_for_line(|line| line.contains("ERROR") && line.contains("TLS with")).await;
         worker.wait_for_line(|line| line.contains(&id) && line.contains("delayed")).await;
         assert!(smtp.received().is_empty());
@@ -67,7 +67,7 @@ async fn a_wrong_password_delays_emails_and_makes_no_dead_letters() {
     let (queue, smtp) = (Queue::start(), server(Security::StartTls).await);
     let url = smtp.url_with_login().replace(PASSWORD, "wr0ng");
     let worker = queue.worker(&url, &["--smtp-ca-file", smtp.ca_file().to_str().unwrap(), "--retry-base", "50ms"]);
-    let id = queue.adopt(&short("a@b.example", "hi")).await;
+    let id = queue.import(&short("a@b.example", "hi")).await;
     worker.wait_for_line(|line| line.contains("ERROR") && line.contains("refused the user and password")).await;
     worker.wait_for_line(|line| line.contains(&id) && line.contains("delayed")).await;
     assert_ne!(queue.field(&id, "state"), "failed");
@@ -187,7 +187,7 @@ async fn a_password_that_a_server_repeats_is_shown_nowhere() {
         let mut command = queue.command(&smtp.url_with_login(), &[]);
         command.env("RUST_LOG", "trace");
         let worker = testkit::Process::start(command);
-        let id = queue.adopt(&short("a@b.example", "hi")).await;
+        let id = queue.import(&short("a@b.example", "hi")).await;
         worker.wait_for_line(|line| line.contains("535 5.7.8 no: ") && line.contains("[redacted]")).await;
         queue.wait_for_state(&id, "delayed").await;
         let shown = format!("{}{}", worker.lines().join("\n"), queue.field(&id, "error"));

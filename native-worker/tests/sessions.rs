@@ -13,7 +13,7 @@ use testkit::{Action, DEADLINE, Rules, SmtpServer, Stage};
 const NO_SECOND_ATTEMPT: [&str; 4] = ["--retry-base", "90s", "--retry-max", "90s"];
 
 async fn sent_at_first_attempt(queue: &Queue, json: &str) {
-    let id = queue.adopt(json).await;
+    let id = queue.import(json).await;
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(queue.field(&id, "attempts"), "1");
 }
@@ -44,18 +44,14 @@ async fn a_session_that_takes_no_more_emails_is_followed_by_another_at_once() {
 
 #[tokio::test]
 async fn a_session_that_was_closed_while_it_waited_costs_no_attempt_whatever_was_said() {
-    for goodbye in ["451 4.4.2 idle for too long", "421 4.4.2 bye", "554 5.0.0 go away", "* nonsense"] {
+    for last in ["451 4.4.2 idle for too long", "421 4.4.2 bye", "554 5.0.0 go away", "* nonsense"] {
         let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
-        smtp.rules(Rules::new().nth(
-            Stage::EndOfData,
-            1,
-            Action::raw(250, format!("250 2.0.0 taken\r\n{goodbye}\r\n")),
-        ));
+        smtp.rules(Rules::new().nth(Stage::EndOfData, 1, Action::raw(250, format!("250 2.0.0 taken\r\n{last}\r\n"))));
         let _worker = queue.worker(&smtp.url(), &NO_SECOND_ATTEMPT);
         for _ in 0..2 {
             sent_at_first_attempt(&queue, &short("a@b.example", "hi")).await;
         }
-        assert_eq!((smtp.connections(), smtp.received().len()), (2, 2), "{goodbye}");
+        assert_eq!((smtp.connections(), smtp.received().len()), (2, 2), "{last}");
     }
 }
 
@@ -93,7 +89,7 @@ async fn who_is_left_when_a_server_gives_up_is_asked_for_in_a_new_session() {
             .nth(Stage::Rcpt, 4, Action::reply(421, "4.7.0 too many errors")),
     );
     let _worker = queue.worker(&smtp.url(), &NO_SECOND_ATTEMPT);
-    let id = queue.adopt(&to_many(&["no1@x.example", "yes1@x.example", "no2@x.example", "yes2@x.example"])).await;
+    let id = queue.import(&to_many(&["no1@x.example", "yes1@x.example", "no2@x.example", "yes2@x.example"])).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(queue.field(&id, "attempts"), "1");
     assert_eq!(smtp.received()[0].recipients, ["yes1@x.example", "yes2@x.example"]);
@@ -118,7 +114,7 @@ async fn a_session_lost_in_the_middle_of_an_email_is_followed_by_another_if_it_h
 async fn a_recipient_who_needs_smtputf8_fails_alone_where_there_is_none() {
     let (queue, smtp) = (Queue::start(), SmtpServer::builder().without_smtputf8().start().await);
     let _worker = queue.worker(&smtp.url(), &NO_SECOND_ATTEMPT);
-    let id = queue.adopt(&to_many(&["a@x.example", "jörg@x.example", "b@x.example"])).await;
+    let id = queue.import(&to_many(&["a@x.example", "jörg@x.example", "b@x.example"])).await;
     queue.wait_for_state(&id, "failed").await;
     let received = smtp.received();
     assert_eq!(
@@ -134,7 +130,7 @@ async fn a_recipient_who_needs_smtputf8_fails_alone_where_there_is_none() {
 async fn a_message_over_the_size_that_a_server_names_is_not_sent() {
     let (queue, smtp) = (Queue::start(), SmtpServer::builder().max_message(5000).start().await);
     let _worker = queue.worker(&smtp.url(), &NO_SECOND_ATTEMPT);
-    let id = queue.adopt(&short("a@b.example", &"a long text\n".repeat(1000))).await;
+    let id = queue.import(&short("a@b.example", &"a long text\n".repeat(1000))).await;
     queue.wait_for_state(&id, "failed").await;
     assert!(queue.field(&id, "error").contains("takes 5000 at the most"));
     assert_eq!(smtp.count(Stage::Mail), 0);
@@ -147,7 +143,7 @@ async fn a_refusal_within_the_message_is_its_answer() {
     let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
     smtp.rules(Rules::new().at(Stage::Body, Action::reply(552, "5.3.4 that is too much")));
     let _worker = queue.worker(&smtp.url(), &NO_SECOND_ATTEMPT);
-    let id = queue.adopt(&short("a@b.example", &"a long text\n".repeat(100_000))).await;
+    let id = queue.import(&short("a@b.example", &"a long text\n".repeat(100_000))).await;
     queue.wait_for_state(&id, "failed").await;
     assert_eq!(queue.field(&id, "error"), "552 5.3.4 that is too much");
 }

@@ -50,7 +50,7 @@ pub struct Config {
     pub timeout: Duration,
 }
 
-/// Whether and when to encrypt. Whenever TLS is spoken, the server must prove with a certificate who it is.
+/// Whether and when to encrypt. With TLS, the certificate of the server is always verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     /// From the first byte ([RFC 8314](https://www.rfc-editor.org/rfc/rfc8314)).
@@ -137,7 +137,7 @@ impl Config {
         Ok(Self { host, port, tls, credentials, ca_file, hello, timeout: options.timeout })
     }
 
-    /// Whether the server is on this machine, where nobody can listen on the connection.
+    /// Whether the server is on this machine, where the connection cannot be read by others.
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }

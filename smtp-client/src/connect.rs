@@ -172,12 +172,10 @@ impl Connector {
         if !reply.is_positive() {
             return Err(self.refused(Step::StartTls, reply));
         }
-        // Bytes that are here already were not encrypted: anybody on the way can have sent them.
+        // Bytes that are here already were not encrypted: an attacker on the way can have sent them.
         let Some(stream) = wire.into_stream() else {
-            let reason = format!(
-                "{} sent more than the answer to STARTTLS; somebody may be meddling with the connection",
-                self.server
-            );
+            let reason =
+                format!("{} sent more than the answer to STARTTLS; an attacker may have inserted it", self.server);
             return Err(ConnectError::Tls(reason));
         };
         Ok(self.wire(self.encrypt(stream).await?))
@@ -221,14 +219,14 @@ impl Connector {
         if self.offered_starttls.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 server,
-                "STARTTLS is no longer offered, somebody may have removed it: messages go in the clear; tls=required forbids it"
+                "STARTTLS is no longer offered; an attacker may have removed it: messages go in the clear; tls=required forbids it"
             );
         } else if self.config.is_loopback() {
             tracing::info!(server, "STARTTLS is not offered: messages go in the clear, on this machine");
         } else {
             tracing::warn!(
                 server,
-                "STARTTLS is not offered, or somebody has removed it: messages go in the clear; tls=required forbids it"
+                "STARTTLS is not offered, or an attacker has removed it: messages go in the clear; tls=required forbids it"
             );
         }
     }

@@ -39,7 +39,7 @@ pub enum ConnectError {
     #[error("{0}")]
     Tls(String),
     /// There are credentials, and the server offers no mechanism that this client has.
-    #[error("{server} offers no authentication that we know (PLAIN, LOGIN)")]
+    #[error("{server} does not offer authentication by PLAIN or LOGIN")]
     NoMechanism {
         /// The server.
         server: String,

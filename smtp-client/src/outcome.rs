@@ -6,8 +6,8 @@ use crate::{reply::Reply, session_error::SessionError};
 
 /// What became of a message: how the transaction ended, and what that means for each recipient.
 ///
-/// The message was delivered to those who are [`Accepted`](RecipientOutcome::Accepted) and to nobody else, unless `end` is
-/// [`End::Unanswered`]: then those who are [`Pending`](RecipientOutcome::Pending) may have it.
+/// The message went to the recipients that are [`Accepted`](RecipientOutcome::Accepted). Others do not get it, unless `end` is
+/// [`End::Unanswered`]: then those that are [`Pending`](RecipientOutcome::Pending) may get it.
 #[derive(Debug)]
 #[must_use]
 pub struct Transaction {

@@ -24,7 +24,7 @@ pub struct Reply {
     /// replaced: servers write in many encodings, and only the code counts.
     pub lines: Vec<String>,
     /// Whether the end of the reply was not seen: it was longer than a MiB, or the server closed the connection within
-    /// its last line. The next reply could not be told from the rest of this one.
+    /// its last line. The next reply cannot be distinguished from the rest of this one.
     pub unfinished: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// needs a server with SMTPUTF8 ([RFC 6531](https://www.rfc-editor.org/rfc/rfc6531)); a domain is in its ASCII form.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
-    /// Who gets notified of failures. It may be empty: then nobody does (RFC 5321 4.5.5).
+    /// The address that gets notifications of failures; if it is empty, none are sent (RFC 5321 4.5.5).
     pub sender: &'a str,
     /// To whom the message goes.
     pub recipients: &'a [&'a str],
@@ -72,7 +72,7 @@ impl Session {
         envelope.recipients.iter().map(outcome).collect()
     }
 
-    /// Sends `MAIL` and each `RCPT`. `Ok` when the server has accepted somebody.
+    /// Sends `MAIL` and each `RCPT`. `Ok` when the server has accepted a recipient.
     async fn address(
         &mut self,
         envelope: &Envelope<'_>,

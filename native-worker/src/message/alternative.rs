@@ -1,48 +1,47 @@
-//! A text for who cannot read HTML, made of the HTML.
+//! A plain text made from HTML, for readers without HTML.
 
 use html2text::config;
 use memchr::memchr_iter;
 use tokio::task::spawn_blocking;
 
-/// How many bytes of HTML are read for it. Gmail shows no more than 102 KB of a message.
+/// The most bytes of HTML that are converted. Gmail shows no more than 102 KB of a message.
 const MAX_BYTES: usize = 512 * 1024;
-/// How many tags.
+/// The most tags.
 const MAX_TAGS: usize = 20_000;
-/// How many elements may be open at once: the time to read them grows with its square.
+/// The most elements that may be open at once: the time to convert grows with the square of their number.
 const MAX_DEPTH: usize = 256;
-/// How long its lines are.
+/// The length of a line of text.
 const WIDTH: usize = 72;
 
-/// A text that says what the HTML says; `None` where there is no text in it, or where it is too large or nested too deep
-/// to be read for that.
+/// Converts HTML to text; `None` where it has no text, is too large or is nested too deeply.
 ///
-/// It is made on a thread of its own, because it takes a fraction of a second for what is as large as it may be. When
-/// the future is dropped it is made for nobody.
+/// It runs on a thread of its own, because the largest HTML takes a fraction of a second. When the future is dropped, the
+/// thread finishes, and the text is discarded.
 pub(super) async fn of(html: &str) -> Option<String> {
     if html.len() > MAX_BYTES || !is_flat(html.as_bytes()) {
         return None;
     }
     let html = html.to_owned();
-    // If it should panic, the email is sent without such a text.
+    // If the converter panics, the email is sent without the text.
     spawn_blocking(move || render(&html)).await.ok().flatten()
 }
 
 fn render(html: &str) -> Option<String> {
-    // Lists that are nested deep leave no room for their text, which is then wider.
+    // Deeply nested lists leave no width for their text: it may then be wider.
     let text = config::plain().allow_width_overflow().string_from_read(html.as_bytes(), WIDTH).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| format!("{text}\n"))
 }
 
-/// Elements that never hold others of their kind, whether they are closed or not
-/// (<https://html.spec.whatwg.org/multipage/syntax.html#optional-tags>), and that hold nothing at all.
+/// Elements that cannot contain their own kind, whether closed or not
+/// (<https://html.spec.whatwg.org/multipage/syntax.html#optional-tags>), and those that contain nothing.
 const NEVER_NESTED: &[&[u8]] = &[
     b"p", b"li", b"dt", b"dd", b"tr", b"td", b"th", b"thead", b"tbody", b"tfoot", b"option", b"html", b"head", b"body",
     b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta", b"source", b"track", b"wbr",
 ];
 
-/// Whether there are no more tags than allowed and no more elements open at once. A tag that closes nothing that is open
-/// does not count, so that it cannot hide others.
+/// Whether tags and open elements are within their limits. A closing tag without an open element closes nothing, so that it
+/// cannot hide open ones.
 fn is_flat(html: &[u8]) -> bool {
     let mut open: Vec<&[u8]> = Vec::new();
     let flat = |(tags, start): (usize, usize)| {

@@ -1,17 +1,17 @@
-//! A message for a server without SMTPUTF8, to those who can be reached there.
+//! The header for a server without SMTPUTF8, which cannot carry addresses that are not ASCII.
 //!
-//! One recipient whose address is not ASCII stands in the headers that all others get. An address that such a server
-//! cannot be given is written as [RFC 6857 section 3.1.8](https://www.rfc-editor.org/rfc/rfc6857#section-3.1.8) does it: as
-//! the name of a group without members, so that it can still be read, and is no address.
+//! Such an address may be in the header of a message to others. It is written by
+//! [RFC 6857 section 3.1.8](https://www.rfc-editor.org/rfc/rfc6857#section-3.1.8) as the name of an empty group: it can be read,
+//! and is no address.
 
 use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// An encoded word has 75 characters at the most (RFC 2047 2); 45 bytes make 60 in base64, beside the 12 around them.
+/// How many bytes of text fit into an encoded word of 75 characters (RFC 2047 2): 60 of base64, and 12 around them.
 const WORD: usize = 45;
 
-/// The message with all that is not ASCII in its headers encoded. The body is left alone.
+/// Encodes what is not ASCII in the header. The body stays as it is.
 pub(super) fn to_ascii(message: &[u8]) -> Cow<'_, [u8]> {
     let end = message.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(message.len());
     let (headers, body) = message.split_at(end);
@@ -37,7 +37,7 @@ pub(super) fn to_ascii(message: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(message)
 }
 
-/// Pieces that each fit into an encoded word, none of which ends within a character.
+/// Splits a text so that each piece fits into an encoded word, and none ends within a character.
 fn words(mut text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     while !text.is_empty() {

@@ -12,14 +12,14 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Writes a file as a part: its fields, an empty line, and its bytes.
 ///
-/// As base64, text as well, so that it arrives with the line ends that it was given. But a message within the message
-/// (`message/rfc822` and its kin) must not be encoded (RFC 2046 5.2.1). It is sent as it is, with line ends of CRLF, if
-/// every server can carry it so; or else under the same name as a file of no particular type.
+/// The bytes are base64, for text as well, so that it keeps its line ends. But an attached message (`message/rfc822` and
+/// similar) must not be encoded (RFC 2046 5.2.1). It is sent unencoded, with line ends of CRLF, if every server can carry
+/// that; else under the same name as `application/octet-stream`.
 pub(super) fn write<'a>(message: &mut Message<'a>, file: &'a Attachment) {
     let content_type: Option<Mime> = file.content_type.parse().ok();
     let is_message = content_type.as_ref().is_some_and(|content_type| content_type.type_().as_str() == "message");
-    let as_it_is = if is_message { plain(&file.content.decode()) } else { None };
-    let content_type = content_type.filter(|_| !is_message || as_it_is.is_some());
+    let unencoded = if is_message { plain(&file.content.decode()) } else { None };
+    let content_type = content_type.filter(|_| !is_message || unencoded.is_some());
 
     let text = message.text();
     match &content_type {
@@ -37,7 +37,7 @@ pub(super) fn write<'a>(message: &mut Message<'a>, file: &'a Attachment) {
     let disposition = if file.content_id.is_some() { "inline" } else { "attachment" };
     let filename = file.filename.as_deref().map(|filename| ("filename", filename));
     field::with_parameters(text, "Content-Disposition", disposition, filename);
-    match as_it_is {
+    match unencoded {
         Some(content) => {
             field::word(text, "Content-Transfer-Encoding", "7bit");
             text.extend_from_slice(b"\r\n");
@@ -51,8 +51,8 @@ pub(super) fn write<'a>(message: &mut Message<'a>, file: &'a Attachment) {
     }
 }
 
-/// What a value stands for of which the quotes were taken, and the backslashes were not that stand before characters in quotes
-/// ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)). A value that had no quotes has none.
+/// Removes the backslashes before characters of a quoted value
+/// ([RFC 9110 section 5.6.4](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4)). The parser has removed only the quotes.
 fn unescaped(value: &str) -> String {
     let mut characters = value.chars();
     std::iter::from_fn(|| match characters.next() {
@@ -62,7 +62,7 @@ fn unescaped(value: &str) -> String {
     .collect()
 }
 
-/// Lines of CRLF, if the content is ASCII in lines that every server can carry.
+/// The content with line ends of CRLF, if it is ASCII in lines that every server can carry.
 fn plain(content: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(content.len() + content.len() / 32);
     for line in content.split_inclusive(|byte| *byte == b'\n') {

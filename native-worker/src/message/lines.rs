@@ -1,24 +1,24 @@
-//! A text that travels as it is.
+//! A text that needs no encoding (7bit).
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 use smtp_client::lines;
 
-/// How long a line may be that nothing on the way is to fold (RFC 2045 6.7 and 6.8).
+/// The longest line that no server folds (RFC 2045 6.7 and 6.8).
 pub(super) const MAX_LINE: usize = 76;
 
-/// A text of lines that can travel as they are. Its line ends become CRLF only where it is written out.
+/// A text that needs no encoding. Its line ends become CRLF only where it is written.
 #[derive(Clone)]
 pub(super) struct Lines<'a> {
     text: Cow<'a, str>,
-    /// How many bytes it has with line ends of CRLF.
+    /// The number of bytes with line ends of CRLF.
     len: usize,
 }
 
 impl<'a> Lines<'a> {
     /// # Errors
-    /// Gives the text back if some of its lines cannot travel as they are.
+    /// Returns the text if it needs encoding.
     pub(super) fn of(text: Cow<'a, str>) -> Result<Self, Cow<'a, str>> {
         match len_if_plain(text.as_bytes()) {
             Some(len) => Ok(Self { text, len }),
@@ -35,11 +35,11 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Whether each line can travel as it is: short, and of printable ASCII that nothing on the way is known to change. Some
-/// servers take away spaces at the end of a line, or put a mark before a line that begins with `From `. And it does not look
-/// like what parts the parts of a message.
+/// The length with line ends of CRLF, if each line is short, of printable ASCII, and not changed by any known server: some
+/// remove spaces at the end of a line, or insert `>` before a line that begins with `From `. No line may begin like a
+/// boundary.
 fn len_if_plain(text: &[u8]) -> Option<usize> {
-    // All bytes, and not line by line up to the first one that is not plain: so many are looked at at once.
+    // All bytes without an early exit, so that the compiler can vectorise.
     if !text.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! A message as what it was made of.
+//! A message in pieces.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use super::{
     lines::{Lines, MAX_LINE},
 };
 
-/// A message, in pieces: what was written for it, and files and texts as they are in the email. It is put together only
-/// where it leaves, chunk by chunk, so that what is large is not copied before.
+/// A message in pieces: text that was written for it, and files and texts as they are in the email. They are joined only when
+/// they are sent, chunk by chunk, so that large ones are not copied.
 #[derive(Clone, Default)]
 pub(crate) struct Message<'a> {
-    /// Each text that was written, with the body that follows it.
+    /// Each text that was written, and the body that follows it.
     beginning: Vec<(Vec<u8>, Body<'a>)>,
     end: Vec<u8>,
 }
 
-/// What is not copied.
+/// A part of the email, which is not copied.
 #[derive(Clone)]
 enum Body<'a> {
     Base64(&'a str),
@@ -27,17 +27,17 @@ enum Body<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The end of the message, where something can be written.
+    /// The end of the message, to write to.
     pub(super) fn text(&mut self) -> &mut Vec<u8> {
         &mut self.end
     }
 
-    /// Adds base64, in lines. It begins a line.
+    /// Adds base64, which is sent in lines. The text before it must end a line.
     pub(super) fn base64(&mut self, base64: &'a str) {
         self.add(Body::Base64(base64));
     }
 
-    /// Adds a text that can travel as it is. It begins a line.
+    /// Adds a text that needs no encoding. The text before it must end a line.
     pub(super) fn lines(&mut self, lines: Lines<'a>) {
         self.add(Body::Lines(lines));
     }
@@ -46,12 +46,12 @@ impl<'a> Message<'a> {
         self.beginning.push((std::mem::take(&mut self.end), body));
     }
 
-    /// The text with all of its fields.
+    /// The first text, which has the whole header.
     fn first(&self) -> &[u8] {
         self.beginning.first().map_or(&self.end, |(text, _)| text)
     }
 
-    /// The message for a server without SMTPUTF8, in whose header all that is not ASCII is encoded.
+    /// The message for a server without SMTPUTF8: its header is encoded as ASCII.
     pub(crate) fn downgraded(&self) -> Cow<'_, Self> {
         let Cow::Owned(header) = downgrade::to_ascii(self.first()) else { return Cow::Borrowed(self) };
         let mut message = self.clone();
@@ -59,7 +59,7 @@ impl<'a> Message<'a> {
         Cow::Owned(message)
     }
 
-    /// The message as one.
+    /// The whole message.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.size());
         self.pieces().for_each(|piece| piece.write(&mut bytes));

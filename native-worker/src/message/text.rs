@@ -13,8 +13,7 @@ use super::{
 
 /// Writes a text as a part: its fields, an empty line, and its lines, of which the last has an end only if the text has.
 ///
-/// Most texts can travel as they are. Where others changed it least is quoted-printable, and base64 where that would be
-/// shorter.
+/// Most texts need no encoding. Others are quoted-printable, or base64 where that is shorter.
 pub(super) fn write<'a>(message: &mut Message<'a>, subtype: &str, text: Cow<'a, str>) {
     field::with_parameters(message.text(), "Content-Type", &format!("text/{subtype}"), [("charset", "utf-8")]);
     let text = match Lines::of(text) {
@@ -34,7 +33,7 @@ pub(super) fn write<'a>(message: &mut Message<'a>, subtype: &str, text: Cow<'a, 
     }
 }
 
-/// Writes how the content travels, and the empty line before it.
+/// Writes the encoding of the content, and the empty line before it.
 fn begin(message: &mut Vec<u8>, encoding: &str) {
     field::word(message, "Content-Transfer-Encoding", encoding);
     message.extend_from_slice(b"\r\n");
@@ -46,12 +45,12 @@ fn quoted_printable(text: &str, message: &mut Vec<u8>) {
     for (line, ends) in lines(text.as_bytes()) {
         let (mut rest, mut start) = (line, message.len());
         while let Some(&byte) = rest.first() {
-            // Room for the `=` that stands where a line is broken.
+            // Room for the `=` of a soft line break.
             let room = (MAX_LINE - 1).saturating_sub(message.len() - start);
             let beginning = message.len() == start;
             let literal = rest.iter().take(room).take_while(|byte| LITERAL[usize::from(**byte)]).count();
             let literal = match &rest[..literal] {
-                // What servers have changed at the beginning or the end of a line.
+                // Some servers change these at the beginning or the end of a line.
                 text if beginning && (text.starts_with(b".") || text.starts_with(b"From ")) => 0,
                 text if literal == rest.len() && text.ends_with(b" ") => literal - 1,
                 _ => literal,
@@ -73,7 +72,7 @@ fn quoted_printable(text: &str, message: &mut Vec<u8>) {
     }
 }
 
-/// What stands for itself in quoted-printable. A blank does not at the end of a line, and a tab would be taken for one.
+/// The characters that quoted-printable does not encode. A space at the end of a line is encoded, and so is each tab.
 const LITERAL: [bool; 256] = {
     let mut literal = [false; 256];
     let mut byte = b' ';

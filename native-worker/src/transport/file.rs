@@ -33,18 +33,18 @@ impl FileTransport {
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let message = message::build(outgoing.id, outgoing.email).await.to_bytes();
         let (directory, name) = (self.directory.clone(), format!("{}.eml", outgoing.id));
-        // The thread that writes goes on even when nobody waits for it any more.
+        // The thread goes on to write when this future is dropped.
         outgoing.handoff.begin();
         let written = spawn_blocking(move || write(&directory, &name, &message)).await;
         match written.map_err(io::Error::other).flatten() {
             Ok(()) => Delivery::all(outgoing.recipients, &Verdict::Accepted),
-            // A full disk is none of the email's business.
+            // A full disk is not the email's fault.
             Err(error) => Fault::of_relay(Class::Connection, format!("cannot write the file: {error}")).into(),
         }
     }
 }
 
-/// All of the file or nothing, whenever the machine stops; a second time makes the same file again.
+/// Writes all of the file or nothing, whenever the machine stops. A second attempt writes the same file again.
 fn write(directory: &Path, name: &str, message: &[u8]) -> io::Result<()> {
     let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = (|| {

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Delivery, Fault, Outgoing, Verdict};
 
-/// One block at a time, so that emails do not mix.
+/// Emails are printed one at a time.
 static STDOUT: Mutex<()> = Mutex::const_new(());
 
 pub(crate) struct LogTransport;
@@ -18,7 +18,7 @@ pub(crate) struct LogTransport;
 impl LogTransport {
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let text = Printed(outgoing).to_string();
-        let _turn = STDOUT.lock().await;
+        let _guard = STDOUT.lock().await;
         outgoing.handoff.begin();
         let mut stdout = stdout();
         let printed = async {
@@ -75,7 +75,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     writeln!(f)
 }
 
-/// What others have written must not command the terminal that it is printed on.
+/// Escapes control characters: untrusted text must not control the terminal.
 fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {

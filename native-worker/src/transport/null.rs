@@ -16,7 +16,7 @@ impl NullTransport {
         Delivery::all(outgoing.recipients, &Verdict::Accepted)
     }
 
-    /// How many emails it was handed.
+    /// How many emails were discarded.
     pub(crate) fn discarded(&self) -> u64 {
         self.discarded.load(Ordering::Relaxed)
     }

@@ -52,11 +52,13 @@ impl Queue {
     }
 
     /// Pushes an email and waits until a worker has given it a record, whose id it returns.
-    pub(crate) async fn adopt(&self, json: &str) -> String {
+    pub(crate) async fn import(&self, json: &str) -> String {
         let before = self.ids();
         self.push(json);
-        eventually(DEADLINE, "the email to be adopted", async || self.ids().into_iter().find(|id| !before.contains(id)))
-            .await
+        eventually(DEADLINE, "the email to be imported", async || {
+            self.ids().into_iter().find(|id| !before.contains(id))
+        })
+        .await
     }
 
     /// All emails known, the oldest first.

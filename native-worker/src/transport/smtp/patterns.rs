@@ -1,10 +1,10 @@
-//! What servers mean where their codes leave a choice: one table of enhanced status codes, one of texts.
+//! What servers mean where their codes are ambiguous: one table of enhanced status codes, one of texts.
 //!
-//! A code of three digits says whether to try again, and hardly ever who is to blame: `550` is an unknown recipient, a
-//! sender without the right to be one, a used-up quota and a client that has not logged in. Enhanced status codes
+//! A code of three digits says whether to retry, and rarely whose fault a failure is: `550` is an unknown recipient, a sender
+//! without permission, an exceeded quota or a client that has not authenticated. Enhanced status codes
 //! ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463) and the registry of
-//! [IANA](https://www.iana.org/assignments/smtp-enhanced-status-codes)) come first. Texts are looked at only then; each
-//! is in the words of a server that says where they come from:
+//! [IANA](https://www.iana.org/assignments/smtp-enhanced-status-codes)) come first. Texts are read
+//! only then. Each is one of a known server:
 //!
 //! - Postfix: `src/smtpd/smtpd.c` and `src/smtpd/smtpd_check.c` of its sources;
 //! - Exim: `src/smtp_in.c`, `src/acl.c` and the default configuration of its sources;
@@ -14,22 +14,22 @@
 
 use smtp_client::Reply;
 
-/// What an answer is about, beyond its code.
+/// What a reply is about, beyond its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Who is not logged in, or not with this login, gets nothing.
+    /// Authentication is missing or refused.
     Login,
-    /// This is not done without encryption.
+    /// Encryption is required.
     Encryption,
-    /// The server takes no more for now, of this client or of this account.
+    /// The server takes no more for now, from this client or this account.
     Limit,
-    /// This sender may not send, or not so much.
+    /// This sender may not send, or not as much.
     Sender,
-    /// This client is not wanted.
+    /// This client is refused.
     Client,
-    /// The server does not pass on what this client sends to elsewhere. Often a login is all that is missing.
+    /// The server does not relay for this client. Often only authentication is missing.
     Relaying,
-    /// A transaction may not have so many recipients, or not these together.
+    /// A transaction may not have as many recipients, or not these together.
     TooManyRecipients,
     /// The message is too large.
     Size,
@@ -37,7 +37,7 @@ pub(super) enum Meaning {
     Policy,
 }
 
-/// Subject and detail of enhanced status codes that leave no choice.
+/// Subject and detail of enhanced status codes with one meaning.
 const CODES: &[((u16, u16), Meaning)] = &[
     ((1, 7), Meaning::Sender),            // bad sender's mailbox address syntax
     ((1, 8), Meaning::Sender),            // bad sender's system address
@@ -56,7 +56,7 @@ const CODES: &[((u16, u16), Meaning)] = &[
     ((7, 60), Meaning::Sender),           // Exchange: no permission to send as this sender
 ];
 
-/// Texts, in lower case, in the order in which they are looked for.
+/// Texts in lower case, in the order in which they are searched for.
 const TEXTS: &[(&str, Meaning)] = &[
     ("sender address rejected: not logged in", Meaning::Login), // Postfix
     ("client was not authenticated", Meaning::Login),           // Exchange
@@ -120,7 +120,7 @@ const TEXTS: &[(&str, Meaning)] = &[
     ("dmarc", Meaning::Policy),                                 // Exchange, Gmail
 ];
 
-/// What the answer means, where it says more than its code.
+/// What the reply means, where it says more than its code.
 pub(super) fn meaning(reply: &Reply) -> Option<Meaning> {
     if let Some(enhanced) = reply.enhanced()
         && let Some((_, meaning)) = CODES.iter().find(|(code, _)| *code == enhanced)

@@ -31,18 +31,18 @@ pub(super) struct Recipient<'a> {
 /// What a transaction has decided. Each recipient is in one of the two lists.
 pub(super) struct Decided<'a> {
     pub(super) verdicts: Vec<(&'a Mailbox, Verdict)>,
-    /// The recipients who were not decided upon.
+    /// The recipients without a verdict.
     pub(super) left: Vec<Recipient<'a>>,
     pub(super) next: Next,
 }
 
 /// What can be done next.
 pub(super) enum Next {
-    /// The session can be used, for those who are left as well.
+    /// The session can be used, and the recipients who are left can be named again in it.
     Continue,
-    /// The session can be used, but not for those who are left.
+    /// The session can be used for other emails. The recipients who are left must wait.
     Wait(Fault),
-    /// The session cannot be used any more. A new one may serve those who are left.
+    /// The session cannot be used any more. A new one may serve the recipients who are left.
     Over(Fault),
 }
 
@@ -94,8 +94,8 @@ pub(super) async fn send<'a>(
 }
 
 impl<'a> Decided<'a> {
-    /// Decides upon those whom the server accepted, refused or cannot serve. Returns those who wait for what became of the
-    /// message, and what is at fault for others who were refused and not decided upon.
+    /// Gives a verdict to recipients whom the server accepted, refused or cannot serve. Returns those who are pending, and the
+    /// fault for those who were refused without a verdict.
     fn sort(
         &mut self,
         recipients: Vec<Recipient<'a>>,

@@ -1,4 +1,4 @@
-//! A line to Redis that is slow, and answers that are lost on it.
+//! A slow network to Redis, and replies that are lost on it.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 
