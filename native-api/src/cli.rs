@@ -68,7 +68,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_RETENTION", value_name = "DURATION")]
     retention: Option<String>,
 
-    /// How many threads serve requests [default: one for each processor]
+    /// How many threads serve requests [default: half as many as processors]
     #[arg(long, env = "EMAIL_QUEUE_THREADS", value_name = "THREADS")]
     threads: Option<NonZeroUsize>,
 
@@ -99,11 +99,12 @@ impl Cli {
             bail!("--redis-url is not like redis://[user:password@]host[:port][/db]");
         }
         let settings = Settings::from_variables(|name| self.variable(name)).context("a setting cannot be used")?;
-        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // Redis has the other half, where it is on the same machine; and fewer threads share more calls.
+        let half = thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
         Ok(Config {
             listen: self.listen,
             settings,
-            threads: self.threads.map_or(processors, NonZeroUsize::get),
+            threads: self.threads.map_or(half, NonZeroUsize::get),
             max_connections: self.max_connections.get(),
             grace: self.grace,
             redis_url: self.redis_url,
