@@ -1,9 +1,12 @@
 //! The HTTP API as a Spin component.
 //!
 //! - `wasip2`, `wasip3`: the entry points that Spin calls. A feature of the same name chooses one;
-//! - `stderr_log`: where the handlers' log goes;
-//! - `spin_redis`: what can go wrong with Spin's outbound Redis, in the same words for both.
+//! - `client`: what Spin's headers say of the client;
+//! - `spin_redis`: the errors of Spin's outbound Redis, in the same words for both;
+//! - `stderr_log`: log lines.
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod client;
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
 #[cfg(target_arch = "wasm32")]

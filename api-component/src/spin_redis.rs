@@ -1,57 +1,58 @@
-//! What can go wrong with Spin's outbound Redis, in the same words for each WASI.
+//! The errors of Spin's outbound Redis, the same for each WASI.
 //!
-//! What Redis says reaches the component as a text of the host's client, redis-rs, which words it in one of two ways:
-//! `CODE: what Redis says`, and for codes that it knows `An error was signalled by the server - KIND: what Redis says`.
-//! Whatever is neither, such as `broken pipe`, is no answer of Redis.
+//! The component gets an error of Redis as a text of Spin's client, redis-rs, in one of two forms: `CODE: text`, and for codes
+//! that the client recognises `An error was signalled by the server - KIND: text`. Any other text, such as `broken pipe`, is no
+//! answer of Redis.
 
 use std::fmt;
 
-use api::backend::{Failure, Reached};
+use api::backend::{Effect, Failure};
 #[cfg(any(feature = "wasip3", test))]
-use api::kept::Fault;
+use api::redis_client::Fault;
 
 /// Why a command has no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct SpinRedisError {
-    /// The command, or what else was tried.
-    doing: &'static str,
+    /// The command, or `no connection`.
+    operation: &'static str,
     cause: Cause,
-    reached: Reached,
+    effect: Effect,
 }
 
-/// What Spin says.
+/// The errors of Spin, and a time-out.
 #[derive(Debug, Clone)]
 #[cfg_attr(
     not(all(target_arch = "wasm32", feature = "wasip3")),
-    allow(dead_code, reason = "only Spin says the others, and only WASI 0.3 has the last")
+    allow(dead_code, reason = "only Spin makes the others, and only WASI 0.3 has the last")
 )]
 pub(crate) enum Cause {
     InvalidAddress,
     TooManyConnections,
     TypeError,
-    /// Whatever the host's client says, which may be what Redis has said.
+    /// A text of Spin's client, which may hold an answer of Redis.
     Other(String),
-    /// Nobody has said anything in the time that the component waits.
-    Silent,
+    /// No answer came before the deadline of the component.
+    TimedOut,
 }
 
 impl SpinRedisError {
-    /// Of a command that was sent.
-    pub(crate) fn new(doing: &'static str, cause: impl Into<Cause>) -> Self {
+    /// The error of a command that was sent.
+    pub(crate) fn new(command: &'static str, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
-        let reached = if cause.code().is_some() { Reached::Refusal } else { Reached::Unknown };
-        Self { doing, cause, reached }
+        let effect = if cause.code().is_some() { Effect::Refused } else { Effect::Unknown };
+        Self { operation: command, cause, effect }
     }
 
     /// There is no connection.
     pub(crate) fn no_connection(cause: impl Into<Cause>) -> Self {
-        Self { doing: "no connection", cause: cause.into(), reached: Reached::Nobody }
+        Self { operation: "no connection", cause: cause.into(), effect: Effect::NotSent }
     }
 
     /// No answer came in time.
     #[cfg(any(feature = "wasip3", test))]
-    pub(crate) fn silent(doing: &'static str, was_sent: bool) -> Self {
-        Self { doing, cause: Cause::Silent, reached: if was_sent { Reached::Unknown } else { Reached::Nobody } }
+    pub(crate) fn timed_out(command: &'static str, was_sent: bool) -> Self {
+        let effect = if was_sent { Effect::Unknown } else { Effect::NotSent };
+        Self { operation: command, cause: Cause::TimedOut, effect }
     }
 
     /// Whether Redis does not have a script.
@@ -59,30 +60,30 @@ impl SpinRedisError {
         matches!(self.cause.code(), Some("NOSCRIPT" | "NoScriptError"))
     }
 
-    /// What the error says of the connection on which it came. Under WASI 0.2 none is kept.
+    /// Why the connection on which the error came is not used again, if so. WASI 0.2 uses none again.
     #[cfg(any(feature = "wasip3", test))]
-    pub(crate) fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Option<Fault> {
         match (&self.cause, self.cause.code()) {
-            // A replica: it was the primary when the connection was opened, and the name may lead to another by now.
-            (_, Some("READONLY" | "ReadOnly")) => Fault::WrongServer,
-            (_, Some(_)) | (Cause::TypeError, _) => Fault::None,
-            _ => Fault::Broken,
+            // A replica, which was the primary when the connection was opened. The host name may lead to the new primary by now.
+            (_, Some("READONLY" | "ReadOnly")) => Some(Fault::WrongServer),
+            (_, Some(_)) | (Cause::TypeError, _) => None,
+            _ => Some(Fault::Broken),
         }
     }
 }
 
 impl Failure for SpinRedisError {
-    fn reached(&self) -> Reached {
-        self.reached
+    fn effect(&self) -> Effect {
+        self.effect
     }
 
-    fn after_loss(self) -> Self {
-        Self { reached: Reached::Unknown, ..self }
+    fn after_lost_answer(self) -> Self {
+        Self { effect: Effect::Unknown, ..self }
     }
 }
 
 impl Cause {
-    /// The code of an error that is Redis' answer, or what the host's client calls it.
+    /// The error code of an answer of Redis, or the name that Spin's client gives it.
     fn code(&self) -> Option<&str> {
         let Cause::Other(text) = self else { return None };
         if let Some(answer) = text.strip_prefix("An error was signalled by the server") {
@@ -95,23 +96,23 @@ impl Cause {
 
 impl fmt::Display for SpinRedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let doing = self.doing;
+        let operation = self.operation;
         match &self.cause {
             Cause::InvalidAddress => write!(
                 f,
-                "{doing}: the address in the variable `redis_url` is not usable, or not the one in `redis_host`"
+                "{operation}: the address in the variable `redis_url` is not usable, or not the one in `redis_host`"
             ),
-            Cause::TooManyConnections => write!(f, "{doing}: too many connections"),
-            Cause::TypeError => write!(f, "{doing}: an answer of a type that the host does not know"),
-            Cause::Silent => write!(f, "{doing}: no answer in time"),
-            // A client may quote the URL, and the URL may hold a password.
-            Cause::Other(text) if text.contains("://") => write!(f, "{doing}: failed"),
-            Cause::Other(text) => write!(f, "{doing}: {text}"),
+            Cause::TooManyConnections => write!(f, "{operation}: too many connections"),
+            Cause::TypeError => write!(f, "{operation}: an answer of a type that the host does not know"),
+            Cause::TimedOut => write!(f, "{operation}: no answer in time"),
+            // The text may quote the URL, which may hold a password.
+            Cause::Other(text) if text.contains("://") => write!(f, "{operation}: failed"),
+            Cause::Other(text) => write!(f, "{operation}: {text}"),
         }
     }
 }
 
-/// Both SDKs have types of their own for what Redis says. Puts those of one into our words, where it is called.
+/// Each SDK has its own types for errors and answers of Redis. Implements the conversions from those of one.
 #[cfg(target_arch = "wasm32")]
 macro_rules! impl_conversions {
     ($sdk:ident) => {
@@ -176,14 +177,14 @@ mod tests {
             "An error was signalled by the server - MasterDown: Link with MASTER is down",
             "An error was signalled by the server - ResponseError: unknown command",
         ] {
-            assert_eq!(error(text).fault(), Fault::None, "{text}");
+            assert_eq!(error(text).fault(), None, "{text}");
         }
-        assert_eq!(SpinRedisError::new("EVALSHA", Cause::TypeError).fault(), Fault::None);
+        assert_eq!(SpinRedisError::new("EVALSHA", Cause::TypeError).fault(), None);
         for text in [
             "An error was signalled by the server - ReadOnly: You can't write against a read only replica.",
             "READONLY: You can't write against a read only replica.",
         ] {
-            assert_eq!(error(text).fault(), Fault::WrongServer, "{text}");
+            assert_eq!(error(text).fault(), Some(Fault::WrongServer), "{text}");
         }
         for text in [
             "broken pipe",
@@ -194,9 +195,9 @@ mod tests {
             "timed out",
             "",
         ] {
-            assert_eq!(error(text).fault(), Fault::Broken, "{text}");
+            assert_eq!(error(text).fault(), Some(Fault::Broken), "{text}");
         }
-        assert_eq!(SpinRedisError::silent("EVALSHA", true).fault(), Fault::Broken);
+        assert_eq!(SpinRedisError::timed_out("EVALSHA", true).fault(), Some(Fault::Broken));
     }
 
     fn error(text: &str) -> SpinRedisError {

@@ -1,7 +1,6 @@
-//! The entry point under WASI 0.2: a thin adapter between Spin and [`router`](api::router).
+//! The entry point for WASI 0.2. Spin creates an instance for each request.
 //!
-//! An instance lives for one request, so the Redis connection is opened when the first command needs it, and never for
-//! a request that needs none.
+//! The first command opens the connection to Redis. A request without one opens none.
 
 #![allow(unsafe_code, reason = "the macro of spin-sdk exports the entry point by hand")]
 
@@ -9,7 +8,7 @@ use std::{cell::OnceCell, time::Duration};
 
 use api::{
     backend::Backend,
-    body::{Body, Interrupted},
+    body::{Body, BodyError},
     response::Response,
     router,
     settings::Settings,
@@ -32,6 +31,7 @@ use wasi::{
 };
 
 use crate::{
+    client::client,
     spin_redis::{SpinRedisError, impl_conversions},
     stderr_log,
 };
@@ -42,8 +42,10 @@ const CHUNK: u64 = 64 * 1024;
 #[http_component]
 async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
     stderr_log::begin();
-    let redis = SpinRedis::default();
-    let response = router::respond(request(incoming), async || Settings::from_variables(variable), &redis).await;
+    let request = request(incoming);
+    let client = client(request.headers());
+    let settings = async || Settings::from_variables(variable);
+    let response = router::respond(request, &client, settings, &SpinRedis::default()).await;
     send(response, out);
 }
 
@@ -60,7 +62,7 @@ fn request(incoming: IncomingRequest) -> Request<SpinBody> {
             request.headers_mut().append(name, value);
         }
     }
-    // The host is not among the headers that WASI hands on.
+    // WASI removes the `Host` header.
     if let Some(host) = incoming.authority().and_then(|host| host.parse().ok()) {
         request.headers_mut().entry(header::HOST).or_insert(host);
     }
@@ -69,42 +71,44 @@ fn request(incoming: IncomingRequest) -> Request<SpinBody> {
 
 enum SpinBody {
     Unread(IncomingRequest),
-    /// The stream goes before the body that it is of.
-    Reading(InputStream, #[expect(dead_code, reason = "kept until the stream is gone")] IncomingBody),
+    /// The stream must be dropped before its body.
+    Reading(InputStream, #[expect(dead_code, reason = "dropped after the stream")] IncomingBody),
 }
 
 impl SpinBody {
-    fn stream(&mut self) -> Result<&InputStream, Interrupted> {
+    fn stream(&mut self) -> Result<&InputStream, BodyError> {
         if let Self::Unread(request) = self {
-            let body = request.consume().map_err(|()| Interrupted::CutOff)?;
-            let stream = body.stream().map_err(|()| Interrupted::CutOff)?;
+            let body = request.consume().map_err(|()| BodyError::Incomplete)?;
+            let stream = body.stream().map_err(|()| BodyError::Incomplete)?;
             *self = Self::Reading(stream, body);
         }
         match self {
             Self::Reading(stream, _) => Ok(stream),
-            Self::Unread(_) => Err(Interrupted::CutOff),
+            Self::Unread(_) => Err(BodyError::Incomplete),
         }
     }
 }
 
 impl Body for SpinBody {
-    async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+    type Chunk = Vec<u8>;
+
+    async fn chunk(&mut self, timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
         let stream = self.stream()?;
-        let mut clock = None;
+        let mut timer = None;
         loop {
             match stream.read(CHUNK) {
                 Ok(chunk) if chunk.is_empty() => {}
                 Ok(chunk) => return Ok(Some(chunk)),
                 Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(_)) => return Err(Interrupted::CutOff),
+                Err(StreamError::LastOperationFailed(_)) => return Err(BodyError::Incomplete),
             }
-            // An instance has one request, so that nobody else waits here.
-            let clock = clock.get_or_insert_with(|| {
-                monotonic_clock::subscribe_duration(patience.as_nanos().try_into().unwrap_or(u64::MAX))
+            // Blocks the instance, which has no other request.
+            let timer = timer.get_or_insert_with(|| {
+                monotonic_clock::subscribe_duration(timeout.as_nanos().try_into().unwrap_or(u64::MAX))
             });
-            poll(&[&stream.subscribe(), clock]);
-            if clock.ready() {
-                return Err(Interrupted::Silent);
+            poll(&[&stream.subscribe(), timer]);
+            if timer.ready() {
+                return Err(BodyError::TimedOut);
             }
         }
     }
@@ -116,34 +120,34 @@ fn send(response: Response, out: ResponseOutparam) {
         parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     let outgoing = Fields::from_list(&headers).map(OutgoingResponse::new);
     let Ok(outgoing) = outgoing else {
-        eprintln!("an answer had a header that the host refuses");
+        log::error!("Spin refuses a header of an answer");
         return;
     };
     // Refused only for what is no status code.
     let _ = outgoing.set_status_code(parts.status.as_u16());
     let Ok((contents, stream)) = outgoing.body().and_then(|body| body.write().map(|stream| (body, stream))) else {
-        eprintln!("the host has no body for an answer");
+        log::error!("Spin gives no body for an answer");
         return;
     };
-    // As much as the host takes before it knows the answer: head and body of a small one then go out together.
+    // As much as Spin takes before it has the head: it then sends head and body of a small answer together.
     let sent = write_some(&stream, &body);
     out.set(outgoing);
     match sent.and_then(|sent| write_all(&stream, &body[sent..])) {
         Ok(()) => {
             drop(stream);
             if let Err(error) = OutgoingBody::finish(contents, None) {
-                eprintln!("the answer could not be sent: {error:?}");
+                log::warn!("Spin did not send an answer: {error:?}");
             }
         }
         // The client went away.
         Err(StreamError::Closed) => {}
         Err(StreamError::LastOperationFailed(error)) => {
-            eprintln!("the answer could not be sent: {}", error.to_debug_string());
+            log::warn!("Spin did not send an answer: {}", error.to_debug_string());
         }
     }
 }
 
-/// Writes what the host takes at once, and says how many bytes that is.
+/// Writes as much as Spin takes at once, and returns how many bytes that is.
 fn write_some(stream: &OutputStream, bytes: &[u8]) -> Result<usize, StreamError> {
     let taken = usize::try_from(stream.check_write()?).unwrap_or(usize::MAX).min(bytes.len());
     if taken > 0 {
@@ -160,7 +164,7 @@ fn write_all(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError>
     Ok(())
 }
 
-/// Spin's outbound Redis. An instance has one request, and nothing to share a call with.
+/// Spin's outbound Redis, for one request.
 #[derive(Default)]
 struct SpinRedis {
     connection: OnceCell<Connection>,

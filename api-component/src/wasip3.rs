@@ -1,7 +1,4 @@
-//! The entry point under WASI 0.3: a thin adapter between Spin and [`router`](api::router).
-//!
-//! An instance serves many requests, several at the same time. They share one Redis connection, and those that put emails on
-//! the queue at the same time share the call.
+//! The entry point for WASI 0.3. An instance serves many requests, several at the same time.
 
 #![allow(unsafe_code, reason = "the macro of wasip3 exports the entry point by hand")]
 
@@ -14,14 +11,14 @@ use std::{
 };
 
 use api::{
-    body::announced,
-    clock::{self, Clock},
-    error::ApiError,
-    kept::Recent,
+    body::content_length,
+    clock::{Clock, ClockHost},
+    instance::{Host, Instance},
+    invalid_setting::InvalidSetting,
     response::Response,
-    router,
+    runtime::Runtime,
     settings::Settings,
-    tasks::Tasks,
+    ttl_cell::TtlCell,
 };
 use futures_channel::oneshot;
 use http::{HeaderName, HeaderValue, Request, header};
@@ -37,8 +34,8 @@ use spin_sdk_wasip3::{
     wit_bindgen::{FutureWriter, StreamWriter, yield_async},
 };
 
-use self::{body::WasiBody, redis::SpinRedis};
-use crate::stderr_log;
+use self::{body::WasiBody, redis::SpinRedisClient};
+use crate::{client::client, stderr_log};
 
 struct Component;
 
@@ -46,34 +43,58 @@ wasip3::http::service::export!(Component);
 
 impl Guest for Component {
     async fn handle(incoming: types::Request) -> Result<types::Response, ErrorCode> {
-        stderr_log::begin();
         let (outbox, outgoing) = oneshot::channel();
         spawn_beside(send(outgoing));
-        let response = router::respond(request(incoming), settings, &SpinRedis::new()).await;
-        // The host then has the time to do what else it has to do for this request, and sends head and body together.
-        GuestTasks::turn().await;
+        let request = request(incoming);
+        let client = client(request.headers());
+        let response = INSTANCE.with(Rc::clone).respond(request, &client).await;
+        // Spin then does what else it has to do for this request, and sends head and body together.
+        Spin::yield_now().await;
         answer(response, outbox)
     }
 }
 
 thread_local! {
-    static SETTINGS: Recent<Rc<Settings>> = const { Recent::new() };
-    static CLOCK: Rc<Clock<GuestTasks>> = Rc::default();
+    static INSTANCE: Rc<Instance<Spin>> = {
+        stderr_log::begin();
+        Rc::new(Instance::new(Spin::default(), SpinRedisClient))
+    };
+    static CLOCK: Rc<Clock<Spin>> = Rc::default();
 }
 
-async fn settings() -> Result<Rc<Settings>, ApiError> {
-    let now = Instant::now();
-    if let Some(settings) = SETTINGS.with(|recent| recent.get(now)) {
-        return Ok(settings);
+/// Spin as a host. A change of a variable takes effect within a second.
+#[derive(Default)]
+struct Spin {
+    settings: TtlCell<Rc<Settings>>,
+    redis_url: TtlCell<Rc<str>>,
+}
+
+impl Host for Spin {
+    type RedisClient = SpinRedisClient;
+
+    async fn settings(&self) -> Result<Rc<Settings>, InvalidSetting> {
+        let now = Instant::now();
+        if let Some(settings) = self.settings.get(now) {
+            return Ok(settings);
+        }
+        let mut values = Vec::with_capacity(Settings::VARIABLES.len());
+        for name in Settings::VARIABLES {
+            values.push((name, variables::get(name).await.ok()));
+        }
+        let value = |name: &str| values.iter().find(|(known, _)| *known == name)?.1.clone();
+        let settings = Rc::new(Settings::from_variables(value)?);
+        self.settings.set(now, Rc::clone(&settings));
+        Ok(settings)
     }
-    let mut values = Vec::with_capacity(Settings::VARIABLES.len());
-    for name in Settings::VARIABLES {
-        values.push((name, variables::get(name).await.ok()));
+
+    async fn redis_url(&self, now: Instant) -> Rc<str> {
+        if let Some(url) = self.redis_url.get(now) {
+            return url;
+        }
+        let url = Rc::from(variables::get("redis_url").await.unwrap_or_default());
+        self.redis_url.set(now, Rc::clone(&url));
+        url
     }
-    let value = |name: &str| values.iter().find(|(known, _)| *known == name)?.1.clone();
-    let settings = Rc::new(Settings::from_variables(value)?);
-    SETTINGS.with(|recent| recent.keep(now, Rc::clone(&settings)));
-    Ok(settings)
 }
 
 fn request(incoming: types::Request) -> Request<WasiBody> {
@@ -85,20 +106,20 @@ fn request(incoming: types::Request) -> Request<WasiBody> {
             request.headers_mut().append(name, value);
         }
     }
-    // A host may keep this one to itself.
+    // Spin may remove this header.
     if !request.headers().contains_key(header::HOST)
         && let Some(host) = incoming.get_authority().and_then(|host| host.parse().ok())
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let length = announced(request.headers());
+    let length = content_length(request.headers());
     request.map(|()| WasiBody::new(incoming, length))
 }
 
-/// Runs a future to its end beside the request, from its beginning.
+/// Runs a future to its end beside the request, also after the answer.
 ///
-/// An executor that has polled all its futures wakes itself, and so goes to the host and back for nothing. While the request is
-/// waited for there is one more, and with the one that only waits there also is when nothing but this future is left.
+/// An executor that has polled all its futures wakes itself, a useless call to Spin and back. Before the answer the request is
+/// another future; after it, the one that only waits for this one is.
 fn spawn_beside(future: impl Future<Output = ()> + 'static) {
     let (running, over) = oneshot::channel::<()>();
     spawn(async move {
@@ -116,13 +137,13 @@ struct Outgoing {
 }
 
 async fn send(outgoing: oneshot::Receiver<Outgoing>) {
-    // Without one there is no answer either.
+    // The request was dropped before its answer.
     let Ok(Outgoing { body, mut contents, end }) = outgoing.await else { return };
-    // What is left over was not wanted: the client went away.
+    // An error means that the client went away.
     drop(contents.write_all(body).await);
     drop(contents);
-    // Not before: a host that knows that there are no trailers while the body has not come sends the head by itself, and
-    // the network may then hold the body back until the client has acknowledged the head.
+    // Only now: if Spin gets the trailers before the body, it sends the head by itself, and the network may then hold the body back
+    // until the client has acknowledged the head.
     drop(end);
 }
 
@@ -131,7 +152,7 @@ fn answer(response: Response, outbox: oneshot::Sender<Outgoing>) -> Result<types
     let headers: Vec<_> =
         parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
     let headers = Fields::from_list(&headers)
-        .map_err(|_| ErrorCode::InternalError(Some("an answer had a header that the host refuses".to_owned())))?;
+        .map_err(|_| ErrorCode::InternalError(Some("Spin refuses a header of an answer".to_owned())))?;
     let (contents, contents_reader) = wit_stream::new();
     let (end, trailers) = wit_future::new(|| Ok(None));
     let (response, _sent) = types::Response::new(headers, Some(contents_reader), trailers);
@@ -142,32 +163,29 @@ fn answer(response: Response, outbox: oneshot::Sender<Outgoing>) -> Result<types
     Ok(response)
 }
 
-/// The tasks of this instance.
-struct GuestTasks;
+impl Runtime for Spin {
+    type Notify = StreamWriter<u8>;
 
-impl Tasks for GuestTasks {
-    type Hold = StreamWriter<u8>;
-
-    fn wait() -> (StreamWriter<u8>, impl Future<Output = ()>) {
-        // Nothing is written. The host tells the reader when the writer is gone.
+    fn notify() -> (StreamWriter<u8>, impl Future<Output = ()>) {
+        // Nothing is written. Spin wakes the reader when the writer is dropped.
         let (writer, mut reader) = wit_stream::new();
         (writer, async move { assert!(reader.next().await.is_none()) })
     }
 
-    async fn turn() {
-        // The executor polls as many futures as a request has, which is two, before it lets the host go on; one that is woken
-        // at once may be both.
+    async fn yield_now() {
+        // The executor polls two futures, as many as a request has, before it returns to Spin. Both may be this one, if it is woken
+        // at once.
         yield_async().await;
         yield_async().await;
     }
 
-    fn pause(time: Duration) -> impl Future<Output = ()> {
-        CLOCK.with(Rc::clone).pause(time)
+    fn sleep(time: Duration) -> impl Future<Output = ()> {
+        CLOCK.with(Rc::clone).sleep(time)
     }
 }
 
-impl clock::Host for GuestTasks {
-    async fn sleep(time: Duration) {
+impl ClockHost for Spin {
+    async fn host_sleep(time: Duration) {
         wait_for(time.as_nanos().try_into().unwrap_or(u64::MAX)).await;
     }
 

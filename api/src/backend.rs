@@ -8,10 +8,10 @@ use email_queue::{
     transition::{Enqueue, Enqueued, enqueue},
 };
 
-/// Redis, as the entry points offer it to the handlers.
+/// Redis, as the handlers use it.
 pub trait Backend: Redis<Error: Failure> + Sized {
-    /// Puts the emails of one request on the queue, all or none of them. By a call of its own, unless an entry point
-    /// knows better.
+    /// Puts the emails of one request on the queue, all or none of them. By default with a call of their own; an
+    /// [`Instance`](crate::instance::Instance) shares calls between requests.
     ///
     /// When the future is dropped, the emails may or may not be on the queue.
     ///
@@ -27,24 +27,26 @@ pub trait Backend: Redis<Error: Failure> + Sized {
     }
 }
 
-/// Why Redis has not done what it was asked.
+/// Why a command has failed. The text is logged: it may hold what Redis answers, which begins with Redis' error code, and must
+/// not hold a password.
 pub trait Failure: Display {
-    /// How far the command came.
-    fn reached(&self) -> Reached;
+    /// What the command may have changed in Redis.
+    fn effect(&self) -> Effect;
 
-    /// The same of a command that had been sent once before, without an answer: whether that was carried out is not known.
+    /// The same failure of a command that was sent for the second time, after no answer came to the first one: its effect is
+    /// [unknown](Effect::Unknown).
     #[must_use]
-    fn after_loss(self) -> Self;
+    fn after_lost_answer(self) -> Self;
 }
 
-/// How far a command came that has failed.
+/// What a command that has failed may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
-    /// It was not sent.
-    Nobody,
-    /// Redis has it, and has answered that it does not carry it out. A script then has changed nothing.
-    Refusal,
-    /// It was sent, and no answer came: Redis may or may not have carried it out.
+pub enum Effect {
+    /// Nothing: it was not sent.
+    NotSent,
+    /// Nothing: Redis has answered with an error. A script then has changed nothing either.
+    Refused,
+    /// Redis may have carried it out: it was sent, and no answer came.
     Unknown,
 }
 
@@ -52,29 +54,29 @@ pub enum Reached {
 mod testing {
     use std::convert::Infallible;
 
-    use super::{Failure, Reached};
+    use super::{Effect, Failure};
 
     impl Failure for Infallible {
-        fn reached(&self) -> Reached {
+        fn effect(&self) -> Effect {
             match *self {}
         }
 
-        fn after_loss(self) -> Self {
+        fn after_lost_answer(self) -> Self {
             match self {}
         }
     }
 
     /// The failures of tests, in words.
     impl Failure for &'static str {
-        fn reached(&self) -> Reached {
+        fn effect(&self) -> Effect {
             match *self {
-                "unreachable" => Reached::Nobody,
-                "OOM" | "READONLY" => Reached::Refusal,
-                _ => Reached::Unknown,
+                "unreachable" => Effect::NotSent,
+                "OOM" | "READONLY" => Effect::Refused,
+                _ => Effect::Unknown,
             }
         }
 
-        fn after_loss(self) -> Self {
+        fn after_lost_answer(self) -> Self {
             match self {
                 "unreachable" => "unreachable after a loss",
                 "OOM" => "OOM after a loss",

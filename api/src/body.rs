@@ -8,149 +8,160 @@ use std::{
 use http::{HeaderMap, header};
 
 use crate::{
-    budget::SMALL,
     error::ApiError,
     gzip::{self, GzipError},
 };
 
-/// For so long a body may be silent: at its beginning, and between any two of its bytes.
-const SILENCE: Duration = Duration::from_secs(30);
+/// A body of up to so many bytes reserves no memory, so that no small email waits for a large one. As many as an instance has
+/// requests take 1 MiB.
+pub(crate) const SMALL_BODY: usize = 64 * 1024;
 
-/// How many bytes of a body have to come in a second, on average after the first [`SILENCE`]. A body that trickles would
-/// otherwise hold an instance for days. As [`RequestReadTimeout`](https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html)
-/// of Apache does it: what has come gives time for more.
-const LEAST_PER_SECOND: u32 = 8 * 1024;
+/// How long the API waits for the first bytes of a body, and between any two chunks.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The body of a request as it comes in.
+/// How many bytes a second a body must have on average, after the first [`IDLE_TIMEOUT`]. A body that trickles would otherwise
+/// occupy an instance for days. As in [`RequestReadTimeout`](https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html) of Apache,
+/// bytes that have come extend the time.
+const MIN_BYTES_PER_SECOND: u32 = 8 * 1024;
+
+/// How many bodies of the largest size are read at the same time. One that is read, checked and stored takes up to five times its
+/// bytes; the smallest instances have 128 MiB, and take bodies of up to 10 MiB.
+const MAX_LARGEST: usize = 2;
+
+/// The body of a request, as the handlers read it.
 pub trait Body {
-    /// The next piece; `None` at the end. Waits no longer than `patience`.
+    /// A piece of a body.
+    type Chunk: AsRef<[u8]>;
+
+    /// The next piece; `None` at the end. Waits no longer than `timeout`. Not called again after the end or an error.
     ///
     /// # Errors
-    /// When the rest cannot be read, or does not come.
-    fn chunk(&mut self, patience: Duration) -> impl Future<Output = Result<Option<Vec<u8>>, Interrupted>>;
+    /// [`BodyError::Incomplete`] if the rest cannot be read, [`BodyError::TimedOut`] if nothing comes in time.
+    fn chunk(&mut self, timeout: Duration) -> impl Future<Output = Result<Option<Self::Chunk>, BodyError>>;
 
-    /// Waits until there is room to take in so many bytes, where requests that are served at the same time have no more than
-    /// `most` together. Asked for once, and not for a [small](SMALL) body. Says whether there is. There always is where an
-    /// instance has one request.
-    fn reserve(&mut self, _bytes: usize, _most: usize) -> impl Future<Output = bool> {
+    /// Reserves memory for so many bytes, where the requests that are served at the same time have no more than `limit` together.
+    /// Waits for it, and returns whether there is enough. Called at most once, and not for a body of up to 64 KiB.
+    ///
+    /// By default there always is: that is for a host whose instances serve one request.
+    fn reserve(&mut self, _bytes: usize, _limit: usize) -> impl Future<Output = bool> {
         ready(true)
     }
 
-    /// Gives back all but so many bytes of what was [reserved](Self::reserve). What is left goes back with the body.
-    fn keep(&mut self, _bytes: usize) {}
+    /// Returns all but so many bytes of what was [reserved](Self::reserve). The rest is returned when the body is dropped.
+    fn shrink(&mut self, _bytes: usize) {}
 }
 
 impl<B: Body> Body for &mut B {
-    async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-        (**self).chunk(patience).await
+    type Chunk = B::Chunk;
+
+    async fn chunk(&mut self, timeout: Duration) -> Result<Option<B::Chunk>, BodyError> {
+        (**self).chunk(timeout).await
     }
 
-    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
-        (**self).reserve(bytes, most).await
+    async fn reserve(&mut self, bytes: usize, limit: usize) -> bool {
+        (**self).reserve(bytes, limit).await
     }
 
-    fn keep(&mut self, bytes: usize) {
-        (**self).keep(bytes);
+    fn shrink(&mut self, bytes: usize) {
+        (**self).shrink(bytes);
     }
 }
 
 /// Why the rest of a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interrupted {
-    /// The client went away, or sent less than it had announced.
-    CutOff,
-    /// Nothing came for as long as the reader waited.
-    Silent,
+pub enum BodyError {
+    /// The client closed the connection, or sent less than `Content-Length`.
+    Incomplete,
+    /// The client sent nothing for too long.
+    TimedOut,
 }
 
-impl From<Interrupted> for ApiError {
-    fn from(interrupted: Interrupted) -> Self {
-        match interrupted {
-            Interrupted::CutOff => Self::body_cut_off(),
-            Interrupted::Silent => Self::body_timed_out(),
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Incomplete => Self::body_incomplete(),
+            BodyError::TimedOut => Self::body_timed_out(),
         }
     }
 }
 
-/// So many of the largest bodies are taken in at the same time. One that is being read, checked and stored takes up to five
-/// times its bytes, and the least that hosts give an instance is 128 MiB, with bodies of up to 10 MiB.
-const LARGEST_AT_ONCE: usize = 2;
-
-/// Reads a JSON body to its end, or to the limit: what lies behind is not read.
+/// Reads a JSON body to its end, or to the limit: nothing behind it is read.
 pub(crate) async fn read_json(headers: &HeaderMap, mut body: impl Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::unsupported_media_type());
     }
     let is_gzip = is_gzip(headers)?;
-    let announced = announced(headers).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    if announced.is_some_and(|announced| announced > limit) {
+    let length = content_length(headers).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if length.is_some_and(|length| length > limit) {
         return Err(ApiError::body_too_large(limit));
     }
-    let mut room = Room { body: &mut body, limit, is_taken: false };
-    // What it comes to with what is unpacked of it.
+    let mut memory = Memory { body: &mut body, limit, is_reserved: false };
+    // A compressed body is in memory together with what it is inflated to.
     let in_all = |bytes: usize| if is_gzip { bytes.saturating_add(limit) } else { bytes };
-    if let Some(announced) = announced.filter(|announced| *announced > SMALL) {
-        room.take(in_all(announced)).await?;
+    if let Some(length) = length.filter(|length| *length > SMALL_BODY) {
+        memory.reserve(in_all(length)).await?;
     }
-    let mut read = Vec::with_capacity(announced.unwrap_or_default());
+    let mut read = Vec::with_capacity(length.unwrap_or_default());
     let began = Instant::now();
     let mut now = began;
-    while let Some(chunk) = room.body.chunk(patience(now - began, read.len())).await? {
+    while let Some(chunk) = memory.body.chunk(timeout(now - began, read.len())).await? {
+        let chunk = chunk.as_ref();
         now = Instant::now();
         if read.len() + chunk.len() > limit {
             return Err(ApiError::body_too_large(limit));
         }
-        if read.len() + chunk.len() > SMALL && !room.is_taken {
-            room.take(in_all(limit)).await?;
-            // At once, because to double it each time takes three times as much.
+        if read.len() + chunk.len() > SMALL_BODY && !memory.is_reserved {
+            memory.reserve(in_all(limit)).await?;
+            // All at once: growth by doubling takes three times as much.
             read.reserve_exact(limit - read.len());
             now = Instant::now();
         }
-        read.extend_from_slice(&chunk);
+        read.extend_from_slice(chunk);
     }
     if is_gzip {
-        if !room.is_taken {
-            match gzip::inflate(&read, limit.min(SMALL)) {
-                Err(GzipError::TooLarge) if limit > SMALL => room.take(limit).await?,
+        if !memory.is_reserved {
+            match gzip::inflate(&read, limit.min(SMALL_BODY)) {
+                Err(GzipError::TooLarge) if limit > SMALL_BODY => memory.reserve(limit).await?,
                 inflated => return inflated.map_err(|error| error.refusal(limit)),
             }
         }
         read = gzip::inflate(&read, limit).map_err(|error| error.refusal(limit))?;
     }
-    if room.is_taken {
+    if memory.is_reserved {
         read.shrink_to_fit();
-        room.body.keep(read.len());
+        memory.body.shrink(read.len());
     }
     Ok(read)
 }
 
-/// What there is to take a large body in.
-struct Room<'a, B> {
+/// The memory for a large body.
+struct Memory<'a, B> {
     body: &'a mut B,
     limit: usize,
-    is_taken: bool,
+    is_reserved: bool,
 }
 
-impl<B: Body> Room<'_, B> {
-    async fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
-        self.is_taken = true;
-        let most = self.limit.saturating_mul(LARGEST_AT_ONCE);
-        if self.body.reserve(bytes, most).await { Ok(()) } else { Err(ApiError::no_room_for_body()) }
+impl<B: Body> Memory<'_, B> {
+    async fn reserve(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.is_reserved = true;
+        let limit = self.limit.saturating_mul(MAX_LARGEST);
+        if self.body.reserve(bytes, limit).await { Ok(()) } else { Err(ApiError::no_memory_for_body()) }
     }
 }
 
-/// How many bytes a body has, where the request says so. As wide as any length that can be announced; `usize` has 32 bits in
-/// Wasm.
-pub fn announced(headers: &HeaderMap) -> Option<u64> {
+/// The `Content-Length` of a request, in bytes. `usize` has only 32 bits in Wasm.
+#[must_use]
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Whether all of a body may be large, packed or not. To read one that is not costs next to nothing.
+/// Whether a body may be large, compressed or not. To read a small one costs next to nothing.
 pub(crate) fn may_be_large(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CONTENT_ENCODING) || announced(headers).is_none_or(|bytes| bytes > SMALL as u64)
+    headers.contains_key(header::CONTENT_ENCODING)
+        || content_length(headers).is_none_or(|bytes| bytes > SMALL_BODY as u64)
 }
 
-/// Whether the body is compressed. No other way is read than gzip (RFC 9110 section 8.4.1.3).
+/// Whether the body is compressed by gzip, the only coding that is read (RFC 9110 section 8.4.1.3).
 fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let (first, others) = (codings.next(), codings.next());
@@ -162,13 +173,13 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
     }
 }
 
-/// How long to wait for more of a body of which so many bytes have come since it began.
-fn patience(since: Duration, read: usize) -> Duration {
-    let earned = Duration::from_secs(1) * u32::try_from(read).unwrap_or(u32::MAX) / LEAST_PER_SECOND;
-    SILENCE.min((SILENCE + earned).saturating_sub(since))
+/// How long to wait for the next chunk of a body that began `since` ago, and of which so many bytes were read.
+fn timeout(since: Duration, read: usize) -> Duration {
+    let earned = Duration::from_secs(1) * u32::try_from(read).unwrap_or(u32::MAX) / MIN_BYTES_PER_SECOND;
+    IDLE_TIMEOUT.min((IDLE_TIMEOUT + earned).saturating_sub(since))
 }
 
-/// Also what keeps web pages out: a browser lets a page of another origin send anything but this type unasked.
+/// This also keeps out web pages of other origins: without a preflight request, a browser lets them send other types only.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(given) = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()) else {
         return false;

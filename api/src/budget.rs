@@ -1,117 +1,112 @@
-//! How much of large bodies an instance takes in at the same time.
+//! How much memory the large bodies of an instance take at the same time.
 //!
-//! A host gives an instance so much memory, and up to 16 requests at once. What does not fit together is taken in one after the
-//! other: a request whose memory would not be there is ended by the host, and with it all that the instance serves.
+//! A host limits the memory of an instance: Spin's may have 16 requests in 128 MiB. A request that asks for more ends the whole
+//! instance, with all that it serves. So large bodies that do not fit together are read one after the other.
 
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    rc::Rc,
     time::Duration,
 };
 
-use crate::tasks::{Tasks, within};
+use crate::runtime::{Runtime, timeout};
 
-/// A body of up to so many bytes is taken in whatever else is, so that no small email waits for a large one. As many as
-/// an instance has requests take a mebibyte.
-pub const SMALL: usize = 64 * 1024;
+/// How long a body waits for memory. A large one is done within a second, unless its client is slow.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// For so long a body waits for room. A large one is done within a second, unless its client is slow.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the requests of an instance take in together.
-pub struct Budget<T: Tasks> {
-    taken: Cell<usize>,
-    /// In the order in which they came, so that a large body does not wait for ever behind others that fit.
-    waiting: RefCell<VecDeque<Waiting<T::Hold>>>,
+/// The memory that the large bodies of an instance have reserved.
+pub(crate) struct Budget<R: Runtime> {
+    reserved: Cell<usize>,
+    /// In the order of arrival, so that a large body does not wait for ever behind smaller ones that fit.
+    waiting: RefCell<VecDeque<Waiting<R::Notify>>>,
     tickets: Cell<u64>,
 }
 
-struct Waiting<H> {
+struct Waiting<N> {
     ticket: u64,
     bytes: usize,
-    most: usize,
-    /// Dropped to let it go on.
-    _hold: H,
+    limit: usize,
+    /// Dropped to admit it.
+    _notify: N,
 }
 
-/// What one request has taken, or waits for. It goes back when this is dropped.
-pub struct Share<T: Tasks> {
-    budget: Rc<Budget<T>>,
+/// The memory that one request has reserved, or waits for. It is returned when this is dropped.
+pub(crate) struct Reservation<'a, R: Runtime> {
+    budget: &'a Budget<R>,
     ticket: u64,
     bytes: usize,
 }
 
-impl<T: Tasks> Budget<T> {
-    /// Takes so many bytes as soon as no more than `most` are taken in all, or none by others. `None` where that is not so in
-    /// time. When the future is dropped, nothing is taken.
+impl<R: Runtime> Budget<R> {
+    /// Reserves so many bytes as soon as no more than `limit` are reserved in all, or none by others. `None` if that takes
+    /// longer than 10 seconds. When the future is dropped, nothing is reserved.
     ///
-    /// A request takes once: two that hold something and wait for more could wait for each other.
-    pub async fn take(self: &Rc<Self>, bytes: usize, most: usize) -> Option<Share<T>> {
+    /// A request reserves once: two that hold something and wait for more could wait for each other.
+    pub(crate) async fn reserve(&self, bytes: usize, limit: usize) -> Option<Reservation<'_, R>> {
         let ticket = self.tickets.get();
         self.tickets.set(ticket.wrapping_add(1));
-        let share = Share { budget: Rc::clone(self), ticket, bytes };
-        if self.waiting.borrow().is_empty() && self.admits(bytes, most) {
-            self.taken.set(self.taken.get() + bytes);
-            return Some(share);
+        let reservation = Reservation { budget: self, ticket, bytes };
+        if self.waiting.borrow().is_empty() && self.has_room_for(bytes, limit) {
+            self.reserved.set(self.reserved.get() + bytes);
+            return Some(reservation);
         }
-        let (hold, admitted) = T::wait();
-        self.waiting.borrow_mut().push_back(Waiting { ticket, bytes, most, _hold: hold });
-        within::<T, _>(PATIENCE, admitted).await.map(|()| share)
+        let (notify, admitted) = R::notify();
+        self.waiting.borrow_mut().push_back(Waiting { ticket, bytes, limit, _notify: notify });
+        timeout::<R, _>(MAX_WAIT, admitted).await.map(|()| reservation)
     }
 
-    fn admits(&self, bytes: usize, most: usize) -> bool {
-        let taken = self.taken.get();
-        taken == 0 || taken.saturating_add(bytes) <= most
+    fn has_room_for(&self, bytes: usize, limit: usize) -> bool {
+        let reserved = self.reserved.get();
+        reserved == 0 || reserved.saturating_add(bytes) <= limit
     }
 
-    fn give_back(&self, bytes: usize) {
-        self.taken.set(self.taken.get().saturating_sub(bytes));
+    fn release(&self, bytes: usize) {
+        self.reserved.set(self.reserved.get().saturating_sub(bytes));
         self.admit();
     }
 
-    /// Lets those go on for whom there is room now.
+    /// Admits the first requests that wait, as many as there is room for.
     fn admit(&self) {
         loop {
-            let first = self.waiting.borrow().front().map(|first| (first.bytes, first.most));
-            let Some((bytes, most)) = first else { return };
-            if !self.admits(bytes, most) {
+            let first = self.waiting.borrow().front().map(|first| (first.bytes, first.limit));
+            let Some((bytes, limit)) = first else { return };
+            if !self.has_room_for(bytes, limit) {
                 return;
             }
-            self.taken.set(self.taken.get() + bytes);
-            // Not in the statement that borrows: whoever waits may go on at once.
+            self.reserved.set(self.reserved.get() + bytes);
+            // Not in the statement that borrows: the drop may wake a request that reserves or releases at once.
             let admitted = self.waiting.borrow_mut().pop_front();
             drop(admitted);
         }
     }
 }
 
-impl<T: Tasks> Default for Budget<T> {
+impl<R: Runtime> Default for Budget<R> {
     fn default() -> Self {
-        Self { taken: Cell::default(), waiting: RefCell::default(), tickets: Cell::default() }
+        Self { reserved: Cell::default(), waiting: RefCell::default(), tickets: Cell::default() }
     }
 }
 
-impl<T: Tasks> Share<T> {
-    /// Gives back all but so many bytes.
-    pub fn shrink(&mut self, bytes: usize) {
+impl<R: Runtime> Reservation<'_, R> {
+    /// Returns all but so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
         let spare = self.bytes.saturating_sub(bytes);
         self.bytes -= spare;
-        self.budget.give_back(spare);
+        self.budget.release(spare);
     }
 }
 
-impl<T: Tasks> Drop for Share<T> {
+impl<R: Runtime> Drop for Reservation<'_, R> {
     fn drop(&mut self) {
-        let place = self.budget.waiting.borrow().iter().position(|waiting| waiting.ticket == self.ticket);
-        match place {
-            Some(place) => {
-                let waiting = self.budget.waiting.borrow_mut().remove(place);
+        let position = self.budget.waiting.borrow().iter().position(|waiting| waiting.ticket == self.ticket);
+        match position {
+            Some(position) => {
+                let waiting = self.budget.waiting.borrow_mut().remove(position);
                 drop(waiting);
                 // It may have stood before others that fit.
                 self.budget.admit();
             }
-            None => self.budget.give_back(self.bytes),
+            None => self.budget.release(self.bytes),
         }
     }
 }
@@ -125,21 +120,21 @@ mod tests {
     };
 
     use super::*;
-    use crate::tasks::testing::Polled;
+    use crate::runtime::testing::Polled;
 
-    const MOST: usize = 100;
+    const LIMIT: usize = 100;
 
-    fn budget() -> Rc<Budget<Polled>> {
-        Rc::default()
+    fn budget() -> Budget<Polled> {
+        Budget::default()
     }
 
     fn poll<O>(future: &mut Pin<&mut impl Future<Output = O>>) -> Poll<O> {
         future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn taken<O>(future: &mut Pin<&mut impl Future<Output = Option<O>>>) -> O {
+    fn reserved<O>(future: &mut Pin<&mut impl Future<Output = Option<O>>>) -> O {
         match poll(future) {
-            Poll::Ready(Some(share)) => share,
+            Poll::Ready(Some(reservation)) => reservation,
             Poll::Ready(None) => panic!("refused"),
             Poll::Pending => panic!("it waits"),
         }
@@ -148,63 +143,63 @@ mod tests {
     #[test]
     fn what_does_not_fit_waits_until_others_are_done_in_the_order_in_which_it_came() {
         let budget = budget();
-        let first = taken(&mut pin!(budget.take(60, MOST)));
-        let (mut large, mut fits) = (pin!(budget.take(70, MOST)), pin!(budget.take(10, MOST)));
+        let first = reserved(&mut pin!(budget.reserve(60, LIMIT)));
+        let (mut large, mut fits) = (pin!(budget.reserve(70, LIMIT)), pin!(budget.reserve(10, LIMIT)));
         assert!(poll(&mut large).is_pending());
         assert!(poll(&mut fits).is_pending(), "it would fit, but overtakes the other");
         drop(first);
-        let (large, fits) = (taken(&mut large), taken(&mut fits));
-        assert_eq!(budget.taken.get(), 80);
+        let (large, fits) = (reserved(&mut large), reserved(&mut fits));
+        assert_eq!(budget.reserved.get(), 80);
         drop((large, fits));
-        assert_eq!(budget.taken.get(), 0);
+        assert_eq!(budget.reserved.get(), 0);
     }
 
     #[test]
-    fn what_is_more_than_all_is_taken_alone() {
+    fn what_is_more_than_all_is_reserved_alone() {
         let budget = budget();
-        let alone = taken(&mut pin!(budget.take(1000, MOST)));
-        let mut other = pin!(budget.take(1, MOST));
+        let alone = reserved(&mut pin!(budget.reserve(1000, LIMIT)));
+        let mut other = pin!(budget.reserve(1, LIMIT));
         assert!(poll(&mut other).is_pending());
         drop(alone);
-        let other = taken(&mut other);
-        let mut again = pin!(budget.take(1000, MOST));
+        let other = reserved(&mut other);
+        let mut again = pin!(budget.reserve(1000, LIMIT));
         assert!(poll(&mut again).is_pending());
         drop(other);
-        taken(&mut again);
+        reserved(&mut again);
     }
 
     #[test]
-    fn what_is_given_back_early_is_there_for_others() {
+    fn what_is_returned_early_is_there_for_others() {
         let budget = budget();
-        let mut first = taken(&mut pin!(budget.take(100, MOST)));
-        let mut second = pin!(budget.take(40, MOST));
+        let mut first = reserved(&mut pin!(budget.reserve(100, LIMIT)));
+        let mut second = pin!(budget.reserve(40, LIMIT));
         assert!(poll(&mut second).is_pending());
         first.shrink(60);
-        let second = taken(&mut second);
+        let second = reserved(&mut second);
         drop(first);
-        assert_eq!(budget.taken.get(), 40);
+        assert_eq!(budget.reserved.get(), 40);
         drop(second);
     }
 
     #[test]
-    fn who_no_longer_waits_takes_nothing_and_is_in_nobody_s_way() {
+    fn a_request_that_no_longer_waits_reserves_nothing_and_holds_up_no_other() {
         let budget = budget();
-        let first = taken(&mut pin!(budget.take(60, MOST)));
+        let first = reserved(&mut pin!(budget.reserve(60, LIMIT)));
         {
-            let mut large = Box::pin(budget.take(70, MOST));
+            let mut large = Box::pin(budget.reserve(70, LIMIT));
             assert!(poll(&mut large.as_mut()).is_pending());
-            let mut fits = pin!(budget.take(10, MOST));
+            let mut fits = pin!(budget.reserve(10, LIMIT));
             assert!(poll(&mut fits).is_pending());
             drop(large);
-            taken(&mut fits);
+            reserved(&mut fits);
         }
         {
-            // Room is made for it, and it never learns of that.
-            let mut admitted = Box::pin(budget.take(70, MOST));
+            // It is admitted, and dropped before it is polled again.
+            let mut admitted = Box::pin(budget.reserve(70, LIMIT));
             assert!(poll(&mut admitted.as_mut()).is_pending());
             drop(first);
-            assert_eq!(budget.taken.get(), 70);
+            assert_eq!(budget.reserved.get(), 70);
         }
-        assert_eq!((budget.taken.get(), budget.waiting.borrow().len()), (0, 0));
+        assert_eq!((budget.reserved.get(), budget.waiting.borrow().len()), (0, 0));
     }
 }

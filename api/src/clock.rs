@@ -1,9 +1,11 @@
-//! The clock of an instance: one wait of its host for all the requests that wait for a time.
+//! Timers for a host whose own are expensive: one timer of the host for all that the requests of an instance wait for.
 //!
-//! Nearly all of them get what they wait for long before that time. To begin a wait of the host and to give it up again costs
-//! it a twelfth of what a request takes. So a request leaves an alarm here instead, and one task looks after the alarms of all.
-//! A request that finds no such task spawns it. It may outlive the answer to that request, and ends when it finds no alarm, so
-//! that it keeps no instance that has nothing to do.
+//! Nearly every request gets what it waits for long before its time-out. Under WASI 0.3, to start and cancel a timer of the host for
+//! that takes a twelfth of the time of a request. So a request only adds an alarm here, and one task of the host waits for all of
+//! them. A request that finds no such task spawns it. It may outlive the answer to that request. It ends when no alarm is left, so
+//! that it does not keep an idle instance alive.
+//!
+//! A host with cheap timers, such as tokio, needs none of this.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,51 +15,51 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::tasks::Tasks;
+use crate::runtime::Runtime;
 
-/// How often the task looks, at least. For so long it may live on without an alarm, and an alarm for a time that is nearer may
-/// be late.
+/// The longest time that the task waits at once. It may live on so long without an alarm, and an alarm that is set for an earlier
+/// time may be so late.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What a clock needs of its host.
-pub trait Host: Tasks {
-    /// Ready after this time.
-    fn sleep(time: Duration) -> impl Future<Output = ()>;
+/// A runtime that sleeps by a [`Clock`], and what the clock needs for that.
+pub trait ClockHost: Runtime {
+    /// Ready after this time, by a timer of the host.
+    fn host_sleep(time: Duration) -> impl Future<Output = ()>;
 
-    /// Runs a future beside the request whose task this is, and to its end also after the answer.
+    /// Runs a future beside the request that is being polled, and to its end also after the answer.
     fn spawn(future: impl Future<Output = ()> + 'static);
 }
 
 /// The clock of an instance.
-pub struct Clock<H: Host> {
-    /// By the times for which they are set, and in the order in which they were. What is dropped when it is time.
-    alarms: RefCell<BTreeMap<(Instant, u64), H::Hold>>,
+pub struct Clock<H: ClockHost> {
+    /// By their times, and then in the order in which they were set. Dropped when they are due.
+    alarms: RefCell<BTreeMap<(Instant, u64), H::Notify>>,
     /// How many were ever set.
     set: Cell<u64>,
-    /// Whether there is a task that looks after them.
-    ticks: Cell<bool>,
+    /// Whether the task runs.
+    is_ticking: Cell<bool>,
 }
 
-impl<H: Host> Default for Clock<H> {
+impl<H: ClockHost> Default for Clock<H> {
     fn default() -> Self {
-        Self { alarms: RefCell::default(), set: Cell::new(0), ticks: Cell::new(false) }
+        Self { alarms: RefCell::default(), set: Cell::new(0), is_ticking: Cell::new(false) }
     }
 }
 
-impl<H: Host + 'static> Clock<H> {
+impl<H: ClockHost + 'static> Clock<H> {
     /// Ready after this time, or a little later. When the future is dropped, nothing is left of it.
-    pub async fn pause(self: Rc<Self>, time: Duration) {
+    pub async fn sleep(self: Rc<Self>, time: Duration) {
         let end = Instant::now() + time;
         loop {
-            let (alarm, gone) = self.set(end);
-            if !self.ticks.get() {
-                H::spawn(Ticking::begin(Rc::clone(&self)).run());
-                // A host has no reason to begin with it before something else happens.
-                H::turn().await;
+            let (alarm, due) = self.set(end);
+            if !self.is_ticking.get() {
+                H::spawn(Ticker::start(Rc::clone(&self)).run());
+                // Otherwise a host may not start it before something else happens.
+                H::yield_now().await;
             }
-            gone.await;
+            due.await;
             drop(alarm);
-            // Or else the task was given up by the host, together with the request that had spawned it.
+            // Otherwise the host has dropped the task, together with the request that had spawned it.
             if Instant::now() >= end {
                 return;
             }
@@ -65,15 +67,15 @@ impl<H: Host + 'static> Clock<H> {
     }
 
     fn set(&self, end: Instant) -> (Alarm<'_, H>, impl Future<Output = ()> + use<H>) {
-        let (hold, gone) = H::wait();
+        let (notify, due) = H::notify();
         let key = (end, self.set.get());
         self.set.set(key.1 + 1);
-        self.alarms.borrow_mut().insert(key, hold);
-        (Alarm { clock: self, key }, gone)
+        self.alarms.borrow_mut().insert(key, notify);
+        (Alarm { clock: self, key }, due)
     }
 
-    /// Sets off what is due, and tells how long it is until the next alarm, if there is one.
-    fn ring(&self) -> Option<Duration> {
+    /// Fires the alarms that are due, and returns the time until the next one, if there is one.
+    fn fire_due(&self) -> Option<Duration> {
         let now = Instant::now();
         let mut alarms = self.alarms.borrow_mut();
         while let Some(alarm) = alarms.first_entry() {
@@ -87,38 +89,38 @@ impl<H: Host + 'static> Clock<H> {
     }
 }
 
-/// A time that is waited for, until it is dropped.
-struct Alarm<'a, H: Host> {
+/// A time that a request waits for, removed when this is dropped.
+struct Alarm<'a, H: ClockHost> {
     clock: &'a Clock<H>,
     key: (Instant, u64),
 }
 
-impl<H: Host> Drop for Alarm<'_, H> {
+impl<H: ClockHost> Drop for Alarm<'_, H> {
     fn drop(&mut self) {
         self.clock.alarms.borrow_mut().remove(&self.key);
     }
 }
 
-/// The task that looks after the alarms.
-struct Ticking<H: Host>(Rc<Clock<H>>);
+/// The task that waits for the alarms.
+struct Ticker<H: ClockHost>(Rc<Clock<H>>);
 
-impl<H: Host + 'static> Ticking<H> {
-    fn begin(clock: Rc<Clock<H>>) -> Self {
-        clock.ticks.set(true);
+impl<H: ClockHost + 'static> Ticker<H> {
+    fn start(clock: Rc<Clock<H>>) -> Self {
+        clock.is_ticking.set(true);
         Self(clock)
     }
 
     async fn run(self) {
-        while let Some(next) = self.0.ring() {
-            H::sleep(next.min(TICK)).await;
+        while let Some(next) = self.0.fire_due() {
+            H::host_sleep(next.min(TICK)).await;
         }
     }
 }
 
-impl<H: Host> Drop for Ticking<H> {
+impl<H: ClockHost> Drop for Ticker<H> {
     fn drop(&mut self) {
-        self.0.ticks.set(false);
-        // Where the host has given it up: they look at the time, and one of those that wait on spawns another.
+        self.0.is_ticking.set(false);
+        // If the host has dropped the task: the requests look at the time, and one that waits on spawns another.
         drop(self.0.alarms.take());
     }
 }

@@ -1,9 +1,6 @@
-//! What a refusal looks like: Resend's JSON error, `{"statusCode", "name", "message"}`.
+//! The errors of the API, as Resend's JSON: `{"statusCode", "name", "message"}`.
 
-use std::{
-    fmt::{self, Display},
-    time::Duration,
-};
+use std::{fmt::Display, time::Duration};
 
 use email_queue::{
     Invalid,
@@ -12,27 +9,22 @@ use email_queue::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::response::{Response, json};
+use crate::{
+    invalid_setting::InvalidSetting,
+    response::{Response, json},
+};
 
-/// In seconds: how long a client should wait when the server cannot take an email for now.
+/// The `Retry-After` of an answer that says that the server cannot accept an email for now, in seconds.
 const RETRY_AFTER: u8 = 2;
 
 /// Why a request is not served.
 #[derive(Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     name: &'static str,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
-
-impl Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ApiError {}
 
 impl ApiError {
     fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
@@ -59,24 +51,24 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Attachment not found.")
     }
 
-    /// 404: the files of the email are not there any more, if it had any.
+    /// 404: the texts and files of the email were removed.
     pub(crate) fn content_removed() -> Self {
         let message =
             "The texts and files of this email were removed to make room for others; the email itself has ended.";
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// 403: a link that does not open what it leads to.
+    /// 403: the link is forged or has expired.
     pub(crate) fn invalid_link(message: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "invalid_permission", message)
     }
 
-    /// 400: nothing says under which name the client knows this server.
+    /// 400: there is no host name for links to this server.
     pub(crate) fn missing_host() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "The request has no usable `Host` header.")
     }
 
-    /// 422: the id in the path is none.
+    /// 422: the id in the path is invalid.
     pub(crate) fn invalid_id(why: impl Display) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_parameter", format!("Invalid `id` parameter: {why}."))
     }
@@ -88,29 +80,29 @@ impl ApiError {
             .with(header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// 401: no key where one is needed.
+    /// 401: there is no API key.
     pub(crate) fn missing_api_key(message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "missing_api_key", message)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// 403: a key that is not one of ours.
+    /// 403: the API key is wrong.
     pub(crate) fn invalid_api_key() -> Self {
         Self::new(StatusCode::FORBIDDEN, "invalid_api_key", "The API key is not valid.")
     }
 
-    /// 401: a key that may only send, used for something else.
+    /// 401: the API key may only send.
     pub(crate) fn restricted_api_key() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "restricted_api_key", "This API key is restricted to only send emails.")
     }
 
-    /// 400: an idempotency key that cannot be one.
+    /// 400: the idempotency key is invalid.
     pub(crate) fn invalid_idempotency_key() -> Self {
         let message = "The `Idempotency-Key` header has 1 to 256 characters of ASCII.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", message)
     }
 
-    /// 400: which of them counts, the client and a proxy between could see differently.
+    /// 400: there are several idempotency keys. A proxy and the API could use different ones.
     pub(crate) fn several_idempotency_keys() -> Self {
         let message = "The request has more than one `Idempotency-Key` header. Nothing was accepted.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", message)
@@ -122,36 +114,36 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "invalid_idempotent_request", message)
     }
 
-    /// 422: a parameter of the query, or a header, has a value that it cannot have.
+    /// 422: a parameter of the query, or a header, has an invalid value.
     pub(crate) fn invalid_parameter(name: &str, why: impl Display) -> Self {
         let message = format!("Invalid `{name}` parameter: {why}.");
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
     }
 
-    /// 422: a parameter of the query that is none, but nearly one.
+    /// 422: the name of a parameter of the query seems to be misspelt.
     pub(crate) fn misspelt_parameter(misspelt: &Misspelt) -> Self {
         Self::invalid_parameter(&misspelt.given, misspelt.reason())
     }
 
-    /// 422: the email is not in a state in which this can be done.
+    /// 422: the state of the email does not allow this.
     pub(crate) fn wrong_state(message: String) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
     }
 
-    /// 501: a part of Resend's API that this server has not.
+    /// 501: this server does not have this part of Resend's API.
     pub(crate) fn not_served() -> Self {
         let message = "This server does not serve this part of the API; nothing was done.";
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_found", message)
     }
 
-    /// 403: a browser sends it for the web page of somebody else.
+    /// 403: a browser sent this for a web page of another origin.
     pub(crate) fn cross_site() -> Self {
         let message =
             "This server is open to programs on its own machine, and to no web page of another site. Nothing was done.";
         Self::new(StatusCode::FORBIDDEN, "invalid_permission", message)
     }
 
-    /// 429: the client asks too often.
+    /// 429: the client makes too many requests.
     pub(crate) fn rate_limit_exceeded(limit: u32, reset: Duration) -> Self {
         let message =
             format!("Too many requests: {limit} are allowed in a second, and each email of a batch counts as one.");
@@ -159,7 +151,7 @@ impl ApiError {
             .with(header::RETRY_AFTER, whole_seconds(reset))
     }
 
-    /// 429: too many wrong keys come from where this one comes from. A right one is served from there.
+    /// 429: too many wrong keys came from this address. A right one is still served.
     pub(crate) fn too_many_wrong_keys(limit: u32, reset: Duration) -> Self {
         let message =
             format!("The API key is not valid, and more than {limit} such keys came from this address in a minute.");
@@ -169,20 +161,20 @@ impl ApiError {
             .limits(limit, reset)
     }
 
-    /// One SDK reads the limits of a 429 from these and fails without them.
+    /// One SDK reads the limits of a 429 from these headers and fails without them.
     fn limits(self, limit: impl Into<HeaderValue>, reset: u32) -> Self {
         self.with(HeaderName::from_static("ratelimit-limit"), limit)
             .with(HeaderName::from_static("ratelimit-remaining"), 0)
             .with(HeaderName::from_static("ratelimit-reset"), reset)
     }
 
-    /// 415: a body that is not declared to be JSON.
+    /// 415: the body is not declared as JSON.
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "The body must be JSON, sent with `Content-Type: application/json`.";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation_error", message)
     }
 
-    /// 415: a body that is compressed in a way that is not read. The field says which one is
+    /// 415: the body has a coding other than gzip. `Accept-Encoding` says so
     /// ([RFC 9110 section 12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3)).
     pub(crate) fn unsupported_coding() -> Self {
         let message =
@@ -191,29 +183,29 @@ impl ApiError {
             .with(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
     }
 
-    /// 400: a body that is declared to be gzip and is not.
+    /// 400: the body is declared as gzip and is not.
     pub(crate) fn broken_gzip() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body is not valid gzip, or cut off.")
     }
 
-    /// 400: a body of many compressed parts, each of which takes time to unpack, however little is in it.
+    /// 400: the body has many gzip members. To inflate one takes time, however little is in it.
     pub(crate) fn too_many_gzip_members(limit: usize) -> Self {
         let message = format!("The body has more than {limit} members of gzip; one holds a body of any size.");
         Self::new(StatusCode::BAD_REQUEST, "validation_error", message)
     }
 
-    /// 413: a body over the limit.
+    /// 413: the body is over the limit.
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("The body is larger than {limit} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "validation_error", message)
     }
 
-    /// 400: the body ended before it was complete.
-    pub(crate) fn body_cut_off() -> Self {
+    /// 400: the body ended too early.
+    pub(crate) fn body_incomplete() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "The body could not be read to its end.")
     }
 
-    /// 408: the client has sent no more of the body, or next to nothing. The status is that of
+    /// 408: the client has sent no more of the body, or too slowly. The status is that of
     /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.9).
     pub(crate) fn body_timed_out() -> Self {
         let message = "The body did not come in time. Nothing was done.";
@@ -226,7 +218,7 @@ impl ApiError {
         Self::queue_full(limit, message.to_owned())
     }
 
-    /// 429: as many bytes are stored as the operator allows, and none of them are of emails that have ended.
+    /// 429: as many bytes are stored as the operator allows, and all are of emails that have not ended.
     pub(crate) fn no_bytes_left(limit: u64, stored: u64, asked: u64) -> Self {
         Self::queue_full(
             limit,
@@ -244,31 +236,26 @@ impl ApiError {
             .limits(limit, RETRY_AFTER.into())
     }
 
-    /// 503: Redis is unreachable, or does not do what it is asked.
+    /// 503: Redis is unreachable, or refuses the command.
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
     }
 
-    /// 503: the instance has no memory left for this body beside others.
-    pub(crate) fn no_room_for_body() -> Self {
+    /// 503: the instance has no memory for this body beside others.
+    pub(crate) fn no_memory_for_body() -> Self {
         Self::unavailable(
             "The server is busy with other large requests. Nothing was accepted or changed. Try again later.",
         )
     }
 
-    /// 503: what would be an error for every request means that the server is not ready.
+    /// The same as a 503: an error of every request means that the server is not ready.
     pub(crate) fn not_ready(self) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, name: "service_unavailable", ..self }
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
     }
 
-    /// 500: the operator has to mend something first.
-    pub(crate) fn misconfigured(message: String) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "application_error", message)
-    }
-
-    /// The error as an answer.
+    /// The answer that reports the error.
     pub(crate) fn into_response(self) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -284,7 +271,14 @@ impl ApiError {
     }
 }
 
-/// As headers tell a time: rounded up, so that it is over then.
+/// 500: the operator has to correct a setting.
+impl From<InvalidSetting> for ApiError {
+    fn from(invalid: InvalidSetting) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "application_error", invalid.to_string())
+    }
+}
+
+/// A time for a header, rounded up.
 pub(crate) fn whole_seconds(time: Duration) -> u32 {
     time.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX)
 }

@@ -1,8 +1,8 @@
-//! Group commit: emails that several requests hand in at the same time are put on the queue by one call.
+//! Group commit: one call puts the emails of several requests on the queue.
 //!
-//! What a call costs, in Redis and on the way there, is more than what the emails in it cost. So the first request that
-//! has emails ready gives those that the instance serves beside it the time to get as far, and takes their emails along.
-//! A request that is alone waits for nobody.
+//! A call costs more, in Redis and on the way there, than the emails in it. So the first request that has emails ready leads:
+//! it waits until the other requests of the instance have theirs ready, and makes one call for all. A request that is alone
+//! waits for a few yields only.
 
 use std::{
     cell::RefCell,
@@ -17,54 +17,50 @@ use email_queue::{
 };
 
 use crate::{
-    backend::{Failure, Reached},
-    kept::REPEAT_WITHIN,
-    tasks::Tasks,
+    backend::{Effect, Failure},
+    runtime::Runtime,
+    shared_connection::RESEND_WITHIN,
 };
-
-/// After so many turns in which no request has joined, no more are expected. The host begins one request at a time, and
-/// does so in every second turn.
-const QUIET_TURNS: u32 = 3;
 
 /// How many emails a group takes.
 const MAX_EMAILS: usize = 100;
 
-/// A request with more JSON than this, in bytes, calls alone: its emails take longer than a call.
+/// A request with more JSON than this, in bytes, calls alone: its emails take longer than the call itself.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The calls of an instance that put emails on the queue.
-pub struct GroupCommit<T: Tasks, E> {
+pub(crate) struct GroupCommit<R: Runtime, E> {
     /// The group that can be joined.
-    open: Open<T::Hold, E>,
+    open: Open<R::Notify, E>,
 }
 
-type Open<H, E> = RefCell<Option<Rc<Group<H, E>>>>;
+type Open<N, E> = RefCell<Option<Rc<Group<N, E>>>>;
 
-/// Requests that share one call. The first of them leads: it makes the call.
-struct Group<H, E> {
+/// Requests that share one call. The first of them makes it.
+struct Group<N, E> {
     terms: Terms,
     emails: RefCell<Vec<NewEmail>>,
-    /// What those who have joined wait for.
-    joined: RefCell<Vec<H>>,
-    /// What the call has come to for them.
+    /// Wakes the requests that have joined, one each.
+    joined: RefCell<Vec<N>>,
+    /// What they get from the call.
     shared: RefCell<Shared<E>>,
 }
 
 type Outcome<E> = Result<Enqueued, CallError<E>>;
 
-/// What a shared call has come to for each of its requests.
+/// What each request gets from a shared call.
 #[derive(Clone)]
 enum Shared<E> {
-    /// The same as for all.
+    /// The outcome of the call.
     Outcome(Outcome<E>),
-    /// Nothing: each calls alone.
+    /// Nothing: each request makes a call of its own.
     Nothing {
-        /// Whether Redis may have carried out the call all the same.
+        /// Whether Redis may have carried out the shared call without an answer.
         lost: bool,
     },
 }
 
-/// What emails of one call have in common.
+/// The settings that all emails of one call have in common.
 struct Terms {
     queue: Queue,
     backlog_limit: Option<u64>,
@@ -72,44 +68,49 @@ struct Terms {
     retention: Option<Duration>,
 }
 
-impl<T: Tasks, E: Failure + Clone> GroupCommit<T, E> {
+impl<R: Runtime, E: Failure + Clone> GroupCommit<R, E> {
     /// Puts the emails of one request on the queue, all or none of them.
     ///
-    /// When the future is dropped, they may or may not be on the queue. Other requests lose nothing by it.
+    /// When the future is dropped, they may or may not be on the queue. Other requests are not affected.
     ///
     /// # Errors
     /// As [`Call::run`](email_queue::call::Call::run).
-    pub async fn enqueue<R: Redis<Error = E>>(&self, redis: &R, queue: &Queue, emails: Enqueue<'_>) -> Outcome<E> {
+    pub(crate) async fn enqueue<C: Redis<Error = E>>(
+        &self,
+        redis: &C,
+        queue: &Queue,
+        emails: Enqueue<'_>,
+    ) -> Outcome<E> {
         let shared = if !may_share(&emails) {
             Shared::Nothing { lost: false }
         } else if let Some(group) = self.open_for(queue, &emails) {
-            group.join::<T>(emails.emails).await
+            group.join::<R>(emails.emails).await
         } else {
             self.lead(redis, queue, &emails).await
         };
         match shared {
             Shared::Outcome(outcome) => outcome,
             Shared::Nothing { lost } => enqueue(queue, emails).run(redis).await.map_err(|error| match error {
-                CallError::Redis(error) if lost => CallError::Redis(error.after_loss()),
+                CallError::Redis(error) if lost => CallError::Redis(error.after_lost_answer()),
                 error => error,
             }),
         }
     }
 
     /// The group that these emails can join, if there is one.
-    fn open_for(&self, queue: &Queue, emails: &Enqueue<'_>) -> Option<Rc<Group<T::Hold, E>>> {
+    fn open_for(&self, queue: &Queue, emails: &Enqueue<'_>) -> Option<Rc<Group<R::Notify, E>>> {
         let open = self.open.borrow();
         open.as_ref().filter(|group| group.has_room_for(emails.emails) && group.terms.matches(queue, emails)).cloned()
     }
 
     /// Opens a group, waits for others to join, and makes the call for all.
-    async fn lead<R>(&self, redis: &R, queue: &Queue, emails: &Enqueue<'_>) -> Shared<E>
+    async fn lead<C>(&self, redis: &C, queue: &Queue, emails: &Enqueue<'_>) -> Shared<E>
     where
-        R: Redis<Error = E>,
+        C: Redis<Error = E>,
     {
-        let lead = Lead::begin(&self.open, Group::new(queue, emails));
-        lead.group.gather::<T>().await;
-        let all = lead.close();
+        let leader = Leader::begin(&self.open, Group::new(queue, emails));
+        leader.group.gather::<R>().await;
+        let all = leader.close();
         let began = Instant::now();
         let outcome = enqueue(queue, Enqueue { emails: &all, ..*emails }).run(redis).await;
         let is_shared = all.len() > emails.emails.len();
@@ -118,44 +119,44 @@ impl<T: Tasks, E: Failure + Clone> GroupCommit<T, E> {
         } else {
             Shared::Nothing { lost: is_lost(&outcome) }
         };
-        lead.group.shared.borrow_mut().clone_from(&shared);
+        leader.group.shared.borrow_mut().clone_from(&shared);
         shared
     }
 }
 
-impl<T: Tasks, E> Default for GroupCommit<T, E> {
+impl<R: Runtime, E> Default for GroupCommit<R, E> {
     fn default() -> Self {
         Self { open: RefCell::default() }
     }
 }
 
-/// An answer to a request with an idempotency key may be about an earlier one, and is nobody else's.
+/// The answer to a request with an idempotency key may be about an earlier request, so others cannot share it.
 fn may_share(emails: &Enqueue<'_>) -> bool {
     emails.idempotency.is_none() && emails.emails.iter().map(|email| email.json.len()).sum::<usize>() <= MAX_BYTES
 }
 
-/// Whether what came of a shared call, and after what time, is what each of its requests would have met alone. If not,
-/// each finds out by itself: a backlog without room for all may have room for one, and what Redis refuses in one email is
-/// no reason to refuse another. Only a Redis that is silent is not asked again, as the clients have waited long enough.
+/// Whether each request of a shared call would have had the same outcome alone. If not, each makes its own call: a backlog
+/// without room for all may have room for one, and Redis may refuse one email and take another. After an error that took long
+/// Redis is not asked again, because the clients have waited long enough.
 fn holds_for_each<E>(outcome: &Outcome<E>, took: Duration) -> bool {
     match outcome {
         Ok(Enqueued::Accepted) => true,
         Ok(_) => false,
-        Err(_) => took >= REPEAT_WITHIN,
+        Err(_) => took >= RESEND_WITHIN,
     }
 }
 
 fn is_lost<E: Failure>(outcome: &Outcome<E>) -> bool {
-    matches!(outcome, Err(CallError::Redis(error)) if error.reached() == Reached::Unknown)
+    matches!(outcome, Err(CallError::Redis(error)) if error.effect() == Effect::Unknown)
 }
 
-impl<H, E: Clone> Group<H, E> {
+impl<N, E: Clone> Group<N, E> {
     fn new(queue: &Queue, emails: &Enqueue<'_>) -> Self {
         Self {
             terms: Terms::of(queue, emails),
             emails: RefCell::new(emails.emails.to_vec()),
             joined: RefCell::default(),
-            // As it is where the request that leads is given up.
+            // What remains if the leader is dropped.
             shared: RefCell::new(Shared::Nothing { lost: true }),
         }
     }
@@ -165,47 +166,47 @@ impl<H, E: Clone> Group<H, E> {
     }
 
     /// Adds emails, and waits until the call is over.
-    async fn join<T: Tasks<Hold = H>>(&self, emails: &[NewEmail]) -> Shared<E> {
+    async fn join<R: Runtime<Notify = N>>(&self, emails: &[NewEmail]) -> Shared<E> {
         self.emails.borrow_mut().extend_from_slice(emails);
-        let (hold, end) = T::wait();
-        self.joined.borrow_mut().push(hold);
-        end.await;
+        let (notify, done) = R::notify();
+        self.joined.borrow_mut().push(notify);
+        done.await;
         self.shared.borrow().clone()
     }
 
-    /// Waits as long as requests join.
-    async fn gather<T: Tasks>(&self) {
+    /// Yields as long as requests join.
+    async fn gather<R: Runtime>(&self) {
         let (mut quiet, mut joined) = (0, 0);
-        while quiet < QUIET_TURNS {
-            T::turn().await;
+        while quiet < R::YIELDS_BEFORE_COMMIT {
+            R::yield_now().await;
             let before = std::mem::replace(&mut joined, self.joined.borrow().len());
             quiet = if joined > before { 0 } else { quiet + 1 };
         }
     }
 }
 
-/// The lead of a group. Ends when it is dropped, also where its request is given up: those who have joined then go on.
-struct Lead<'a, H, E> {
-    open: &'a Open<H, E>,
-    group: Rc<Group<H, E>>,
+/// The leader of a group. When it is dropped, with its request or after the call, the requests that have joined go on.
+struct Leader<'a, N, E> {
+    open: &'a Open<N, E>,
+    group: Rc<Group<N, E>>,
 }
 
-impl<'a, H, E> Lead<'a, H, E> {
-    fn begin(open: &'a Open<H, E>, group: Group<H, E>) -> Self {
+impl<'a, N, E> Leader<'a, N, E> {
+    fn begin(open: &'a Open<N, E>, group: Group<N, E>) -> Self {
         let group = Rc::new(group);
         *open.borrow_mut() = Some(Rc::clone(&group));
         Self { open, group }
     }
 
-    /// Lets nobody join any more, and gives the emails of all.
+    /// Closes the group to further requests, and returns the emails of all.
     fn close(&self) -> Vec<NewEmail> {
-        // A request that found no room may have opened another one.
+        // A request for which this group had no room may have opened another.
         self.open.borrow_mut().take_if(|open| Rc::ptr_eq(open, &self.group));
         self.group.emails.take()
     }
 }
 
-impl<H, E> Drop for Lead<'_, H, E> {
+impl<N, E> Drop for Leader<'_, N, E> {
     fn drop(&mut self) {
         self.close();
         drop(self.group.joined.take());

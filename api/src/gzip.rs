@@ -1,4 +1,4 @@
-//! Bodies that are compressed, as some HTTP clients send them unasked.
+//! Compressed bodies, which some HTTP clients send by default.
 
 use std::io::Read;
 
@@ -6,42 +6,39 @@ use flate2::bufread::GzDecoder;
 
 use crate::error::ApiError;
 
-/// How many members a body may have, one after the other. Clients send one. An empty one takes 20 bytes, and as long to unpack as
-/// some kilobytes.
-const MOST_MEMBERS: usize = 16;
+/// How many gzip members a body may have. Clients send one. An empty member has 20 bytes, and takes as long to inflate as some
+/// kilobytes.
+const MAX_MEMBERS: usize = 16;
 
-/// Why a body cannot be unpacked.
+/// Why a body cannot be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GzipError {
-    /// There is more in it than the limit.
+    /// It is larger than the limit when inflated.
     TooLarge,
-    /// It is no gzip, or cut off.
+    /// It is not gzip, or incomplete.
     Broken,
-    /// It has more members than [`MOST_MEMBERS`].
+    /// It has more members than [`MAX_MEMBERS`].
     TooManyMembers,
 }
 
 impl GzipError {
-    /// The error as an answer, where the body may have as many bytes as `limit`.
+    /// The error for the client. `limit` is the largest body, in bytes.
     pub(crate) fn refusal(self, limit: usize) -> ApiError {
         match self {
             Self::TooLarge => ApiError::body_too_large(limit),
             Self::Broken => ApiError::broken_gzip(),
-            Self::TooManyMembers => ApiError::too_many_gzip_members(MOST_MEMBERS),
+            Self::TooManyMembers => ApiError::too_many_gzip_members(MAX_MEMBERS),
         }
     }
 }
 
-/// What was compressed ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)). No more is unpacked than the limit and one
-/// byte, however much there is: a kilobyte can hold a megabyte of zeros.
-///
-/// # Errors
-/// As the error says.
+/// Inflates a body ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)), up to the limit and one byte: a kilobyte can hold a
+/// megabyte of zeros.
 pub(crate) fn inflate(mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let bound = limit.saturating_add(1);
-    // At once, because to double it each time takes three times as much.
+    // All at once: growth by doubling takes three times as much.
     let mut inflated = Vec::with_capacity(bound);
-    for _ in 0..MOST_MEMBERS {
+    for _ in 0..MAX_MEMBERS {
         let mut member = GzDecoder::new(compressed);
         let left = u64::try_from(bound - inflated.len()).unwrap_or(u64::MAX);
         let read = member.by_ref().take(left).read_to_end(&mut inflated);
@@ -57,7 +54,7 @@ pub(crate) fn inflate(mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, Gz
     Err(GzipError::TooManyMembers)
 }
 
-/// What is to be unpacked again.
+/// Compresses bytes.
 #[cfg(test)]
 pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::new();
@@ -76,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_comes_out_again_up_to_the_limit() {
+    fn a_compressed_body_is_inflated_up_to_the_limit() {
         assert_eq!(inflate(&packed(b"{}"), 2).unwrap(), b"{}");
         assert_eq!(refused(&packed(b"{} "), 2), StatusCode::PAYLOAD_TOO_LARGE);
         let bomb = packed(&vec![0; 10_000_000]);
@@ -85,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_gzip_or_cut_off_is_refused() {
+    fn what_is_not_gzip_or_incomplete_is_refused() {
         let whole = packed(b"{\"to\": 1}");
         for broken in [&b""[..], b"{}", &whole[..whole.len() - 1], &whole[..12]] {
             assert_eq!(refused(broken, 1000), StatusCode::BAD_REQUEST);
@@ -96,8 +93,8 @@ mod tests {
     fn a_body_may_be_in_a_few_members_and_not_in_many() {
         let members = |count: usize| [packed(b"{").repeat(count - 1), packed(b"}")].concat();
         assert_eq!(inflate(&members(2), 2).unwrap(), b"{}");
-        assert_eq!(inflate(&members(MOST_MEMBERS), 1000).unwrap().len(), MOST_MEMBERS);
-        assert_eq!(inflate(&members(MOST_MEMBERS + 1), 1000), Err(GzipError::TooManyMembers));
+        assert_eq!(inflate(&members(MAX_MEMBERS), 1000).unwrap().len(), MAX_MEMBERS);
+        assert_eq!(inflate(&members(MAX_MEMBERS + 1), 1000), Err(GzipError::TooManyMembers));
         assert_eq!(inflate(&packed(b"").repeat(1000), 1000), Err(GzipError::TooManyMembers));
         assert_eq!(refused(&members(20), 1000), StatusCode::BAD_REQUEST);
         assert_eq!(inflate(&[packed(b"{}"), b"{}".to_vec()].concat(), 1000), Err(GzipError::Broken));

@@ -1,4 +1,4 @@
-//! Whether the API lives, and whether it can do its work.
+//! Liveness and readiness.
 
 use email_queue::{Queue, call::Redis, query::ready};
 use http::StatusCode;
@@ -10,12 +10,12 @@ use crate::{
     response::{Response, json},
 };
 
-/// `GET /healthz`: the component runs. Redis is not asked.
+/// `GET /healthz`: the API runs. It does not call Redis.
 pub(crate) fn healthz() -> Response {
     json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: an email could be accepted. Redis answers, has room, and takes writes for this queue.
+/// `GET /readyz`: the API can accept emails. Redis answers, has room, and takes writes for this queue.
 pub(crate) async fn readyz<R: Redis<Error: Failure>>(redis: &R, queue: &Queue) -> Result<Response, ApiError> {
     ready(queue).run(redis).await?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))

@@ -1,41 +1,46 @@
-//! The HTTP API: checks an email, puts it on a Redis list, and answers at once. Nobody waits for SMTP here.
+//! The HTTP API: checks an email, puts it on a Redis list, and answers. It does not wait for SMTP.
+//!
+//! The crate knows no host: the Spin component and the tests serve the same handlers. A host whose instances serve one request each
+//! calls [`router::respond`] with a [`body::Body`] and a [`backend::Backend`]. A host whose instances serve many requests implements
+//! [`instance::Host`] and has an [`instance::Instance`]. The first also says what it knows of the client, as a [`client::Client`].
 //!
 //! In reading order:
 //!
-//! - [`router`]: which path and method leads where; `context`: what it hands to those who serve it;
-//! - [`emails`], [`health`], `openapi`: what is served;
-//! - [`access`]: who may ask;
-//! - `limit`: how often;
-//! - [`body`]: how a request's body is read without ever holding more than is allowed, and `unread`: what becomes of the rest;
-//! - [`response`]: what a request is answered with; [`error`]: what a refusal looks like;
-//! - [`settings`]: what the operator can set, as Spin variables;
-//! - [`backend`]: what the handlers need of Redis; `unavailable`: what is said where it has not done it;
-//! - [`kept`], [`group_commit`], [`budget`], [`clock`], [`tasks`]: what an instance that serves many requests keeps between
-//!   them, what those that it serves at the same time share, how much of their bodies it takes in, and how they wait for each
-//!   other;
-//!
-//! The handlers are plain functions over an [`http::Request`] and whatever implements [`backend::Backend`], so that any host can
-//! serve them. The crate knows no host and no SMTP.
+//! - [`router`]: which path and method leads to which handler; `context`: what a handler gets;
+//! - `emails`, `health`, `openapi`: the handlers;
+//! - [`access`]: API keys; `rate_limit`: requests per second; [`client`]: who sent a request;
+//! - [`body`]: reads bodies, within limits; `gzip`: inflates them; `unread`: drains what the handler has not read;
+//! - [`response`], `error`: answers;
+//! - [`settings`], [`invalid_setting`]: what the operator can set;
+//! - [`backend`]: what the handlers need of Redis; `unavailable`: the errors for calls that have failed;
+//! - [`instance`]: many requests at the same time; [`runtime`], [`redis_client`]: what that takes;
+//! - `shared_connection`, `group_commit`, `budget`: what those requests share;
+//! - [`clock`], [`ttl_cell`]: for hosts with expensive timers and settings.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod backend;
 pub mod body;
-pub mod budget;
+mod budget;
+pub mod client;
 pub mod clock;
 mod context;
-pub mod emails;
-pub mod error;
-pub mod group_commit;
+mod emails;
+mod error;
+mod group_commit;
 mod gzip;
-pub mod health;
-pub mod kept;
-mod limit;
+mod health;
+pub mod instance;
+pub mod invalid_setting;
 mod openapi;
+mod rate_limit;
+pub mod redis_client;
 pub mod response;
 pub mod router;
+pub mod runtime;
 pub mod settings;
-pub mod tasks;
+mod shared_connection;
+pub mod ttl_cell;
 mod unavailable;
 mod unread;

@@ -1,15 +1,15 @@
-//! Which path and method leads where.
+//! Routes a request by its path and method to its handler.
 
 use std::borrow::Borrow;
 
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
-    backend::Backend, body::Body, context::Context, emails, error::ApiError, health, limit, openapi,
-    response::Response, settings::Settings, unread::Unread,
+    backend::Backend, body::Body, client::Client, context::Context, emails, error::ApiError, health,
+    invalid_setting::InvalidSetting, openapi, rate_limit, response::Response, settings::Settings, unread::Unread,
 };
 
-/// What is served, each with its methods.
+/// What is served.
 enum Route<'a> {
     Emails,
     Batch,
@@ -21,12 +21,12 @@ enum Route<'a> {
     Healthz,
     Readyz,
     OpenApi,
-    /// A part of Resend's API that this server has not.
+    /// A part of Resend's API that this server does not have.
     NotServed,
 }
 
 impl<'a> Route<'a> {
-    /// Empty segments do not count, because some clients join a base URL that ends in a slash to `/emails`.
+    /// Empty segments are ignored, because some clients join `/emails` to a base URL that ends in a slash.
     fn of(path: &'a str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(6).collect();
         Some(match segments[..] {
@@ -45,7 +45,7 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// The methods, as the `Allow` field lists them; `None` where none is refused by name.
+    /// The methods, as the `Allow` field lists them; `None` if all are taken.
     fn allow(&self) -> Option<&'static str> {
         Some(match self {
             Route::Emails => "GET, HEAD, POST",
@@ -66,24 +66,29 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether its body is read, as JSON.
+    /// Whether the handler reads a body.
     fn reads_body(&self, method: &Method) -> bool {
         self.is_sending(method) || matches!(self, Route::Email(_)) && method == Method::PATCH
     }
 
-    /// Whether a key that may only send may ask for it.
+    /// Whether a key that may only send is enough.
     fn is_sending(&self, method: &Method) -> bool {
         matches!(self, Route::Emails | Route::Batch) && method == Method::POST
     }
 }
 
-/// Answers one request, a HEAD as the GET that it asks about, but for the body. The settings are asked for only if the request needs them.
+/// Answers one request. HEAD is answered as GET, without the body.
 ///
-/// Whatever the request is, there is an answer: a refusal is one of the API's JSON errors. When the future is dropped,
-/// the email may or may not have been accepted.
+/// This is for a host whose instances serve one request each; others have an [`Instance`](crate::instance::Instance). The
+/// settings are read only if the request needs them. `client` is what the host knows of the client; no header is trusted for
+/// that.
+///
+/// There always is an answer: what is refused gets one of the API's JSON errors. When the future is dropped, the email may or may
+/// not have been accepted.
 pub async fn respond<B, R, S>(
     request: Request<B>,
-    settings: impl AsyncFnOnce() -> Result<S, ApiError>,
+    client: &Client,
+    settings: impl AsyncFnOnce() -> Result<S, InvalidSetting>,
     redis: &R,
 ) -> Response
 where
@@ -94,14 +99,14 @@ where
     let is_head = request.method() == Method::HEAD;
     let (parts, body) = request.into_parts();
     let mut body = Unread::new(body);
-    let mut response = serve(&parts, &mut body, settings, redis).await.unwrap_or_else(ApiError::into_response);
+    let mut response = serve(&parts, client, &mut body, settings, redis).await.unwrap_or_else(ApiError::into_response);
     body.drain(&parts).await;
     if is_head {
-        // A host may hold a length against what it is given to send, so it is left out: RFC 9110 section 9.3.2 allows it.
+        // No length: a host may compare it with the body. RFC 9110 section 9.3.2 allows to leave it out.
         response.body_mut().clear();
         return response;
     }
-    // Without it some hosts fall back to chunks, and one of them then waits 40 ms for more.
+    // Without it some hosts send chunks, and one of them then waits 40 ms for more.
     let length = HeaderValue::from(response.body().len());
     response.headers_mut().insert(header::CONTENT_LENGTH, length);
     response
@@ -109,8 +114,9 @@ where
 
 async fn serve<B, R, S>(
     parts: &Parts,
+    client: &Client,
     body: &mut B,
-    settings: impl AsyncFnOnce() -> Result<S, ApiError>,
+    settings: impl AsyncFnOnce() -> Result<S, InvalidSetting>,
     redis: &R,
 ) -> Result<Response, ApiError>
 where
@@ -123,7 +129,7 @@ where
     match route {
         Route::Healthz => return Ok(health::healthz()),
         Route::Readyz => {
-            let settings = settings().await.map_err(ApiError::not_ready)?;
+            let settings = settings().await.map_err(|invalid| ApiError::from(invalid).not_ready())?;
             return health::readyz(redis, &settings.borrow().queue).await;
         }
         _ => {}
@@ -131,29 +137,29 @@ where
     let settings = settings().await?;
     let settings = settings.borrow();
     match route {
-        // It holds nothing of the server's own.
+        // The document says nothing about this server, so it needs no key.
         Route::OpenApi => {
-            settings.access.admit_without_key(&parts.headers, false)?;
+            settings.access.admit_without_key(&parts.headers, client, false)?;
             return Ok(openapi::openapi());
         }
-        // Its link is its permission.
+        // The signature of its link replaces the key.
         Route::Download(id, attachment) => {
-            settings.access.admit_without_key(&parts.headers, false)?;
+            settings.access.admit_without_key(&parts.headers, client, false)?;
             return emails::download_attachment(parts, settings, redis, id, attachment).await;
         }
         _ => {}
     }
     let reads_body = route.reads_body(&parts.method);
-    let caller = settings.access.admit(&parts.headers, reads_body, &settings.queue, redis).await?;
+    let caller = settings.access.admit(&parts.headers, client, reads_body, &settings.queue, redis).await?;
     if caller.sending_only && !route.is_sending(&parts.method) {
         return Err(ApiError::restricted_api_key());
     }
-    let context = Context { parts, caller: &caller, settings, redis };
-    // As many requests as it has emails, which only its body tells.
+    let context = Context { parts, client, caller: &caller, settings, redis };
+    // A batch counts as many requests as it has emails, so it is counted after its body was read.
     if let Route::Batch = route {
         return emails::create_batch(&context, body).await;
     }
-    limit::within(&context, 1, async || match (route, &parts.method) {
+    rate_limit::within(&context, 1, async || match (route, &parts.method) {
         (Route::Emails, &Method::POST) => emails::create(&context, body).await,
         (Route::Emails, _) => emails::list(&context).await,
         (Route::Email(id), &Method::PATCH) => emails::reschedule(&context, id, body).await,

@@ -5,33 +5,35 @@ use std::time::Duration;
 use email_queue::{Queue, email::Mailbox};
 use jiff::{Span, SpanRelativeTo};
 
-use crate::{access::Access, error::ApiError};
+use crate::{access::Access, invalid_setting::InvalidSetting};
 
-/// The settings of the API. `spin.toml` declares the variables and their defaults.
+/// The settings of the API.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `queue`: the queue's name, the same as the worker's.
     pub queue: Queue,
-    /// `api_keys`: separated by commas, each `KEY`, `KEY:full` or `KEY:sending`; and where there are none `open`: empty, or
-    /// `loopback` for the programs on this machine.
+    /// `api_keys`: separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. If there are none, `open`: empty, or `loopback`
+    /// for programs on the same machine.
     pub access: Access,
     /// `default_from`: the sender of emails that name none.
     pub default_from: Option<Mailbox>,
-    /// `max_body_bytes`: the largest body of a request, in bytes.
+    /// `max_body_bytes`: the largest body of a request, in bytes; 10 MiB by default.
     pub max_body_bytes: usize,
-    /// `backlog_limit`: how many emails may wait before no more are accepted; `None` for no limit.
+    /// `backlog_limit`: how many emails may wait before no more are accepted. `None`, the default, for no limit.
     pub backlog_limit: Option<u64>,
-    /// `backlog_bytes`: how many bytes the records of all emails may have, before bodies of emails that have ended are
-    /// removed, and then no more are accepted; `None` for no limit.
+    /// `backlog_bytes`: how many bytes the records of all emails may have; 4 GiB by default. At the limit the bodies of emails that
+    /// have ended are removed; then no more emails are accepted. `None` for no limit.
     pub backlog_bytes: Option<u64>,
-    /// `rate_limit`: how many requests a client may make in a second, each email of a batch counted; `None` for any number.
+    /// `rate_limit`: how many requests a client may make in a second, where each email of a batch counts. `None`, the default, for
+    /// no limit.
     pub rate_limit: Option<u32>,
-    /// `retention`: how long an email accepted here is kept once it is sent; `None` leaves it to the worker.
+    /// `retention`: how long an email accepted here is kept after it was sent, such as `24h` or `7d`. `None`, the default, for the
+    /// worker's setting.
     pub retention: Option<Duration>,
 }
 
 impl Settings {
-    /// The variables that [`from_variables`](Self::from_variables) asks for.
+    /// The variables that [`from_variables`](Self::from_variables) looks up.
     pub const VARIABLES: [&str; 9] = [
         "queue",
         "api_keys",
@@ -44,15 +46,15 @@ impl Settings {
         "retention",
     ];
 
-    /// Reads the settings. A variable that is not set, or empty, has its default.
+    /// Reads the settings by a look-up of variables by name. A variable that is not set, or empty, has its default.
     ///
     /// # Errors
-    /// 500, naming the variable and not its value.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
+    /// The first setting that cannot be used.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let read = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         Ok(Self {
             queue: parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default(),
-            // As they are: a blank in a key may be a mistake.
+            // Not trimmed: a blank in a key may be a mistake.
             access: Access::from_variables(&variable)?,
             default_from: parsed("default_from", read("default_from"), |from| from.parse().ok())?,
             max_body_bytes: parsed("max_body_bytes", read("max_body_bytes"), |bytes| bytes.parse().ok())?
@@ -69,14 +71,14 @@ impl Settings {
     }
 }
 
-fn parsed<T>(name: &str, value: Option<String>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+fn parsed<T>(
+    variable: &'static str,
+    value: Option<String>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, InvalidSetting> {
     let Some(value) = value else { return Ok(None) };
-    match parse(&value) {
-        Some(parsed) => Ok(Some(parsed)),
-        None => {
-            Err(ApiError::misconfigured(format!("The server's variable `{name}` has a value that cannot be used.")))
-        }
-    }
+    let invalid = || InvalidSetting { variable, reason: "has a value that cannot be used".to_owned() };
+    parse(&value).map(Some).ok_or_else(invalid)
 }
 
 /// `90s`, `24h`, `7d`.
@@ -89,7 +91,7 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn settings(name: &str, value: &str) -> Result<Settings, ApiError> {
+    fn settings(name: &str, value: &str) -> Result<Settings, InvalidSetting> {
         Settings::from_variables(|asked| (asked == name).then(|| value.to_owned()))
     }
 
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_asked_for_once() {
+    fn every_variable_is_looked_up_once() {
         let asked = std::cell::RefCell::new(Vec::new());
         let settings = Settings::from_variables(|name| {
             asked.borrow_mut().push(name.to_owned());
@@ -137,9 +139,8 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
         for name in Settings::VARIABLES {
-            let body = settings(name, "hunter 2").unwrap_err().into_response().into_body();
-            let body = String::from_utf8(body).unwrap();
-            assert!(body.contains(name) && !body.contains("hunter"), "{body}");
+            let message = settings(name, "hunter 2").unwrap_err().to_string();
+            assert!(message.contains(name) && !message.contains("hunter"), "{message}");
         }
     }
 }

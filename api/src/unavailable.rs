@@ -1,13 +1,13 @@
-//! What a client is told where Redis has not done what it was asked: whether it was done or not, if that is known.
+//! The errors for requests whose Redis call has failed. They say whether the change was made, if that is known.
 
 use email_queue::{Refusal, call::CallError};
 
 use crate::{
-    backend::{Failure, Reached},
+    backend::{Effect, Failure},
     error::ApiError,
 };
 
-/// What a client asks for that changes something.
+/// A change that a client asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
     Accept,
@@ -16,9 +16,9 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// The change has failed. It was not made, unless the answer says that this is not known.
+    /// The error for a change whose call has failed. It says that nothing was changed, or that this is not known.
     pub(crate) fn failed<E: Failure>(self, error: CallError<E>) -> ApiError {
-        if reached(&error) != Reached::Unknown {
+        if effect(&error) != Effect::Unknown {
             return error.into();
         }
         log(&error);
@@ -39,33 +39,33 @@ impl Change {
     }
 }
 
-/// Of a call after whose failure nothing has changed, whatever became of the call.
+/// The error for a call that has changed nothing, or that would only have read.
 impl<E: Failure> From<CallError<E>> for ApiError {
     fn from(error: CallError<E>) -> Self {
         let refusal = log(&error);
-        let trouble = match (reached(&error), refusal) {
-            (Reached::Nobody, _) => "The queue cannot be reached for now.",
-            (Reached::Unknown, _) => "The queue did not answer.",
-            (Reached::Refusal, None) => "The queue's Redis refuses this for now.",
-            (Reached::Refusal, Some(Refusal::Full)) => "The queue's Redis is full.",
-            (Reached::Refusal, Some(Refusal::ReadOnly)) => "The queue's Redis is a replica, which takes no writes.",
-            (Reached::Refusal, Some(Refusal::OtherNode)) => "This node of a Redis Cluster does not hold the queue.",
-            (Reached::Refusal, Some(Refusal::WrongType)) => "A key of the queue is in use for something else.",
-            (Reached::Refusal, Some(Refusal::OtherVersion)) => "The queue is of another version than this API.",
+        let trouble = match (effect(&error), refusal) {
+            (Effect::NotSent, _) => "The queue cannot be reached for now.",
+            (Effect::Unknown, _) => "The queue did not answer.",
+            (Effect::Refused, None) => "The queue's Redis refuses this for now.",
+            (Effect::Refused, Some(Refusal::Full)) => "The queue's Redis is full.",
+            (Effect::Refused, Some(Refusal::ReadOnly)) => "The queue's Redis is a replica, which takes no writes.",
+            (Effect::Refused, Some(Refusal::OtherNode)) => "This node of a Redis Cluster does not hold the queue.",
+            (Effect::Refused, Some(Refusal::WrongType)) => "A key of the queue is in use for something else.",
+            (Effect::Refused, Some(Refusal::OtherVersion)) => "The queue is of another version than this API.",
         };
         Self::unavailable(format!("{trouble} Nothing was accepted or changed. Try again later."))
     }
 }
 
-fn reached<E: Failure>(error: &CallError<E>) -> Reached {
+fn effect<E: Failure>(error: &CallError<E>) -> Effect {
     match error {
-        CallError::Redis(error) => error.reached(),
-        // It is an answer, but of what is not known.
-        CallError::Answer(_) => Reached::Unknown,
+        CallError::Redis(error) => error.effect(),
+        // Redis has answered, but the answer does not say what was done.
+        CallError::Answer(_) => Effect::Unknown,
     }
 }
 
-/// Tells the operator, for whom it is, and says what Redis has against it.
+/// Logs the error for the operator, and returns the reason for which Redis has refused the call, if it has.
 fn log<E: Failure>(error: &CallError<E>) -> Option<Refusal> {
     let text = error.to_string();
     let refusal = Refusal::of(&text);
@@ -87,11 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn what_redis_refuses_or_never_gets_is_not_done() {
+    fn what_redis_refuses_or_does_not_get_is_not_done() {
         for change in [Change::Accept, Change::Cancel, Change::Reschedule] {
-            for (failure, told) in [("OOM", "refuses"), ("unreachable", "cannot be reached")] {
+            for (failure, expected) in [("OOM", "refuses"), ("unreachable", "cannot be reached")] {
                 let message = message(change.failed(CallError::Redis(failure)));
-                assert!(message.contains(told) && message.contains("Nothing was accepted or changed"), "{message}");
+                assert!(message.contains(expected) && message.contains("Nothing was accepted or changed"), "{message}");
             }
         }
     }

@@ -1,77 +1,79 @@
-//! What is left of a request's body when the answer is known before its end.
+//! Drains what is left of a request's body when the answer is known before its end.
 //!
-//! A host closes the connection of a request that was not read to its end, and a client that is still sending then
-//! often sees a reset instead of the answer (RFC 9112 section 9.6). So the rest is read and dropped first, in bounds.
+//! A host closes the connection of a request that was not read to its end. A client that is still sending then often sees a
+//! reset instead of the answer (RFC 9112 section 9.6). So the API first reads the rest and drops it, within bounds.
 
 use std::time::{Duration, Instant};
 
 use http::{Method, header, request::Parts};
 
-use crate::body::{Body, Interrupted, announced};
+use crate::body::{Body, BodyError, content_length};
 
-/// How many bytes are dropped at most.
-const MOST_BYTES: usize = 64 << 20;
+/// How many bytes are drained at most.
+const MAX_BYTES: usize = 64 << 20;
 
-/// How long the rest is waited for in all.
-const LONGEST: Duration = Duration::from_secs(5);
+/// How long draining may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the rest may be silent.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long draining waits for the next chunk.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A body, and whether it has come to its end.
+/// A body that may have an unread rest.
 pub(crate) struct Unread<B> {
     body: B,
-    over: bool,
+    /// Whether its end was read, or an error.
+    is_over: bool,
 }
 
 impl<B: Body> Body for Unread<B> {
-    async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-        let chunk = self.body.chunk(patience).await;
-        self.over = !matches!(chunk, Ok(Some(_)));
+    type Chunk = B::Chunk;
+
+    async fn chunk(&mut self, timeout: Duration) -> Result<Option<B::Chunk>, BodyError> {
+        let chunk = self.body.chunk(timeout).await;
+        self.is_over = !matches!(chunk, Ok(Some(_)));
         chunk
     }
 
-    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
-        self.body.reserve(bytes, most).await
+    async fn reserve(&mut self, bytes: usize, limit: usize) -> bool {
+        self.body.reserve(bytes, limit).await
     }
 
-    fn keep(&mut self, bytes: usize) {
-        self.body.keep(bytes);
+    fn shrink(&mut self, bytes: usize) {
+        self.body.shrink(bytes);
     }
 }
 
 impl<B: Body> Unread<B> {
     pub(crate) fn new(body: B) -> Self {
-        Self { body, over: false }
+        Self { body, is_over: false }
     }
 
-    /// Reads on until the end, or until a bound is reached, and keeps nothing. Does nothing if the request has no body,
-    /// waits for a `100 Continue` before it sends one, or says that it has more than would be dropped.
+    /// Reads and drops the rest, up to a bound. Does nothing if the request has no body, if the client waits for a `100 Continue`
+    /// before it sends one, or if `Content-Length` is above the bound.
     pub(crate) async fn drain(&mut self, request: &Parts) {
-        // What was read of it is gone.
-        self.keep(0);
-        if self.over || !is_coming(request) {
+        self.shrink(0);
+        if self.is_over || !may_be_sending(request) {
             return;
         }
         let began = Instant::now();
-        let mut dropped = 0;
-        while !self.over && dropped < MOST_BYTES {
-            let left = LONGEST.saturating_sub(began.elapsed());
+        let mut drained = 0;
+        while !self.is_over && drained < MAX_BYTES {
+            let left = TIMEOUT.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return;
             }
-            if let Ok(Some(chunk)) = self.chunk(SILENCE.min(left)).await {
-                dropped += chunk.len();
+            if let Ok(Some(chunk)) = self.chunk(IDLE_TIMEOUT.min(left)).await {
+                drained += chunk.as_ref().len();
             }
         }
     }
 }
 
-/// Whether the client may be sending a body unasked, and one that is worth waiting for. That it comes in chunks cannot be
-/// seen: hosts keep `Transfer-Encoding` to themselves.
-fn is_coming(request: &Parts) -> bool {
-    let has_body = match announced(&request.headers) {
-        Some(bytes) => (1..=MOST_BYTES as u64).contains(&bytes),
+/// Whether the client may be sending a body that is small enough to drain. A chunked one cannot be recognised: hosts remove
+/// `Transfer-Encoding`.
+fn may_be_sending(request: &Parts) -> bool {
+    let has_body = match content_length(&request.headers) {
+        Some(bytes) => (1..=MAX_BYTES as u64).contains(&bytes),
         None => !matches!(request.method, Method::GET | Method::HEAD),
     };
     has_body && !request.headers.contains_key(header::EXPECT)
@@ -88,7 +90,9 @@ mod tests {
     }
 
     impl Body for Pieces {
-        async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+        type Chunk = Vec<u8>;
+
+        async fn chunk(&mut self, _timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
             self.asked += 1;
             let piece = self.left.min(1 << 20);
             self.left -= piece;
@@ -114,11 +118,11 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_body_is_read_up_to_a_bound() {
-        let announced = request(Method::POST, &[(header::CONTENT_LENGTH, "3145728")]);
-        assert_eq!(drained(3 << 20, &announced), (0, 4));
+        let with_length = request(Method::POST, &[(header::CONTENT_LENGTH, "3145728")]);
+        assert_eq!(drained(3 << 20, &with_length), (0, 4));
         let in_chunks = request(Method::PATCH, &[]);
         assert_eq!(drained(3 << 20, &in_chunks), (0, 4));
-        assert_eq!(drained(MOST_BYTES + 7, &in_chunks), (7, MOST_BYTES >> 20));
+        assert_eq!(drained(MAX_BYTES + 7, &in_chunks), (7, MAX_BYTES >> 20));
     }
 
     #[test]
@@ -137,7 +141,7 @@ mod tests {
     fn a_body_that_was_read_to_its_end_is_not_asked_again() {
         let mut body = Unread::new(Pieces { left: 0, asked: 0 });
         pollster::block_on(async {
-            assert_eq!(body.chunk(SILENCE).await, Ok(None));
+            assert_eq!(body.chunk(IDLE_TIMEOUT).await, Ok(None));
             body.drain(&request(Method::POST, &[(header::CONTENT_LENGTH, "5")])).await;
         });
         assert_eq!(body.body.asked, 1);

@@ -7,4 +7,4 @@ mod spent;
 mod throttle;
 
 pub use spent::{period_left, requests_made};
-pub use throttle::{Allowance, Throttled, throttle};
+pub use throttle::{Allowance, RateLimitStatus, throttle};

@@ -1,54 +1,23 @@
-//! The body of a request, as hyper has it.
+//! The body of a request, as hyper streams it.
 
-use std::{rc::Rc, time::Duration};
-
-use api::{
-    body::{Body, Interrupted},
-    budget::{Budget, Share},
-    tasks::within,
-};
+use api::{body::BodyError, instance::BodyStream};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::tasks::LocalTasks;
+pub(crate) struct RequestBody(pub(crate) Incoming);
 
-pub(crate) struct RequestBody {
-    incoming: Incoming,
-    budget: Rc<Budget<LocalTasks>>,
-    /// What it has of the budget of this thread.
-    share: Option<Share<LocalTasks>>,
-}
+impl BodyStream for RequestBody {
+    type Chunk = Bytes;
 
-impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, budget: Rc<Budget<LocalTasks>>) -> Self {
-        Self { incoming, budget, share: None }
-    }
-
-    async fn read(&mut self) -> Result<Option<Vec<u8>>, Interrupted> {
-        while let Some(frame) = self.incoming.frame().await {
-            let frame = frame.map_err(|_| Interrupted::CutOff)?;
-            // Trailers mean nothing to the API.
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        while let Some(frame) = self.0.frame().await {
+            let frame = frame.map_err(|_| BodyError::Incomplete)?;
+            // The API ignores trailers.
             if let Ok(data) = frame.into_data() {
-                return Ok(Some(data.into()));
+                return Ok(Some(data));
             }
         }
         Ok(None)
-    }
-}
-
-impl Body for RequestBody {
-    async fn chunk(&mut self, timeout: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-        within::<LocalTasks, _>(timeout, self.read()).await.unwrap_or(Err(Interrupted::Silent))
-    }
-
-    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
-        self.share = self.budget.take(bytes, most).await;
-        self.share.is_some()
-    }
-
-    fn keep(&mut self, bytes: usize) {
-        if let Some(share) = &mut self.share {
-            share.shrink(bytes);
-        }
     }
 }

@@ -1,19 +1,18 @@
 //! The HTTP API as a native server: the handlers of [`api`], for where there is no Spin.
 //!
 //! In reading order: [`cli`] and [`config`] are the settings, [`server`] accepts connections on several threads, [`request`]
-//! answers one request by what its [`thread`] shares, with [`redis_client`] behind it.
+//! answers one request, with [`host`], [`body`] and [`redis_client`] behind it.
 
 #![forbid(unsafe_code)]
 
 mod body;
 mod cli;
 mod config;
+mod host;
 mod logging;
 mod redis_client;
 mod request;
 mod server;
-mod tasks;
-mod thread;
 
 use std::process::ExitCode;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use api::{
-    backend::{Failure, Reached},
-    kept::{Connect, Fault},
+    backend::{Effect, Failure},
+    redis_client::{Fault, RedisClient},
 };
 use email_queue::{
     Refusal,
@@ -15,13 +15,10 @@ use redis::{
     io::tcp::TcpSettings,
 };
 
-use crate::tasks::LocalTasks;
-
 /// Opens connections to Redis. Several requests use one at the same time.
-pub(crate) struct RedisClient;
+pub(crate) struct TokioRedis;
 
-impl Connect for RedisClient {
-    type Tasks = LocalTasks;
+impl RedisClient for TokioRedis {
     type Connection = MultiplexedConnection;
     type Error = RedisError;
 
@@ -33,9 +30,9 @@ impl Connect for RedisClient {
             Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
         };
         open.await.map_err(|error| RedisError {
-            doing: "no connection",
+            operation: "no connection",
             cause: Cause::Redis(error),
-            reached: Reached::Nobody,
+            effect: Effect::NotSent,
         })
     }
 
@@ -57,62 +54,64 @@ impl Connect for RedisClient {
         Ok(values)
     }
 
-    fn fault(error: &RedisError) -> Fault {
+    fn fault(error: &RedisError) -> Option<Fault> {
         match &error.cause {
-            Cause::Redis(error) if Refusal::of(&error.to_string()) == Some(Refusal::ReadOnly) => Fault::WrongServer,
-            Cause::Redis(error) if is_answer(error) => Fault::None,
-            _ => Fault::Broken,
+            Cause::Redis(error) if Refusal::of(&error.to_string()) == Some(Refusal::ReadOnly) => {
+                Some(Fault::WrongServer)
+            }
+            Cause::Redis(error) if is_answer(error) => None,
+            _ => Some(Fault::Broken),
         }
     }
 
-    fn silent(command: &Command<'_>, was_sent: bool) -> RedisError {
-        let reached = if was_sent { Reached::Unknown } else { Reached::Nobody };
-        RedisError { doing: command.name, cause: Cause::Silent, reached }
+    fn is_unknown_script(error: &RedisError) -> bool {
+        matches!(&error.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    }
+
+    fn timed_out(command: &Command<'_>, was_sent: bool) -> RedisError {
+        let effect = if was_sent { Effect::Unknown } else { Effect::NotSent };
+        RedisError { operation: command.name, cause: Cause::TimedOut, effect }
     }
 }
 
 /// Why a command has no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisError {
-    /// The command, or what else was tried.
-    doing: &'static str,
+    /// The command, or `no connection`.
+    operation: &'static str,
     cause: Cause,
-    reached: Reached,
+    effect: Effect,
 }
 
 #[derive(Debug, Clone)]
 enum Cause {
     Redis(redis::RedisError),
     /// No answer came in time.
-    Silent,
+    TimedOut,
 }
 
 impl RedisError {
-    fn of(doing: &'static str, error: redis::RedisError) -> Self {
-        let reached = if is_answer(&error) { Reached::Refusal } else { Reached::Unknown };
-        Self { doing, cause: Cause::Redis(error), reached }
-    }
-
-    pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(&self.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    fn of(operation: &'static str, error: redis::RedisError) -> Self {
+        let effect = if is_answer(&error) { Effect::Refused } else { Effect::Unknown };
+        Self { operation, cause: Cause::Redis(error), effect }
     }
 }
 
 impl Failure for RedisError {
-    fn reached(&self) -> Reached {
-        self.reached
+    fn effect(&self) -> Effect {
+        self.effect
     }
 
-    fn after_loss(self) -> Self {
-        Self { reached: Reached::Unknown, ..self }
+    fn after_lost_answer(self) -> Self {
+        Self { effect: Effect::Unknown, ..self }
     }
 }
 
 impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Cause::Redis(error) => write!(f, "{}: {error}", self.doing),
-            Cause::Silent => write!(f, "{}: no answer in time", self.doing),
+            Cause::Redis(error) => write!(f, "{}: {error}", self.operation),
+            Cause::TimedOut => write!(f, "{}: no answer in time", self.operation),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use api::settings::Settings;
+use api::{instance::Instance, settings::Settings};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{config::Config, request, thread::Thread};
+use crate::{config::Config, host::Thread, request};
 
 /// How long the head of a request may take, and how long a connection may wait for the next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,7 +102,7 @@ impl Accepting {
                 return;
             }
         };
-        let thread = Rc::new(Thread::new(settings, redis_url));
+        let instance = Thread::instance(settings, redis_url);
         let connections = TaskTracker::new();
         loop {
             let accept = async {
@@ -116,7 +116,7 @@ impl Accepting {
             };
             match (accepted, permit) {
                 (Ok((stream, client)), Ok(permit)) => {
-                    let connection = serve(stream, client, Rc::clone(&thread), self.stop.clone(), permit);
+                    let connection = serve(stream, client, Rc::clone(&instance), self.stop.clone(), permit);
                     spawn_local(connections.track_future(connection));
                 }
                 (Err(error), _) => {
@@ -137,14 +137,14 @@ impl Accepting {
 async fn serve(
     stream: TcpStream,
     client: SocketAddr,
-    thread: Rc<Thread>,
+    instance: Rc<Instance<Thread>>,
     stop: CancellationToken,
     _permit: OwnedSemaphorePermit,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let service = service_fn(move |request| request::answer(request, client, Rc::clone(&thread)));
+    let service = service_fn(move |request| request::answer(request, client, Rc::clone(&instance)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

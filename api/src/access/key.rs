@@ -1,90 +1,90 @@
-//! The keys that the operator has given out, as the variable `api_keys` has them.
+//! API keys, as the variable `api_keys` lists them.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// A key that the operator has given out.
+/// An API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// What a client sends.
     pub key: String,
-    /// Whether it is good for sending emails only, and not for reading or changing any.
+    /// Whether it may only send emails, and not read or change any.
     pub sending_only: bool,
 }
 
-/// Reads keys that are separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. What stands there is taken as it is
-/// or not at all: a key that is read as another one, or with other rights, opens a door that nobody meant to open.
+/// Reads keys that are separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. Nothing is trimmed or guessed: a key that is
+/// read as another one, or with other rights, gives access that the operator did not intend.
 ///
 /// # Errors
-/// The first that cannot be used, by its position, because nobody else is to see its text.
-pub(crate) fn parse(text: &str) -> Result<Vec<ApiKey>, Unusable> {
+/// The first invalid key, by its position and without its text.
+pub(crate) fn parse(text: &str) -> Result<Vec<ApiKey>, InvalidKey> {
     let mut keys: Vec<ApiKey> = Vec::new();
     for (number, text) in (1..).zip(text.split(',')) {
-        let key = ApiKey::parse(text).map_err(|why| Unusable { number, why })?;
+        let key = ApiKey::parse(text).map_err(|reason| InvalidKey { number, reason })?;
         if keys.iter().any(|other| other.key == key.key && other.sending_only != key.sending_only) {
-            return Err(Unusable { number, why: Why::OtherRights });
+            return Err(InvalidKey { number, reason: Reason::OtherRights });
         }
         keys.push(key);
     }
     Ok(keys)
 }
 
-/// The key that a client has given. All are compared, each in a time that depends on its length alone.
-pub(crate) fn known<'a>(keys: &'a [ApiKey], given: &str) -> Option<&'a ApiKey> {
+/// The key that a client has sent. All keys are compared, each in a time that depends on its length alone.
+pub(crate) fn find<'a>(keys: &'a [ApiKey], given: &str) -> Option<&'a ApiKey> {
     let is_given = |key: &ApiKey| bool::from(key.key.as_bytes().ct_eq(given.as_bytes()));
-    keys.iter().fold(None, |known, key| if is_given(key) { Some(key) } else { known })
+    keys.iter().fold(None, |found, key| if is_given(key) { Some(key) } else { found })
 }
 
 impl ApiKey {
-    fn parse(text: &str) -> Result<Self, Why> {
+    fn parse(text: &str) -> Result<Self, Reason> {
         if text.contains(char::is_whitespace) {
-            return Err(Why::Blank);
+            return Err(Reason::Whitespace);
         }
-        // No other character can be sent in a header and come out as it was.
+        // A header carries no other characters unchanged.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Why::NotVisible);
+            return Err(Reason::NotVisible);
         }
         let (key, sending_only) = match text.rsplit_once(':') {
             None => (text, false),
             Some((key, "full")) => (key, false),
             Some((key, "sending")) => (key, true),
-            Some(_) => return Err(Why::Suffix),
+            Some(_) => return Err(Reason::Suffix),
         };
         if key.is_empty() {
-            return Err(Why::Empty);
+            return Err(Reason::Empty);
         }
         Ok(Self { key: key.to_owned(), sending_only })
     }
 }
 
-/// Which key cannot be used, and why; not its text.
+/// Which key is invalid, and why, without its text.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unusable {
+pub(crate) struct InvalidKey {
     /// Its position, counted from 1.
     number: usize,
-    why: Why,
+    reason: Reason,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Why {
+enum Reason {
     Empty,
-    Blank,
+    Whitespace,
     NotVisible,
     Suffix,
     OtherRights,
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.why {
-            Why::Empty => "is empty",
-            Why::Blank => "has a blank or a line end in it",
-            Why::NotVisible => "has something else in it than visible ASCII characters",
-            Why::Suffix => "has a suffix that is neither `:sending` nor `:full`",
-            Why::OtherRights => "stands before it with other rights",
+        let reason = match self.reason {
+            Reason::Empty => "is empty",
+            Reason::Whitespace => "has a blank or a line end in it",
+            Reason::NotVisible => "has something else in it than visible ASCII characters",
+            Reason::Suffix => "has a suffix that is neither `:sending` nor `:full`",
+            Reason::OtherRights => "stands before it with other rights",
         };
-        write!(f, "key {} {why}", self.number)
+        write!(f, "key {} {reason}", self.number)
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named_by_its_position_and_not_shown() {
-        for (keys, why) in [
+        for (keys, reason) in [
             ("", "key 1 is empty"),
             ("secret,", "key 2 is empty"),
             (",secret", "key 1 is empty"),
@@ -125,8 +125,8 @@ mod tests {
             ("a\0secret", "key 1 has something else in it"),
             ("secret,other,secret:sending", "key 3 stands before it with other rights"),
         ] {
-            let told = parse(keys).unwrap_err().to_string();
-            assert!(told.starts_with(why) && !told.contains("secret"), "{keys:?}: {told}");
+            let message = parse(keys).unwrap_err().to_string();
+            assert!(message.starts_with(reason) && !message.contains("secret"), "{keys:?}: {message}");
         }
     }
 
@@ -134,7 +134,7 @@ mod tests {
     fn a_client_has_a_key_or_has_it_not() {
         let keys = parse("one,two:sending").unwrap();
         for (given, found) in [("one", Some(0)), ("two", Some(1)), ("two:sending", None), ("on", None), ("", None)] {
-            assert_eq!(known(&keys, given), found.map(|place: usize| &keys[place]), "{given}");
+            assert_eq!(find(&keys, given), found.map(|index: usize| &keys[index]), "{given}");
         }
     }
 }

@@ -1,15 +1,14 @@
-//! Who is served without a key where the operator has opened the API to its own machine: programs there, and no web page
-//! that a browser there has open.
+//! Which clients are served without a key if the operator has opened the API to its own machine: programs there, and no web page
+//! in a browser there.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{client_address, client_addresses, full_url};
-use crate::error::ApiError;
+use crate::{client::Client, error::ApiError};
 
-/// What proxies add, beside everything that begins with `x-forwarded`. Behind one, the client's address is the proxy's, and
-/// says nothing of the client. A proxy may well add nothing, as nginx and haproxy do unless told to.
+/// Headers that proxies add, beside all that begin with `x-forwarded`. Behind a proxy the client's address is that of the proxy.
+/// A proxy may add nothing, as nginx and haproxy by default.
 const PROXY_HEADERS: [&str; 16] = [
     "forwarded",
     "via",
@@ -29,46 +28,44 @@ const PROXY_HEADERS: [&str; 16] = [
     "fastly-client-ip",
 ];
 
-/// The types of bodies that a web page can have sent to any server without asking that server first
+/// The types of bodies that a browser sends for a web page to any server without a preflight request
 /// ([Fetch, "CORS-safelisted request-header"](https://fetch.spec.whatwg.org/#cors-safelisted-request-header)).
 const FORM_TYPES: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-const STRANGER: &str = "This server is open only to clients on its own machine that come through no proxy. Its operator lets \
+const NOT_LOCAL: &str = "This server is open only to clients on its own machine that come through no proxy. Its operator lets \
                         in others by keys, in the variable `api_keys`.";
 
-/// Lets a program on this machine pass. `reads_body` says whether the request has a body that is read: then that is
-/// refused if it is not declared as JSON, whoever sends it.
+/// Checks that a request comes from a program on this machine. `reads_body` says whether the handler reads the body: it then
+/// refuses one that is not declared as JSON by itself.
 ///
 /// # Errors
-/// 401 for everybody else, 403 for the web pages of others.
-pub(super) fn check(headers: &HeaderMap, reads_body: bool) -> Result<(), ApiError> {
-    if !is_local(headers) {
-        return Err(ApiError::missing_api_key(STRANGER));
+/// 401 for other clients, 403 for web pages of other origins.
+pub(super) fn check(headers: &HeaderMap, client: &Client, reads_body: bool) -> Result<(), ApiError> {
+    if !is_local(headers, client) {
+        return Err(ApiError::missing_api_key(NOT_LOCAL));
     }
-    if is_of_another_site(headers) || !reads_body && is_form(headers) {
+    if is_of_another_site(headers, client) || !reads_body && is_form(headers) {
         return Err(ApiError::cross_site());
     }
     Ok(())
 }
 
-/// A client on this machine, without a proxy between. The host it asks for must be this machine as well: a web page
-/// whose name suddenly points here (DNS rebinding) asks for its own.
-fn is_local(headers: &HeaderMap) -> bool {
+/// A client on this machine, without a proxy between. The host that it asks for must be this machine as well: a web page
+/// whose domain was pointed here (DNS rebinding) asks for its own.
+fn is_local(headers: &HeaderMap, client: &Client) -> bool {
     let is_proxy = |name: &str| name.starts_with("x-forwarded") || PROXY_HEADERS.contains(&name);
-    // All of them, should a client have sent one of its own.
-    client_address(headers).is_some()
-        && client_addresses(headers).all(|address| address.is_some_and(|address| address.is_loopback()))
+    client.is_local()
         && !headers.keys().any(|name| is_proxy(name.as_str()))
-        && host(headers).is_some_and(is_loopback_host)
+        && host(headers, client).is_some_and(is_loopback_host)
 }
 
-/// Whether a browser says that a page of another site, or of another port of this one, has made it send this. Browsers
-/// say so by one header or the other with every request that is not a page's own; programs send neither.
-fn is_of_another_site(headers: &HeaderMap) -> bool {
+/// Whether a browser sends this for a page of another site, or of another port of this one. Browsers say so by one of two
+/// headers; programs send neither.
+fn is_of_another_site(headers: &HeaderMap, client: &Client) -> bool {
     let is_own_fetch = |value: &HeaderValue| matches!(value.as_bytes(), b"same-origin" | b"none");
-    let host = host(headers).unwrap_or_default();
+    let host = host(headers, client).unwrap_or_default();
     let is_own_origin = |value: &HeaderValue| {
         let origin = value.to_str().ok().and_then(|origin| origin.split_once("://"));
         origin.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
@@ -77,7 +74,7 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
         || !headers.get_all(header::ORIGIN).iter().all(is_own_origin)
 }
 
-/// Browsers that say neither can still not declare JSON without asking first.
+/// Browsers that send neither header still cannot declare JSON without a preflight request.
 fn is_form(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_TYPE).iter().any(|value| {
         let value = value.to_str().unwrap_or_default();
@@ -86,12 +83,12 @@ fn is_form(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The host that the client asked for. Some hosts of components keep it out of the headers, and only in the URL.
-fn host(headers: &HeaderMap) -> Option<&str> {
+/// The host name that the client asked for. Some hosts remove the header.
+fn host<'a>(headers: &'a HeaderMap, client: &'a Client) -> Option<&'a str> {
     if let Some(host) = headers.get(header::HOST) {
         return host.to_str().ok();
     }
-    let (_, rest) = full_url(headers)?.split_once("://")?;
+    let (_, rest) = client.url()?.split_once("://")?;
     rest.split(['/', '?', '#']).next()
 }
 
@@ -111,51 +108,54 @@ fn is_loopback_host(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    type Headers<'a> = &'a [(&'static str, &'static str)];
+    /// Headers, and what the host says of the client as `(address)` and `(url)`.
+    type Request<'a> = &'a [(&'static str, &'static str)];
 
-    const LOCAL: [(&str, &str); 2] = [("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1:3000")];
+    const LOCAL: [(&str, &str); 2] = [("(address)", "127.0.0.1"), ("host", "127.0.0.1:3000")];
 
-    fn headers(list: Headers<'_>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in list {
-            headers.append(*name, value.parse().unwrap());
+    fn parse(request: Request<'_>) -> (HeaderMap, Client) {
+        let (mut headers, mut client) = (HeaderMap::new(), Client::default());
+        for (name, value) in request {
+            match *name {
+                "(address)" => client = Client::at(value.parse().unwrap()),
+                "(url)" => client = client.with_url(*value),
+                name => drop(headers.append(name, value.parse().unwrap())),
+            }
         }
-        headers
+        (headers, client)
     }
 
     #[track_caller]
-    fn check_status(list: Headers<'_>, expected: Option<u16>) {
-        let status = check(&headers(list), false).err().map(|error| error.into_response().status().as_u16());
-        assert_eq!(status, expected, "{list:?}");
+    fn check_status(request: Request<'_>, expected: Option<u16>) {
+        let (headers, client) = parse(request);
+        let status = check(&headers, &client, false).err().map(|error| error.into_response().status().as_u16());
+        assert_eq!(status, expected, "{request:?}");
     }
 
     #[test]
     fn clients_of_this_machine_are_served_and_no_others() {
         check_status(&LOCAL, None);
-        check_status(&[("spin-client-addr", "[::1]:5000"), ("host", "[::1]:3000")], None);
-        check_status(&[("spin-client-addr", "[::ffff:127.0.0.1]:5000"), ("host", "localhost:3000")], None);
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "localhost")], None);
-        let full_url = |url| [("spin-client-addr", "127.0.0.1:5000"), ("spin-full-url", url)];
-        check_status(&full_url("http://localhost:3000/emails?x=://evil.example"), None);
-        check_status(&full_url("http://evil.example/localhost"), Some(401));
-        check_status(&[("spin-client-addr", "192.0.2.7:5000"), ("host", "127.0.0.1:3000")], Some(401));
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "evil.example")], Some(401));
-        check_status(&[("spin-client-addr", "127.0.0.1:5000"), ("host", "127.0.0.1.evil.example")], Some(401));
-        check_status(&[("spin-client-addr", "nonsense"), ("host", "127.0.0.1:3000")], Some(401));
+        check_status(&[("(address)", "::1"), ("host", "[::1]:3000")], None);
+        check_status(&[("(address)", "::ffff:127.0.0.1"), ("host", "localhost:3000")], None);
+        check_status(&[("(address)", "127.0.0.1"), ("host", "localhost")], None);
+        let asking_for = |url| [("(address)", "127.0.0.1"), ("(url)", url)];
+        check_status(&asking_for("http://localhost:3000/emails?x=://evil.example"), None);
+        check_status(&asking_for("http://evil.example/localhost"), Some(401));
+        check_status(&[("(address)", "192.0.2.7"), ("host", "127.0.0.1:3000")], Some(401));
+        check_status(&[("(address)", "127.0.0.1"), ("host", "evil.example")], Some(401));
+        check_status(&[("(address)", "127.0.0.1"), ("host", "127.0.0.1.evil.example")], Some(401));
         check_status(&[("host", "127.0.0.1:3000")], Some(401));
         check_status(&[], Some(401));
     }
 
     #[test]
-    fn a_proxy_or_a_forged_address_is_not_served() {
+    fn a_proxy_or_a_doubtful_address_is_not_served() {
         for proxy in PROXY_HEADERS.into_iter().chain(["x-forwarded-for", "x-forwarded-proto", "x-forwarded-server"]) {
             check_status(&[LOCAL[0], LOCAL[1], (proxy, "192.0.2.7")], Some(401));
         }
-        check_status(&[LOCAL[0], LOCAL[1], ("spin-client-addr", "192.0.2.7:5000")], Some(401));
-        check_status(&[("spin-client-addr", "192.0.2.7:5000"), LOCAL[0], LOCAL[1]], Some(401));
-        let rebound = [LOCAL[0], ("spin-full-url", "http://localhost:3000/emails")];
-        check_status(&rebound, None);
-        check_status(&[rebound[0], rebound[1], ("spin-full-url", "http://evil.example:3000/emails")], Some(401));
+        let (headers, client) = parse(&LOCAL);
+        assert!(check(&headers, &client, false).is_ok());
+        assert!(check(&headers, &client.not_local(), false).is_err());
     }
 
     #[test]
@@ -187,8 +187,10 @@ mod tests {
         ] {
             check_status(&with((name, value)), None);
         }
-        // Refused where the body is read, with another status.
-        assert!(check(&headers(&with(("content-type", "text/plain"))), true).is_ok());
-        assert!(check(&headers(&with(("origin", "http://evil.example"))), true).is_err());
+        // The handler that reads the body refuses this one, with another status.
+        let (headers, client) = parse(&with(("content-type", "text/plain")));
+        assert!(check(&headers, &client, true).is_ok());
+        let (headers, client) = parse(&with(("origin", "http://evil.example")));
+        assert!(check(&headers, &client, true).is_err());
     }
 }

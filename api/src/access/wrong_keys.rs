@@ -1,5 +1,5 @@
-//! Wrong keys are counted by the address that they come from: whoever guesses is told to stop, and the operator's other
-//! clients, behind the same proxy, are served as before.
+//! Counts wrong keys by the address that they come from. After too many the answer is a 429. Requests with a right key from the
+//! same address, such as a proxy's, are served as before.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -8,30 +8,28 @@ use email_queue::{
     call::Redis,
     rate_limit::{Allowance, throttle},
 };
-use http::HeaderMap;
 
-use super::client_address;
-use crate::{backend::Failure, error::ApiError};
+use crate::{backend::Failure, client::Client, error::ApiError};
 
-/// How many wrong keys of one address are looked at.
+/// How many wrong keys of one address are answered with 403.
 const ALLOWED: Allowance = Allowance { requests: 10, within: Duration::from_secs(60) };
 
-/// What a request with a wrong key gets, which costs Redis one command. Without Redis wrong keys are not counted.
-pub(super) async fn refusal<R: Redis<Error: Failure>>(headers: &HeaderMap, queue: &Queue, redis: &R) -> ApiError {
-    match throttle(queue, &guesser(headers), ALLOWED, 1).run(redis).await {
-        Ok(standing) if !standing.allowed => ApiError::too_many_wrong_keys(ALLOWED.requests, standing.reset),
+/// The error for a request with a wrong key. Costs one Redis command. While Redis is unreachable, wrong keys are not counted.
+pub(super) async fn refusal<R: Redis<Error: Failure>>(client: &Client, queue: &Queue, redis: &R) -> ApiError {
+    match throttle(queue, &id(client), ALLOWED, 1).run(redis).await {
+        Ok(status) if !status.allowed => ApiError::too_many_wrong_keys(ALLOWED.requests, status.reset),
         Ok(_) => ApiError::invalid_api_key(),
         Err(error) => {
-            log::warn!("Redis: a wrong API key is not counted: {error}");
+            log::warn!("Redis did not count a wrong API key: {error}");
             ApiError::invalid_api_key()
         }
     }
 }
 
-/// By what a guesser is known, which is no API key, because it has blanks. Who has one address of IPv6 has all 2^64 of
-/// its network.
-fn guesser(headers: &HeaderMap) -> String {
-    match client_address(headers) {
+/// By what the wrong keys of a client are counted. It has blanks, so it is no API key. A client with one IPv6 address has all
+/// 2^64 of its network.
+fn id(client: &Client) -> String {
+    match client.address() {
         Some(IpAddr::V6(address)) => format!("wrong keys of {:x?}", &address.segments()[..4]),
         Some(IpAddr::V4(address)) => format!("wrong keys of {address}"),
         None => "wrong keys of nobody knows whom".to_owned(),
@@ -42,16 +40,16 @@ fn guesser(headers: &HeaderMap) -> String {
 mod tests {
     use super::*;
 
-    fn guesser_at(address: &'static str) -> String {
-        guesser(&[("spin-client-addr".parse().unwrap(), address.parse().unwrap())].into_iter().collect())
+    fn id_at(address: &str) -> String {
+        id(&Client::at(address.parse().unwrap()))
     }
 
     #[test]
-    fn guessers_are_told_apart_by_address_or_network() {
-        assert_eq!(guesser_at("192.0.2.7:5000"), guesser_at("192.0.2.7:5001"));
-        assert_eq!(guesser_at("192.0.2.7:5000"), guesser_at("[::ffff:192.0.2.7]:1"));
-        assert_ne!(guesser_at("192.0.2.7:5000"), guesser_at("192.0.2.8:5000"));
-        assert_eq!(guesser_at("[2001:db8:1:2::1]:5000"), guesser_at("[2001:db8:1:2:3::1]:5000"));
-        assert_ne!(guesser_at("[2001:db8:1:2::1]:5000"), guesser_at("[2001:db8:1:3::1]:5000"));
+    fn wrong_keys_are_counted_by_address_or_network() {
+        assert_eq!(id_at("192.0.2.7"), id_at("192.0.2.7"));
+        assert_eq!(id_at("192.0.2.7"), id_at("::ffff:192.0.2.7"));
+        assert_ne!(id_at("192.0.2.7"), id_at("192.0.2.8"));
+        assert_eq!(id_at("2001:db8:1:2::1"), id_at("2001:db8:1:2:3::1"));
+        assert_ne!(id_at("2001:db8:1:2::1"), id_at("2001:db8:1:3::1"));
     }
 }

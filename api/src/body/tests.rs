@@ -6,7 +6,9 @@ use super::*;
 struct Endless(usize);
 
 impl Body for Endless {
-    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+    type Chunk = Vec<u8>;
+
+    async fn chunk(&mut self, _timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
         self.0 += 1000;
         Ok(Some(vec![b' '; 1000]))
     }
@@ -25,7 +27,7 @@ fn a_body_is_not_read_past_the_limit() {
 }
 
 #[test]
-fn a_body_that_announces_too_much_is_not_read_at_all() {
+fn a_body_with_too_large_a_length_is_not_read_at_all() {
     let mut headers = headers("application/json");
     headers.insert(header::CONTENT_LENGTH, 10_001.into());
     let mut body = Endless(0);
@@ -36,27 +38,29 @@ fn a_body_that_announces_too_much_is_not_read_at_all() {
 #[test]
 fn a_body_may_be_silent_for_30_s_and_slow_but_not_trickle() {
     let seconds = Duration::from_secs;
-    assert_eq!(patience(seconds(0), 0), seconds(30));
-    // A quick one is waited for no longer than a slow one.
-    assert_eq!(patience(seconds(1), 10 << 20), seconds(30));
+    assert_eq!(timeout(seconds(0), 0), seconds(30));
+    // A quick one does not get more.
+    assert_eq!(timeout(seconds(1), 10 << 20), seconds(30));
     // 10 MiB at 10 KiB a second.
     for passed in 0..1024 {
-        assert_eq!(patience(seconds(passed), usize::try_from(passed).unwrap() * 10 * 1024), seconds(30));
+        assert_eq!(timeout(seconds(passed), usize::try_from(passed).unwrap() * 10 * 1024), seconds(30));
     }
     // A byte a second.
-    assert_eq!(patience(seconds(20), 20), seconds(10) + seconds(20) / LEAST_PER_SECOND);
-    assert_eq!(patience(seconds(31), 31), seconds(0));
-    // At exactly the least rate nothing more is earned.
-    assert_eq!(patience(seconds(1280), 10 << 20), seconds(30));
+    assert_eq!(timeout(seconds(20), 20), seconds(10) + seconds(20) / MIN_BYTES_PER_SECOND);
+    assert_eq!(timeout(seconds(31), 31), seconds(0));
+    // At exactly the minimum rate.
+    assert_eq!(timeout(seconds(1280), 10 << 20), seconds(30));
 }
 
 #[test]
 fn a_body_that_does_not_come_is_a_time_out() {
     struct Stalled;
     impl Body for Stalled {
-        async fn chunk(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
-            assert_eq!(patience, SILENCE);
-            Err(Interrupted::Silent)
+        type Chunk = Vec<u8>;
+
+        async fn chunk(&mut self, timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
+            assert_eq!(timeout, IDLE_TIMEOUT);
+            Err(BodyError::TimedOut)
         }
     }
     let refused = pollster::block_on(read_json(&headers("application/json"), Stalled, 10_000)).unwrap_err();
@@ -98,42 +102,44 @@ fn only_json_is_json() {
     assert!(!is_json(&HeaderMap::new()));
 }
 
-/// A body in pieces, in an instance that has so much room, and what was asked for and kept of it.
+/// A body in pieces, in an instance with so much free memory; and what was reserved for it.
 struct Sized {
     pieces: Vec<Vec<u8>>,
-    room: usize,
+    free: usize,
     reserved: Vec<(usize, usize)>,
-    kept: Option<usize>,
+    shrunk_to: Option<usize>,
 }
 
 impl Sized {
-    fn new(bytes: Vec<u8>, room: usize) -> Self {
+    fn new(bytes: Vec<u8>, free: usize) -> Self {
         let pieces = bytes.chunks(10_000).rev().map(<[u8]>::to_vec).collect();
-        Self { pieces, room, reserved: Vec::new(), kept: None }
+        Self { pieces, free, reserved: Vec::new(), shrunk_to: None }
     }
 }
 
 impl Body for Sized {
-    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+    type Chunk = Vec<u8>;
+
+    async fn chunk(&mut self, _timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
         Ok(self.pieces.pop())
     }
 
-    async fn reserve(&mut self, bytes: usize, most: usize) -> bool {
-        self.reserved.push((bytes, most));
-        bytes <= self.room
+    async fn reserve(&mut self, bytes: usize, limit: usize) -> bool {
+        self.reserved.push((bytes, limit));
+        bytes <= self.free
     }
 
-    fn keep(&mut self, bytes: usize) {
-        self.kept = Some(bytes);
+    fn shrink(&mut self, bytes: usize) {
+        self.shrunk_to = Some(bytes);
     }
 }
 
 const LIMIT: usize = 1_000_000;
 
 /// Reads a body, which says how long it is or does not.
-fn read(body: &mut Sized, coding: Option<&'static str>, is_announced: bool) -> Result<usize, StatusCode> {
+fn read(body: &mut Sized, coding: Option<&'static str>, has_length: bool) -> Result<usize, StatusCode> {
     let mut headers = headers("application/json");
-    if is_announced {
+    if has_length {
         headers.insert(header::CONTENT_LENGTH, body.pieces.concat().len().into());
     }
     if let Some(coding) = coding {
@@ -144,40 +150,40 @@ fn read(body: &mut Sized, coding: Option<&'static str>, is_announced: bool) -> R
 }
 
 #[test]
-fn a_large_body_asks_once_for_room_for_all_that_it_may_have() {
+fn a_large_body_reserves_once_for_all_that_it_may_have() {
     let most = 2 * LIMIT;
     let packed = |bytes: usize| gzip::packed(&vec![b' '; bytes]);
     let mut noise = vec![0; 200_000];
     getrandom::fill(&mut noise).unwrap();
     let packed_noise = gzip::packed(&noise);
     let packed_length = packed_noise.len();
-    assert!(packed_length > SMALL);
-    for (case, bytes, coding, is_announced, length, expected) in [
-        ("small", vec![b' '; SMALL], None, true, SMALL, vec![]),
-        ("small, not announced", vec![b' '; SMALL], None, false, SMALL, vec![]),
-        ("announced", vec![b' '; SMALL + 1], None, true, SMALL + 1, vec![(SMALL + 1, most)]),
-        ("not announced", vec![b' '; SMALL + 1], None, false, SMALL + 1, vec![(LIMIT, most)]),
-        ("packed, small", packed(SMALL), Some("gzip"), true, SMALL, vec![]),
-        ("packed, large", packed(SMALL + 1), Some("gzip"), true, SMALL + 1, vec![(LIMIT, most)]),
+    assert!(packed_length > SMALL_BODY);
+    for (case, bytes, coding, has_length, length, expected) in [
+        ("small", vec![b' '; SMALL_BODY], None, true, SMALL_BODY, vec![]),
+        ("small, without length", vec![b' '; SMALL_BODY], None, false, SMALL_BODY, vec![]),
+        ("with length", vec![b' '; SMALL_BODY + 1], None, true, SMALL_BODY + 1, vec![(SMALL_BODY + 1, most)]),
+        ("without length", vec![b' '; SMALL_BODY + 1], None, false, SMALL_BODY + 1, vec![(LIMIT, most)]),
+        ("packed, small", packed(SMALL_BODY), Some("gzip"), true, SMALL_BODY, vec![]),
+        ("packed, large", packed(SMALL_BODY + 1), Some("gzip"), true, SMALL_BODY + 1, vec![(LIMIT, most)]),
         ("large when packed", packed_noise.clone(), Some("gzip"), true, 200_000, vec![(packed_length + LIMIT, most)]),
-        ("the same, not announced", packed_noise, Some("gzip"), false, 200_000, vec![(most, most)]),
+        ("the same, without length", packed_noise, Some("gzip"), false, 200_000, vec![(most, most)]),
     ] {
         let mut body = Sized::new(bytes, most);
-        assert_eq!(read(&mut body, coding, is_announced), Ok(length), "{case}");
+        assert_eq!(read(&mut body, coding, has_length), Ok(length), "{case}");
         assert_eq!(body.reserved, expected, "{case}");
-        assert_eq!(body.kept.is_some(), !expected.is_empty(), "{case}");
-        assert!(body.kept.is_none_or(|kept| kept == length), "{case}");
+        assert_eq!(body.shrunk_to.is_some(), !expected.is_empty(), "{case}");
+        assert!(body.shrunk_to.is_none_or(|bytes| bytes == length), "{case}");
     }
 }
 
 #[test]
-fn a_body_for_which_there_is_no_room_is_not_read_on() {
-    let packed = gzip::packed(&vec![b' '; SMALL + 1]);
-    for (bytes, coding, is_announced, left) in
+fn a_body_for_which_there_is_no_memory_is_not_read_on() {
+    let packed = gzip::packed(&vec![b' '; SMALL_BODY + 1]);
+    for (bytes, coding, has_length, left) in
         [(vec![b' '; 300_000], None, true, 30), (vec![b' '; 300_000], None, false, 23), (packed, Some("gzip"), true, 0)]
     {
         let mut body = Sized::new(bytes, 0);
-        assert_eq!(read(&mut body, coding, is_announced), Err(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(read(&mut body, coding, has_length), Err(StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(body.pieces.len(), left);
     }
 }

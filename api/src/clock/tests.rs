@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::tasks::testing::{Hold, Polled};
+use crate::runtime::testing::{Notify, Polled};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -16,25 +16,25 @@ thread_local! {
     static SPAWNED: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Tasks for ByHand {
-    type Hold = Hold;
+impl Runtime for ByHand {
+    type Notify = Notify;
 
-    fn wait() -> (Hold, impl Future<Output = ()>) {
-        Polled::wait()
+    fn notify() -> (Notify, impl Future<Output = ()>) {
+        Polled::notify()
     }
 
-    fn turn() -> impl Future<Output = ()> {
-        Polled::turn()
+    fn yield_now() -> impl Future<Output = ()> {
+        Polled::yield_now()
     }
 
-    fn pause(time: Duration) -> impl Future<Output = ()> {
-        Polled::pause(time)
+    fn sleep(time: Duration) -> impl Future<Output = ()> {
+        Polled::sleep(time)
     }
 }
 
-impl Host for ByHand {
-    fn sleep(time: Duration) -> impl Future<Output = ()> {
-        Polled::pause(time)
+impl ClockHost for ByHand {
+    fn host_sleep(time: Duration) -> impl Future<Output = ()> {
+        Polled::sleep(time)
     }
 
     fn spawn(future: impl Future<Output = ()> + 'static) {
@@ -54,9 +54,9 @@ fn is_over(future: Pin<&mut (impl Future<Output = ()> + ?Sized)>) -> bool {
 }
 
 /// Lets a request wait; it is not over.
-fn begin(mut pause: Pin<&mut impl Future<Output = ()>>) {
+fn begin(mut sleep: Pin<&mut impl Future<Output = ()>>) {
     // The second time it has let the spawned task begin.
-    assert!(!is_over(pause.as_mut()) && !is_over(pause));
+    assert!(!is_over(sleep.as_mut()) && !is_over(sleep));
 }
 
 /// Runs the spawned tasks once. Tells how many go on.
@@ -79,21 +79,21 @@ fn run_until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_pause_is_over_when_it_is_time_and_not_before() {
+fn a_sleep_is_over_when_it_is_time_and_not_before() {
     let began = Instant::now();
-    let mut pause = pin!(clock().pause(SHORT));
-    run_until(|| is_over(pause.as_mut()));
+    let mut sleep = pin!(clock().sleep(SHORT));
+    run_until(|| is_over(sleep.as_mut()));
     assert!(began.elapsed() >= SHORT);
 }
 
 #[test]
-fn all_pauses_have_one_task_and_a_short_one_does_not_wait_for_a_long_one() {
+fn all_sleeps_have_one_task_and_a_short_one_does_not_wait_for_a_long_one() {
     let clock = clock();
-    let mut long = pin!(Rc::clone(&clock).pause(LONG));
+    let mut long = pin!(Rc::clone(&clock).sleep(LONG));
     begin(long.as_mut());
     run_tasks();
-    let mut short = pin!(Rc::clone(&clock).pause(SHORT));
-    let mut equal = pin!(Rc::clone(&clock).pause(LONG));
+    let mut short = pin!(Rc::clone(&clock).sleep(SHORT));
+    let mut equal = pin!(Rc::clone(&clock).sleep(LONG));
     begin(short.as_mut());
     begin(equal.as_mut());
     assert_eq!(run_tasks(), 1);
@@ -105,21 +105,21 @@ fn all_pauses_have_one_task_and_a_short_one_does_not_wait_for_a_long_one() {
 fn the_task_ends_when_nobody_waits_and_begins_anew() {
     let clock = clock();
     for _ in 0..2 {
-        let mut given_up = Box::pin(Rc::clone(&clock).pause(LONG));
-        begin(given_up.as_mut());
+        let mut dropped = Box::pin(Rc::clone(&clock).sleep(LONG));
+        begin(dropped.as_mut());
         assert_eq!(run_tasks(), 1);
-        drop(given_up);
+        drop(dropped);
         assert!(clock.alarms.borrow().is_empty());
         run_until(|| run_tasks() == 0);
-        assert!(!clock.ticks.get());
+        assert!(!clock.is_ticking.get());
     }
 }
 
 #[test]
-fn pauses_outlive_a_task_that_the_host_gives_up() {
+fn sleeps_outlive_a_task_that_the_host_drops() {
     let clock = clock();
     let began = Instant::now();
-    let (mut first, mut second) = (pin!(Rc::clone(&clock).pause(TICK)), pin!(Rc::clone(&clock).pause(LONG)));
+    let (mut first, mut second) = (pin!(Rc::clone(&clock).sleep(TICK)), pin!(Rc::clone(&clock).sleep(LONG)));
     begin(first.as_mut());
     begin(second.as_mut());
     run_tasks();

@@ -1,9 +1,8 @@
-//! The attachments of an email: what each is, and a link that gives its bytes to whoever has it, for an hour.
+//! The attachments of an email: their descriptions, and links to their bytes, which need no key for an hour.
 //!
-//! - [`list_attachments`], [`retrieve_attachment`]: what they are, for clients with a key;
-//! - [`link`]: how a link is made and known again;
-//! - [`origin`]: the server that it names;
-//! - [`download`]: what a link leads to.
+//! - [`list_attachments`], [`retrieve_attachment`]: the descriptions;
+//! - [`link`]: signed links; [`origin`]: the server in them;
+//! - [`download`]: the bytes.
 
 mod download;
 mod link;
@@ -24,7 +23,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::link::{Link, Secret};
-use super::page::{Page, Place};
+use super::page::{Page, Position};
 use crate::{
     backend::Failure,
     context::Context,
@@ -41,10 +40,10 @@ pub(crate) async fn list_attachments<R: Redis<Error: Failure>>(
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let page = page(context.parts.uri.query().unwrap_or_default())?;
     let attachments = read(context.settings, context.redis, id).await?;
-    let ids: Vec<_> = (0..attachments.len()).map(|place| AttachmentId::new(id, place)).collect();
-    let (places, has_more) = part(&page, &ids)?;
+    let ids: Vec<_> = (0..attachments.len()).map(|index| AttachmentId::new(id, index)).collect();
+    let (range, has_more) = range(&page, &ids)?;
     let links = Links::new(context).await?;
-    let shown = ids.into_iter().zip(&attachments).skip(places.start).take(places.len());
+    let shown = ids.into_iter().zip(&attachments).skip(range.start).take(range.len());
     let data = shown.map(|(attachment_id, attachment)| Item::new(id, attachment_id, attachment, &links)).collect();
     Ok(json(StatusCode::OK, &List { object: "list", has_more, data }))
 }
@@ -107,7 +106,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// What all links of an answer have in common.
+/// What the links of an answer have in common.
 struct Links {
     origin: String,
     secret: Secret,
@@ -117,14 +116,14 @@ struct Links {
 impl Links {
     async fn new<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Self, ApiError> {
         Ok(Self {
-            origin: origin::of(&context.parts.headers)?,
+            origin: origin::of(&context.parts.headers, context.client)?,
             secret: Secret::of(&context.settings.queue, context.redis).await?,
             expires: link::expiry(Timestamp::now()),
         })
     }
 }
 
-/// The attachments of an email; none of one that another program pushed and that cannot be read.
+/// The attachments of an email; none if another program pushed it and it is unreadable.
 async fn read<R: Redis<Error: Failure>>(
     settings: &Settings,
     redis: &R,
@@ -139,8 +138,8 @@ async fn read<R: Redis<Error: Failure>>(
 }
 
 fn find(attachments: Vec<Attachment>, email: EmailId, id: AttachmentId) -> Result<Attachment, ApiError> {
-    let mut known = attachments.into_iter().enumerate();
-    let found = known.find(|(place, _)| AttachmentId::new(email, *place) == id);
+    let mut attachments = attachments.into_iter().enumerate();
+    let found = attachments.find(|(index, _)| AttachmentId::new(email, *index) == id);
     found.map(|(_, attachment)| attachment).ok_or_else(ApiError::unknown_attachment)
 }
 
@@ -152,9 +151,9 @@ fn page(query: &str) -> Result<Page<AttachmentId>, ApiError> {
     Ok(page)
 }
 
-/// The places of a page among all attachments, and whether more follow in the direction of its cursor.
-fn part(page: &Page<AttachmentId>, ids: &[AttachmentId]) -> Result<(Range<usize>, bool), ApiError> {
-    let place_of = |cursor: AttachmentId, name| {
+/// The range of a page among all attachments, and whether more follow in the direction of its cursor.
+fn range(page: &Page<AttachmentId>, ids: &[AttachmentId]) -> Result<(Range<usize>, bool), ApiError> {
+    let index_of = |cursor: AttachmentId, name| {
         let unknown = || ApiError::invalid_parameter(name, "the email has no attachment with this id");
         ids.iter().position(|id| *id == cursor).ok_or_else(unknown)
     };
@@ -162,11 +161,11 @@ fn part(page: &Page<AttachmentId>, ids: &[AttachmentId]) -> Result<(Range<usize>
         let end = ids.len().min(start + page.limit);
         (start..end, end < ids.len())
     };
-    Ok(match page.place {
-        Place::First => forward(0),
-        Place::After(cursor) => forward(place_of(cursor, "after")? + 1),
-        Place::Before(cursor) => {
-            let end = place_of(cursor, "before")?;
+    Ok(match page.position {
+        Position::First => forward(0),
+        Position::After(cursor) => forward(index_of(cursor, "after")? + 1),
+        Position::Before(cursor) => {
+            let end = index_of(cursor, "before")?;
             let start = end.saturating_sub(page.limit);
             (start..end, start > 0)
         }

@@ -9,24 +9,24 @@ use crate::{
     body::{Body, may_be_large, read_json},
     context::Context,
     error::ApiError,
-    limit,
+    rate_limit,
     response::{Response, json},
 };
 
 const VALIDATION: &str = "x-batch-validation";
 
-/// `POST /emails/batch`: several emails in one request. All are accepted or none; with `x-batch-validation: permissive`
-/// the good ones are, and the bad ones named. It counts as many requests as it has emails, and one that cannot be read as one. Where
-/// the caller has none left, a large body is not even read.
+/// `POST /emails/batch`: several emails in one request. All are accepted or none; with `x-batch-validation: permissive` the valid
+/// ones are accepted, and the answer names the others. A batch counts as many requests as it has emails; an unreadable one counts
+/// as one. If the caller has no request left, a large body is not read.
 pub(crate) async fn create_batch<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
     if may_be_large(&context.parts.headers)
-        && let Some(refusal) = limit::refuse_spent(context).await?
+        && let Some(refusal) = rate_limit::refuse_spent(context).await?
     {
         return Ok(refusal);
     }
     let emails = read(context, body).await;
     let requests = emails.as_ref().map_or(1, Vec::len);
-    limit::within(context, requests, async || create(context, emails?).await).await
+    rate_limit::within(context, requests, async || create(context, emails?).await).await
 }
 
 type Emails = Vec<Result<Submission, Invalid>>;
@@ -39,18 +39,18 @@ async fn read<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<E
 
 async fn create<R: Backend>(context: &Context<'_, R>, emails: Emails) -> Result<Response, ApiError> {
     let permissive = is_permissive(&context.parts.headers)?;
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut valid, mut invalid_ones) = (Vec::new(), Vec::new());
     for (index, email) in emails.into_iter().enumerate() {
         match email {
-            Ok(submission) => good.push(submission),
-            Err(invalid) if permissive => bad.push(json!({"index": index, "message": invalid.to_string()})),
+            Ok(submission) => valid.push(submission),
+            Err(invalid) if permissive => invalid_ones.push(json!({"index": index, "message": invalid.to_string()})),
             Err(invalid) => return Err(invalid.into()),
         }
     }
-    let ids = if good.is_empty() { Vec::new() } else { accept(context, good).await? };
+    let ids = if valid.is_empty() { Vec::new() } else { accept(context, valid).await? };
     let mut answer = json!({"data": ids.iter().map(id).collect::<Vec<_>>()});
     if permissive {
-        answer["errors"] = Value::from(bad);
+        answer["errors"] = Value::from(invalid_ones);
     }
     Ok(json(StatusCode::OK, &answer))
 }

@@ -19,10 +19,10 @@ use crate::{
     unavailable::Change,
 };
 
-/// How long a canceled email is kept where nobody says how long.
+/// How long a canceled email is kept if `retention` is not set.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
-/// `POST /emails/<id>/cancel`: takes back an email that no worker has claimed. The body, if any, is not read.
+/// `POST /emails/<id>/cancel`: cancels an email that no worker has claimed. A body is not read.
 pub(crate) async fn cancel<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let retention = context.settings.retention.unwrap_or(RETENTION);
@@ -31,7 +31,7 @@ pub(crate) async fn cancel<R: Redis<Error: Failure>>(context: &Context<'_, R>, i
     answer(id, changed, |state| format!("The email is {state}; it is too late to cancel it."))
 }
 
-/// `PATCH /emails/<id>`: moves the time of an email that is scheduled.
+/// `PATCH /emails/<id>`: changes the time of a scheduled email.
 pub(crate) async fn reschedule<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,

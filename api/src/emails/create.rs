@@ -16,7 +16,7 @@ use crate::{
     unavailable::Change,
 };
 
-/// `POST /emails`: checks an email and puts it on the queue. The 200 means that it is safe in Redis.
+/// `POST /emails`: checks an email and puts it on the queue. A 200 means that Redis has stored it.
 pub(crate) async fn create<R: Backend>(context: &Context<'_, R>, body: impl Body) -> Result<Response, ApiError> {
     let settings = context.settings;
     let body = read_json(&context.parts.headers, body, settings.max_body_bytes).await?;
@@ -31,16 +31,16 @@ pub(crate) async fn create<R: Backend>(context: &Context<'_, R>, body: impl Body
     Ok(response)
 }
 
-/// Puts emails on the queue, all or none, and returns their ids: new ones, or if the request is the repetition of an
-/// earlier one, those that it got then.
+/// Puts emails on the queue, all or none, and returns their ids. If the request repeats an earlier one with its idempotency key,
+/// they are the ids of that one.
 pub(super) async fn accept<R: Backend>(
     context: &Context<'_, R>,
     submissions: Vec<Submission>,
 ) -> Result<Vec<EmailId>, ApiError> {
-    let Context { parts, caller, settings, redis } = context;
+    let Context { parts, caller, settings, redis, .. } = context;
     let idempotency = idempotency::of(&parts.headers, caller, &submissions)?;
     let emails: Vec<_> = submissions
-        // Each is gone once its JSON is there: together they would take twice as much.
+        // Each is dropped once its JSON is written: all of both would take twice the memory.
         .into_iter()
         .map(|submission| NewEmail {
             id: EmailId::new(),

@@ -6,7 +6,7 @@ use crate::{access::Caller, error::ApiError};
 const HEADER: &str = "idempotency-key";
 const MAX_LENGTH: usize = 256;
 
-/// By what a repetition of the request is known: the `Idempotency-Key` header, within the caller's API key.
+/// The `Idempotency-Key` of a request. It is valid within the caller's API key.
 pub(super) fn of<'a>(
     headers: &HeaderMap,
     caller: &Caller,

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{
-    page::{Page, Place},
+    page::{Page, Position},
     sender,
     shape::Summary,
 };
@@ -19,8 +19,8 @@ use crate::{
     response::{Response, json},
 };
 
-/// Of how many records of a page more than the beginning is read, up to 1 MiB each, where that does not tell what is shown: the
-/// API writes it first, other programs where they like. It keeps Redis busy for 2 ms each.
+/// For how many records of a page the API reads more than the beginning, up to 1 MiB each, because the shown fields are further
+/// behind. The API itself writes those fields first; other programs may not. Each takes 2 ms of Redis.
 const FURTHER_READS: usize = 8;
 
 /// `GET /emails`: emails, the newest first, page by page.
@@ -39,7 +39,7 @@ pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> 
                 (outline, extent) = Outline::read(&more.json);
             }
         }
-        // Of one whose beginning does not tell it is not known that nobody is named.
+        // An outline that was cut off may lack the sender although the email has one.
         if extent == Extent::Enough && outline.from.is_none() {
             if sender.is_none() {
                 sender = Some(sender::default(settings, context.redis).await?.to_string());
@@ -52,8 +52,8 @@ pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> 
     Ok(json(StatusCode::OK, &List { object: "list", has_more: listed.has_more, data, next }))
 }
 
-/// What is shown of an email, as it is shown alone: nothing of what is none, and what is for nobody is none. Of one whose
-/// beginning does not tell, what it tells.
+/// The outline to show, as for a single email: none for what is no email, or has no recipients. One that was cut off is shown as
+/// far as it was read.
 fn shown(outline: Outline, extent: Extent) -> Option<Outline> {
     match extent {
         Extent::NoEmail => None,
@@ -67,29 +67,30 @@ struct List<'a> {
     object: &'static str,
     has_more: bool,
     data: Vec<Summary<'a>>,
-    /// How far was looked, where more follow: the cursor for the next page. With a filter `data` may be short, or empty.
+    /// The cursor for the next page, if there is one. With a filter `data` may be short or empty, because a page scans a bounded
+    /// number of emails.
     next: Option<String>,
 }
 
 fn page(query: &str) -> Result<query::Page, ApiError> {
     let mut page = Page::<EmailId>::default();
-    let mut wanted = None;
+    let mut state = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if !page.take(&name, &value, &["status"])? && name == "status" {
             let rule = || ApiError::invalid_parameter("status", "it is the `last_event` of an email");
-            wanted = Some(state(&value).ok_or_else(rule)?);
+            state = Some(parse_state(&value).ok_or_else(rule)?);
         }
     }
-    let cursor = match page.place {
-        Place::First => Cursor::Newest,
-        Place::After(id) => Cursor::After(id),
-        Place::Before(id) => Cursor::Before(id),
+    let cursor = match page.position {
+        Position::First => Cursor::Newest,
+        Position::After(id) => Cursor::After(id),
+        Position::Before(id) => Cursor::Before(id),
     };
-    Ok(query::Page { limit: page.limit, cursor, state: wanted })
+    Ok(query::Page { limit: page.limit, cursor, state })
 }
 
-/// A state by the word in which answers show it, or by its own.
-fn state(word: &str) -> Option<State> {
+/// A state by its `last_event` or by its own name.
+fn parse_state(word: &str) -> Option<State> {
     if word == State::Delayed.last_event() { Some(State::Delayed) } else { word.parse().ok() }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     response::{Response, json},
 };
 
-/// `GET /emails/<id>`: an email, and how far it has come.
+/// `GET /emails/<id>`: an email and its state.
 pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,

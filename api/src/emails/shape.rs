@@ -1,4 +1,4 @@
-//! An email as it is shown: first what Resend's SDKs read, and behind it what only this server tells.
+//! The JSON of an email: the fields that Resend's SDKs read, and behind them those of this server alone.
 
 use email_queue::{
     Class, Email, EmailId, Lane, Record, State,
@@ -7,14 +7,13 @@ use email_queue::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What stands for the sender, the recipient and the subject of what is no email, or was not read so far, because SDKs need some
-/// text there.
+/// The sender, recipient and subject of what is no email, or was not read so far: SDKs need some text there.
 const UNREADABLE: &str = "(unreadable)";
 
-/// What readers of mail show where an email has no subject.
+/// The subject of an email without one, as mail programs show it.
 const NO_SUBJECT: &str = "(no subject)";
 
-/// One of a list.
+/// An email in a list.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     id: String,
@@ -37,7 +36,7 @@ pub(super) struct Summary<'a> {
     error_class: Option<&'static str>,
 }
 
-/// One on its own.
+/// A single email.
 #[derive(Serialize)]
 pub(super) struct Retrieved<'a> {
     object: &'static str,
@@ -47,14 +46,14 @@ pub(super) struct Retrieved<'a> {
     text: Option<&'a str>,
     tags: &'a [Tag],
 
-    /// There when its texts and files were removed to make room: then `html` and `text` say nothing.
+    /// Present if its texts and files were removed to make room: `html` and `text` are then empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_removed: Option<bool>,
 }
 
 impl<'a> Summary<'a> {
-    /// Without an outline where another program pushed what cannot be read as an email: the record says so in `last_error`.
-    /// Of one that was not read far enough for all of the outline, what is not in it is not known.
+    /// `outline` is `None` if another program pushed something that is no email; `last_error` then says so. If `extent` says that
+    /// the record was cut off, fields that the outline lacks are unknown.
     pub(super) fn new(id: EmailId, record: &'a Record, outline: Option<Outline>, extent: Extent) -> Self {
         let due_in = |state| record.due.filter(|_| record.state == state);
         let is_cut_off = extent == Extent::CutOff;

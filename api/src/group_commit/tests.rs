@@ -12,7 +12,7 @@ use email_queue::{
 };
 
 use super::*;
-use crate::tasks::testing::Polled;
+use crate::runtime::testing::Polled;
 
 /// How many arguments stand before the first email, and how many each email has.
 const BEFORE: usize = 7;
@@ -112,11 +112,11 @@ fn requests_at_the_same_time_share_one_call() {
 }
 
 #[test]
-fn a_request_that_is_alone_calls_after_a_few_turns() {
+fn a_request_that_is_alone_calls_after_a_few_yields() {
     let (commit, redis, given) = (Commit::default(), Scripted::default(), Given::emails(1));
     let mut alone = request(&commit, &redis, &given);
-    let turns = std::iter::repeat_with(|| poll(&mut alone)).take_while(Poll::is_pending).count();
-    assert_eq!((turns, redis.calls.take()), (QUIET_TURNS as usize, vec![1]));
+    let yields = std::iter::repeat_with(|| poll(&mut alone)).take_while(Poll::is_pending).count();
+    assert_eq!((yields, redis.calls.take()), (Polled::YIELDS_BEFORE_COMMIT as usize, vec![1]));
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn what_is_refused_together_is_tried_alone() {
 
 #[test]
 fn a_silent_redis_is_not_asked_again() {
-    let away: Outcome<&str> = Err(CallError::Redis("silent"));
-    assert!(!holds_for_each(&away, REPEAT_WITHIN - Duration::from_millis(1)));
-    assert!(holds_for_each(&away, REPEAT_WITHIN));
+    let silent: Outcome<&str> = Err(CallError::Redis("silent"));
+    assert!(!holds_for_each(&silent, RESEND_WITHIN - Duration::from_millis(1)));
+    assert!(holds_for_each(&silent, RESEND_WITHIN));
 }
 
 #[test]

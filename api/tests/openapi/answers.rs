@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use api::body::Interrupted;
+use api::{body::BodyError, client::Client};
 use email_queue::{
     Class, Queue,
     transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, RoomFor, claim, finish, make_room},
@@ -8,8 +8,8 @@ use email_queue::{
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Ask},
     document::{Document, Operation},
+    server::{Api, Ask},
     witness::Witness,
 };
 
@@ -74,8 +74,8 @@ fn refusals_of_a_body(witness: &mut Witness<'_>, operation: &Operation<'_>) {
         ask
     };
     witness.check(operation, 400, api.ask(Ask { body: Vec::new(), ..ask.clone() }));
-    witness.check(operation, 400, api.ask(Ask { interrupted: Some(Interrupted::CutOff), ..ask.clone() }));
-    witness.check(operation, 408, api.ask(Ask { interrupted: Some(Interrupted::Silent), ..ask.clone() }));
+    witness.check(operation, 400, api.ask(Ask { interrupted: Some(BodyError::Incomplete), ..ask.clone() }));
+    witness.check(operation, 408, api.ask(Ask { interrupted: Some(BodyError::TimedOut), ..ask.clone() }));
     witness.check(operation, 413, api.with("max_body_bytes", "10").ask(ask.clone()));
     witness.check(operation, 415, api.ask(without("content-type")));
 }
@@ -188,7 +188,8 @@ fn attachments(witness: &mut Witness<'_>, api: &Api, email: &str) {
         let target = format!("/emails/{email}/attachments/{}", attachment["id"].as_str().unwrap());
         witness.check(&one, 200, api.ask(Ask::new("get", &target)));
         let mut without_host = Ask::new("get", &target);
-        without_host.headers.retain(|(name, _)| *name == "spin-client-addr");
+        without_host.client = Client::default();
+        without_host.headers.clear();
         without_host.headers.push(("authorization", "Bearer full".to_owned()));
         witness.check(&one, 400, api.with("api_keys", KEYS).ask(without_host.clone()));
         without_host.target = format!("/emails/{email}/attachments");

@@ -5,13 +5,13 @@
 //! - [`witness`]: which answers have been seen, and what each must be like;
 //! - [`requests`]: which fields an email has, and what each may hold;
 //! - [`document`]: the document, and its schemas;
-//! - [`api`]: the API on a Redis of the test's own, without a host between.
+//! - [`server`]: the handlers on a Redis of the test's own, as a host of one request at a time serves them.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod answers;
-mod api;
 mod document;
 mod requests;
 mod routes;
+mod server;
 mod witness;

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    api::{Api, Ask},
     document::Document,
+    server::{Api, Ask},
 };
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";

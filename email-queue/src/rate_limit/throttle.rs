@@ -15,7 +15,7 @@ pub struct Allowance {
 
 /// How a client stands with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Throttled {
+pub struct RateLimitStatus {
     /// Whether these requests are within the limit.
     pub allowed: bool,
     /// How many more are, in the present period.
@@ -30,9 +30,9 @@ pub struct Throttled {
 ///
 /// As long as one request is left, more at once are allowed, and the period is then as many times longer as it takes. What is
 /// refused is not counted.
-pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<Throttled> {
+pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<RateLimitStatus> {
     let call = Call::script(&THROTTLE, queue, |answer| {
-        Ok(Throttled {
+        Ok(RateLimitStatus {
             allowed: answer.flag()?,
             remaining: answer.number()?,
             reset: Duration::from_millis(answer.number()?),

@@ -1,4 +1,4 @@
-//! What a link leads to: the bytes of an attachment, sent so that a browser saves them and does nothing else.
+//! The download of an attachment, with headers that make a browser save it and not show or run it.
 
 use email_queue::{call::Redis, email::Attachment};
 use http::{HeaderName, HeaderValue, header, request::Parts};
@@ -12,10 +12,9 @@ use super::{
 };
 use crate::{backend::Failure, error::ApiError, response::Response, settings::Settings};
 
-/// `GET /emails/<id>/attachments/<attachment id>/download`: the bytes, for whoever has a link that is signed and has not
-/// expired. No key is asked for.
+/// `GET /emails/<id>/attachments/<attachment id>/download`: the bytes. It needs a signed link that has not expired, and no key.
 ///
-/// Redis is asked for nothing of the email before the signature is found right.
+/// Nothing of the email is read from Redis before the signature was verified.
 pub(crate) async fn download_attachment<R: Redis<Error: Failure>>(
     parts: &Parts,
     settings: &Settings,
@@ -36,7 +35,7 @@ pub(crate) async fn download_attachment<R: Redis<Error: Failure>>(
     Ok(file(find(attachments, link.email, link.attachment)?))
 }
 
-/// What a link says, whether it is true or not.
+/// Parses a link, without verifying it.
 fn parse(id: &str, attachment_id: &str, query: &str) -> Option<(Link, String)> {
     let parameter = |wanted: &str| {
         let mut parameters = form_urlencoded::parse(query.as_bytes());
@@ -55,7 +54,7 @@ fn file(attachment: Attachment) -> Response {
     response.headers_mut().extend([
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_DISPOSITION, disposition),
-        // A page or a script that somebody has sent must not run under the name of this server.
+        // A page or a script in an attachment must not run in the origin of this server.
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private")),
@@ -79,14 +78,14 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The name under which to save the file ([RFC 6266](https://www.rfc-editor.org/rfc/rfc6266)): in plain ASCII, and where
-/// that is not all of it, in full for those who can read it.
+/// The name under which to save the file ([RFC 6266](https://www.rfc-editor.org/rfc/rfc6266)): in ASCII, and if that is not the
+/// whole name, also in full in the extended notation.
 fn content_disposition(filename: Option<&str>) -> HeaderValue {
     let unnamed = HeaderValue::from_static("attachment");
     let Some(name) = filename else { return unnamed };
-    // A name is not to lead into another folder.
+    // The name must not lead into another folder.
     let name = name.replace(['/', '\\'], "_");
-    // Appendix D of the RFC: some take a percent sign for the beginning of an encoded character.
+    // Appendix D of the RFC: some clients decode a percent sign.
     let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && c != '"' && c != '%';
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let mut value = format!("attachment; filename=\"{plain}\"");

@@ -1,7 +1,7 @@
-//! A link to an attachment: it says what it leads to and until when, and is signed, so that nobody else can make one.
+//! A signed link to an attachment, with the time when it expires.
 //!
-//! The signature is HMAC-SHA256 ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)) with a secret that the queue keeps
-//! in Redis: all instances of the API know a link that one of them has made. Whoever can read the secret can read the
+//! The signature is HMAC-SHA256 ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)) with a secret of the queue. The secret is in
+//! Redis, so that every instance of the API can verify the links of the others. A program that can read the secret can read the
 //! emails as well.
 
 use email_queue::{
@@ -16,15 +16,15 @@ use subtle::ConstantTimeEq;
 
 use crate::{backend::Failure, error::ApiError};
 
-/// In seconds: how long a link is good.
+/// How long a link is valid, in seconds.
 const LIFETIME: i64 = 3600;
 
-/// When a link that is made now expires. Whole seconds, because that is what a link says.
+/// When a link that is made now expires, in whole seconds, as in the link.
 pub(super) fn expiry(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second().saturating_add(LIFETIME)).unwrap_or(now)
 }
 
-/// What a link leads to, and until when.
+/// What a link leads to, and when it expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) email: EmailId,
@@ -33,42 +33,42 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The link as a path with a query, signed.
+    /// The signed link, as a path with a query.
     pub(super) fn path(&self, secret: &Secret) -> String {
         let Self { email, attachment, expires } = self;
         let (expires, signature) = (expires.as_second(), self.signature(secret));
         format!("/emails/{email}/attachments/{attachment}/download?expires={expires}&signature={signature}")
     }
 
-    /// Whether a signature is this link's. How long it takes does not depend on what is given.
+    /// Whether a signature is valid for this link. The time that it takes does not depend on the signature.
     pub(super) fn is_signed(&self, signature: &str, secret: &Secret) -> bool {
         self.signature(secret).as_bytes().ct_eq(signature.as_bytes()).into()
     }
 
     fn signature(&self, secret: &Secret) -> String {
         let Self { email, attachment, expires } = self;
-        // Ids have a fixed length, so no two links make the same text.
+        // Ids have a fixed length, so no two links have the same text.
         let signed = format!("{email}/{attachment}/{}", expires.as_second());
         let mac = <Hmac<Sha256> as Mac>::new(&secret.key()).chain_update(signed).finalize().into_bytes();
         mac.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// What the links of a queue are signed with.
+/// The key of the signatures of a queue.
 pub(super) struct Secret([u8; SECRET_BYTES]);
 
 impl Secret {
-    /// The secret of a queue, which has one from now on.
+    /// The secret of a queue, which is created if there is none.
     pub(super) async fn of<R: Redis<Error: Failure>>(queue: &Queue, redis: &R) -> Result<Self, ApiError> {
         let mut candidate = [0; SECRET_BYTES];
         getrandom::fill(&mut candidate).map_err(|error| {
-            log::warn!("no random bytes: {error}");
+            log::error!("the host gives no random bytes: {error}");
             ApiError::unavailable("The server has no random numbers for now. Try again later.")
         })?;
         Ok(Self(query::secret(queue, candidate).run(redis).await?))
     }
 
-    /// Filled up with zeros to the length of a block, as HMAC itself would do: then it cannot have a wrong length.
+    /// Padded with zeros to the length of a block, as HMAC itself does: then the length cannot be wrong.
     fn key(&self) -> Key<Hmac<Sha256>> {
         let mut key = [0; 64];
         key[..SECRET_BYTES].copy_from_slice(&self.0);
@@ -80,7 +80,7 @@ impl Secret {
 mod tests {
     use super::*;
 
-    /// The expected one was made by another implementation of HMAC.
+    /// The expected signature was made by another implementation of HMAC.
     #[test]
     fn a_signature_is_the_hmac_of_what_the_link_says() {
         let email: EmailId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();

@@ -1,18 +1,18 @@
-//! Under which scheme and host the client knows this server: the beginning of absolute links.
+//! The scheme and host by which the client reaches this server: the beginning of absolute links.
 
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use crate::{access::full_url, error::ApiError};
+use crate::{client::Client, error::ApiError};
 
-/// Where a proxy that ends TLS says so. Without it, clients behind one would be sent from `https` to `http`.
+/// The header of a proxy that terminates TLS. Without it, links would lead clients from `https` to `http`.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The origin, such as `https://mail.example.com`: of the URL that Spin was asked for, or else of the `Host` header.
+/// The origin, such as `https://mail.example.com`: of the URL that the host says, or else of the `Host` header.
 ///
-/// A client that lies about it lies to itself, because nobody else gets the answer.
-pub(super) fn of(headers: &HeaderMap) -> Result<String, ApiError> {
+/// A client can forge the header, but only it gets the answer.
+pub(super) fn of(headers: &HeaderMap, client: &Client) -> Result<String, ApiError> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let full: Option<Uri> = full_url(headers).and_then(|url| url.parse().ok());
+    let full: Option<Uri> = client.url().and_then(|url| url.parse().ok());
     let host = || text(header::HOST.as_str()).and_then(|host| host.parse().ok());
     let authority: Authority =
         full.as_ref().and_then(Uri::authority).cloned().or_else(host).ok_or_else(ApiError::missing_host)?;
@@ -28,17 +28,25 @@ mod tests {
     use super::*;
 
     fn origin(list: &[(&'static str, &'static str)]) -> Option<String> {
-        of(&list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()).ok()
+        let mut headers = HeaderMap::new();
+        let mut client = Client::default();
+        for (name, value) in list {
+            match *name {
+                "url" => client = client.with_url(*value),
+                name => drop(headers.append(name, value.parse().unwrap())),
+            }
+        }
+        of(&headers, &client).ok()
     }
 
     #[test]
     fn the_origin_is_that_of_the_url_that_was_asked_for() {
         for (headers, expected) in [
-            (&[("spin-full-url", "http://[::1]:3000/emails?x=1"), ("host", "other")][..], "http://[::1]:3000"),
-            (&[("spin-full-url", "https://mail.example.com/emails")], "https://mail.example.com"),
+            (&[("url", "http://[::1]:3000/emails?x=1"), ("host", "other")][..], "http://[::1]:3000"),
+            (&[("url", "https://mail.example.com/emails")], "https://mail.example.com"),
             (&[("host", "127.0.0.1:3000")], "http://127.0.0.1:3000"),
-            (&[("spin-full-url", "/emails"), ("host", "mail.example.com")], "http://mail.example.com"),
-            (&[("spin-full-url", "http://user:pw@a.example/"), ("x-forwarded-proto", "https")], "https://a.example"),
+            (&[("url", "/emails"), ("host", "mail.example.com")], "http://mail.example.com"),
+            (&[("url", "http://user:pw@a.example/"), ("x-forwarded-proto", "https")], "https://a.example"),
         ] {
             assert_eq!(origin(headers).as_deref(), Some(expected), "{headers:?}");
         }

@@ -10,14 +10,15 @@ use serde_json::json;
 use super::*;
 use crate::{
     backend::Backend,
-    body::{Body, Interrupted},
+    body::{Body, BodyError},
+    client::Client,
     router::respond,
     settings::Settings,
 };
 
 const HOST: &str = "http://mail.example.com:3000";
 
-/// A Redis that has one email, and keeps the first secret that it is offered.
+/// A Redis that has one email, and stores the first secret that it gets.
 struct OneEmail {
     id: EmailId,
     json: Vec<u8>,
@@ -48,7 +49,12 @@ impl OneEmail {
             request = request.header(*name, *value);
         }
         let variable = |name: &str| (name == "api_keys").then(|| "key".to_owned());
-        pollster::block_on(respond(request.body(NoBody).unwrap(), async || Settings::from_variables(variable), self))
+        pollster::block_on(respond(
+            request.body(NoBody).unwrap(),
+            &Client::default(),
+            async || Settings::from_variables(variable),
+            self,
+        ))
     }
 
     fn attachments(&self, query: &str) -> (u16, serde_json::Value) {
@@ -88,7 +94,9 @@ impl Redis for OneEmail {
 struct NoBody;
 
 impl Body for NoBody {
-    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+    type Chunk = Vec<u8>;
+
+    async fn chunk(&mut self, _timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
         Ok(None)
     }
 }
@@ -291,9 +299,8 @@ fn a_link_is_good_for_an_hour() {
 fn a_link_leads_where_the_client_has_asked() {
     let redis = three();
     assert!(redis.download_url().starts_with(&format!("{HOST}/emails/{}/attachments/", redis.id)));
-    let mut headers = HeaderMap::new();
-    headers.insert("spin-full-url", "https://mail.example.com/emails".parse().unwrap());
-    assert_eq!(origin::of(&headers).unwrap(), "https://mail.example.com");
+    let client = Client::default().with_url("https://mail.example.com/emails");
+    assert_eq!(origin::of(&HeaderMap::new(), &client).unwrap(), "https://mail.example.com");
 }
 
 #[test]

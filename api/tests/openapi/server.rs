@@ -1,8 +1,9 @@
-use std::{cell::RefCell, collections::HashMap, fmt, time::Duration};
+use std::{cell::RefCell, collections::HashMap, fmt, net::Ipv4Addr, time::Duration};
 
 use api::{
-    backend::{Backend, Failure, Reached},
-    body::{Body, Interrupted},
+    backend::{Backend, Effect, Failure},
+    body::{Body, BodyError},
+    client::Client,
     response::Response,
     router::respond,
     settings::Settings,
@@ -14,7 +15,7 @@ use testkit::RedisServer;
 /// The handlers on a Redis of the test's own.
 pub(crate) struct Api {
     server: RedisServer,
-    client: Client,
+    redis: Connection,
     variables: HashMap<&'static str, String>,
 }
 
@@ -23,22 +24,20 @@ pub(crate) struct Api {
 pub(crate) struct Ask {
     pub(crate) method: String,
     pub(crate) target: String,
+    pub(crate) client: Client,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
     /// Whether the body breaks off at its end.
-    pub(crate) interrupted: Option<Interrupted>,
+    pub(crate) interrupted: Option<BodyError>,
 }
 
 impl Ask {
     /// A request of a client on this machine.
     pub(crate) fn new(method: &str, target: &str) -> Self {
-        let headers = vec![
-            ("spin-client-addr", "127.0.0.1:50000".to_owned()),
-            ("spin-full-url", format!("http://127.0.0.1:3000{target}")),
-            ("host", "127.0.0.1:3000".to_owned()),
-        ];
+        let client = Client::at(Ipv4Addr::LOCALHOST.into()).with_url(format!("http://127.0.0.1:3000{target}"));
+        let headers = vec![("host", "127.0.0.1:3000".to_owned())];
         let (method, target) = (method.to_uppercase(), target.to_owned());
-        Self { method, target, headers, body: Vec::new(), interrupted: None }
+        Self { method, target, client, headers, body: Vec::new(), interrupted: None }
     }
 
     pub(crate) fn json(mut self, body: impl ToString) -> Self {
@@ -55,32 +54,32 @@ impl Ask {
 impl Api {
     pub(crate) fn start() -> Self {
         let server = RedisServer::builder().without_persistence().start();
-        let client = Client::Connected(RefCell::new(server.connection()));
-        Self { server, client, variables: HashMap::from([("open", "loopback".to_owned())]) }
+        let redis = Connection::Open(RefCell::new(server.connection()));
+        Self { server, redis, variables: HashMap::from([("open", "loopback".to_owned())]) }
     }
 
     /// The same Redis, with a variable set.
     pub(crate) fn with(&self, name: &'static str, value: &str) -> ApiWith<'_> {
         let mut variables = self.variables.clone();
         variables.insert(name, value.to_owned());
-        ApiWith { client: &self.client, variables }
+        ApiWith { redis: &self.redis, variables }
     }
 
     pub(crate) fn ask(&self, ask: Ask) -> Response {
-        answer(&self.client, &self.variables, ask)
+        answer(&self.redis, &self.variables, ask)
     }
 
     /// The answer while Redis is unreachable.
     pub(crate) fn ask_without_redis(&self, ask: Ask) -> Response {
-        answer(&Client::Away, &self.variables, ask)
+        answer(&Connection::Unreachable, &self.variables, ask)
     }
 
     /// A transition, as a worker makes it.
     pub(crate) fn run<T>(&self, call: &Call<T>) -> T {
-        pollster::block_on(call.run(&self.client)).map_err(|error| error.to_string()).unwrap()
+        pollster::block_on(call.run(&self.redis)).map_err(|error| error.to_string()).unwrap()
     }
 
-    /// Takes an email away, as the end of its retention does.
+    /// Takes an email unreachable, as the end of its retention does.
     pub(crate) fn forget(&self, email: &str) {
         let record = format!("emails:email:{email}");
         let forgotten: u32 = redis::cmd("DEL").arg(record).query(&mut self.server.connection()).unwrap();
@@ -95,33 +94,36 @@ impl Api {
 
 /// The API with other settings.
 pub(crate) struct ApiWith<'a> {
-    client: &'a Client,
+    redis: &'a Connection,
     variables: HashMap<&'static str, String>,
 }
 
 impl ApiWith<'_> {
     pub(crate) fn ask(&self, ask: Ask) -> Response {
-        answer(self.client, &self.variables, ask)
+        answer(self.redis, &self.variables, ask)
     }
 }
 
-fn answer(client: &Client, variables: &HashMap<&str, String>, ask: Ask) -> Response {
+fn answer(redis: &Connection, variables: &HashMap<&str, String>, ask: Ask) -> Response {
     let mut request = Request::builder().method(ask.method.as_str()).uri(ask.target);
     for (name, value) in ask.headers {
         request = request.header(name, value);
     }
     let body = Whole { bytes: Some(ask.body), interrupted: ask.interrupted };
     let variable = |name: &str| variables.get(name).cloned();
-    pollster::block_on(respond(request.body(body).unwrap(), async || Settings::from_variables(variable), client))
+    let settings = async || Settings::from_variables(variable);
+    pollster::block_on(respond(request.body(body).unwrap(), &ask.client, settings, redis))
 }
 
 struct Whole {
     bytes: Option<Vec<u8>>,
-    interrupted: Option<Interrupted>,
+    interrupted: Option<BodyError>,
 }
 
 impl Body for Whole {
-    async fn chunk(&mut self, _patience: Duration) -> Result<Option<Vec<u8>>, Interrupted> {
+    type Chunk = Vec<u8>;
+
+    async fn chunk(&mut self, _timeout: Duration) -> Result<Option<Vec<u8>>, BodyError> {
         match self.bytes.take() {
             None => self.interrupted.map_or(Ok(None), Err),
             bytes => Ok(bytes),
@@ -129,57 +131,57 @@ impl Body for Whole {
     }
 }
 
-enum Client {
-    Connected(RefCell<redis::Connection>),
-    Away,
+enum Connection {
+    Open(RefCell<redis::Connection>),
+    Unreachable,
 }
 
 #[derive(Debug)]
-enum ClientError {
+enum ConnectionError {
     Redis(redis::RedisError),
-    Away,
+    Unreachable,
 }
 
-impl fmt::Display for ClientError {
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClientError::Redis(error) => error.fmt(f),
-            ClientError::Away => f.write_str("away"),
+            ConnectionError::Redis(error) => error.fmt(f),
+            ConnectionError::Unreachable => f.write_str("unreachable"),
         }
     }
 }
 
-impl Failure for ClientError {
-    fn reached(&self) -> Reached {
+impl Failure for ConnectionError {
+    fn effect(&self) -> Effect {
         match self {
-            ClientError::Redis(_) => Reached::Refusal,
-            ClientError::Away => Reached::Nobody,
+            ConnectionError::Redis(_) => Effect::Refused,
+            ConnectionError::Unreachable => Effect::NotSent,
         }
     }
 
-    fn after_loss(self) -> Self {
+    fn after_lost_answer(self) -> Self {
         self
     }
 }
 
-impl Backend for Client {}
+impl Backend for Connection {}
 
-impl Redis for Client {
-    type Error = ClientError;
+impl Redis for Connection {
+    type Error = ConnectionError;
 
-    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ClientError> {
-        let Client::Connected(connection) = self else { return Err(ClientError::Away) };
+    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ConnectionError> {
+        let Connection::Open(connection) = self else { return Err(ConnectionError::Unreachable) };
         let mut cmd = redis::cmd(command.name);
         for argument in command.arguments {
             cmd.arg(argument);
         }
         let mut values = Vec::new();
-        flatten(cmd.query(&mut *connection.borrow_mut()).map_err(ClientError::Redis)?, &mut values);
+        flatten(cmd.query(&mut *connection.borrow_mut()).map_err(ConnectionError::Redis)?, &mut values);
         Ok(values)
     }
 
-    fn is_unknown_script(error: &ClientError) -> bool {
-        matches!(error, ClientError::Redis(error) if error.code() == Some("NOSCRIPT"))
+    fn is_unknown_script(error: &ConnectionError) -> bool {
+        matches!(error, ConnectionError::Redis(error) if error.code() == Some("NOSCRIPT"))
     }
 }
 

@@ -1,10 +1,10 @@
-//! How many requests a client may make in a second.
+//! Rate limits: how many requests a client may make in a second.
 
 use std::time::Duration;
 
 use email_queue::{
     call::Redis,
-    rate_limit::{Allowance, Throttled, period_left, requests_made, throttle},
+    rate_limit::{Allowance, RateLimitStatus, period_left, requests_made, throttle},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -17,8 +17,8 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts requests of the caller, made at once, and serves them if they are within its limit. Every answer then says how it
-/// stands with that.
+/// Counts so many requests of the caller, made at once, and serves them if they are within its limit. Every answer then has the
+/// headers of the limit.
 pub(crate) async fn within<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     requests: usize,
@@ -28,16 +28,15 @@ pub(crate) async fn within<R: Redis<Error: Failure>>(
     let requests = u32::try_from(requests).unwrap_or(u32::MAX);
     let allowance = Allowance { requests: limit, within: SECOND };
     let call = throttle(&context.settings.queue, &context.caller.key, allowance, requests);
-    let standing = call.run(context.redis).await?;
-    let served =
-        if standing.allowed { serve().await } else { Err(ApiError::rate_limit_exceeded(limit, standing.reset)) };
+    let status = call.run(context.redis).await?;
+    let served = if status.allowed { serve().await } else { Err(ApiError::rate_limit_exceeded(limit, status.reset)) };
     let mut response = served.unwrap_or_else(ApiError::into_response);
-    write(response.headers_mut(), limit, standing);
+    write(response.headers_mut(), limit, status);
     Ok(response)
 }
 
-/// The refusal of a caller that has no request left, before anything is done for it. Counts nothing, so that a request which is
-/// let pass still has to be [counted](within).
+/// The answer to a caller that has no request left in this second. It counts nothing: a request that passes still has to be
+/// [counted](within).
 pub(crate) async fn refuse_spent<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
 ) -> Result<Option<Response>, ApiError> {
@@ -46,19 +45,19 @@ pub(crate) async fn refuse_spent<R: Redis<Error: Failure>>(
     if requests_made(queue, client).run(context.redis).await? < u64::from(limit) {
         return Ok(None);
     }
-    // It may have ended between the two.
+    // The second may have ended between the two commands.
     let Some(reset) = period_left(queue, client).run(context.redis).await? else { return Ok(None) };
     let mut response = ApiError::rate_limit_exceeded(limit, reset).into_response();
-    write(response.headers_mut(), limit, Throttled { allowed: false, remaining: 0, reset });
+    write(response.headers_mut(), limit, RateLimitStatus { allowed: false, remaining: 0, reset });
     Ok(Some(response))
 }
 
-/// By the names of [the RateLimit draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06).
-fn write(headers: &mut HeaderMap, limit: u32, standing: Throttled) {
+/// Writes the headers of [the RateLimit draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06).
+fn write(headers: &mut HeaderMap, limit: u32, status: RateLimitStatus) {
     for (name, value) in [
         ("ratelimit-limit", limit),
-        ("ratelimit-remaining", standing.remaining.try_into().unwrap_or(u32::MAX)),
-        ("ratelimit-reset", whole_seconds(standing.reset)),
+        ("ratelimit-remaining", status.remaining.try_into().unwrap_or(u32::MAX)),
+        ("ratelimit-reset", whole_seconds(status.reset)),
     ] {
         headers.insert(HeaderName::from_static(name), value.into());
     }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::tasks::testing::Polled;
+use crate::runtime::testing::Polled;
 
 /// A Redis whose connections and answers are the test's to decide.
 #[derive(Default)]
@@ -25,8 +25,7 @@ struct Scripted {
     sent: RefCell<Vec<usize>>,
 }
 
-impl Connect for &Scripted {
-    type Tasks = Polled;
+impl RedisClient for &Scripted {
     type Connection = usize;
     type Error = &'static str;
 
@@ -46,18 +45,24 @@ impl Connect for &Scripted {
         self.refusal.get().map_or(Ok(vec![Value::Nil]), Err)
     }
 
-    fn fault(error: &&'static str) -> Fault {
+    fn fault(error: &&'static str) -> Option<Fault> {
         match *error {
-            "OOM" => Fault::None,
-            "READONLY" => Fault::WrongServer,
-            _ => Fault::Broken,
+            "OOM" => None,
+            "READONLY" => Some(Fault::WrongServer),
+            _ => Some(Fault::Broken),
         }
     }
 
-    fn silent(_command: &Command<'_>, was_sent: bool) -> &'static str {
+    fn is_unknown_script(_: &&'static str) -> bool {
+        false
+    }
+
+    fn timed_out(_command: &Command<'_>, was_sent: bool) -> &'static str {
         if was_sent { "silent" } else { "not sent" }
     }
 }
+
+type Shared<'a> = SharedConnection<Polled, &'a Scripted>;
 
 /// Later than any test takes.
 const FAR: Duration = Duration::from_secs(600);
@@ -66,13 +71,13 @@ const SOON: Duration = Duration::from_millis(20);
 
 static PING: Command<'static> = Command { name: "PING", arguments: Vec::new(), marked_when_resent: true };
 
-fn ask(kept: &KeptConnection<&Scripted>, url: &str) -> Result<Vec<Value>, &'static str> {
-    pollster::block_on(kept.execute(url, &PING, Instant::now() + FAR))
+fn ask(shared: &Shared<'_>, url: &str) -> Result<Vec<Value>, &'static str> {
+    pollster::block_on(shared.execute(url, &PING, Instant::now() + FAR))
 }
 
 /// Asks until the answer is there, as a host does whose clock is the only thing that is waited for.
-fn ask_for(kept: &KeptConnection<&Scripted>, patience: Duration) -> Result<Vec<Value>, &'static str> {
-    let mut asked = pin!(kept.execute("a", &PING, Instant::now() + patience));
+fn ask_for(shared: &Shared<'_>, time: Duration) -> Result<Vec<Value>, &'static str> {
+    let mut asked = pin!(shared.execute("a", &PING, Instant::now() + time));
     loop {
         if let Poll::Ready(answer) = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return answer;
@@ -84,9 +89,9 @@ fn ask_for(kept: &KeptConnection<&Scripted>, patience: Duration) -> Result<Vec<V
 #[test]
 fn requests_share_one_connection() {
     let redis = Scripted::default();
-    let kept = KeptConnection::new(&redis);
+    let shared = Shared::new(&redis);
     for _ in 0..3 {
-        ask(&kept, "a").unwrap();
+        ask(&shared, "a").unwrap();
     }
     assert_eq!((redis.opened.borrow().as_slice(), redis.sent.borrow().len()), (["a".to_owned()].as_slice(), 3));
 }
@@ -94,37 +99,37 @@ fn requests_share_one_connection() {
 #[test]
 fn another_url_gets_another_connection() {
     let redis = Scripted::default();
-    let kept = KeptConnection::new(&redis);
-    ask(&kept, "a").unwrap();
-    ask(&kept, "b").unwrap();
-    ask(&kept, "b").unwrap();
+    let shared = Shared::new(&redis);
+    ask(&shared, "a").unwrap();
+    ask(&shared, "b").unwrap();
+    ask(&shared, "b").unwrap();
     assert_eq!(*redis.opened.borrow(), ["a", "b"]);
 }
 
 #[test]
-fn a_command_on_a_kept_connection_that_broke_is_sent_once_more_on_a_new_one() {
+fn a_command_on_an_open_connection_that_broke_is_sent_once_more_on_a_new_one() {
     let redis = Scripted::default();
-    let kept = KeptConnection::new(&redis);
-    ask(&kept, "a").unwrap();
+    let shared = Shared::new(&redis);
+    ask(&shared, "a").unwrap();
     redis.broken.set(1);
-    ask(&kept, "a").unwrap();
-    // The second time Redis is told that it is one.
+    ask(&shared, "a").unwrap();
+    // The second time the command is marked as resent.
     assert_eq!((redis.opened.borrow().len(), redis.sent.borrow().as_slice()), (2, [0, 0, 1].as_slice()));
 
-    // Once more, and not for ever.
+    // Sent again once only.
     redis.broken.set(9);
-    assert_eq!(ask(&kept, "a"), Err("broken pipe"));
+    assert_eq!(ask(&shared, "a"), Err("broken pipe"));
     assert_eq!((redis.opened.borrow().len(), redis.sent.borrow().len()), (3, 5));
 }
 
 #[test]
-fn a_command_that_fails_on_a_new_connection_is_not_repeated_and_the_connection_not_kept() {
+fn a_command_that_fails_on_a_new_connection_is_not_repeated_and_the_connection_not_used_again() {
     let redis = Scripted::default();
     redis.broken.set(1);
-    let kept = KeptConnection::new(&redis);
-    assert_eq!(ask(&kept, "a"), Err("broken pipe"));
+    let shared = Shared::new(&redis);
+    assert_eq!(ask(&shared, "a"), Err("broken pipe"));
     assert_eq!(redis.sent.borrow().len(), 1);
-    ask(&kept, "a").unwrap();
+    ask(&shared, "a").unwrap();
     assert_eq!(redis.opened.borrow().len(), 2);
 }
 
@@ -134,10 +139,10 @@ fn requests_that_wait_for_the_same_connection_open_it_once_and_fail_together() {
         let redis = Scripted::default();
         redis.slow.set(true);
         redis.unreachable.set(unreachable);
-        let kept = KeptConnection::new(&redis);
+        let shared = Shared::new(&redis);
         let mut cx = Context::from_waker(Waker::noop());
-        let mut first = pin!(kept.execute("a", &PING, Instant::now() + FAR));
-        let mut second = pin!(kept.execute("a", &PING, Instant::now() + FAR));
+        let mut first = pin!(shared.execute("a", &PING, Instant::now() + FAR));
+        let mut second = pin!(shared.execute("a", &PING, Instant::now() + FAR));
         assert!(first.as_mut().poll(&mut cx).is_pending());
         assert!(second.as_mut().poll(&mut cx).is_pending());
         redis.slow.set(false);
@@ -153,13 +158,13 @@ fn requests_that_wait_for_the_same_connection_open_it_once_and_fail_together() {
 fn a_request_that_is_given_up_while_it_opens_leaves_that_to_the_next() {
     let redis = Scripted::default();
     redis.slow.set(true);
-    let kept = KeptConnection::new(&redis);
+    let shared = Shared::new(&redis);
     {
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(pin!(kept.execute("a", &PING, Instant::now() + FAR)).poll(&mut cx).is_pending());
+        assert!(pin!(shared.execute("a", &PING, Instant::now() + FAR)).poll(&mut cx).is_pending());
     }
     redis.slow.set(false);
-    ask(&kept, "a").unwrap();
+    ask(&shared, "a").unwrap();
     assert_eq!(redis.opened.borrow().len(), 2);
 }
 
@@ -167,13 +172,13 @@ fn a_request_that_is_given_up_while_it_opens_leaves_that_to_the_next() {
 fn what_redis_answers_keeps_the_connection_unless_it_is_no_longer_the_one_to_ask() {
     for (refusal, opened) in [("OOM", 1), ("READONLY", 2)] {
         let redis = Scripted::default();
-        let kept = KeptConnection::new(&redis);
-        ask(&kept, "a").unwrap();
+        let shared = Shared::new(&redis);
+        ask(&shared, "a").unwrap();
         redis.refusal.set(Some(refusal));
-        assert_eq!(ask(&kept, "a"), Err(refusal));
+        assert_eq!(ask(&shared, "a"), Err(refusal));
         assert_eq!(redis.sent.borrow().len(), 2, "it is not asked again in vain");
         redis.refusal.set(None);
-        ask(&kept, "a").unwrap();
+        ask(&shared, "a").unwrap();
         assert_eq!(redis.opened.borrow().len(), opened, "{refusal}");
     }
 }
@@ -181,12 +186,12 @@ fn what_redis_answers_keeps_the_connection_unless_it_is_no_longer_the_one_to_ask
 #[test]
 fn a_connection_gone_silent_is_given_up_at_the_deadline_and_the_next_request_opens_another() {
     let redis = Scripted::default();
-    let kept = KeptConnection::new(&redis);
-    ask(&kept, "a").unwrap();
+    let shared = Shared::new(&redis);
+    ask(&shared, "a").unwrap();
     redis.silent.set(1);
-    assert_eq!(ask_for(&kept, SOON), Err("silent"));
+    assert_eq!(ask_for(&shared, SOON), Err("silent"));
     assert_eq!(redis.sent.borrow().len(), 2, "the client has waited long enough");
-    ask(&kept, "a").unwrap();
+    ask(&shared, "a").unwrap();
     assert_eq!(redis.opened.borrow().len(), 2);
 }
 
@@ -194,31 +199,31 @@ fn a_connection_gone_silent_is_given_up_at_the_deadline_and_the_next_request_ope
 fn a_connection_that_does_not_open_is_given_up_at_the_deadline_by_all_who_wait_for_it() {
     let redis = Scripted::default();
     redis.slow.set(true);
-    let kept = KeptConnection::new(&redis);
+    let shared = Shared::new(&redis);
     let mut cx = Context::from_waker(Waker::noop());
-    let mut opens = pin!(kept.execute("a", &PING, Instant::now() + FAR));
+    let mut opens = pin!(shared.execute("a", &PING, Instant::now() + FAR));
     assert!(opens.as_mut().poll(&mut cx).is_pending());
-    assert_eq!(ask_for(&kept, SOON), Err("not sent"));
+    assert_eq!(ask_for(&shared, SOON), Err("not sent"));
     assert_eq!(redis.opened.borrow().len(), 1);
     redis.slow.set(false);
     assert!(opens.poll(&mut cx).is_ready());
 
-    let kept = KeptConnection::new(&redis);
+    let shared = Shared::new(&redis);
     redis.slow.set(true);
-    assert_eq!(ask_for(&kept, SOON), Err("not sent"));
+    assert_eq!(ask_for(&shared, SOON), Err("not sent"));
     redis.slow.set(false);
-    ask(&kept, "a").unwrap();
+    ask(&shared, "a").unwrap();
 }
 
 #[test]
 fn what_comes_after_a_lost_answer_does_not_hide_the_loss() {
     let lost = |change: fn(&Scripted)| {
         let redis = Scripted::default();
-        let kept = KeptConnection::new(&redis);
-        ask(&kept, "a").unwrap();
+        let shared = Shared::new(&redis);
+        ask(&shared, "a").unwrap();
         redis.broken.set(1);
         change(&redis);
-        ask_for(&kept, SOON)
+        ask_for(&shared, SOON)
     };
     assert_eq!(lost(|redis| redis.refusal.set(Some("OOM"))), Err("OOM after a loss"));
     assert_eq!(lost(|redis| redis.unreachable.set(true)), Err("unreachable after a loss"));

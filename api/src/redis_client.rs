@@ -1,0 +1,52 @@
+//! What a host gives for connections to Redis.
+
+use std::future::Future;
+
+use email_queue::call::{Command, Value};
+
+use crate::backend::Failure;
+
+/// A client of Redis whose connections carry the commands of several requests at the same time.
+pub trait RedisClient {
+    /// An open connection. Dropping it closes it.
+    type Connection;
+    /// Why a command has no answer, or why there is no connection.
+    type Error: Failure + Clone;
+
+    /// Opens a connection to the Redis of a URL. When the future is dropped, so is what was opened.
+    ///
+    /// # Errors
+    /// There is none. Its [effect](Failure::effect) is [`NotSent`](crate::backend::Effect::NotSent).
+    fn open(&self, url: &str) -> impl Future<Output = Result<Self::Connection, Self::Error>>;
+
+    /// Sends one command and returns its answer, with nested arrays flattened.
+    ///
+    /// The future may be dropped before the answer is there. That must not affect the other commands on the connection.
+    ///
+    /// # Errors
+    /// As [`Redis::execute`](email_queue::call::Redis::execute).
+    fn execute(
+        &self,
+        connection: &Self::Connection,
+        command: &Command<'_>,
+    ) -> impl Future<Output = Result<Vec<Value>, Self::Error>>;
+
+    /// Why the connection on which an error of [`execute`](Self::execute) came is not used any more; `None` if it is.
+    fn fault(error: &Self::Error) -> Option<Fault>;
+
+    /// Whether Redis refused an `EVALSHA` because it does not have the script.
+    fn is_unknown_script(error: &Self::Error) -> bool;
+
+    /// The error of a command that has no answer at its deadline. `was_sent` says whether Redis may have it.
+    fn timed_out(command: &Command<'_>, was_sent: bool) -> Self::Error;
+}
+
+/// Why a connection is not used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Redis has answered that it does not serve this, such as a replica that was the primary. A new connection may lead to
+    /// another server.
+    WrongServer,
+    /// The error is not an answer of Redis: the connection is broken, and Redis may or may not have carried out the command.
+    Broken,
+}
