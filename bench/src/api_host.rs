@@ -1,4 +1,4 @@
-//! The API that is measured: a component in dev-host, or in Spin.
+//! The API that is measured: a component in dev-host, or in Spin; or the native server.
 
 use std::fmt;
 use std::fs;
@@ -89,6 +89,17 @@ impl ApiHost {
             Wasi::P2 => Self::serve(bench, manifest, &variables, &[]),
             Wasi::P3 => Self::serve(bench, &manifest.with_file_name("spin-wasip3.toml"), &variables, &FLAGS),
         }
+    }
+
+    /// Starts the native server with no limit to the backlog, and waits until it listens.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn start_native(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<ApiHost> {
+        let mut command = Command::new(&bench.programs.native_api);
+        command.args(["--listen", "127.0.0.1:0", "--backlog-limit", "0", "--backlog-bytes", "0"]);
+        command.env("EMAIL_QUEUE_REDIS_URL", server.url()).env("EMAIL_QUEUE_API_KEYS", KEY);
+        Self::start_program(bench, &mut command)
     }
 
     /// Starts the component that does nothing but push what it gets.

@@ -101,6 +101,9 @@ pub(crate) struct Programs {
     pub(crate) smtp_source: PathBuf,
     #[arg(long, env = "NATIVE_WORKER", default_value = "target/release/native-worker", hide_short_help = true)]
     pub(crate) native_worker: PathBuf,
+    #[arg(long, env = "NATIVE_API", default_value = "target/release/native-api", hide_short_help = true)]
+    pub(crate) native_api: PathBuf,
+
     #[arg(long, env = "DEV_HOST", default_value = "target/release/dev-host", hide_short_help = true)]
     pub(crate) dev_host: PathBuf,
     #[arg(long, env = "SPIN_MANIFEST", default_value = "spin.toml", hide_short_help = true)]

@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::api_host::KEY;
 use crate::bench::Bench;
 
-/// How many connections ask at once, all from one thread.
+/// How many connections ask at once, all from one thread, unless a measurement says otherwise.
 pub(crate) const CONNECTIONS: u64 = 16;
 
 /// How long it may take.
@@ -22,6 +22,8 @@ pub(crate) struct Request<'a> {
     pub(crate) url: &'a str,
     /// JSON.
     pub(crate) body: Option<&'a str>,
+    /// How many connections ask at once.
+    pub(crate) connections: u64,
 }
 
 /// What the answers were.
@@ -53,7 +55,7 @@ pub(crate) fn run(bench: &Bench<'_>, request: Request<'_>, seconds: u32) -> anyh
     let (script, body) = (bench.directory.join("load.lua"), bench.directory.join("body.json"));
     fs::write(&script, include_str!("load.lua"))?;
     let mut command = Command::new(&bench.programs.wrk);
-    command.args(["-t1", "-c", &CONNECTIONS.to_string(), "-d", &format!("{seconds}s"), "-s"]).arg(&script);
+    command.args(["-t1", "-c", &request.connections.to_string(), "-d", &format!("{seconds}s"), "-s"]).arg(&script);
     command.arg(request.url).env("BENCH_METHOD", request.method).env("BENCH_KEY", KEY).env_remove("BENCH_BODY");
     if let Some(json) = request.body {
         fs::write(&body, json)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 
 use crate::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
-use crate::compile::{self, DEV_HOST, WORKER};
+use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
 use crate::console::complain;
 use crate::process;
 use crate::redis;
@@ -72,10 +72,11 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
     }
     compile::wasm(workspace, signals)?;
     compile::ceiling(workspace, signals)?;
-    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    compile::native(workspace, signals, &[WORKER, DEV_HOST, NATIVE_API])?;
     measuring
         .env("NATIVE_WORKER", workspace.binary(WORKER))
         .env("DEV_HOST", workspace.binary(DEV_HOST))
+        .env("NATIVE_API", workspace.binary(NATIVE_API))
         .env("SPIN_MANIFEST", workspace.manifest(WASIP2_MANIFEST))
         .env("API_WASM_WASIP3", workspace.wasm_wasip3())
         .env("CEILING_MANIFEST", workspace.ceiling_manifest())

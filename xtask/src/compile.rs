@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 
 pub(crate) const WORKER: &str = "native-worker";
 pub(crate) const DEV_HOST: &str = "dev-host";
+pub(crate) const NATIVE_API: &str = "native-api";
 
 /// `cargo xtask build`.
 ///
@@ -20,10 +21,11 @@ pub(crate) const DEV_HOST: &str = "dev-host";
 /// No compiler for the component; something does not compile; we are asked to stop.
 pub(crate) fn everything(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
     wasm(workspace, signals)?;
-    native(workspace, signals, &[WORKER, DEV_HOST])?;
+    native(workspace, signals, &[WORKER, NATIVE_API, DEV_HOST])?;
     say(&format!("component  {}", workspace.short(&workspace.wasm())));
     say(&format!("  WASI 0.3 {}", workspace.short(&workspace.wasm_wasip3())));
     say(&format!("worker     {}", workspace.short(&workspace.binary(WORKER))));
+    say(&format!("API        {}", workspace.short(&workspace.binary(NATIVE_API))));
     say(&format!("dev host   {}", workspace.short(&workspace.binary(DEV_HOST))));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::compile::DEV_HOST;
+use crate::compile::{DEV_HOST, NATIVE_API, WORKER};
 use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
@@ -17,41 +17,46 @@ pub(crate) enum HostName {
     Spin,
     /// This project's own stand-in.
     DevHost,
+    /// The native server instead of the component.
+    Native,
 }
 
-/// What runs the component.
+/// What serves the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Host {
+pub(crate) enum Server {
     /// The Spin CLI.
     Spin(Spin),
     /// This project's own stand-in.
     DevHost,
+    /// The native server instead of the component.
+    Native,
 }
 
-impl Host {
+impl Server {
     /// The host to use, and the reasons for it and for its build.
     ///
     /// # Errors
     /// Spin is asked for and not there.
-    pub(crate) fn choose(wanted: Option<HostName>) -> anyhow::Result<(Host, String)> {
+    pub(crate) fn choose(wanted: Option<HostName>) -> anyhow::Result<(Server, String)> {
         match wanted {
-            Some(HostName::DevHost) => Self::decide(wanted, None),
+            Some(HostName::DevHost | HostName::Native) => Self::decide(wanted, None),
             Some(HostName::Spin) | None => Self::decide(wanted, Spin::find()?),
         }
     }
 
-    fn decide(wanted: Option<HostName>, spin: Option<Spin>) -> anyhow::Result<(Host, String)> {
+    fn decide(wanted: Option<HostName>, spin: Option<Spin>) -> anyhow::Result<(Server, String)> {
         let (host, why) = match (wanted, spin) {
-            (Some(HostName::DevHost), _) => (Host::DevHost, "`--host dev-host` was given".to_owned()),
+            (Some(HostName::Native), _) => return Ok((Server::Native, "`--host native` was given".to_owned())),
+            (Some(HostName::DevHost), _) => (Server::DevHost, "`--host dev-host` was given".to_owned()),
             (Some(HostName::Spin), None) => {
                 bail!(
                     "the Spin CLI is neither in {SPIN_VARIABLE} nor on the PATH: install it, or use `--host dev-host`"
                 )
             }
-            (None, None) => (Host::DevHost, format!("no Spin is in {SPIN_VARIABLE} or on the PATH")),
+            (None, None) => (Server::DevHost, format!("no Spin is in {SPIN_VARIABLE} or on the PATH")),
             (_, Some(spin)) => {
                 let at = format!("it is {}", spin.program.display());
-                (Host::Spin(spin), at)
+                (Server::Spin(spin), at)
             }
         };
         let build = if host.runs_wasip3() { "it runs WASI 0.3" } else { "WASI 0.3 needs Spin 4.1 or newer" };
@@ -61,12 +66,13 @@ impl Host {
     /// The command that serves the API, but for its settings.
     pub(crate) fn command(&self, workspace: &Workspace) -> Command {
         let mut command = match self {
-            Host::Spin(spin) => {
+            Server::Spin(spin) => {
                 let mut command = Command::new(&spin.program);
                 command.arg("up");
                 command
             }
-            Host::DevHost => Command::new(workspace.binary(DEV_HOST)),
+            Server::DevHost => Command::new(workspace.binary(DEV_HOST)),
+            Server::Native => return Command::new(workspace.binary(NATIVE_API)),
         };
         command.args(["--from", self.manifest()]);
         if self.runs_wasip3() {
@@ -76,29 +82,61 @@ impl Host {
         command
     }
 
+    /// The environment variable by which it is given a setting of the API.
+    pub(crate) fn variable(&self, setting: &str) -> String {
+        match self {
+            Server::Native => format!("EMAIL_QUEUE_{setting}"),
+            Server::Spin(_) | Server::DevHost => format!("SPIN_VARIABLE_{setting}"),
+        }
+    }
+
+    /// The programs to build for it, the worker first.
+    pub(crate) fn programs(&self) -> &'static [&'static str] {
+        match self {
+            Server::Spin(_) => &[WORKER],
+            Server::DevHost => &[WORKER, DEV_HOST],
+            Server::Native => &[WORKER, NATIVE_API],
+        }
+    }
+
+    /// Which build of the API it serves.
+    pub(crate) fn build(&self) -> String {
+        match self {
+            Server::Native => "built as a native program".to_owned(),
+            Server::Spin(_) | Server::DevHost => format!("built for {}, by {}", self.wasi(), self.manifest()),
+        }
+    }
+
+    /// Whether it runs the component.
+    pub(crate) fn runs_wasm(&self) -> bool {
+        *self != Server::Native
+    }
+
     /// The manifest that it is given.
-    pub(crate) fn manifest(&self) -> &'static str {
+    fn manifest(&self) -> &'static str {
         if self.runs_wasip3() { WASIP3_MANIFEST } else { WASIP2_MANIFEST }
     }
 
     /// What the component in it is built for.
-    pub(crate) fn build(&self) -> &'static str {
+    fn wasi(&self) -> &'static str {
         if self.runs_wasip3() { "WASI 0.3" } else { "WASI 0.2" }
     }
 
     fn runs_wasip3(&self) -> bool {
         match self {
-            Host::Spin(spin) => spin.runs_wasip3(),
-            Host::DevHost => true,
+            Server::Spin(spin) => spin.runs_wasip3(),
+            Server::DevHost => true,
+            Server::Native => false,
         }
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Host::Spin(spin) => spin.fmt(f),
-            Host::DevHost => f.write_str(DEV_HOST),
+            Server::Spin(spin) => spin.fmt(f),
+            Server::DevHost => f.write_str(DEV_HOST),
+            Server::Native => f.write_str(NATIVE_API),
         }
     }
 }
@@ -109,7 +147,7 @@ mod tests {
 
     fn chosen(wanted: Option<HostName>, spin: Option<&str>) -> (&'static str, String) {
         let spin = spin.map(|version| Spin::of_version("/bin/spin", version));
-        let (host, why) = Host::decide(wanted, spin).unwrap();
+        let (host, why) = Server::decide(wanted, spin).unwrap();
         (host.manifest(), format!("{host}: {why}"))
     }
 
@@ -137,8 +175,16 @@ mod tests {
     }
 
     #[test]
+    fn the_native_server_is_served_where_it_is_asked_for_whatever_spin_there_is() {
+        let (host, why) = Server::choose(Some(HostName::Native)).unwrap();
+        assert_eq!((host, why.as_str()), (Server::Native, "`--host native` was given"));
+        assert_eq!(Server::Native.variable("OPEN"), "EMAIL_QUEUE_OPEN");
+        assert_eq!(Server::DevHost.variable("OPEN"), "SPIN_VARIABLE_OPEN");
+    }
+
+    #[test]
     fn spin_that_is_asked_for_and_not_there_is_an_error_with_the_way_out() {
-        let error = Host::decide(Some(HostName::Spin), None).unwrap_err().to_string();
+        let error = Server::decide(Some(HostName::Spin), None).unwrap_err().to_string();
         assert!(error.contains("--host dev-host"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use crate::compile::{self, DEV_HOST, WORKER};
+use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
 use crate::console::{complain, say};
 use crate::postfix::{self, POSTFIX_VARIABLE};
 use crate::process;
@@ -107,14 +107,19 @@ fn run_steps(
     }
     step("build in release mode", || {
         compile::wasm(workspace, signals)?;
-        compile::native(workspace, signals, &[WORKER, DEV_HOST])
+        compile::native(workspace, signals, &[WORKER, NATIVE_API, DEV_HOST])
     })?;
     step("cargo test --workspace --exclude dev-host", || {
-        tests.run(&["--workspace", "--exclude", DEV_HOST], WASIP2_MANIFEST, None)
+        tests.run(&["--workspace", "--exclude", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST))
     })?;
-    step("cargo test -p e2e, on the component for WASI 0.3", || tests.run(&["-p", "e2e"], WASIP3_MANIFEST, None))?;
+    step("cargo test -p e2e, on the component for WASI 0.3", || {
+        tests.run(&["-p", "e2e"], Served::ByDevHost(WASIP3_MANIFEST))
+    })?;
+    step("cargo test -p e2e, on the native server", || tests.run(&["-p", "e2e"], Served::Natively))?;
     // Wasmtime is compiled once, in release mode: without optimisation it is too slow to be of use.
-    step("cargo test --release -p dev-host", || tests.run(&["--release", "-p", DEV_HOST], WASIP2_MANIFEST, None))
+    step("cargo test --release -p dev-host", || {
+        tests.run(&["--release", "-p", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST))
+    })
 }
 
 fn run_on_spin(
@@ -130,15 +135,26 @@ fn run_on_spin(
         compile::native(workspace, signals, &[WORKER])
     })?;
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.2"), || {
-        tests.run(&["-p", "e2e"], WASIP2_MANIFEST, Some(spin))
+        tests.run(&["-p", "e2e"], Served::BySpin(WASIP2_MANIFEST, spin))
     })?;
     if !spin.runs_wasip3() {
         say(&format!("{spin} does not run the component for WASI 0.3, which needs 4.1 or newer."));
         return Ok(());
     }
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.3"), || {
-        tests.run(&["-p", "e2e"], WASIP3_MANIFEST, Some(spin))
+        tests.run(&["-p", "e2e"], Served::BySpin(WASIP3_MANIFEST, spin))
     })
+}
+
+/// What serves the API under test.
+#[derive(Clone, Copy)]
+enum Served<'a> {
+    /// The component of a manifest, in dev-host.
+    ByDevHost(&'a str),
+    /// The same in Spin.
+    BySpin(&'a str, &'a Spin),
+    /// The native server.
+    Natively,
 }
 
 /// What every run of test programs needs.
@@ -180,8 +196,8 @@ impl<'a> Tests<'a> {
         })
     }
 
-    /// Runs the test programs that the arguments of `cargo test` select, the API by this manifest and on this host.
-    fn run(&self, selection: &[&str], manifest: &str, spin: Option<&Spin>) -> anyhow::Result<()> {
+    /// Runs the test programs that the arguments of `cargo test` select.
+    fn run(&self, selection: &[&str], served: Served<'_>) -> anyhow::Result<()> {
         let Tests { workspace, signals, .. } = *self;
         let mut command = workspace.cargo();
         command
@@ -194,7 +210,8 @@ impl<'a> Tests<'a> {
             .env("API_WASM", workspace.wasm())
             .env("NATIVE_WORKER", workspace.binary(WORKER))
             .env("DEV_HOST", workspace.binary(DEV_HOST))
-            .env("SPIN_MANIFEST", workspace.manifest(manifest))
+            .env_remove(SPIN_VARIABLE)
+            .env_remove("NATIVE_API")
             .env("REDIS_SERVER", &self.redis_server)
             .env(PYTHON_VARIABLE, &self.python)
             .env(POSTFIX_VARIABLE, &self.postfix_root)
@@ -202,9 +219,12 @@ impl<'a> Tests<'a> {
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
             .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)
             .env(RESEND_PYTHON_VARIABLE, &self.resend_python);
-        match spin {
-            Some(spin) => command.env(SPIN_VARIABLE, &spin.program),
-            None => command.env_remove(SPIN_VARIABLE),
+        match served {
+            Served::ByDevHost(manifest) => command.env("SPIN_MANIFEST", workspace.manifest(manifest)),
+            Served::BySpin(manifest, spin) => {
+                command.env("SPIN_MANIFEST", workspace.manifest(manifest)).env(SPIN_VARIABLE, &spin.program)
+            }
+            Served::Natively => command.env("NATIVE_API", workspace.binary(NATIVE_API)),
         };
         run_tests(signals, &mut command, self.count)
     }

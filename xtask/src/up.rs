@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::Args;
 
-use crate::compile::{self, DEV_HOST, WORKER};
+use crate::compile::{self, WORKER};
 use crate::console::{complain, say};
 use crate::data_dir::DataDir;
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::redis_url::RedisUrl;
-use crate::serving::{Host, HostName};
+use crate::serving::{HostName, Server};
 use crate::signals::{Interrupted, Signals};
 use crate::stack::{Role, Service, Stack, WORKER_GRACE};
 use crate::try_it::TryIt;
@@ -96,20 +96,19 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
     let data_dir = DataDir::open(&workspace.root().join(".data"))?;
     let outbox = data_dir.subdirectory("outbox")?;
     let listen = ports::reserve(options.listen)?;
-    let (host, why) = Host::choose(options.host)?;
+    let (server, why) = Server::choose(options.host)?;
     let redis = match &options.redis_url {
         Some(url) => RedisChoice::Given(reachable_redis(url)?),
         None => RedisChoice::Ours(redis::find_or_install_server(signals)?),
     };
 
-    compile::wasm(workspace, signals)?;
-    match host {
-        Host::Spin(_) => compile::native(workspace, signals, &[WORKER])?,
-        Host::DevHost => compile::native(workspace, signals, &[WORKER, DEV_HOST])?,
+    if server.runs_wasm() {
+        compile::wasm(workspace, signals)?;
     }
+    compile::native(workspace, signals, server.programs())?;
 
-    say(&format!("{host} serves the API built for {}, by {}: {why}", host.build(), host.manifest()));
-    let plan = Plan { workspace, data_dir: &data_dir, options, listen, host };
+    say(&format!("{server} serves the API {}: {why}", server.build()));
+    let plan = Plan { workspace, data_dir: &data_dir, options, listen, server };
     let mut stack = Stack::new(signals, &data_dir, plan.widest_name());
     let outcome = plan.start(redis, &mut stack).and_then(|redis| {
         if options.api_key().is_none() && !listen.ip().is_loopback() {
@@ -145,7 +144,7 @@ struct Plan<'a> {
     data_dir: &'a DataDir,
     options: &'a Options,
     listen: SocketAddr,
-    host: Host,
+    server: Server,
 }
 
 /// The Redis to use.
@@ -200,17 +199,17 @@ impl Plan<'_> {
     }
 
     fn api(&self, redis: &RedisUrl) -> Service {
-        let mut command = self.host.command(self.workspace);
+        let mut command = self.server.command(self.workspace);
         command
             .current_dir(self.workspace.root())
             .args(["--listen", &self.listen.to_string()])
-            .env("SPIN_VARIABLE_REDIS_URL", redis.with_secrets())
-            .env("SPIN_VARIABLE_REDIS_HOST", redis.address())
-            .env("SPIN_VARIABLE_QUEUE", QUEUE);
-        set_unless_given(&mut command, "SPIN_VARIABLE_DEFAULT_FROM", DEFAULT_FROM);
+            .env(self.server.variable("REDIS_URL"), redis.with_secrets())
+            .env(self.server.variable("REDIS_HOST"), redis.address())
+            .env(self.server.variable("QUEUE"), QUEUE);
+        set_unless_given(&mut command, &self.server.variable("DEFAULT_FROM"), DEFAULT_FROM);
         match self.options.api_key() {
-            Some(key) => command.env("SPIN_VARIABLE_API_KEYS", key),
-            None => command.env("SPIN_VARIABLE_OPEN", "loopback"),
+            Some(key) => command.env(self.server.variable("API_KEYS"), key),
+            None => command.env(self.server.variable("OPEN"), "loopback"),
         };
         Service { name: "api".to_owned(), role: Role::Api, log: None, command }
     }

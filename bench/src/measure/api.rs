@@ -1,4 +1,4 @@
-//! Requests per second of the API, and how long they take, beside two others: a component that only pushes what it gets, which
+//! Requests per second of the API, as a component and as a native server, and how long they take, beside two others: a component that only pushes what it gets, which
 //! is what the host can give, and the API that a Node project would write, with fastify and BullMQ.
 //!
 //! Of the API itself: one email, a hundred, and three requests beside: a route that needs neither a body nor Redis, one that
@@ -32,6 +32,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     if bench.programs.wasip3.is_some() {
         hosts.push((Subject::Ceiling, ApiHost::start_ceiling(bench, &server)?));
     }
+    hosts.push((Subject::Native, ApiHost::start_native(bench, &server)?));
     // Without Node.js, the others are measured all the same.
     let peer = peers::http_peer(&bench.programs.peers, &server.url(), &|said| bench.say(said))
         .and_then(|mut program| ApiHost::start_program(bench, &mut program));
@@ -66,7 +67,7 @@ fn show(bench: &Bench<'_>, rows: &mut Vec<Row>, measured: &Measured<'_>, all: &[
     };
     let row = Row::new(measured.name(bench), measured.per_second(), "requests/s");
     let over = |rows: &mut Vec<Row>, subject, of: &str, least| {
-        if let Some(other) = rate(subject, Kind::One) {
+        if let Some(other) = rate(subject, measured.kind) {
             let row = Row::new("  the same", measured.per_second(), "requests/s").over(other, of);
             rows.push(row.target(Target::AtLeast(least)));
         }
@@ -75,8 +76,12 @@ fn show(bench: &Bench<'_>, rows: &mut Vec<Row>, measured: &Measured<'_>, all: &[
         Kind::Batch => row.note(format!("{:.0} emails/s", measured.per_second() * rounds::BATCH as f64)),
         _ => row,
     });
+    if measured.kind == Kind::OneOfMany && measured.subject == Subject::Native {
+        over(rows, Subject::Peer, PEER, 2.2);
+    }
     if measured.kind == Kind::One {
         match measured.subject {
+            Subject::Native => over(rows, Subject::Peer, PEER, 1.8),
             Subject::Api(Wasi::P2) => over(rows, Subject::Peer, PEER, 0.1),
             Subject::Api(Wasi::P3) => {
                 over(rows, Subject::Ceiling, "the host's ceiling", 0.6);
@@ -87,9 +92,18 @@ fn show(bench: &Bench<'_>, rows: &mut Vec<Row>, measured: &Measured<'_>, all: &[
     }
     rows.push(Row::new("  p50", measured.milliseconds(|load| load.p50), "ms"));
     let p99 = Row::new("  p99", measured.milliseconds(|load| load.p99), "ms");
-    let judged = measured.kind == Kind::One && measured.subject == Subject::Api(Wasi::P3);
-    rows.push(if judged { p99.target(Target::AtMost(5.0)) } else { p99 });
-    if measured.kind == Kind::One {
+    let is_one = matches!(measured.kind, Kind::One | Kind::OneOfMany);
+    let peer = all.iter().find(|other| other.subject == Subject::Peer && other.kind == measured.kind);
+    let most = match measured.subject {
+        Subject::Api(Wasi::P3) if measured.kind == Kind::One => Some(5.0),
+        Subject::Native if is_one => peer.map(|peer| peer.milliseconds(|load| load.p99)),
+        _ => None,
+    };
+    rows.push(match most {
+        Some(most) => p99.target(Target::AtMost(most)),
+        None => p99,
+    });
+    if is_one {
         rows.push(Row::new("  processor, host", measured.host_microseconds(), "µs/request"));
         rows.push(Row::new("  processor, Redis", measured.redis_microseconds(), "µs/request"));
     }

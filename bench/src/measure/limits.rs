@@ -36,7 +36,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     bench.say("limits: the API where it needs no Redis, under wrk");
     for wasi in Wasi::built(bench) {
         let host = ApiHost::start(bench, &server, wasi)?;
-        let request = Request { method: "GET", url: &host.url("/healthz"), body: None };
+        let request = Request { method: "GET", url: &host.url("/healthz"), body: None, connections: load::CONNECTIONS };
         let load = load::run(bench, request, bench.pick(3, 1))?;
         rows.push(Row::new(format!("GET /healthz, {}", wasi.name(bench)), load.per_second(), "requests/s"));
     }

@@ -24,6 +24,7 @@ const QUIET: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     Api(Wasi),
+    Native,
     Ceiling,
     Peer,
 }
@@ -35,22 +36,29 @@ pub(super) enum Kind {
     Ready,
     Refused,
     One,
+    /// The same from more clients at a time.
+    OneOfMany,
     Batch,
 }
+
+/// How many connections [`Kind::OneOfMany`] has.
+pub(super) const MANY: u64 = 64;
 
 impl Subject {
     /// What it serves.
     pub(super) fn kinds(self) -> &'static [Kind] {
         match self {
             Subject::Api(_) => &[Kind::NoRedis, Kind::Ready, Kind::Refused, Kind::One, Kind::Batch],
+            Subject::Native => &[Kind::NoRedis, Kind::Ready, Kind::Refused, Kind::One, Kind::OneOfMany, Kind::Batch],
             Subject::Ceiling => &[Kind::One],
-            Subject::Peer => &[Kind::NoRedis, Kind::One],
+            Subject::Peer => &[Kind::NoRedis, Kind::One, Kind::OneOfMany],
         }
     }
 
     fn name(self, bench: &Bench<'_>) -> String {
         match self {
             Subject::Api(wasi) => wasi.name(bench),
+            Subject::Native => "native server".to_owned(),
             Subject::Ceiling => format!("ceiling of WASI 0.3 on {}", bench.host_name),
             Subject::Peer => format!("{PEER} on Node.js"),
         }
@@ -59,7 +67,7 @@ impl Subject {
     /// How many emails it has put into Redis.
     fn accepted(self, server: &RedisServer) -> anyhow::Result<u64> {
         let list = match self {
-            Subject::Api(_) => return Client::open(server)?.accepted(),
+            Subject::Api(_) | Subject::Native => return Client::open(server)?.accepted(),
             Subject::Ceiling => "emails",
             Subject::Peer => "bull:emails:wait",
         };
@@ -74,6 +82,7 @@ impl Kind {
             Kind::Ready => "GET /readyz",
             Kind::Refused => "POST /emails, refused",
             Kind::One => "POST /emails",
+            Kind::OneOfMany => "POST /emails, 64 connections",
             Kind::Batch => "POST /emails/batch of 100",
         }
     }
@@ -84,9 +93,13 @@ impl Kind {
             Kind::NoRedis => ("GET", "/healthz", 0),
             Kind::Ready => ("GET", "/readyz", 0),
             Kind::Refused => ("POST", "/emails", 0),
-            Kind::One => ("POST", "/emails", 1),
+            Kind::One | Kind::OneOfMany => ("POST", "/emails", 1),
             Kind::Batch => ("POST", "/emails/batch", BATCH),
         }
+    }
+
+    fn connections(self) -> u64 {
+        if self == Kind::OneOfMany { MANY } else { CONNECTIONS }
     }
 
     fn body(self) -> Option<String> {
@@ -94,7 +107,7 @@ impl Kind {
             Kind::NoRedis | Kind::Ready => None,
             // The time is the last thing that is checked.
             Kind::Refused => Some(queue::email(1).replacen('{', r#"{"scheduled_at":"2999-01-01T00:00:00Z","#, 1)),
-            Kind::One => Some(queue::email(1)),
+            Kind::One | Kind::OneOfMany => Some(queue::email(1)),
             Kind::Batch => Some(format!("[{}]", (1..=BATCH).map(queue::email).collect::<Vec<_>>().join(","))),
         }
     }
@@ -125,7 +138,8 @@ impl<'a> Measured<'a> {
         redis::cmd("FLUSHALL").arg("SYNC").exec(&mut redis_server::connect(server)?)?;
         let (method, path, emails) = self.kind.request();
         let body = self.kind.body();
-        let request = Request { method, url: &self.host.url(path), body: body.as_deref() };
+        let connections = self.kind.connections();
+        let request = Request { method, url: &self.host.url(path), body: body.as_deref(), connections };
         let before = self.used(server)?;
         let load = load::run(bench, request, bench.pick(2, 1))?;
         let after = self.used(server)?;
@@ -136,7 +150,7 @@ impl<'a> Measured<'a> {
         // wrk breaks off what has no answer yet when its time is over: at most one request of each connection.
         let (answered, accepted) = (load.answers * emails, self.accepted_in_the_end(server)?);
         ensure!(
-            (answered..=answered + CONNECTIONS * emails).contains(&accepted),
+            (answered..=answered + connections * emails).contains(&accepted),
             "{answered} emails got a 2xx, and {accepted} are in Redis"
         );
         let each = |seconds: f64| seconds / load.answers as f64 * 1e6;
