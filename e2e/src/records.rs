@@ -94,7 +94,7 @@ impl Records {
         unsent
     }
 
-    /// The emails that Redis takes to be in the hand of this worker.
+    /// The emails that this worker has in flight, as Redis has it.
     pub fn held_by(&mut self, worker: &Worker) -> Vec<String> {
         let process = format!(":{}:", worker.process.id());
         let workers = self.workers().into_iter().filter(|worker| worker.contains(&process));

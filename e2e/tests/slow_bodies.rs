@@ -9,7 +9,7 @@ use testkit::RedisServer;
 use tokio::{task::JoinSet, time::sleep};
 
 /// How long a body may be silent, and how long one that trickles may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// More than a machine that is busy adds to it.
 const PROMPT: Duration = Duration::from_secs(8);
@@ -27,7 +27,7 @@ async fn begin(api: &Api, path: &str, length: &str, body: &str) -> HttpConnectio
 /// The answer to a request that is given up, and after what time it comes.
 async fn given_up(mut connection: HttpConnection, began: Instant) -> (Answer, Duration) {
     // Most of the time passes here: an answer is only waited for as long as one takes that is due.
-    sleep((PATIENCE - Duration::from_secs(1)).saturating_sub(began.elapsed())).await;
+    sleep((TIMEOUT - Duration::from_secs(1)).saturating_sub(began.elapsed())).await;
     (connection.answer().await, began.elapsed())
 }
 
@@ -50,7 +50,7 @@ async fn a_body_that_stops_coming_is_a_408_after_30_s_and_the_api_serves_others(
     while let Some(answer) = stalled.join_next().await {
         let (refused, after) = answer.unwrap();
         refused.assert_refused("stalled", 408, "request_timeout", "in time");
-        assert!(after >= PATIENCE && after < PATIENCE + PROMPT, "{after:?}");
+        assert!(after >= TIMEOUT && after < TIMEOUT + PROMPT, "{after:?}");
     }
     assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut redis.connection()).unwrap(), 0);
 }
@@ -68,7 +68,7 @@ async fn a_body_that_trickles_is_a_408_and_one_that_is_only_slow_is_accepted() {
     // Longer than a silence may be: each second brings it a byte, or as many as it needs.
     for _ in 0..32 {
         sleep(Duration::from_secs(1)).await;
-        if began.elapsed() < PATIENCE - Duration::from_secs(1) {
+        if began.elapsed() < TIMEOUT - Duration::from_secs(1) {
             trickles.send(" ").await;
         }
         slow.send(" ".repeat(HONEST)).await;

@@ -92,7 +92,7 @@ fn is_at_its_stage(step: &Step<'_>) -> bool {
 
 #[tokio::test]
 async fn an_email_refused_for_now_at_any_stage_is_tried_again_and_arrives_once() {
-    // What MAIL is answered is about the session or its sender, and so is a goodbye at any stage: no attempt of the email.
+    // What MAIL is answered is about the session or its sender, and so is a 421 at any stage: no attempt of the email.
     for (code, attempts) in [(451, [1, 2, 2, 2]), (421, [1, 1, 1, 1])] {
         let system = Faulty::start(once(Action::reply(code, "4.3.0 not now")), &[]).await;
         let ids = system.post(&[Stage::Mail, Stage::Rcpt, Stage::Data, Stage::EndOfData]).await;

@@ -183,8 +183,8 @@ fn json_that_another_program_pushed_gets_a_record_when_it_is_claimed() {
     assert_eq!(claimed[0].json, b"no json at all");
     assert_eq!(claimed[1].json, br#"{"to":"a@b.c","message":"hi"}"#);
     q.finish(claimed[0].claim, failed("not JSON"));
-    let buried = q.record(claimed[0].claim.id).unwrap();
-    assert_eq!((buried.state, buried.json.as_slice()), (State::Failed, &b"no json at all"[..]));
+    let dead_letter = q.record(claimed[0].claim.id).unwrap();
+    assert_eq!((dead_letter.state, dead_letter.json.as_slice()), (State::Failed, &b"no json at all"[..]));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use email_queue::{
 use crate::{
     Config,
     completion::AttemptResult,
-    conclusion::{MAX_ERROR, Tried, address, printable, without_addresses},
     hold_off::{Consequence, is_silence},
+    outcome::{MAX_ERROR, Tried, address, printable, without_addresses},
     shared::Shared,
     transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
@@ -106,7 +106,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     tracing::debug!(%id, attempts, recipients = ?recipients.iter().copied().map(address).collect::<Vec<_>>(), "delivering");
     if recipients.is_empty() {
         let nobody = Delivery { verdicts: Vec::new(), fault: None };
-        return conclude(shared, Tried::new(attempts, progress, &recipients, nobody));
+        return result(shared, Tried::new(attempts, progress, &recipients, nobody));
     }
     let delivery = shared.transport.deliver(&Outgoing { id, email, recipients: &recipients, handoff }).await;
     let fault = delivery.fault.clone();
@@ -122,18 +122,18 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
             }
             // The relay has accepted others meanwhile: the time-out is the email's.
             Scope::Relay if fault.failure.class == Class::Timeout && shared.hold_off.passed_since(began) => {
-                conclude(shared, tried)
+                result(shared, tried)
             }
             Scope::Relay => match Box::pin(shared.hold_off.failed(&shared.client, id, began, &fault.failure)).await {
                 Consequence::Waits(wait) if fault.failure.class == Class::Timeout => {
-                    no_sooner(conclude(shared, tried), wait)
+                    no_sooner(result(shared, tried), wait)
                 }
                 Consequence::Waits(retry_in) => wait(tried, retry_in),
                 Consequence::Returns => {
                     let Failure { class, reason: error } = tried.failure();
                     AttemptResult { outcome: Outcome::Returned { class, error }, progress: tried.progress }
                 }
-                Consequence::Own => conclude(shared, tried.own()),
+                Consequence::Own => result(shared, tried.own()),
             },
         },
         _ => {
@@ -148,7 +148,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
             if held.is_some() && tried.advanced {
                 Box::pin(shared.hold_off.senders.passed(&shared.client, &sender())).await;
             }
-            conclude(shared, tried)
+            result(shared, tried)
         }
     }
 }
@@ -163,8 +163,8 @@ async fn name_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
     }
 }
 
-fn conclude(shared: &Shared, tried: Tried) -> AttemptResult {
-    let (outcome, progress) = tried.conclude(&shared.config);
+fn result(shared: &Shared, tried: Tried) -> AttemptResult {
+    let (outcome, progress) = tried.into_outcome(&shared.config);
     AttemptResult { outcome, progress }
 }
 

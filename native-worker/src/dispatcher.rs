@@ -85,7 +85,7 @@ async fn deliver(
     });
     // The email is gone from memory; only its result is left.
     drop(room);
-    shared.in_flight.conclude(claim.id);
+    shared.in_flight.end(claim.id);
     // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
     let _ = done.send(Completion { id: claim.id, result, permit: Some(permit) }).await;
 }

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    conclusion::without_addresses,
     gate::Gate,
+    outcome::without_addresses,
     queue_client::QueueClient,
     senders::Senders,
     transport::{Failure, TransportConfig},

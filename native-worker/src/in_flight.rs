@@ -28,7 +28,7 @@ struct Tracked {
     /// The number of this email among all that were tracked.
     sequence: u64,
     handoff: Handoff,
-    concluded: bool,
+    ended: bool,
     lost: bool,
     since: Instant,
     /// Whether it was reported that it takes long.
@@ -63,7 +63,7 @@ impl InFlight {
             claim,
             sequence,
             handoff: handoff.clone(),
-            concluded: false,
+            ended: false,
             lost: false,
             since: Instant::now(),
             reported: false,
@@ -83,9 +83,9 @@ impl InFlight {
     }
 
     /// Notes that the delivery has ended; only its recording is left.
-    pub(crate) fn conclude(&self, id: EmailId) {
+    pub(crate) fn end(&self, id: EmailId) {
         if let Some(held) = self.emails().by_id.get_mut(&id) {
-            held.concluded = true;
+            held.ended = true;
         }
     }
 
@@ -93,7 +93,7 @@ impl InFlight {
     pub(crate) fn lose(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
         match emails.by_id.get_mut(&claim.id) {
-            Some(held) if held.claim == claim && !held.concluded => !std::mem::replace(&mut held.lost, true),
+            Some(held) if held.claim == claim && !held.ended => !std::mem::replace(&mut held.lost, true),
             _ => false,
         }
     }
@@ -102,7 +102,7 @@ impl InFlight {
     pub(crate) fn slow(&self, long: Duration) -> Vec<ClaimRef> {
         let mut emails = self.emails();
         let slow =
-            emails.by_id.values_mut().filter(|held| !held.concluded && !held.reported && held.since.elapsed() > long);
+            emails.by_id.values_mut().filter(|held| !held.ended && !held.reported && held.since.elapsed() > long);
         slow.map(|held| {
             held.reported = true;
             held.claim
@@ -130,7 +130,7 @@ impl InFlight {
         let emails = self.emails();
         let mut held: Vec<&Tracked> = emails.by_id.values().collect();
         held.sort_by_key(|held| held.sequence);
-        let (uncertain, untouched) = held.into_iter().partition(|held| held.concluded || held.handoff.has_begun());
+        let (uncertain, untouched) = held.into_iter().partition(|held| held.ended || held.handoff.has_begun());
         let claims = |held: Vec<&Tracked>| held.into_iter().map(|held| held.claim).collect();
         Left { untouched: claims(untouched), uncertain: claims(uncertain) }
     }
@@ -168,7 +168,7 @@ mod tests {
         let claims: Vec<_> = (1..=4).map(claim).collect();
         let handoffs: Vec<_> = claims.iter().map(|claim| in_flight.track(*claim).unwrap()).collect();
         handoffs[1].begin();
-        in_flight.conclude(claims[2].id);
+        in_flight.end(claims[2].id);
         let left = in_flight.left();
         assert_eq!(left.untouched, [claims[0], claims[3]]);
         assert_eq!(left.uncertain, [claims[1], claims[2]]);
@@ -177,10 +177,10 @@ mod tests {
     #[test]
     fn a_delivery_that_takes_long_is_reported_once_and_not_after_its_end() {
         let in_flight = InFlight::default();
-        let (slow, concluded) = (claim(1), claim(1));
+        let (slow, ended) = (claim(1), claim(1));
         in_flight.track(slow);
-        in_flight.track(concluded);
-        in_flight.conclude(concluded.id);
+        in_flight.track(ended);
+        in_flight.end(ended.id);
         assert!(in_flight.slow(Duration::from_secs(60)).is_empty());
         assert_eq!(in_flight.slow(Duration::ZERO), [slow]);
         assert!(in_flight.slow(Duration::ZERO).is_empty());
@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn a_lost_lease_is_news_once_and_only_before_the_outcome_is_known() {
         let in_flight = InFlight::default();
-        let (lost, concluded) = (claim(1), claim(1));
+        let (lost, ended) = (claim(1), claim(1));
         in_flight.track(lost);
-        in_flight.track(concluded);
-        in_flight.conclude(concluded.id);
+        in_flight.track(ended);
+        in_flight.end(ended.id);
         assert!(in_flight.lose(lost));
         assert!(!in_flight.lose(lost));
-        assert!(!in_flight.lose(concluded));
+        assert!(!in_flight.lose(ended));
     }
 }

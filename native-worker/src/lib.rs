@@ -5,7 +5,7 @@
 //! - `worker`: the loop: wait for work, claim, deliver, complete;
 //!   - `capacity`: permits, memory and a relay that may be used, without which nothing is claimed; [`memory`] is the limit;
 //!   - `fetcher`: claims; `blocking` is its `BRPOP`;
-//!   - `dispatcher`: a task for each email; `delivery`: one email, from its JSON to its result; `conclusion`: one outcome
+//!   - `dispatcher`: a task for each email; `delivery`: one email, from its JSON to its result; `outcome`: one outcome
 //!     of the verdicts of all recipients;
 //!   - `completer`: records results, many in one call; `completion` is such a result;
 //! - [`startup`]: from settings to a running worker: [`Worker`]; `preflight` checks Redis;
@@ -37,7 +37,6 @@ pub mod cli;
 mod clock;
 mod completer;
 mod completion;
-mod conclusion;
 pub mod config;
 mod connection;
 mod delivery;
@@ -55,6 +54,7 @@ pub mod logging;
 mod maintenance;
 pub mod memory;
 mod message;
+mod outcome;
 mod preflight;
 mod queue_client;
 mod reachability;

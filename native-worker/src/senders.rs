@@ -10,7 +10,7 @@ use email_queue::{
     transition::{Held, HoldOffFor, ask_sender, hold_sender, sender_well},
 };
 
-use crate::{conclusion::without_addresses, queue_client::QueueClient, transport::Failure};
+use crate::{outcome::without_addresses, queue_client::QueueClient, transport::Failure};
 
 pub(crate) struct Senders {
     pub(crate) relay: Relay,

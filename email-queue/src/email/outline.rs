@@ -135,7 +135,9 @@ impl<'de> Visitor<'de> for &mut Reading {
             };
             self.is_past_shown = last.is_some() && place.is_none();
             match &*name {
-                "from" => outline.from = map.next_value::<Option<String>>()?.filter(|text| !text.is_empty()).map(tidy),
+                "from" => {
+                    outline.from = map.next_value::<Option<String>>()?.filter(|text| !text.is_empty()).map(normalized)
+                }
                 "to" | "recipient" => outline.to.extend(mailboxes(&mut map)?),
                 "cc" => outline.cc = mailboxes(&mut map)?,
                 "bcc" => outline.bcc = mailboxes(&mut map)?,
@@ -156,11 +158,11 @@ impl<'de> Visitor<'de> for &mut Reading {
 
 fn mailboxes<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<String>, A::Error> {
     let texts = map.next_value::<Option<wire::Strings>>()?.map(|texts| texts.0).unwrap_or_default();
-    Ok(texts.into_iter().map(tidy).collect())
+    Ok(texts.into_iter().map(normalized).collect())
 }
 
 /// A mailbox as it is written everywhere; what is none, as it is.
-fn tidy(text: String) -> String {
+fn normalized(text: String) -> String {
     text.parse::<Mailbox>().map_or(text, |mailbox| mailbox.to_string())
 }
 

@@ -70,7 +70,7 @@ end
 
 -- Makes an email of an entry that is no id and that BRPOP has given to a worker, which calls it `name`. Returns its id and
 -- header, and whether it is the same as before: then the answer was lost, and the worker has it in flight already. nil when
--- there is nothing to send: what is no longer in the hands of this worker is on its way again by now.
+-- there is nothing to send: what this worker no longer has in flight was requeued.
 local function import_popped(worker, entry, name, lane) -- lazy
   local key = import_of(worker)
   local before = redis.call('GET', key)

@@ -14,7 +14,7 @@ const CLIENTS: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(60);
 
 /// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An email that was accepted, which is a promise.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ fn email(client: u64, number: u64, random: &mut fastrand::Rng) -> Value {
 
 /// The answer, if one came in full.
 async fn post(http: &Client, url: &str, email: &Value) -> Option<(StatusCode, Value)> {
-    let response = http.post(url).timeout(PATIENCE).json(email).send().await.ok()?;
+    let response = http.post(url).timeout(TIMEOUT).json(email).send().await.ok()?;
     let status = response.status();
     Some((status, response.json().await.ok()?))
 }

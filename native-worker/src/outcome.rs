@@ -83,7 +83,7 @@ impl Tried {
     ///   recorded, so that a manual retry goes only to the others.
     /// - Some may get it later: retried for them. That counts as an attempt, unless this one served a recipient. A time-out of
     ///   the relay counts from the third in a row on, an internal error never.
-    pub(crate) fn conclude(mut self, config: &Config) -> (Outcome, Progress) {
+    pub(crate) fn into_outcome(mut self, config: &Config) -> (Outcome, Progress) {
         if self.is_over() && self.progress.refused.is_empty() {
             return (Outcome::Sent, Progress::default());
         }
@@ -195,8 +195,8 @@ mod tests {
         Tried::new(attempts, progress, &asked, delivery)
     }
 
-    fn conclusion(attempts: u32, progress: Progress, verdicts: [Verdict; 3]) -> (Outcome, Progress) {
-        tried(attempts, progress, verdicts).conclude(&config(Some(10)))
+    fn outcome_of(attempts: u32, progress: Progress, verdicts: [Verdict; 3]) -> (Outcome, Progress) {
+        tried(attempts, progress, verdicts).into_outcome(&config(Some(10)))
     }
 
     fn accepted(addresses: &[&str]) -> Progress {
@@ -206,12 +206,12 @@ mod tests {
     #[test]
     fn an_email_that_all_accepted_is_sent() {
         let verdicts = [Verdict::Accepted, Verdict::Accepted, Verdict::Accepted];
-        assert_eq!(conclusion(0, Progress::default(), verdicts).0, Outcome::Sent);
+        assert_eq!(outcome_of(0, Progress::default(), verdicts).0, Outcome::Sent);
     }
 
     #[test]
     fn all_without_it_are_named_and_those_refused_for_good_are_recorded() {
-        let (outcome, progress) = conclusion(0, accepted(&["z@x.example"]), [deferred(), deferred(), refused()]);
+        let (outcome, progress) = outcome_of(0, accepted(&["z@x.example"]), [deferred(), deferred(), refused()]);
         let Outcome::Delayed { class, error, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!(class, Class::Deferred);
         assert_eq!(
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_attempt_in_which_somebody_got_it_is_none() {
-        let (outcome, progress) = conclusion(0, Progress::default(), [Verdict::Accepted, deferred(), refused()]);
+        let (outcome, progress) = outcome_of(0, Progress::default(), [Verdict::Accepted, deferred(), refused()]);
         assert!(matches!(outcome, Outcome::Held { class: Class::Deferred, .. }), "{outcome:?}");
         assert_eq!(progress.accepted, ["a@x.example"]);
     }
@@ -235,14 +235,14 @@ mod tests {
         let recipient: Mailbox = "b@x.example".parse().unwrap();
         let delivery = Delivery::all(&[&recipient], &deferred());
         let tried = Tried::new(9, accepted(&["a@x.example"]), &[&recipient], delivery);
-        let (outcome, _) = tried.conclude(&config(Some(10)));
+        let (outcome, _) = tried.into_outcome(&config(Some(10)));
         let Outcome::Failed { class: Class::GivenUp, error } = outcome else { panic!("{outcome:?}") };
         assert!(error.contains("1 of 2 recipients: b@x.example: 450 busy"), "{error}");
     }
 
     #[test]
     fn one_recipient_refused_and_none_pending_makes_it_a_dead_letter_that_says_who_has_it() {
-        let (outcome, progress) = conclusion(0, Progress::default(), [Verdict::Accepted, Verdict::Accepted, refused()]);
+        let (outcome, progress) = outcome_of(0, Progress::default(), [Verdict::Accepted, Verdict::Accepted, refused()]);
         let error = "refused for 1 of 3 recipients: c@x.example: 550 no such user".to_owned();
         assert_eq!(outcome, Outcome::Failed { class: Class::Recipient, error });
         assert_eq!(progress.accepted, ["a@x.example", "b@x.example"]);
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn attempts_run_out_only_where_that_is_asked_for() {
         let after = |attempts, max| {
-            tried(attempts, Progress::default(), [deferred(), deferred(), deferred()]).conclude(&config(max)).0
+            tried(attempts, Progress::default(), [deferred(), deferred(), deferred()]).into_outcome(&config(max)).0
         };
         assert!(matches!(after(8, Some(10)), Outcome::Delayed { .. }));
         let error = "given up after 10 attempts; the last failure (deferred): 450 busy".to_owned();
@@ -263,12 +263,12 @@ mod tests {
     fn silence_costs_an_attempt_only_the_third_time_in_a_row() {
         let mut progress = Progress::default();
         for (nth, costs) in [(1, false), (2, false), (3, true), (4, true)] {
-            let (outcome, after) = conclusion(0, progress, [silent(), silent(), silent()]);
+            let (outcome, after) = outcome_of(0, progress, [silent(), silent(), silent()]);
             assert_eq!(matches!(outcome, Outcome::Delayed { .. }), costs, "{nth}: {outcome:?}");
             assert_eq!(after.timeouts, nth);
             progress = after;
         }
-        assert_eq!(conclusion(0, progress, [deferred(), deferred(), deferred()]).1.timeouts, 0);
+        assert_eq!(outcome_of(0, progress, [deferred(), deferred(), deferred()]).1.timeouts, 0);
     }
 
     #[test]
