@@ -35,12 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in SHARED {
         shared.extend(definitions(&fs::read_to_string(format!("src/lua/{name}.lua"))?));
     }
-    let mut generated = String::new();
+    let (mut generated, mut names) = (String::new(), Vec::new());
     for folder in SCRIPTS {
         for file in lua_files(folder)? {
-            write_script(&mut generated, &file, &shared)?;
+            names.push(format!("&{}", write_script(&mut generated, &file, &shared)?));
         }
     }
+    writeln!(generated, "#[cfg(test)]\npub(crate) const ALL: [&Script; {}] = [{}];", names.len(), names.join(", "))?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("scripts.rs"), generated)?;
     Ok(())
 }
@@ -53,16 +54,17 @@ fn lua_files(folder: &str) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn write_script(generated: &mut String, file: &Path, shared: &[Definition]) -> Result<(), Box<dyn Error>> {
+/// Returns the name of the constant.
+fn write_script(generated: &mut String, file: &Path, shared: &[Definition]) -> Result<String, Box<dyn Error>> {
     let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a script's name is not UTF-8")?;
     let source = with_what_it_uses(&with_constants_inlined(&without_comments(&fs::read_to_string(file)?)), shared);
     let sha1: String = Sha1::digest(&source).iter().map(|byte| format!("{byte:02x}")).collect();
+    let constant = name.to_uppercase();
     writeln!(
         generated,
-        "pub(crate) const {}: Script = Script {{ name: {name:?}, sha1: {sha1:?}, source: {source:?} }};",
-        name.to_uppercase(),
+        "pub(crate) const {constant}: Script = Script {{ name: {name:?}, sha1: {sha1:?}, source: {source:?} }};",
     )?;
-    Ok(())
+    Ok(constant)
 }
 
 /// A definition at the top level of a shared file: `local NAME = …` or `local function name…`.
