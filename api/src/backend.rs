@@ -1,4 +1,4 @@
-//! What the handlers need of Redis.
+//! The interface of the handlers to Redis.
 
 use std::{fmt::Display, future::Future};
 

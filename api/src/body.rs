@@ -1,4 +1,4 @@
-//! Reads the body of a request, without ever holding more of it than is allowed.
+//! Reads a request's body within a size limit.
 
 use std::{
     future::{Future, ready},

@@ -103,7 +103,7 @@ impl<R: Runtime> Drop for Reservation<'_, R> {
             Some(position) => {
                 let waiting = self.budget.waiting.borrow_mut().remove(position);
                 drop(waiting);
-                // It may have stood before others that fit.
+                // It may have blocked others that fit.
                 self.budget.admit();
             }
             None => self.budget.release(self.bytes),

@@ -47,7 +47,7 @@ impl<H: ClockHost> Default for Clock<H> {
 }
 
 impl<H: ClockHost + 'static> Clock<H> {
-    /// Ready after this time, or a little later. When the future is dropped, nothing is left of it.
+    /// Ready after this time, or slightly later. Dropping the future removes the alarm.
     pub async fn sleep(self: Rc<Self>, time: Duration) {
         let end = Instant::now() + time;
         loop {

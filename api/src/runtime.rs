@@ -26,7 +26,7 @@ pub trait Runtime {
     /// Lets all other tasks that are ready run, and the host begin more requests.
     fn yield_now() -> impl Future<Output = ()>;
 
-    /// Ready after this time, or a little later. When the future is dropped, nothing is left of it.
+    /// Ready after this time, or slightly later. Dropping the future removes the alarm.
     fn sleep(time: Duration) -> impl Future<Output = ()>;
 }
 

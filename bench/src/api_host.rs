@@ -17,10 +17,10 @@ use crate::procfs;
 /// Compiling the component takes the host some seconds when it is new.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// What every recipe gives: an instance for WASI 0.3 is then kept for as long as it has something to do.
+/// The flags of every recipe: a busy WASI 0.3 instance is then never replaced.
 const FLAGS: [&str; 2] = ["--max-instance-reuse-count", "1000000"];
 
-/// What clients send as their API key: as where people deploy, and without one the API would ask for one variable more.
+/// The API key of the clients, as in a deployment. Without one the API would read one more variable.
 pub(crate) const KEY: &str = "bench";
 
 /// Which build of the component.

@@ -1,4 +1,4 @@
-//! What every measurement is given.
+//! The context of a measurement.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,12 +32,12 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// A count or a time, by how thoroughly we measure.
+    /// Chooses a count or a time: full or quick.
     pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
     }
 
-    /// Tells the person who waits what is being done.
+    /// Prints progress.
     pub(crate) fn say(&self, what: &str) {
         eprintln!("[{:>4} s] {what}", self.started.elapsed().as_secs());
     }

@@ -6,11 +6,11 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::host::Host;
 
-/// Measures the queue, and what bounds it on this machine.
+/// Measures the queue, and its limits on this machine.
 ///
-/// Prints one table: each figure, its ratio to the limit or the rival that was measured in the same run, and whether
-/// that meets its target. A target that is missed is no failure; a measurement that could not be made is, with exit
-/// code 1. The Redis of each measurement is one of its own, without persistence unless the table says otherwise.
+/// Prints one table: each figure, its ratio to a limit or competitor measured in the same run, and whether that meets
+/// its target. A missed target is not a failure; a measurement that could not be made is, with exit code 1. Each
+/// measurement has its own Redis, without persistence unless the table says otherwise.
 ///
 /// Without names, all but `peers` are measured: 8 to 12 minutes, or under 3 with --quick. Close other programs first.
 #[derive(Debug, Parser)]
@@ -47,9 +47,9 @@ pub(crate) struct Options {
 /// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Redis under redis-benchmark, the API where it needs no Redis, LPUSH to BRPOP between two programs (20 s).
+    /// Redis under redis-benchmark, the API without Redis, LPUSH to BRPOP between two programs (20 s).
     Limits,
-    /// How fast one worker empties a queue if sending takes no time, and what that costs (3 min).
+    /// How fast one worker empties a queue if sending takes no time, and the CPU time for it (3 min).
     Drain,
     /// The same with Postfix's smtp-sink as the mail server; emails for each connection; large emails beside its
     /// smtp-source (90 s).
@@ -61,7 +61,7 @@ pub(crate) enum Name {
     Latency,
     /// What a queued email costs in Redis, and a worker at three sizes of the backlog (60 s).
     Memory,
-    /// What a worker with nothing to do asks of Redis and of the processor (80 s).
+    /// Redis commands and CPU time of an idle worker (80 s).
     Idle,
     /// Whether a large backlog slows anything down; several workers (3 min).
     Scale,
@@ -73,7 +73,7 @@ impl Name {
     const DEFAULT: [Name; 8] =
         [Name::Limits, Name::Drain, Name::Smtp, Name::Api, Name::Latency, Name::Memory, Name::Idle, Name::Scale];
 
-    /// The tools that it cannot do without, by the names that `cargo xtask bench` knows.
+    /// The tools that it requires, by their names in `cargo xtask bench`.
     fn tools(self) -> &'static [&'static str] {
         match self {
             Name::Limits => &["redis-benchmark", "wrk"],
@@ -85,7 +85,7 @@ impl Name {
     }
 }
 
-/// Where the programs are. `cargo xtask bench` says it by the environment variables.
+/// Paths of the programs. `cargo xtask bench` sets the environment variables.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Programs (chosen by cargo xtask bench)")]
 pub(crate) struct Programs {

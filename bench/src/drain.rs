@@ -11,10 +11,10 @@ use crate::queue::Client;
 use crate::redis_server::{self, Info};
 use crate::worker::Worker;
 
-/// How long nothing may happen before the drain has failed.
+/// The drain fails after this time without progress.
 const STALLED: Duration = Duration::from_secs(20);
 
-/// What was seen between the first email that was finished and the last.
+/// Figures between the first finished email and the last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drained {
     /// How many were finished in that time.

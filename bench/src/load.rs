@@ -1,4 +1,4 @@
-//! wrk: many connections, each asking again as soon as it is answered. <https://github.com/wg/wrk>
+//! wrk: many connections, each with one request at a time. <https://github.com/wg/wrk>
 
 use std::fs;
 use std::process::Command;

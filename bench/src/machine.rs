@@ -1,4 +1,4 @@
-//! What the figures are from.
+//! The machine of the figures.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) struct Machine {
     /// How many tasks ran or wanted to, over the last minute before we began: near 0 if the machine was ours alone.
     pub(crate) load_before: Option<f64>,
     pub(crate) redis: String,
-    /// What was measured, if it is a checkout.
+    /// The commit, if it is a checkout.
     pub(crate) commit: Option<String>,
 }
 

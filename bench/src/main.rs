@@ -1,10 +1,10 @@
-//! Measures the queue, and in the same run what bounds it. Started by `cargo xtask bench`, which builds and finds all
-//! programs that are measured.
+//! Measures the queue, and its limits in the same run. `cargo xtask bench` builds and finds all programs and starts
+//! this.
 //!
 //! In reading order:
 //!
-//! - [`cli`]: what can be asked for; [`measure`]: the measurements, a file each;
-//! - [`report`], [`table`], [`json`]: the figures, their targets, and how they are shown; [`machine`]: where they are from;
+//! - [`cli`]: the command line; [`measure`]: the measurements, one file each;
+//! - [`report`], [`table`], [`json`]: the figures, their targets and formats; [`machine`]: the machine;
 //! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`], [`smtp_source`]: the programs that are started;
 //! - [`queue`]: fills a queue and reads its counters; [`drain`]: watches workers empty it;
 //! - [`load`]: wrk; [`redis_benchmark`]; [`http`], [`smtp_acceptor`]: the two ends of a single email;

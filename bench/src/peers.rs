@@ -1,8 +1,8 @@
-//! How fast today's job libraries drain the same emails as jobs that do nothing: what ours is compared with.
+//! Other job libraries draining the same emails as jobs that do nothing, to compare with.
 //!
-//! Each library has a program of its own in `bench/peers`. It is called twice: to enqueue, and to work as one process with
-//! the given concurrency. It notes itself when the first and the last job were handled, so that no start-up is counted.
-//! The libraries are installed into a folder of ours, and nowhere else.
+//! Each library has a program in `bench/peers`, which is called twice: to enqueue, and to work as one process with the
+//! given concurrency. It records the times of the first and last job, so that no start-up is counted. The libraries are
+//! installed only into the benchmark's folder.
 
 mod debian;
 mod install;

@@ -1,5 +1,4 @@
-//! What a process has used of the machine, as Linux counts it.
-//! <https://docs.kernel.org/filesystems/proc.html>
+//! CPU time and memory of a process, from Linux. <https://docs.kernel.org/filesystems/proc.html>
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `redis-benchmark`, which comes with Redis: the limit of what one command at a time can do.
+//! `redis-benchmark`, part of Redis: the limit with one command at a time.
 
 use std::collections::HashMap;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The figures, and what they are held against.
+//! The figures, and their targets.
 
 use serde::Serialize;
 

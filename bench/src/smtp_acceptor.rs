@@ -24,7 +24,7 @@ impl SmtpAcceptor {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let sender = sender.clone();
-                // A connection that breaks is the worker's to complain of.
+                // The worker reports a broken connection.
                 thread::spawn(move || serve(stream, &sender));
             }
         });

@@ -1,5 +1,4 @@
-//! Postfix' `smtp-sink`: a mail server that takes everything and forgets it.
-//! <https://www.postfix.org/smtp-sink.1.html>
+//! Postfix's `smtp-sink`: a mail server that discards every message. <https://www.postfix.org/smtp-sink.1.html>
 
 use std::cell::Cell;
 use std::io::{Read, Write};

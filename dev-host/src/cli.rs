@@ -8,10 +8,10 @@ use crate::{given, reuse::Reuse};
 
 /// Runs a Spin application on wasmtime where the `spin` CLI is not installed.
 ///
-/// For development and tests: it does to a component what `spin up` does, as fast or as slow, and knows less. It reads the
-/// same `spin.toml` and offers its HTTP components WASI 0.2 or 0.3, whichever they are built for, outbound Redis and
-/// variables; it speaks no TLS, and outgoing HTTP is always refused. Under WASI 0.2 each request gets a new instance; under
-/// WASI 0.3 an instance serves many.
+/// For development and tests: it runs a component as `spin up` does, with fewer features. It reads the same `spin.toml`
+/// and offers HTTP components WASI 0.2 or 0.3, whichever they are built for, outbound Redis and variables. It has no
+/// TLS, and refuses outgoing HTTP. Under WASI 0.2 each request gets a new instance; under WASI 0.3 an instance serves
+/// many.
 ///
 /// Once requests are accepted it prints one line to stdout, `Serving http://ADDRESS:PORT`. Everything else goes to
 /// stderr: what the components print, and a log as chosen by RUST_LOG (default `warn`). SIGINT or SIGTERM stops it at

@@ -12,13 +12,13 @@ use wasmtime::{
 };
 use wit_component::ComponentEncoder;
 
-/// How many instances there may be at once, unless this variable of the environment says otherwise. There is no queue: a
-/// request that finds no room is answered with 500. The name, the number and what follows from it in [`pool`] are Spin's:
+/// The environment variable for the maximum number of instances, and its default. There is no queue: a request beyond
+/// it gets a 500. Name, default and the use in [`pool`] are Spin's:
 /// <https://github.com/spinframework/spin/blob/main/crates/core/src/lib.rs>.
 const MAX_INSTANCES: (&str, u32) = ("SPIN_MAX_INSTANCE_COUNT", 1000);
 
-/// How many bytes of memory an instance has at the most, where this variable says it: one that grows beyond is refused the
-/// memory, which ends most programs. Without it, as much as Wasm can address.
+/// The environment variable for the maximum memory of an instance in bytes. Growing beyond it fails, which ends most
+/// programs. Without it, the limit is Wasm's address space.
 const MAX_MEMORY: &str = "SPIN_MAX_INSTANCE_MEMORY";
 
 /// The compiler and runtime that all components share.
@@ -33,13 +33,13 @@ impl Engine {
         let mut config = Config::new();
         // What WASI 0.3 is built on.
         config.wasm_component_model_async(true);
-        // What Spin could end a request by, and what makes the code a little slower.
+        // Spin can interrupt a request by this, and it makes the code slightly slower.
         config.epoch_interruption(true);
         match Cache::new(CacheConfig::new()) {
             Ok(cache) => {
                 config.cache(Some(cache));
             }
-            // No home folder, say. Every start then compiles.
+            // For example, there is no home folder. Then every start compiles.
             Err(error) => debug!("compiled components are not cached: {error}"),
         }
         let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool(max_instances()?, max_memory()?)))

@@ -1,7 +1,7 @@
 //! Values of variables as `--variable` gives them, in the forms of `spin up`:
 //! <https://github.com/spinframework/spin/blob/main/crates/variables-static/src/source.rs>.
 //!
-//! A value may be a secret, and so may be a name with a typing error in it: no error shows more than where the fault is.
+//! A value may be a secret, and so may a mistyped name: errors show only the position.
 
 use std::{
     collections::BTreeMap,

@@ -1,16 +1,15 @@
 //! Runs a Spin application's HTTP components on wasmtime, for development and tests.
 //!
-//! Spin itself is what serves the application in earnest. Where its CLI is not installed, this program stands in for it:
-//! it reads the same `spin.toml`, runs the same `.wasm` and offers it the same interfaces (WASI 0.2 and 0.3, outbound
-//! Redis and variables as Spin has them for each), so that a test against it is a test of what is deployed. So it is no
-//! kinder to a component or to a client than Spin 4.1: sockets, Redis client, limits and errors are Spin's.
-//! It has no TLS and no outgoing HTTP, and is stricter at the start: a variable that the manifest does not declare, or a host
-//! that cannot be parsed, is an error then.
+//! In production Spin serves the application. This program replaces it where its CLI is not installed: it reads the
+//! same `spin.toml`, runs the same `.wasm` and offers the same interfaces (WASI 0.2 and 0.3, outbound Redis and
+//! variables), so that a test against it tests what is deployed. Sockets, Redis client, limits and errors are those of
+//! Spin 4.1. It has no TLS and no outgoing HTTP, and is stricter at start: an undeclared variable or an unparsable host
+//! is an error.
 //!
 //! In reading order:
 //!
 //! - [`cli`]: the command line; [`given`] reads `--variable`, [`reuse`] how instances are reused.
-//! - [`manifest`], [`variables`], [`allowed_hosts`], [`routes`]: what `spin.toml` says, parsed and judged at the start.
+//! - [`manifest`], [`variables`], [`allowed_hosts`], [`routes`]: `spin.toml`, parsed and checked at start.
 //! - [`app`]: those put together with the loaded components; answers a request.
 //! - [`spin_headers`]: what Spin changes in a request.
 //! - [`component`]: a `.wasm` file made into a compiled component.
@@ -64,7 +63,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the async runtime")),
     };
     let outcome = runtime.block_on(run(args));
-    // A component that never yields would otherwise hold up the exit for ever.
+    // Otherwise a component that never yields would block the exit.
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,7 +83,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     serve::serve(listener, Arc::new(app), stop).await
 }
 
-/// Says that requests are now accepted. Whoever started this program waits for the line.
+/// Prints that requests are now accepted. Tools that start this program wait for the line.
 fn announce(address: SocketAddr) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Serving http://{address}").and_then(|()| stdout.flush()).context("cannot write to stdout")

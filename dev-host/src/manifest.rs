@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 
-/// A manifest, read but not yet judged: names may be wrong, references may lead nowhere.
+/// A parsed manifest, not yet validated: names and references may be wrong.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Manifest {
     spin_manifest_version: u32,

@@ -1,8 +1,8 @@
 //! `fermyon:spin/redis`: a component's connections to Redis. [`wasip3`] is the same for `spin:redis`.
 //!
-//! As in Spin each guest connection is a TCP connection of its own, opened when the guest asks and closed when it drops
-//! the resource or its instance ends. Addresses are held against the component's `allowed_outbound_hosts`. The client is the
-//! same crate with the same settings, which are its defaults: no deadline for anything, and no `TCP_NODELAY`.
+//! As in Spin each guest connection is a separate TCP connection, opened by the guest and closed when it drops the
+//! resource or its instance ends. Addresses are checked against the component's `allowed_outbound_hosts`. The client is
+//! the same crate with its default settings: no timeouts, and no `TCP_NODELAY`.
 //! <https://github.com/spinframework/spin/blob/main/crates/factor-outbound-redis/src/host.rs>
 
 pub(crate) mod connection;

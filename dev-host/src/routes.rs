@@ -27,7 +27,7 @@ pub(crate) struct Match<'a, T> {
 /// A route that cannot be served.
 #[derive(Debug, Error, PartialEq)]
 pub(crate) enum RouteError {
-    /// A form that Spin knows and this host does not.
+    /// A form that Spin supports and this host does not.
     #[error("route {0:?}: only exact paths and a final /... are supported")]
     Unsupported(String),
     /// There twice.

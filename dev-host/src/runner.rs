@@ -50,7 +50,7 @@ impl Runner {
     }
 }
 
-/// What a component is told whose request ends before its end. Mostly the client went away: its affair, not worth a warning.
+/// The error for a component whose request is aborted. Usually the client disconnected, which deserves no warning.
 #[allow(clippy::needless_pass_by_value, reason = "this is how map_err calls it")]
 fn cannot_read(error: hyper::Error) -> ErrorCode {
     debug!("cannot read the request: {error}");

@@ -47,7 +47,7 @@ impl HasData for HasComponentVariables {
     type Data<'a> = &'a ComponentVariables;
 }
 
-/// What is wrong with a variable, its name or its use.
+/// An error in a variable, its name or its use.
 #[derive(Debug, Error, PartialEq)]
 pub(crate) enum VariableError {
     /// A name that Spin does not allow.

@@ -108,7 +108,7 @@ impl Answer {
 
     fn give(&self, outcome: Outcome) {
         if let Some(sender) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody waits any more if the client went away.
+            // Fails if the client has disconnected.
             let _unsent = sender.send(outcome);
         }
     }

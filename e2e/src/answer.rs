@@ -13,7 +13,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Checks what all answers have in common: a body that is a JSON object, declared as JSON, and its length.
+    /// Checks what every answer must have: a body that is a JSON object, declared as JSON, and its length.
     ///
     /// # Panics
     /// When the answer is not such a one.

@@ -16,7 +16,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts the API on `redis`, open to this machine, with `queue@example.com` as the sender of emails that name none.
+    /// Starts the API on `redis`, open to this machine, with `queue@example.com` as the default sender.
     pub async fn start(redis: &RedisServer) -> Self {
         Self::start_with(&redis.url(), &[]).await
     }
@@ -93,7 +93,7 @@ impl Api {
         !Self::keeps_connections()
     }
 
-    /// What its host and the component have printed, but for where it serves: nothing, as long as all is well.
+    /// The output of host and component without the "Serving" line: empty if nothing went wrong.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         self.process.lines().into_iter().filter(|line| !host::is_about_serving(line)).collect()

@@ -1,10 +1,11 @@
 //! Requests of every kind to the real component, with a real Redis, the real worker and a mail server that takes everything.
 //!
-//! Whatever is sent, the component answers and calls no fault of the client its own; and what it accepts can be sent.
+//! The component must answer every request, without a server error for a client's mistake, and every accepted email
+//! must be sendable.
 //!
-//! - [`texts`], [`values`], [`email`], [`request`]: what is sent, by chance but for a seed that repeats it;
+//! - [`texts`], [`values`], [`email`], [`request`]: random requests, reproducible by a seed;
 //! - [`wire`]: how it is sent;
-//! - [`judge`]: what no answer may be, and what may not become of an email.
+//! - [`judge`]: checks of answers, and of the accepted emails.
 
 mod email;
 mod judge;
@@ -36,7 +37,7 @@ const CLIENTS: u64 = 4;
 /// How much of a request is shown.
 const SHOWN: usize = 4000;
 
-/// What a round has come to.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub struct Round {
     /// How many answers there were of each status.
@@ -45,16 +46,16 @@ pub struct Round {
     pub accepted: usize,
     /// How many of them have arrived.
     pub arrived: usize,
-    /// What should not have been.
+    /// Findings.
     pub findings: Vec<Finding>,
 }
 
-/// Something that should not have been.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What it is.
     pub what: String,
-    /// The request that it came of.
+    /// The request that caused it.
     pub request: String,
 }
 
@@ -77,21 +78,21 @@ impl Finding {
     }
 }
 
-/// What the clients of a round have met.
+/// The answers in a round.
 #[derive(Default)]
 struct Met {
     round: Round,
     accepted: BTreeMap<String, Accepted>,
 }
 
-/// Starts everything, sends so many requests, and waits until every email that was accepted has come to an end. The same seed
-/// sends the same requests, but for what depends on when others are answered.
+/// Starts everything, sends so many requests, and waits until every accepted email has ended. The same seed sends the
+/// same requests, except for what depends on the timing of answers.
 ///
 /// # Panics
 /// When something does not start.
 pub async fn round(seed: u64, requests: u64) -> Round {
     let keys = format!("{},{}:sending", KEYS[0], KEYS[1]);
-    // Nobody dies here. A lease that ended because the machine is busy would have an email sent twice.
+    // No worker dies here. A lease that expires on a busy machine would send an email twice.
     let system =
         System::start_with_variables(MailServer::testkit().await, &[("api_keys", &keys)], &["--lease", "60s"]).await;
     let met = Arc::new(Mutex::new(Met::default()));

@@ -1,18 +1,18 @@
-//! What the end-to-end tests start besides the servers of [`testkit`]: the API and the worker, as users run them.
+//! The API and the worker for end-to-end tests, as users run them; [`testkit`] has the servers.
 //!
 //! - [`Api`]: the real component in dev-host or in Spin, and a client for it;
-//! - [`Answer`]: what it answers, held against what all its answers have in common;
-//! - [`HttpConnection`]: HTTP by hand, for requests that a well-behaved client does not make;
+//! - [`Answer`]: its answers, each checked for what all must have;
+//! - [`HttpConnection`]: raw HTTP, for requests that clients do not send;
 //! - [`Worker`]: the real worker binary;
 //! - [`System`]: all of it together, with the [`MailServer`] of a test's choice;
-//! - [`Mail`]: an email as it arrived, read by a MIME parser that knows nothing of the worker's;
-//! - [`Load`]: clients that post without end, and what they were told;
-//! - [`Records`]: what Redis holds of the emails; [`Arrivals`]: what came of them, and how often;
-//! - [`fuzz`]: requests of every kind, and what may not come of them;
-//! - [`program`]: where a program is that a test runs.
+//! - [`Mail`]: an email as it arrived, parsed by an independent MIME parser;
+//! - [`Load`]: clients that post continuously, and their answers;
+//! - [`Records`]: the emails in Redis; [`Arrivals`]: the emails that arrived, and how often;
+//! - [`fuzz`]: generated requests, and checks of the answers;
+//! - [`program`]: paths of programs that a test runs.
 //!
-//! `cargo xtask test` builds the programs and says where they are. Everything panics instead of returning errors, because
-//! whatever fails here fails the test.
+//! `cargo xtask test` builds the programs and passes their paths. Functions panic instead of returning errors, which
+//! fails the test.
 
 #![forbid(unsafe_code)]
 

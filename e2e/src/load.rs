@@ -17,8 +17,8 @@ const CLIENTS: usize = 4;
 /// How long a client pauses after each email, so that a fast machine is not a flood.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Clients that post emails to the API without end, and remember what they were told. Each email has a subject and a
-/// recipient of its own. Dropping it stops them.
+/// Clients that post emails to the API continuously, and record the answers. Each email has its own subject and
+/// recipient. Dropping it stops them.
 #[derive(Debug)]
 pub struct Load {
     clients: JoinSet<()>,
@@ -26,10 +26,10 @@ pub struct Load {
     stop: watch::Sender<bool>,
 }
 
-/// What clients were told.
+/// The answers that clients got.
 #[derive(Debug, Default, Clone)]
 pub struct Told {
-    /// The ids of the emails that were accepted, which are promises.
+    /// The ids of accepted emails, which must arrive.
     pub accepted: Vec<String>,
     /// How many emails were refused with a 503, which may be stored all the same.
     pub refused: usize,
@@ -59,7 +59,7 @@ impl Load {
         self.wait_until("more accepted emails", |told| told.accepted.len() >= goal).await;
     }
 
-    /// Waits until clients were told what satisfies a condition.
+    /// Waits until the answers satisfy a condition.
     ///
     /// # Panics
     /// After [`DEADLINE`].
@@ -71,16 +71,16 @@ impl Load {
         assert!(waited, "no {what}: {accepted} accepted, {} refused, {} unanswered", now.refused, now.unanswered);
     }
 
-    /// What clients were told so far.
+    /// The answers so far.
     #[must_use]
     pub fn told(&self) -> Told {
         self.told.borrow().clone()
     }
 
-    /// Lets each client wait for its last answer, and returns what all were told.
+    /// Waits for each client's last answer, and returns all answers.
     ///
     /// # Panics
-    /// When a client was told what no client may be told.
+    /// If a client got an invalid answer.
     pub async fn stop(mut self) -> Told {
         self.stop.send_replace(true);
         while let Some(ended) = self.clients.join_next().await {

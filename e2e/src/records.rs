@@ -20,7 +20,7 @@ const UNFINISHED: &str = "
     end
     return sum";
 
-/// What Redis holds of the queue `emails`, read as any Redis client can.
+/// Reads the queue `emails` from Redis with plain commands.
 pub struct Records {
     redis: Connection,
 }
@@ -81,8 +81,7 @@ impl Records {
         assert_eq!(states.keys().collect::<Vec<_>>(), ["sent"], "{states:?}: {:?}", self.unsent());
     }
 
-    /// What Redis holds of the emails that are not sent, for whoever reads that a test has failed: their headers, and how
-    /// many wait where.
+    /// For the message of a failed test: the headers of unsent emails, and the counts by state.
     fn unsent(&mut self) -> Vec<String> {
         let mut unsent: Vec<String> = read(self.redis.hgetall("emails:waiting"));
         for id in record::ids(&mut self.redis) {
@@ -101,7 +100,7 @@ impl Records {
         workers.flat_map(|worker| read::<Vec<String>>(self.redis.hkeys(format!("emails:sending:{worker}")))).collect()
     }
 
-    /// Those who may have emails in flight.
+    /// Workers that may have emails in flight.
     fn workers(&mut self) -> Vec<String> {
         read(self.redis.zrange("emails:workers", 0, -1))
     }

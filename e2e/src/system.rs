@@ -5,22 +5,22 @@ use testkit::{Aiosmtpd, Received, RedisServer, SmtpServer};
 
 use crate::{Api, Mail, Worker};
 
-/// The server at the end of the way.
+/// The mail server that emails are delivered to.
 #[derive(Debug)]
 pub enum MailServer {
-    /// Our own: in this process, strict.
+    /// This project's: in this process, strict.
     Testkit(SmtpServer),
-    /// One that others wrote.
+    /// An independent one.
     Aiosmtpd(Aiosmtpd),
 }
 
 impl MailServer {
-    /// Our own without a script.
+    /// This project's, without a script.
     pub async fn testkit() -> Self {
         Self::Testkit(SmtpServer::start().await)
     }
 
-    /// The one that others wrote, without TLS and authentication.
+    /// The independent one, without TLS and authentication.
     pub async fn aiosmtpd() -> Self {
         Self::Aiosmtpd(Aiosmtpd::start().await)
     }
@@ -46,16 +46,16 @@ impl MailServer {
     }
 }
 
-/// API, Redis, worker and mail server, each real and of its own.
+/// API, Redis, worker and mail server, all real, for one test.
 #[derive(Debug)]
 pub struct System {
-    /// Where emails are posted.
+    /// Emails are posted here.
     pub api: Api,
     /// What delivers them.
     pub worker: Worker,
-    /// Where they are between the two.
+    /// It stores them.
     pub redis: RedisServer,
-    /// Where they end.
+    /// They arrive here.
     pub server: MailServer,
 }
 

@@ -1,4 +1,4 @@
-//! Who is served, and that nothing secret is told to anybody else.
+//! Who is served, and that others learn no secrets.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

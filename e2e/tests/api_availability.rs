@@ -1,4 +1,4 @@
-//! What the API does while Redis is unreachable, silent, full or behind, and that it recovers by itself.
+//! The API while Redis is unreachable, silent, full or loading; it recovers by itself.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use testkit::{DEADLINE, RedisServer, TcpProxy, eventually, ports::free_port};
 use tokio::{task::JoinSet, time::timeout};
 
-/// The longest that a client may be kept waiting for the news that Redis is unreachable.
+/// The longest time for an answer while Redis is unreachable.
 const PROMPT: Duration = Duration::from_secs(5);
 
 fn redis() -> RedisServer {

@@ -1,4 +1,4 @@
-//! The API killed under load: its promises hold, and what it had not promised is stored whole or not at all.
+//! The API killed under load: accepted emails arrive, and others are stored completely or not at all.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,5 +1,5 @@
-//! Whatever is sent, the component answers, and goes on: it never traps, never calls a fault of the client its own, and
-//! accepts nothing that cannot be sent. `cargo xtask fuzz` does the same for longer.
+//! The component answers any request: it never traps, never blames itself for a client's mistake, and accepts nothing
+//! that cannot be sent. `cargo xtask fuzz` does the same for longer.
 
 use e2e::fuzz;
 

@@ -1,4 +1,4 @@
-//! What HTTP clients do unasked: they ask for the head alone, and compress what they send.
+//! HTTP features that clients use: HEAD, and compressed bodies.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! Keys that the operator gives out: what a key is, and what becomes of those who guess.
+//! API keys: their format, their rights, and the limit on guessing.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -82,7 +82,7 @@ async fn many_wrong_keys_are_slowed_down_at_a_command_each_and_a_right_one_is_se
         assert_eq!(refused.header("ratelimit-reset"), refused.header("retry-after"));
     }
     assert_eq!(scripts(&redis) - before, 5);
-    // Whatever such a client calls itself.
+    // Whatever header such a client sends.
     let forged =
         [("authorization", "Bearer re_wrong"), ("spin-client-addr", "192.0.2.7:1"), ("x-forwarded-for", "192.0.2.8")];
     assert_eq!(api.request("GET", "/emails", &forged, "").await.status, 429);

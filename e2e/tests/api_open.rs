@@ -1,4 +1,4 @@
-//! Who is served where there are no keys: nobody; or, where the operator says so, programs on the same machine.
+//! Access without keys: nobody, or with `open` programs on the same machine.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! What a 503 says: nothing was done, or nobody knows.
+//! A 503 says that nothing was done, or that the outcome is unknown.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! What is posted arrives, byte for byte: texts, headers, people. Each test asks both mail servers.
+//! Emails arrive byte for byte: texts, headers, addresses. Each test uses both mail servers.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

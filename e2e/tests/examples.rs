@@ -1,4 +1,4 @@
-//! The clients in `examples/` do what they say: one email each, by the real component and the real worker.
+//! The clients in `examples/` each send one email through the real component and worker.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

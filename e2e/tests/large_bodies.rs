@@ -47,7 +47,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The refusal of a body for which there is no memory: nobody need wonder what became of it.
+/// The refusal of a body for which there is no memory: nothing was accepted.
 fn assert_busy(answer: &Answer) {
     answer.assert_refused("a large one", 503, "service_unavailable", "busy");
     assert!(answer.text("message").contains("Nothing was accepted"), "{}", answer.json);

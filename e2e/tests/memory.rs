@@ -1,4 +1,4 @@
-//! However a body or an entry is made, it takes no more memory than the place where it is read has.
+//! No request body or list entry makes the API or the worker exceed its memory.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

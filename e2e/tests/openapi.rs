@@ -1,5 +1,4 @@
-//! Schemathesis makes up requests from the API's own description, right ones and wrong ones, and holds every answer
-//! against it.
+//! Schemathesis generates valid and invalid requests from the OpenAPI document, and checks every answer against it.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! What any program pushes with a plain `LPUSH` is an email as well, and what is none does no harm.
+//! JSON that a program pushes with a plain `LPUSH` is sent as an email; other content does no harm.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

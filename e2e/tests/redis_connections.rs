@@ -1,4 +1,4 @@
-//! How the API uses its connections to Redis, and that no answer goes to somebody else's request.
+//! How the API uses its Redis connections; no reply goes to another request.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -250,7 +250,7 @@ async fn a_connection_that_the_network_has_forgotten_is_a_503_in_time_and_the_ne
     let redis = redis();
     let (api, proxy) = behind_a_proxy(&redis, &[]).await;
     post_and_read(&api, "first").await;
-    // Those to come as well: the host may begin another instance for one of the requests.
+    // New ones too: the host may start another instance for a request.
     proxy.silence();
     let asked = Instant::now();
     // Some lead a call, and some have joined one.
@@ -264,7 +264,7 @@ async fn a_connection_that_the_network_has_forgotten_is_a_503_in_time_and_the_ne
     post_and_read(&api, "after all").await;
 }
 
-/// There is nothing before that an instance could have begun to wait by.
+/// No earlier wait of the instance has started its clock.
 #[tokio::test]
 async fn a_redis_that_never_answers_is_a_503_in_time_also_to_the_first_request() {
     if Api::waits_for_redis() {

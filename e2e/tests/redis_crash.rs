@@ -1,4 +1,4 @@
-//! Redis killed, emptied or full: whatever was accepted arrives, and the worker goes on by itself.
+//! Redis killed, emptied or full: accepted emails arrive, and the worker continues by itself.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,5 +1,5 @@
-//! Programs that others wrote for Resend, as they are published, through the real component and the real worker: Payload's
-//! adapter, nodemailer's transport, Resend's command line and MCP server, its SDK for Python, django-anymail.
+//! Published clients of Resend through the real component and worker: Payload's adapter, nodemailer's transport,
+//! Resend's command line and MCP server, its SDK for Python, django-anymail.
 //!
 //! What they do and expect is in `sdk/clients.test.mjs` and `resend-python/clients_test.py`.
 

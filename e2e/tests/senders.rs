@@ -1,4 +1,4 @@
-//! Who sends an email that names nobody: who is shown as its sender, and who it is then.
+//! The sender of an email without one: the one shown, and the one used.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! Workers that are asked to stop: what is in flight ends, what is not begun is given back, and nothing is lost.
+//! Stopping workers: deliveries in flight end, the rest is requeued, and nothing is lost.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

@@ -1,7 +1,7 @@
-//! Connections to Redis that break, fall silent or are closed: the worker consumes again by itself, nothing is lost,
-//! and nothing is sent twice.
+//! Redis connections that break, go silent or are closed: the worker continues by itself, nothing is lost, and nothing
+//! is sent twice.
 //!
-//! A worker that looks alive and no longer consumes is the commonest complaint about queues of this kind.
+//! A worker that runs but no longer consumes is the most common complaint about such queues.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

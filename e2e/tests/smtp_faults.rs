@@ -1,5 +1,5 @@
-//! SMTP servers that refuse, hang, go away or are not there: the right emails are retried, the right ones fail, and the
-//! record says why. What differs from recipient to recipient is in `smtp_recipients`.
+//! SMTP servers that refuse, hang, disconnect or are down: the right emails are retried or fail, and the record has the
+//! reason. `smtp_recipients` tests what differs between recipients.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -24,7 +24,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// API, worker and a server that does not behave.
+/// API, worker and a faulty server.
 struct Faulty {
     redis: RedisServer,
     server: SmtpServer,
@@ -158,7 +158,7 @@ async fn all_emails_that_wait_for_a_server_say_why_whether_tried_or_not() {
         })
         .await;
     }
-    // The user is not forgotten any more, and somebody starts the worker again.
+    // The operator adds the user, and restarts the worker.
     system.server.rules(Rules::new());
     let _mended = Worker::ready(&system.redis.url(), &system.server.url(), &flags).await;
     system.finish().await.assert_all_sent();
@@ -182,7 +182,7 @@ async fn a_server_that_hangs_at_any_stage_is_given_up_after_the_timeout_and_gets
     let ids = system.post(&[Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body, Stage::EndOfData]).await;
     system.finish().await.assert_all_sent();
     Arrivals::new(system.server.received()).assert_once(&ids);
-    // After the last byte nobody can know; before it, everybody does. A small message goes out in one piece.
+    // After the last byte the outcome is unknown, before it known. A small message is sent in one piece.
     assert_eq!(system.logged_as_unanswered(), [ids[3].clone(), ids[4].clone()].into());
 }
 

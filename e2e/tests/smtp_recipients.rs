@@ -1,5 +1,4 @@
-//! Emails to several recipients of whom the server does not accept all: the others get it, and nobody who has accepted
-//! it gets it twice.
+//! Emails to several recipients of which the server refuses some: the others get it, and none gets it twice.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 

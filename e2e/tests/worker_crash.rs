@@ -1,5 +1,5 @@
-//! Workers that are killed, at any moment and at the worst ones: nothing is lost, and nothing is sent twice but what a
-//! dead worker had in flight.
+//! Workers killed at random and at critical moments: nothing is lost, and only emails in flight at a dead worker are
+//! sent twice.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -28,7 +28,7 @@ fn email(sender: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they_had_in_hand() {
     const KILLS: usize = 14;
-    // E2E_SEED repeats the choices of a run that failed; the machine's own timing it cannot repeat.
+    // E2E_SEED repeats the random choices of a failed run, though not the machine's timing.
     let seed = std::env::var("E2E_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
     println!("E2E_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -187,7 +187,7 @@ async fn a_worker_that_slept_through_its_lease_cannot_undo_what_another_has_reco
     assert_eq!(api.last_event(&id).await, "failed");
     assert_eq!(records.field(&id, "attempts").as_deref(), Some("1"));
 
-    // It is none the worse for it.
+    // It works as before.
     let next = api.accept(&email("next")).await;
     server.wait_until(|received| received.len() == 2).await;
     records.wait_until_finished().await;

@@ -1,4 +1,4 @@
-//! The seam to a Redis client: what to ask Redis, and how to read its answer, without knowing who carries it there.
+//! The interface to a Redis client: commands to send, and typed replies. It does not depend on any client.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -11,13 +11,12 @@ pub struct Command<'a> {
     pub name: &'static str,
     /// Its arguments, in order.
     pub arguments: Vec<&'a [u8]>,
-    /// Whether the command gets one more argument when it is sent again, without which Redis would answer something else.
+    /// Whether a repetition of the command has an extra argument, without which its reply would differ.
     pub marked_when_resent: bool,
 }
 
 impl Command<'_> {
-    /// The command to send where the answer to the first one was lost. Redis gives the answer that it gave, or would have
-    /// given.
+    /// The command to repeat after its reply was lost. Redis replies as it did the first time, or would have.
     #[must_use]
     pub fn resent(&self) -> Self {
         let mut resent = self.clone();
@@ -28,10 +27,10 @@ impl Command<'_> {
     }
 }
 
-/// The last argument of a script that is sent again and marked so.
+/// The last argument of a repeated script call.
 const AGAIN: &[u8] = b"again";
 
-/// One value of an answer. Nested arrays arrive flattened, because Spin's outbound Redis knows no others.
+/// One value of a reply. Nested arrays arrive flattened, because Spin's outbound Redis flattens them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
@@ -44,17 +43,17 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
-/// Something that can ask Redis. Implemented by the API for Spin's outbound Redis, and by the worker for its client.
+/// Executes commands. The API implements it over Spin's outbound Redis, the worker over its client.
 pub trait Redis {
-    /// What can go wrong on the way to Redis and back, and what Redis itself refuses.
+    /// A connection error, or an error reply of Redis.
     type Error;
 
     /// Sends one command and returns its answer.
     ///
-    /// When the future is dropped, Redis may or may not have carried out the command.
+    /// When the future is dropped, Redis may or may not have executed the command.
     ///
     /// # Errors
-    /// When Redis cannot be reached, does not answer in time, or answers with an error.
+    /// Redis is unreachable, does not reply in time, or replies with an error.
     fn execute(&self, command: Command<'_>) -> impl Future<Output = Result<Vec<Value>, Self::Error>>;
 
     /// Whether Redis refused an `EVALSHA` because it does not have the script
@@ -62,7 +61,7 @@ pub trait Redis {
     fn is_unknown_script(error: &Self::Error) -> bool;
 }
 
-/// A question to Redis whose answer is a `T`.
+/// A command whose reply is parsed as a `T`.
 #[derive(Debug)]
 #[must_use = "a call does nothing until it is run"]
 pub struct Call<T> {
@@ -114,7 +113,7 @@ impl<T> Call<T> {
         self
     }
 
-    /// A large argument that somebody else needs as well.
+    /// A large argument that is shared with its owner.
     pub(crate) fn shared(mut self, argument: Arc<Vec<u8>>) -> Self {
         self.arguments.push(Argument::Shared(argument));
         self
@@ -129,7 +128,7 @@ impl<T> Call<T> {
         self.number(milliseconds(duration))
     }
 
-    /// Has `again` be the last argument when the script is sent again.
+    /// Appends the argument `again` to a repetition of the call.
     pub(crate) fn marked_when_resent(mut self) -> Self {
         self.marked_when_resent = true;
         self
@@ -144,13 +143,12 @@ impl<T> Call<T> {
         }
     }
 
-    /// Asks Redis: a script by `EVALSHA`, and when Redis does not have it yet, by `EVAL`.
+    /// Executes the call: a script by `EVALSHA`, or by `EVAL` if Redis does not have it yet.
     ///
-    /// When the future is dropped, Redis may or may not have carried out the transition; it never does half of one.
+    /// When the future is dropped, Redis may or may not have executed the transition, but never half of it.
     ///
     /// # Errors
-    /// [`CallError::Redis`] as the client says; [`CallError::Answer`] when the answer is not one that this version of
-    /// the transition gives.
+    /// [`CallError::Redis`] from the client; [`CallError::Answer`] if the reply does not have the transition's format.
     pub async fn run<R: Redis>(&self, redis: &R) -> Result<T, CallError<R::Error>> {
         let answer = match self.kind {
             Kind::Plain(name) => redis.execute(self.command(name, None)).await,
@@ -178,7 +176,7 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-/// Asks whether Redis is there and answers ([`PING`](https://redis.io/docs/latest/commands/ping/)).
+/// Checks that Redis replies ([`PING`](https://redis.io/docs/latest/commands/ping/)).
 pub fn ping() -> Call<()> {
     Call::plain("PING", |answer| answer.next().map(drop))
 }
@@ -186,15 +184,15 @@ pub fn ping() -> Call<()> {
 /// Why a [`Call`] has no result.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError<E> {
-    /// The client could not carry the command to Redis, or Redis refused it.
+    /// The client could not send the command, or Redis replied with an error.
     #[error(transparent)]
     Redis(E),
-    /// Redis answered something that the named transition never answers.
+    /// The reply does not have the format of the named transition.
     #[error("Redis gave an unexpected answer to {0}")]
     Answer(&'static str),
 }
 
-/// An answer has another shape than was agreed on.
+/// A reply does not have the expected format.
 #[derive(Debug)]
 pub(crate) struct UnexpectedAnswer;
 
@@ -252,19 +250,19 @@ impl Answer {
         self.optional_text()?.ok_or(UnexpectedAnswer)
     }
 
-    /// A script cannot reply with nothing in the middle of a list, so an empty text counts as none.
+    /// A script cannot reply with nil inside a list, so an empty string counts as none.
     pub(crate) fn optional_text(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
         let text = self.optional_bytes()?.map(String::from_utf8).transpose().map_err(|_| UnexpectedAnswer)?;
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    /// A text for people, of which nothing depends. What is no UTF-8 in it is replaced.
+    /// Human-readable text. Invalid UTF-8 is replaced.
     pub(crate) fn prose(&mut self) -> Result<Option<String>, UnexpectedAnswer> {
         let text = self.optional_bytes()?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(text.filter(|text| !text.is_empty()))
     }
 
-    /// A field of a hash that, where present, holds a number or a word.
+    /// An optional field of a hash: a number or a word.
     pub(crate) fn optional<T: std::str::FromStr>(&mut self) -> Result<Option<T>, UnexpectedAnswer> {
         self.optional_text()?.map(|text| text.parse()).transpose().map_err(|_| UnexpectedAnswer)
     }

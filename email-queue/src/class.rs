@@ -1,9 +1,9 @@
 use std::{fmt, str::FromStr};
 
-/// Why an email was not delivered, or not yet: a closed list, on which every decision is a match.
+/// Why an email was not delivered, or not yet. A closed list: every decision matches on it.
 ///
-/// Three can be at fault. The **email**: it fails, or is tried again after its own back-off. The **relay** or the
-/// account of a **sender** there: emails wait until it works again, and no attempt of theirs is used up. Or **we**.
+/// Each class has an owner. The **email**: it fails, or is retried after its own back-off. The **relay**, or a
+/// **sender**'s account there: emails wait until it works again, and use up no attempt. The **queue** itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The email's: the server refused this recipient for good. The others go on.
@@ -27,24 +27,24 @@ pub enum Class {
     Authentication,
     /// The sender's: the relay does not take emails of this sender, or no more of them for now.
     Sender,
-    /// The relay's: it went silent, or was lost, before it had the last byte of a message.
+    /// The relay's: silence or a disconnect before it had the last byte of a message.
     Timeout,
-    /// Nobody knows: it went silent, or was lost, after the last byte of a message. The email may be sent twice.
+    /// Unknown owner: silence or a disconnect after the last byte of a message. The email may be sent twice.
     Unknown,
     /// The relay's: what it answers is no SMTP.
     Protocol,
-    /// The email's: it was tried for as long as an email is, or as often. What failed last is told with it.
+    /// The email's: its retry period is over, or its attempts are used up. The reason includes the last failure.
     GivenUp,
-    /// The queue's: what Redis holds of the email cannot be read.
+    /// The queue's: the email's record in Redis cannot be read.
     Unreadable,
     /// The queue's: the email was taken back from workers that died, too often.
     Recovered,
-    /// Ours: a panic, or no Redis. Nothing is used up.
+    /// The queue's: a panic, or no Redis. Costs no attempt.
     Internal,
 }
 
 impl Class {
-    /// All there are, in the order of their declaration.
+    /// All classes, in order of declaration.
     pub const ALL: [Class; 17] = [
         Class::Recipient,
         Class::Content,

@@ -1,4 +1,4 @@
-//! An email: what it consists of, how it is read from JSON, and every rule that it must keep.
+//! An email: its parts, its JSON, and all rules for it.
 //!
 //! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
 //! - [`Email`]: the email itself, which is what the record keeps;
@@ -6,7 +6,7 @@
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`] with its [`Content`]: its parts;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
-//! - [`names`]: what may have been meant by an unknown name;
+//! - [`names`]: the known name that an unknown one resembles;
 //! - [`Invalid`]: why a submission is refused.
 
 mod attachment;
@@ -47,14 +47,14 @@ use crate::EmailId;
 /// Where a submission comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// From a client, who can mend what is refused.
+    /// From a client, which can correct what is refused.
     Request,
-    /// From a record: what an earlier version has accepted is still to be sent.
+    /// From a record. What an earlier version accepted must still be sent.
     List,
 }
 
-/// A valid email. Its fields are in the order in which a record has them: first those that a list shows, which reads no more
-/// than the beginning.
+/// A valid email. Fields are in the order of the record's JSON: those that a list shows come first, because a list
+/// reads only the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Email {
     /// Who sends it.
@@ -78,8 +78,7 @@ pub struct Email {
     /// Labels for the sender's own use; they are not sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// The body as plain text. `None` next to `html` leaves it to the worker to make one of that; an empty one says that
-    /// none is wanted.
+    /// The body as plain text. With `None` the worker makes one from `html`; empty means that none is wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The body as HTML. There is always one of the two.
@@ -91,14 +90,14 @@ pub struct Email {
 }
 
 impl Email {
-    /// The email in the form in which a record keeps it: JSON as a client could have sent it, without lane and time.
+    /// The JSON of the record: as a client could have sent it, without lane and time.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         // Only a map with keys that are no strings, or a value that refuses, could fail; there are none.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Everybody who gets it: to, cc and bcc, each mailbox once, in whatever spellings its domain is given.
+    /// All recipients (to, cc and bcc), each mailbox once, however its domain is spelled.
     #[must_use]
     pub fn recipients(&self) -> Vec<&Mailbox> {
         // As nearly all emails have it.
@@ -110,9 +109,9 @@ impl Email {
         all.filter(|mailbox| known.insert((mailbox.address().user(), mailbox.ascii_domain()))).collect()
     }
 
-    /// The value of the `Message-ID` field ([RFC 5322 section 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)):
-    /// the one that the client gave, or one made of the email's id; the same at each attempt, so that a mailbox that got
-    /// the email twice can tell.
+    /// The value of the `Message-ID` field ([RFC 5322 section
+    /// 3.6.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4)): the client's, or one derived from the email's id.
+    /// It is the same at each attempt, so that mailboxes can recognise a duplicate.
     #[must_use]
     pub fn message_id(&self, id: EmailId) -> String {
         match self.header("Message-ID") {

@@ -1,12 +1,12 @@
 //! How a header field stands in a message ([RFC 5322 section 2.2](https://www.rfc-editor.org/rfc/rfc5322#section-2.2)).
 //!
-//! - [`text`]: a field whose value is text for people, such as `Subject`;
-//! - [`structured`]: a field that programs read, such as `References` or `List-Unsubscribe`;
+//! - [`text`]: human-readable text, such as `Subject`;
+//! - [`structured`]: machine-readable values, such as `References` or `List-Unsubscribe`;
 //! - [`with_parameters`]: `Content-Type` and `Content-Disposition`;
-//! - [`Folded`]: what all of them are written with, and addresses by the worker.
+//! - [`Folded`]: the writer that all of them use, and the worker for addresses.
 //!
-//! The API asks [`structured`] whether a field can be written before it accepts an email, and the worker writes it by
-//! the same function: so what was accepted can be sent.
+//! The API calls [`structured`] before it accepts an email, and the worker writes the field with the same function: so
+//! what was accepted can be sent.
 //!
 //! Whatever the value, a field is ASCII, no line of it is over [`MAX_LINE`] bytes, and none is blank.
 
@@ -43,10 +43,10 @@ impl<'a> Folded<'a> {
         Self { message, column: name.len() + 1, empty: true }
     }
 
-    /// Adds a word behind blanks, which begin the next line where this one would get too long. Both are ASCII, the
-    /// blanks are one at least, and the word is no blank: so no line is.
+    /// Appends blanks and a word, on the next line if this one would get too long. Both are ASCII, and neither is
+    /// empty, so no line is blank.
     pub fn word(&mut self, blanks: &str, word: &str) {
-        // The first one stays beside the name if it can: a name alone in its line is not understood everywhere.
+        // The first word stays on the line of the name if it fits: some programs misread a name alone on its line.
         let limit = if self.empty { MAX_LINE } else { LINE };
         if self.column + blanks.len() + word.len() > limit {
             self.message.extend_from_slice(b"\r\n");
@@ -76,7 +76,7 @@ pub fn word(message: &mut Vec<u8>, name: &str, word: &str) {
     field.end();
 }
 
-/// Writes a field whose value is text: as it is where every program reads it as the same text, or else as encoded words.
+/// Writes a field with a text value: unencoded if every program reads it as the same text, otherwise as encoded words.
 pub fn text(message: &mut Vec<u8>, name: &str, value: &str) {
     let mut field = Folded::new(message, name);
     if reads_the_same(value, LINE.saturating_sub(name.len() + ": ".len())) {
@@ -87,10 +87,10 @@ pub fn text(message: &mut Vec<u8>, name: &str, value: &str) {
     field.end();
 }
 
-/// Writes a field that programs read, whose words must be found as they are: never as encoded words (RFC 2047 5), but
-/// for words outside of `<` and `>` that are not ASCII, such as the name of a list in `List-Id`. Inside, what is not
-/// ASCII is percent-encoded, as [RFC 3987 section 3.1](https://www.rfc-editor.org/rfc/rfc3987#section-3.1) makes a URI
-/// of it. Blanks around the value are nothing.
+/// Writes a machine-readable field. ASCII words are never encoded (RFC 2047 5). Other words become encoded words
+/// outside of `<` and `>`, such as the name of a list in `List-Id`, and are percent-encoded inside, as [RFC 3987
+/// section 3.1](https://www.rfc-editor.org/rfc/rfc3987#section-3.1) converts an IRI to a URI. Blanks around the value
+/// are dropped.
 ///
 /// # Errors
 /// [`Unbreakable`]; then nothing was written.
@@ -135,8 +135,8 @@ fn words(value: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Whether a text can stand in a field as it is. Programs differ in what they make of blanks at its ends, and of those
-/// at the end of a line; all of them keep a single blank.
+/// Whether a text can be written unencoded. Programs treat blanks at its ends and at line ends differently; all keep a
+/// single blank.
 fn reads_the_same(value: &str, room: usize) -> bool {
     let printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let single_blanks = value.split(' ').all(|word| !word.is_empty() && word.len() < MAX_LINE);

@@ -8,9 +8,9 @@ thread_local! {
 }
 
 /// The id of an email: a UUID version 7 ([RFC 9562 section 5.7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)),
-/// so that the order of ids is the order of acceptance. The twelve bits behind the millisecond are a fraction of it
-/// ([method 3 of section 6.2](https://www.rfc-editor.org/rfc/rfc9562#section-6.2)), because the API has no memory from one
-/// request to the next that could count: requests a microsecond apart are in order.
+/// so that ids are in order of acceptance. The twelve bits after the millisecond are a fraction of it ([method 3 of
+/// section 6.2](https://www.rfc-editor.org/rfc/rfc9562#section-6.2)), because the API keeps no counter between
+/// requests. Requests a microsecond apart are in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailId(Uuid);
 
@@ -76,7 +76,7 @@ mod tests {
         assert!(ids.is_sorted());
     }
 
-    /// Each on a thread of its own, which knows as little of the others as an instance of the component does.
+    /// Each on its own thread, since instances of the component share no state either.
     #[test]
     fn ids_made_by_strangers_one_after_the_other_are_in_order() {
         let id = || std::thread::spawn(EmailId::new).join().unwrap();

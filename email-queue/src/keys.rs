@@ -2,44 +2,45 @@ use std::str::FromStr;
 
 use crate::{Lane, Relay};
 
-/// A queue, which is a name, and the Redis keys that belong to it. No other code makes up a key.
+/// A queue's name, and its Redis keys. No other code builds a key.
 ///
 /// | key | type | holds | lives |
 /// |---|---|---|---|
-/// | `<q>:high`, `<q>`, `<q>:low` | list | ids that wait, one list a lane: `LPUSH` in, `BRPOP` out | while anything waits |
-/// | `<q>:email:<id>` | string | the record of an email: a header line, and the email as JSON | until forgotten |
-/// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since`: when the first one was, `accepted`: who has the email already, `refused`: who never gets it and why, `timeouts` in a row, `faults` of the relay that it met while others passed, and when the last (`met`), `slow`: what is said of a delivery that takes long | until sent or forgotten |
-/// | `<q>:waiting` | hash | how many wait per lane, the last sequence numbers at its end and its front, the last list of the index; how many `bytes` all records have, when they were `counted` anew, and how far that has come (`recount`) | for ever |
-/// | `<q>:waiting:<lane>` | sorted set | the numbers of the chunks that follow | while any of them waits |
-/// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id, for emails on that lane's list and not claimed | until claimed |
+/// | `<q>:high`, `<q>`, `<q>:low` | list | ids of waiting emails, one list per lane: `LPUSH` in, `BRPOP` out | while any wait |
+/// | `<q>:email:<id>` | string | the record: a header, and the email as JSON | until deleted after the retention |
+/// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since` of the first; recipients `accepted`; recipients `refused` for good, with reasons; `timeouts` in a row; `faults` of the relay that the email met while others passed, and when the last (`met`); `slow`: the mark of a slow delivery | until the email is sent or deleted |
+/// | `<q>:waiting` | hash | number of waiting emails per lane, last sequence numbers at its end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
+/// | `<q>:waiting:<lane>` | sorted set | the lane's chunk numbers | while any email waits |
+/// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of listed emails that are not claimed | until claimed |
 /// | `<q>:sending:<worker>` | hash | what a worker has in flight: id → header when claimed | until finished |
-/// | `<q>:scheduled` | sorted set | id → due: emails for later, and retries | until listed |
-/// | `<q>:finished` | sorted set | ids that ended together → when to forget them | for the retention |
-/// | `<q>:emptied` | sorted set | the same, of emails whose bodies were removed to make room | for the retention |
-/// | `<q>:failed` | sorted set | id → since when: the dead letters | until a person decides |
-/// | `<q>:popped` | sorted set | id → since when it is known to be popped and not claimed | for seconds |
-/// | `<q>:index` | sorted set | the first ids of the lists that follow, in order | while any of them is known |
-/// | `<q>:index:<id>` | list | about 64 ids, from this one on, as they came: together every id known | until forgotten |
-/// | `<q>:idempotency:<hash>` | string | hash of a request and the ids that it got | 24 hours |
-/// | `<q>:rate:<hash>` | string | requests of a client in the present second, or wrong keys of an address in the present minute | for a second or a minute, longer after a batch |
-/// | `<q>:default-from` | string | who sends emails for which nobody is named, as a worker said at its start | for ever |
-/// | `<q>:secret` | string | 32 random bytes, with which links to attachments are signed | for ever |
-/// | `<q>:import:<worker>` | string | the id that the last entry got which a worker has popped and another program pushed as JSON, and which pop of that worker it was | 24 hours |
-/// | `<q>:relay:<hash>` | hash | a relay's `name`, the `limit` of connections that was learned, when it last was found to be well (`cleared`), until when `senders` are held off; while it is held off `since`, `until`, `failures` in a row, `class` and `error` of the last one, which emails met them (`behind`), and who has the turn to `probe` it, and until when (`probe_ends`) | 30 days after the last failure |
-/// | `<q>:sender:<hash>` | hash | a sender that a relay does not take emails of for now: `until`, `failures` in a row, `class`, `error` | until taken, or the longest back-off after `until` |
-/// | `<q>:held` | string | the relay that has failed last; present while any relay or sender is held off | as long as they are |
-/// | `<q>:workers` | sorted set | worker → end of its lease, which holds for all that it has in flight | until it stops, or the end of its lease |
-/// | `<q>:alive` | string | when a worker last gave a sign of life, since when there was no gap in them, and that worker's lease | for ever |
-/// | `<q>:version` | string | the version of the keys and fields of this queue | for ever |
-/// | `<q>:totals` | hash | counters since the queue was made | for ever |
-/// | `<q>:sweep` | string | the lock of maintenance: present while a worker does it, or nothing is due | for up to a minute |
+/// | `<q>:scheduled` | sorted set | id → due time, of scheduled and delayed emails | until listed |
+/// | `<q>:finished` | sorted set | ids that ended together → when to delete them | for the retention |
+/// | `<q>:emptied` | sorted set | the same, for emails whose bodies were removed to make room | for the retention |
+/// | `<q>:failed` | sorted set | id → since when it is a dead letter | until an operator decides |
+/// | `<q>:popped` | sorted set | id → when maintenance first found it popped and not claimed | for seconds |
+/// | `<q>:index` | sorted set | the first id of each list that follows, in order | while its list exists |
+/// | `<q>:index:<id>` | list | about 64 ids from this one on, in order of arrival; together all ids | until deleted |
+/// | `<q>:idempotency:<hash>` | string | hash of a request and its ids | 24 hours |
+/// | `<q>:rate:<hash>` | string | a client's requests in this second, or an address's wrong keys in this minute | for a second or a minute, longer after a batch |
+/// | `<q>:default-from` | string | the sender of emails without one, written by a worker at start | for ever |
+/// | `<q>:secret` | string | 32 random bytes that sign links to attachments | for ever |
+/// | `<q>:import:<worker>` | string | the id of the last plain entry that a worker popped, and the number of that pop | 24 hours |
+/// | `<q>:relay:<hash>` | hash | a relay's `name`, learned connection `limit`, last success (`cleared`), until when `senders` are held off; while it is held off `since`, `until`, `failures` in a row, `class` and `error` of the last, ids of emails that met them (`behind`), and the worker that may `probe`, until `probe_ends` | 30 days after the last failure |
+/// | `<q>:sender:<hash>` | hash | a sender whose emails a relay refuses for now: `until`, `failures` in a row, `class`, `error` | until accepted, or the longest back-off after `until` |
+/// | `<q>:held` | string | the relay that failed last; exists while any relay or sender is held off | as long as they are |
+/// | `<q>:workers` | sorted set | worker → end of its lease | until it stops, or the lease expires |
+/// | `<q>:alive` | string | when any worker last renewed a lease, since when there was no gap, and that lease | for ever |
+/// | `<q>:version` | string | the version of the queue's keys and fields | for ever |
+/// | `<q>:totals` | hash | counters since the queue was created | for ever |
+/// | `<q>:sweep` | string | the lock of maintenance: exists while a worker does it, or nothing is due | up to a minute |
 ///
-/// All times are ms since 1970 by the clock of Redis. Per-email entries are sharded into small listpack-encoded hashes and
-/// lists: an email of a million takes 40 bytes in `waiting` and in `index` instead of 140, and no more time than one of ten. The scripts spell the same names in `lua/prelude.lua`; a test
-/// holds both against what is really in Redis.
+/// All times are ms since 1970 by Redis' clock. Per-email entries are sharded into small listpack-encoded hashes and
+/// lists: in `waiting` and `index` an email takes 40 bytes instead of 140 in a sorted set, and the cost of an access
+/// does not depend on the number of emails. `lua/prelude.lua` has the same names; a test compares both with the keys in
+/// Redis.
 ///
-/// The worker can be pointed at any list name, such as one that other programs push to already. On Redis Cluster use a
-/// name in braces, `{emails}`, so that all keys share a slot.
+/// Any list name works, such as one that other programs push to already. On Redis Cluster use a name in braces,
+/// `{emails}`, so that all keys share a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Queue(String);
 
@@ -65,23 +66,22 @@ impl Queue {
         Lane::ALL.map(|lane| self.list(lane))
     }
 
-    /// What is known of a relay.
+    /// The state of a relay.
     pub(crate) fn relay(&self, relay: &Relay) -> String {
         format!("{}:relay:{}", self.0, relay.key())
     }
 
-    /// What is known against a sender, by its hash.
+    /// The hold-off of a sender, by its hash.
     pub(crate) fn sender(&self, sender: &str) -> String {
         format!("{}:sender:{sender}", self.0)
     }
 
-    /// Whose presence says that a relay or a sender is held off.
+    /// Exists while a relay or a sender is held off.
     pub(crate) fn held(&self) -> String {
         format!("{}:held", self.0)
     }
 
-    /// The keys that there is one of, each with the type that it has where it exists
-    /// ([`TYPE`](https://redis.io/docs/latest/commands/type/)).
+    /// The keys that exist once per queue, with their types ([`TYPE`](https://redis.io/docs/latest/commands/type/)).
     #[must_use]
     pub fn types(&self) -> Vec<(String, &'static str)> {
         const TYPES: [(&str, &[&str]); 3] = [
@@ -108,7 +108,7 @@ impl Queue {
         self.lists().into_iter().map(|list| (list, "list")).chain(others).collect()
     }
 
-    /// Who sends emails for which nobody is named.
+    /// The sender of emails without one.
     pub(crate) fn default_from(&self) -> String {
         format!("{}:default-from", self.0)
     }
@@ -118,7 +118,7 @@ impl Queue {
         format!("{}:rate:{client}", self.0)
     }
 
-    /// The lock of maintenance: its absence says that something may be due.
+    /// The lock of maintenance: missing when something may be due.
     pub(crate) fn lock(&self) -> String {
         format!("{}:sweep", self.0)
     }

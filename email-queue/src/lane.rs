@@ -2,15 +2,15 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-/// One of the three lists that a queue has, so that a password reset never waits behind a newsletter.
+/// One of a queue's three lists. A password reset need not wait behind a newsletter.
 ///
-/// Workers empty a lane before they look at the next one.
+/// Workers empty a lane before they claim from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// Before all others.
     High,
-    /// Where an email goes that says nothing.
+    /// The default.
     #[default]
     Normal,
     /// When nothing else waits.

@@ -1,22 +1,22 @@
-//! What the API and the worker agree on, and nothing else: the email, the Redis keys, the Lua transitions.
+//! What the API and the worker share: the email, the Redis keys, the Lua transitions.
 //!
 //! In reading order:
 //!
-//! - [`email`]: an email, how it is read from JSON, and every rule that it must keep;
-//! - [`field`]: how a header field stands in a message, and whether it can;
-//! - [`EmailId`], [`AttachmentId`]: what an email and its files are called;
-//! - [`Lane`], [`State`]: how urgent an email is, how far it has come; [`Class`]: why it came no further;
+//! - [`email`]: an email, its JSON, and all rules for it;
+//! - [`field`]: how a header field is written, and whether it can be;
+//! - [`EmailId`], [`AttachmentId`]: ids;
+//! - [`Lane`]: urgency; [`State`]: progress; [`Class`]: cause of a failure;
 //! - [`Relay`]: who emails are handed to;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function; `lua/` has what the scripts share;
 //! - [`maintenance`]: what is done for emails that no worker has in flight;
 //! - [`query`]: what is asked of a queue; [`Record`]: what is stored of one email;
 //! - [`rate_limit`]: how many requests a client may make;
-//! - [`call`]: the seam to a Redis client; [`Refusal`]: what Redis may refuse for good reasons.
+//! - [`call`]: the interface to a Redis client; [`Refusal`]: errors of Redis that the operator must resolve.
 //!
-//! The crate does no I/O and knows no Redis client: a transition becomes a [`call::Call`], and anything that
-//! implements [`call::Redis`] runs it. So the same code works in Wasm on Spin's outbound Redis and in the native
-//! worker. It compiles for `wasm32-wasip1`.
+//! The crate does no I/O and depends on no Redis client: a transition is a [`call::Call`], which any implementation of
+//! [`call::Redis`] runs. So the same code works in Wasm on Spin's outbound Redis and in the native worker. It compiles
+//! for `wasm32-wasip1`.
 
 #![forbid(unsafe_code)]
 

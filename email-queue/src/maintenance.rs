@@ -1,5 +1,5 @@
-//! What keeps a queue going beside the workers' own calls: emails whose time has come are listed, what dead workers held
-//! is requeued, what is past its retention is deleted. [`maintain`] does all of it, for all workers by one of them.
+//! Maintenance of a queue: lists due emails, requeues those of dead workers, deletes those past their retention. One
+//! worker at a time does it for all, with [`maintain`].
 
 mod expire;
 mod list_due;
@@ -26,16 +26,16 @@ use rescue::{Rescued, rescue};
 /// How [`maintain`] works. The default suits everything but tests.
 #[derive(Debug, Clone, Copy)]
 pub struct Maintenance {
-    /// How long no other worker does the same after this one has begun.
+    /// How long the lock keeps other workers from doing the same.
     pub lock: Duration,
-    /// How many emails at the most for each kind of work, so that no script keeps Redis busy for long.
+    /// The maximum of emails per script, so that no script blocks Redis for long.
     pub batch: usize,
     /// How long an email may be popped and not claimed before its worker counts as dead.
     pub grace: Duration,
-    /// How often an email may be taken back from a dead worker before it becomes a dead letter: an email that kills
-    /// every worker that touches it must not do so for ever.
+    /// How often an email may be recovered from dead workers before it becomes a dead letter, because it may be what
+    /// kills them.
     pub max_recoveries: u32,
-    /// How long the lock stays closed at the most where nothing waits and nothing is due.
+    /// How long the lock lasts at most if nothing waits and nothing is due.
     pub longest_lock: Duration,
 }
 
@@ -51,7 +51,7 @@ impl Default for Maintenance {
     }
 }
 
-/// How often an email may be taken back from dead workers before it becomes a dead letter.
+/// How often an email may be recovered from dead workers before it becomes a dead letter.
 pub const MAX_RECOVERIES: u32 = 20;
 
 /// What [`maintain`] has done.
@@ -61,9 +61,9 @@ pub struct Maintained {
     pub locked: bool,
     /// Scheduled emails and retries that were due.
     pub listed: u64,
-    /// Emails taken back from dead workers.
+    /// Emails recovered from dead workers.
     pub recovered: u64,
-    /// Emails given up because too many workers died with them.
+    /// Dead letters, because too many workers died with them.
     pub dead_lettered: u64,
     /// Emails that were popped and never claimed.
     pub requeued: u64,
@@ -73,9 +73,9 @@ pub struct Maintained {
     pub more: bool,
 }
 
-/// Does what is due, if no other worker is at it. To be called when [`watch`] says so.
+/// Does what is due, unless another worker has the lock. Call it when [`watch`] asks for it.
 ///
-/// When the future is dropped, or a call fails, the work stops between two scripts; the lock opens by itself after
+/// When the future is dropped, or a call fails, the work stops between two scripts; the lock expires after
 /// [`Maintenance::lock`].
 ///
 /// # Errors

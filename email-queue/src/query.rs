@@ -1,10 +1,10 @@
-//! What is asked of a queue. Nothing here moves an email.
+//! Reads of a queue. Nothing here moves an email.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them;
-//! - [`depth`]: how many are where; [`ready`]: whether more can be accepted;
-//! - [`default_sender`]: who sends an email that names no sender, as [`announce_sender`] has said;
-//! - [`secret`]: what the API signs links with; [`mark_version`]: which version the keys of the queue have. Both write the
-//!   answer down where there is none yet.
+//! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
+//! - [`default_sender`]: the sender of emails without one, which [`announce_sender`] stores;
+//! - [`secret`]: signs the API's links; [`mark_version`]: the version of the queue's keys. Both store a value if there
+//!   is none yet.
 
 mod default_sender;
 mod depth;

@@ -1,4 +1,4 @@
-//! What Redis knows of one email.
+//! An email as stored in Redis.
 
 use std::str::FromStr;
 
@@ -19,33 +19,33 @@ pub struct Record {
     pub lane: Lane,
     /// When it was accepted.
     pub created: Timestamp,
-    /// When it is to be sent, or tried again; only while it waits for that.
+    /// When it is due; only while it is scheduled or delayed.
     pub due: Option<Timestamp>,
-    /// When it was sent or given up.
+    /// When it was sent, failed or was canceled.
     pub finished: Option<Timestamp>,
     /// How many attempts have been made.
     pub attempts: u32,
-    /// Why the last attempt did not succeed; or why there was none yet, while the relay is held off; or that it takes
+    /// Why the last attempt failed; or why there was none yet, while the relay is held off; or that the delivery takes
     /// long.
     pub error: Option<String>,
     /// What kind of failure that is.
     pub class: Option<Class>,
-    /// How many bytes of JSON the texts and files had, where they were removed to make room for other emails.
+    /// The size of the removed texts and attachments in bytes of JSON, if they were removed to make room.
     pub removed: Option<u64>,
-    /// The email as JSON, without its texts and files where they were removed; in a list, the beginning of it.
+    /// The email as JSON, without removed texts and attachments; in a list, only the beginning.
     pub json: Vec<u8>,
 }
 
 impl Record {
-    /// The email, unless some other program pushed what is none. `default_from` stands in where it names no sender. One
-    /// whose texts and files were removed has none.
+    /// The email, or an error if another program pushed something else. Without a sender it gets `default_from`.
+    /// Removed texts and attachments are missing.
     #[must_use]
     pub fn submission(&self, default_from: &Mailbox) -> Option<Submission> {
         let read = |json: &[u8]| Submission::from_list(json, Some(default_from), self.created).ok();
         if self.removed.is_none() {
             return read(&self.json);
         }
-        // An email has a text, or is none. With this name for it, from and subject may be missing, as they may have been.
+        // An email needs a text. In the field `message`, because then from and subject may be missing too.
         let fields = self.json.strip_suffix(b"}")?;
         let mut submission = read(&[fields, br#","message":"(removed)"}"#].concat())?;
         submission.email.text = None;
@@ -53,11 +53,11 @@ impl Record {
     }
 }
 
-/// Takes a record and its last error off an answer.
+/// Parses a record and its last error from a reply.
 pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
     let (header, json) = split(answer.bytes()?)?;
     let error = answer.prose()?;
-    // A class of a later version is none that is known here.
+    // A later version may have added classes.
     let class = answer.optional_text()?.and_then(|class| class.parse().ok());
     let (mut due, mut finished) = (None, None);
     match header.state {
@@ -69,7 +69,7 @@ pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
     Ok(Record { state, lane, created, due, finished, attempts, error, class, removed, json })
 }
 
-/// The line in front of an email; `lua/record.lua` says what its columns are.
+/// The header of a record; `lua/record.lua` documents its columns.
 pub(crate) struct Header {
     pub(crate) state: State,
     pub(crate) attempts: u32,
@@ -82,7 +82,7 @@ pub(crate) struct Header {
 /// How long a header is before its optional columns.
 const FIXED_COLUMNS: usize = 58;
 
-/// Parts a record into its header and the email.
+/// Splits a record into header and email.
 pub(crate) fn split(mut record: Vec<u8>) -> Result<(Header, Vec<u8>), UnexpectedAnswer> {
     let end = record.iter().position(|&byte| byte == b'\n').ok_or(UnexpectedAnswer)?;
     let line = std::str::from_utf8(&record[..end]).map_err(|_| UnexpectedAnswer)?;

@@ -1,25 +1,25 @@
 use std::fmt;
 
-/// What Redis refuses in a way that the operator has to know of, by the words of Redis, or of a client that quotes it.
+/// Errors of Redis that the operator must resolve, recognised by Redis' error text, or a client's quotation of it.
 ///
-/// Redis words an error that comes from within a script in different ways: version 7 as if the command had been sent by
-/// itself, version 6.2 as `ERR Error running script …: -CODE …`.
+/// The text of an error inside a script depends on the version: Redis 7 returns it as if the command had been sent
+/// alone, 6.2 as `ERR Error running script …: -CODE …`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// At its `maxmemory`, and told to evict nothing.
+    /// At `maxmemory`, with the policy `noeviction`.
     Full,
-    /// A replica, or a master that was demoted to one.
+    /// A replica, also a demoted primary.
     ReadOnly,
-    /// A node of a cluster that does not have the slot of the queue.
+    /// A cluster node that does not hold the queue's slot.
     OtherNode,
-    /// One of the queue's keys is in use for something else.
+    /// One of the queue's keys has another type.
     WrongType,
-    /// The queue's keys are of a version that this program does not know.
+    /// This program does not support the version of the queue's keys.
     OtherVersion,
 }
 
 impl Refusal {
-    /// What a text of Redis, or of its client, says; `None` for anything else.
+    /// The refusal in an error text; `None` for any other error.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         const WORDS: [(&str, Refusal); 9] = [

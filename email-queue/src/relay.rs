@@ -4,8 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hex;
 
-/// A relay: a server that emails are handed to, as one user. All workers that hand emails to the same one share what is
-/// known of it.
+/// A relay: an SMTP server and the user to log in as. All workers that use the same relay share its state in Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relay {
     name: String,
@@ -13,26 +12,26 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// `name` is its URL without anything secret, and is what people see. `user` only tells one relay from another: to
-    /// some servers a user is as secret as a password.
+    /// `name` is its URL without secrets, for logs. `user` only distinguishes relays and is never shown: for some
+    /// servers it is as secret as a password.
     #[must_use]
     pub fn new(name: &str, user: Option<&str>) -> Self {
         let identity = [name, user.unwrap_or_default()].join("\n");
         Self { name: name.to_owned(), key: short_hash(&identity) }
     }
 
-    /// What people call it.
+    /// Its name in logs.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What its keys in Redis are named by.
+    /// Identifies it in Redis keys.
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// What the keys of one sender there are named by.
+    /// Identifies one of its senders in Redis keys.
     pub(crate) fn sender_key(&self, sender: &str) -> String {
         short_hash(&[self.key.as_str(), sender].join("\n"))
     }
@@ -44,7 +43,7 @@ impl fmt::Display for Relay {
     }
 }
 
-/// 128 bits: enough that nobody finds two with the same.
+/// 128 bits, enough against collisions.
 fn short_hash(text: &str) -> String {
     hex(&Sha256::digest(text)[..16])
 }

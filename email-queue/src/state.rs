@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-/// How far an email has come. Who moves it on is said with each state; there are no other moves.
+/// The state of an email. Each state names who moves it on; there are no other moves.
 ///
 /// ```text
 ///  enqueue ─▶ queued ── claim ─▶ sending ── finish ─▶ sent or failed
@@ -22,9 +22,9 @@ pub enum State {
     Sent,
     /// An attempt failed for now; maintenance lists it when its back-off is over.
     Delayed,
-    /// A dead letter: it cannot be delivered, or the attempts have run out. Kept until a person decides.
+    /// A dead letter: it cannot be delivered, or was retried for too long. Kept until an operator decides.
     Failed,
-    /// A client took it back before it was claimed.
+    /// A client canceled it before it was claimed.
     Canceled,
 }
 
@@ -46,7 +46,7 @@ impl State {
         }
     }
 
-    /// The state in the words of Resend's API, as its SDKs know them. They have no word for `sending`.
+    /// The state as `last_event` of Resend's API, which has no word for `sending`.
     #[must_use]
     pub const fn last_event(self) -> &'static str {
         match self {

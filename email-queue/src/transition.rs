@@ -1,13 +1,13 @@
 //! The moves of an email from state to state: one Lua script each, beside the function that calls it.
 //!
-//! A script is atomic and takes its time from Redis, so no crash leaves an email half moved and no worker's clock
+//! A script is atomic and uses Redis' clock, so a crash never leaves an email half moved, and no worker's clock
 //! matters. Running a [`Call`] sends it.
 //!
 //! - [`enqueue`]: the API accepts a client's emails, and lists or schedules them; [`make_room`]: where there is no room for
 //!   them, bodies of emails that have ended are removed;
-//! - [`claim`]: a worker takes emails, under a lease;
-//! - [`finish`]: the worker records what became of them, and takes the next ones;
-//! - [`extend`]: the worker renews its lease; [`release`]: it stops, and gives back what it has not begun;
+//! - [`claim`]: a worker claims emails, under a lease;
+//! - [`finish`]: a worker records outcomes, and claims the next emails;
+//! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
 //! - [`name_sender`], [`note_slow`]: the worker changes or marks an email that it has in flight;
 //! - [`cancel`], [`reschedule`]: a client takes an email back, or changes its time;
 //! - [`hold_off`], [`ask_relay`], [`relay_well`], [`learn_limit`]: a relay fails, is probed, and works again;

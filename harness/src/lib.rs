@@ -1,4 +1,4 @@
-//! What xtask, testkit, e2e and bench have in common: child processes, Redis servers, ports and HTTP. All of it blocks.
+//! Shared by xtask, testkit, e2e and bench: child processes, Redis servers, ports and HTTP. All calls block.
 //!
 //! - [`process`]: a child in a process group of its own, killed with that group when it is dropped;
 //! - [`interrupt`]: children die with this process also when it is interrupted;
@@ -7,7 +7,7 @@
 //! - [`redis_server`]: a Redis server with a port and a directory of its own (feature `redis`);
 //! - [`http`]: a client for the servers that are started here.
 //!
-//! Errors are for a person to read: nobody branches on them.
+//! Errors are human-readable; no code branches on them.
 
 #![forbid(unsafe_code)]
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What survives the end of the server.
-/// <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>
+/// Persistence of the server. <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
     /// Every write that was acknowledged: it is in the append-only file before that (`appendfsync always`).
@@ -20,7 +19,7 @@ pub enum Persistence {
 pub fn redis_command(program: &Path, port: u16, directory: &Path, persistence: Persistence) -> Command {
     let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no", "--save", ""]);
-    // A queue must refuse what it has no room for, and not forget what it has.
+    // A full queue must refuse writes, not evict data.
     command.args(["--maxmemory-policy", "noeviction", "--dir"]).arg(directory);
     command.args(match persistence {
         Persistence::Always => ["--appendonly", "yes", "--appendfsync", "always"],

@@ -1,4 +1,4 @@
-//! A Redis of one's own.
+//! A Redis server for one test.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub struct RedisServerBuilder {
 }
 
 impl RedisServer {
-    /// Starts a server that has every write on disk before it answers (`appendfsync always`), and waits until it answers.
+    /// Starts a server with `appendfsync always`, and waits until it replies.
     ///
     /// # Panics
     /// When there is no server program or it does not get ready.
@@ -137,8 +137,8 @@ impl RedisServer {
         self.process.wait_for("an answer", DEADLINE, || Ok(self.answers().then_some(())))
     }
 
-    /// Whether the server on our port has loaded its data (while it has not, PING is an error) and is our process:
-    /// another one may have taken the port before ours could, and ours is then about to end.
+    /// Whether the server on this port has loaded its data (until then PING is an error) and is this process: another
+    /// process may have taken the port first.
     fn answers(&self) -> bool {
         let ask = || -> redis::RedisResult<String> {
             let mut connection = self.try_connection(Duration::from_secs(5))?;
@@ -151,12 +151,12 @@ impl RedisServer {
 }
 
 impl RedisServerBuilder {
-    /// Keeps everything in memory only: faster, and a restart forgets everything.
+    /// Persists nothing: faster, and a restart loses all data.
     pub fn without_persistence(self) -> Self {
         self.persistence(Persistence::None)
     }
 
-    /// What survives the end of the server.
+    /// Persistence of the server.
     pub fn persistence(mut self, persistence: Persistence) -> Self {
         self.persistence = persistence;
         self

@@ -18,8 +18,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Begins logging. `RUST_LOG` says how much; `info` when it is not set. A panic is logged with its place but without its
-/// message, which may quote what the code was at work on: an email.
+/// Initialises logging. `RUST_LOG` sets the level; default: `info`. A panic is logged with its location but without its
+/// message, which may quote an email.
 ///
 /// # Errors
 /// When `RUST_LOG` cannot be read.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Exponential back-off: the pause doubles with every failure up to a limit, and half of it is random, so that what
-/// failed together is not tried again together.
+/// Exponential back-off: the pause doubles with every failure up to a limit, and half of it is random, so that emails
+/// that failed together are not retried together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The pause after the first failure, before the random part is taken off.

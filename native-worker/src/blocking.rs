@@ -1,4 +1,4 @@
-//! `BRPOP`, on a connection of its own: it blocks whatever shares its connection.
+//! `BRPOP`, on a separate connection, because it blocks all other commands on its connection.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use redis::{RedisResult, Value};
 
 use crate::{connection::Connection, shared_connection::SharedConnection};
 
-/// For how much longer than its own time-out a `BRPOP` may be silent before its connection counts as dead.
+/// How long after its timeout a `BRPOP` may be silent before its connection counts as dead.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Waits for an entry on any list of a queue.
@@ -48,8 +48,8 @@ impl<'a> Blocking<'a> {
     /// Must not be cancelled: an entry may be on its way.
     ///
     /// # Errors
-    /// When Redis is unreachable, refuses, or is silent for two seconds more than it was asked to wait. An answer that comes
-    /// slowly is waited for.
+    /// Redis is unreachable, replies with an error, or is silent for two seconds after the timeout. A slow reply is
+    /// awaited.
     pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
         // If the shared connection had to be replaced, this one is most likely dead as well, however open it looks.
         let shared_number = self.redis.number().await;
@@ -87,9 +87,9 @@ impl<'a> Blocking<'a> {
 }
 
 impl BlockedClient {
-    /// Ends a `BRPOP` that waits as if it had timed out
-    /// ([`CLIENT UNBLOCK`](https://redis.io/docs/latest/commands/client-unblock/)): other than closing its connection,
-    /// this cannot lose an entry. Does nothing when none waits.
+    /// Ends a waiting `BRPOP` as if it had timed out
+    /// ([`CLIENT UNBLOCK`](https://redis.io/docs/latest/commands/client-unblock/)). Unlike closing its connection, this
+    /// cannot lose an entry. Does nothing if none waits.
     pub(crate) async fn unblock(&self, redis: &SharedConnection) {
         let id = self.id.load(Ordering::Acquire);
         if id != 0 {

@@ -66,7 +66,7 @@ pub fn read() -> Result<Settings, clap::Error> {
     Ok(Settings { config: cli.config().map_err(invalid)?, log_format, log_filter, old_names })
 }
 
-/// Takes emails off a queue in Redis and delivers them.
+/// Claims emails from a queue in Redis and delivers them.
 ///
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
@@ -84,7 +84,7 @@ struct Cli {
     queue: Queue,
 
     // Required after clap, which would not list the choices.
-    /// Where emails go, as a URL. Has to be given.
+    /// Where emails go, as a URL. Required.
     #[arg(long, env = "EMAIL_QUEUE_TRANSPORT", value_name = "URL", hide_env_values = true, long_help = TRANSPORT_HELP)]
     transport: Option<String>,
 
@@ -96,11 +96,11 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     smtp_password: Option<String>,
 
-    /// A file of certificates (PEM) to trust besides the system's when speaking TLS to the SMTP server.
+    /// A file of certificates (PEM) to trust in addition to the system's, for TLS to the SMTP server.
     #[arg(long, env = "EMAIL_QUEUE_SMTP_CA_FILE", value_name = "FILE")]
     smtp_ca_file: Option<PathBuf>,
 
-    /// How long the SMTP server may take for an answer; ten times as long for the one that follows the message.
+    /// The time limit for an SMTP reply; ten times as long for the reply to a message.
     #[arg(long, env = "EMAIL_QUEUE_SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     smtp_timeout: Duration,
 
@@ -108,9 +108,9 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
     concurrency: usize,
 
-    /// How much memory emails may take, such as 256MB or 1GiB: no more of them are taken than fit. One email at a time may
-    /// take more. The worker itself needs some 50 MB besides. If not given: 256MB, or a quarter of what the control group
-    /// allows, whichever is less.
+    /// The memory limit for emails, such as 256MB or 1GiB: no more are claimed than fit. A single email may exceed it.
+    /// The worker itself needs about 50 MB more. Default: 256MB, or a quarter of the control group's limit, whichever
+    /// is less.
     #[arg(long, env = "EMAIL_QUEUE_MAX_MEMORY", value_name = "BYTES")]
     max_memory: Option<ByteSize>,
 
@@ -118,7 +118,7 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_LEASE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     lease: Duration,
 
-    /// How long deliveries in progress may take to end after SIGTERM or SIGINT. A second signal ends all at once.
+    /// How long deliveries may take to finish after SIGTERM or SIGINT. A second signal ends the worker at once.
     #[arg(long, env = "EMAIL_QUEUE_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
     grace: Duration,
 
@@ -132,8 +132,8 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_MAX_ATTEMPTS", value_name = "ATTEMPTS")]
     max_attempts: Option<u32>,
 
-    /// The pause before the second attempt, or before a relay that fails is probed. It doubles with each failure; up to
-    /// half of it is taken off at random for an email.
+    /// The back-off before the second attempt, or before the first probe of a failing relay. It doubles with each
+    /// failure. For an email, up to half of it is subtracted at random.
     #[arg(long, env = "EMAIL_QUEUE_RETRY_BASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     retry_base: Duration,
 
@@ -160,7 +160,7 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_DRAIN")]
     drain: bool,
 
-    /// How events are written to standard error. RUST_LOG says how much; info when it is not set.
+    /// The format of the log on standard error. RUST_LOG sets the level; default: info.
     #[arg(long, env = "EMAIL_QUEUE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }

@@ -6,7 +6,7 @@ use email_queue::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AttemptResult {
     pub(crate) outcome: Outcome,

@@ -26,7 +26,7 @@ pub struct Config {
     pub grace: Duration,
     /// How long an email is tried, from its first failure on, before it becomes a dead letter.
     pub retry_for: Duration,
-    /// How often it is tried before that, at least once; `None` for as often as there is time.
+    /// The maximum number of attempts, at least one; `None` for no limit.
     pub max_attempts: Option<u32>,
     /// The pause between two attempts.
     pub retry: Backoff,
@@ -34,7 +34,7 @@ pub struct Config {
     pub retention: Duration,
     /// The sender of emails without one.
     pub default_from: Mailbox,
-    /// How often and how patiently to look for what dead workers left behind.
+    /// Parameters of maintenance.
     pub maintenance: Maintenance,
     /// Whether to end when the queue is empty.
     pub drain: bool,
@@ -70,7 +70,7 @@ impl Config {
     /// Compares the settings with their limits.
     ///
     /// # Errors
-    /// Names the first setting that is out of its limits, and the limits.
+    /// The first setting that is out of its limits, and the limits.
     pub fn check(&self) -> Result<(), InvalidConfig> {
         let second = Duration::from_secs(1);
         let rules = [

@@ -133,7 +133,7 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
 
 fn connector() -> RedisResult<TlsConnector> {
     let mut roots = RootCertStore::empty();
-    // What cannot be read there cannot be trusted; how much that matters shows when a server presents itself.
+    // Certificates that cannot be read are not trusted. If one is needed, the handshake fails.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -42,7 +42,7 @@ pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, handoff: &Handoff
 /// The result of a delivery that panicked. It may well panic again, but the email is kept, and no attempt is counted.
 pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> AttemptResult {
     tracing::error!(%id, "a delivery panicked");
-    // The number of claims grows with each such panic, and so does the pause.
+    // The number of claims grows with each such panic, and with it the back-off.
     let retry_in = config.retry.delay(u32::try_from(number).unwrap_or(u32::MAX));
     AttemptResult::without_progress(Outcome::Held {
         retry_in,

@@ -1,4 +1,4 @@
-//! Starts deliveries: a task for each email.
+//! Starts deliveries: one task per email.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 

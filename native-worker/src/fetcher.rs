@@ -17,8 +17,8 @@ use crate::{
     shared_connection::{RECONNECT, ends_connection, explained},
 };
 
-/// How many seconds a `BRPOP` waits. Longer would spare an idle worker little, and a connection that has gone silent
-/// is noticed only after this time.
+/// The timeout of `BRPOP` in seconds. Longer would save little, and a silent connection is detected only after this
+/// time.
 const WAIT: u64 = 5;
 
 /// The same for a worker that drains the queue: so often does it check whether the queue is empty.

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use crate::transport::Failure;
 
-/// Whether emails may be handed to the relay.
+/// Whether this worker may send to the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
     /// They may.

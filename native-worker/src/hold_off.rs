@@ -66,7 +66,7 @@ pub(crate) struct HoldOff {
     pub(crate) senders: Senders,
     /// Held from a call until its answer is applied, so that no older answer is applied after a newer one.
     call: Mutex<()>,
-    /// How often asking has failed in a row.
+    /// Failed calls in a row.
     failures: AtomicU32,
     ask_now: Notify,
     /// When the relay last took a decision on an email.
@@ -128,7 +128,7 @@ impl HoldOff {
         self.ask_now.notify_one();
     }
 
-    /// A delivery that began then met a failure of the relay.
+    /// Reports a relay failure of a delivery that began then.
     pub(crate) async fn failed(
         &self,
         client: &QueueClient,
@@ -177,7 +177,7 @@ impl HoldOff {
         }
     }
 
-    /// Whether a delivery that began then met what has turned out to be another email's own failure.
+    /// Whether the failure of this delivery is one that was another email's own.
     fn is_of_another(&self, began: Instant, failure: &Failure) -> bool {
         lock(&self.own).as_ref().is_some_and(|(when, reason)| began < *when && *reason == failure.reason)
     }
@@ -288,7 +288,7 @@ fn relay(transport: &TransportConfig) -> Relay {
     Relay::new(&transport.to_string(), user)
 }
 
-/// Whether a failure says nothing about whether the relay works.
+/// Whether a failure does not show that the relay fails.
 pub(crate) fn is_silence(class: Class) -> bool {
     matches!(class, Class::Timeout | Class::Unknown)
 }

@@ -1,4 +1,4 @@
-//! How much of its memory a worker gives to emails.
+//! The memory limit for emails.
 
 use std::{fs, path::Path, sync::Arc};
 

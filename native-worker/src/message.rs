@@ -1,7 +1,7 @@
 //! An email as MIME: the bytes that a mail server is given ([RFC 5322](https://www.rfc-editor.org/rfc/rfc5322),
 //! [RFC 2045](https://www.rfc-editor.org/rfc/rfc2045)).
 //!
-//! - this file: which fields and parts a message has;
+//! - this file: the fields and parts of a message;
 //! - `addresses`: fields with addresses; other fields are written by [`email_queue::field`], by which the API checks them;
 //! - `text`: bodies that are text, and `lines` where they need no encoding; `file`: attachments; `alternative`: a text made
 //!   from HTML;

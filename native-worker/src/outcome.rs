@@ -187,7 +187,7 @@ mod tests {
         Verdict::Failed(Failure::new(Class::Recipient, "550 no such user"))
     }
 
-    /// What is made of a delivery to a, b and c with these verdicts, after so many attempts.
+    /// The outcome of a delivery to a, b and c with these verdicts, after so many attempts.
     fn tried(attempts: u32, progress: Progress, verdicts: [Verdict; 3]) -> Tried {
         let recipients: Vec<Mailbox> = ["a@x.example", "b@x.example", "c@x.example"].map(|a| a.parse().unwrap()).into();
         let asked: Vec<_> = recipients.iter().collect();

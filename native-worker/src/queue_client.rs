@@ -1,4 +1,4 @@
-//! Who a worker is to Redis.
+//! A worker's identity in Redis.
 
 use email_queue::Queue;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Holds off from handing the relay the emails of a sender that it refuses.
+//! Holds off the emails of senders that the relay refuses.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -31,7 +31,7 @@ impl Senders {
         ask_sender(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
     }
 
-    /// The relay takes no emails of this sender for now. Returns for how long they are held off.
+    /// Holds off this sender's emails. Returns for how long.
     pub(crate) async fn failed(&self, client: &QueueClient, sender: &str, failure: &Failure) -> Duration {
         self.held.store(true, Ordering::Relaxed);
         let queue = &client.queue;

@@ -27,7 +27,7 @@ use crate::{
 /// For how long a connection may be silent while a reply is awaited, other than that to `BRPOP`.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// The pauses between two tries while Redis is unreachable.
+/// The back-off while Redis is unreachable.
 pub(crate) const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(3) };
 
 /// A connection that is opened when it is first needed and replaced when it fails. Commands of several tasks share it.

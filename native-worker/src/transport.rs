@@ -31,7 +31,7 @@ use smtp::SmtpTransport;
 
 pub(crate) use smtp::ConnectionLimit;
 
-/// Which transport, and how it is set up. Printed without secrets.
+/// The transport's configuration. Printed without secrets.
 #[derive(Debug, Clone)]
 pub enum TransportConfig {
     /// `log:` prints each email on standard output.

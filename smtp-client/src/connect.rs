@@ -1,4 +1,4 @@
-//! From nothing to a session: connection, greeting, TLS, authentication.
+//! Opens a session: connection, greeting, TLS, authentication.
 
 use std::{
     io,

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use crate::message::{BASE64_LINE, Piece, cut_into_lines, split_after_line, write_lines};
 
-/// How much is handed to the connection at once.
+/// The size of one write to the connection.
 const CHUNK: usize = 64 * 1024;
 
 /// A message as it goes over the wire: with the dots doubled that begin a line, and the one that ends the message.
@@ -21,7 +21,7 @@ pub(crate) struct Data<'m, I> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chunk<'c> {
     pub(crate) bytes: &'c [u8],
-    /// Whether the end of the message is in it, without which the server cannot take it.
+    /// Whether it contains the end of the message, without which the server cannot accept it.
     pub(crate) is_last: bool,
 }
 

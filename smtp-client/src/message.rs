@@ -104,7 +104,7 @@ pub(crate) fn split_after_line(text: &[u8], bytes: usize) -> (&[u8], &[u8]) {
 pub(crate) fn cut_into_lines(base64: &[u8], into: &mut Vec<u8>) {
     let mut lines = base64.chunks_exact(BASE64_LINE);
     for line in &mut lines {
-        // A length that is known when this is compiled makes the copying twice as fast.
+        // A constant length makes copying twice as fast.
         let mut whole = *b"............................................................................\r\n";
         whole[..BASE64_LINE].copy_from_slice(line);
         into.extend_from_slice(&whole);

@@ -11,7 +11,7 @@ const WINDOW: usize = 8;
 
 const SHOWN: &str = "[redacted]";
 
-/// The forms in which user and password go over the wire.
+/// The forms in which user and password are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     /// The pieces of each secret, in lower case: servers that repeat a command may have changed its case.

@@ -1,7 +1,7 @@
-//! aiosmtpd: an SMTP server that others wrote.
+//! aiosmtpd: an independent SMTP server.
 //!
-//! Our own [`SmtpServer`](crate::SmtpServer) and our own client might misread the standard in the same way. This runs
-//! the Python package aiosmtpd in a process of its own and keeps what it accepts.
+//! This project's [`SmtpServer`](crate::SmtpServer) and client might misread the standard in the same way. This runs
+//! the Python package aiosmtpd in a separate process and stores what it accepts.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

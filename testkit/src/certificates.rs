@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 /// The names that a server's certificate is for unless told otherwise.
 pub const LOOPBACK_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
-/// A new authority and one server certificate that it signed. Nobody trusts it who was not given its certificate.
+/// A new authority and one server certificate that it signed. Only clients that were given its certificate trust it.
 #[derive(Debug)]
 pub struct Certificates {
     ca_pem: String,

@@ -1,22 +1,22 @@
-//! What the tests of this workspace share: real servers, a faulty network and real processes, each started for
-//! one test and gone when the test ends.
+//! Shared by the tests of this workspace: real servers, a faulty network and real processes, each started for one test
+//! and stopped with it.
 //!
 //! Nothing here knows the crates under test. In reading order:
 //!
 //! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
 //! - [`ports`]: a port nobody listens on, for servers that cannot choose one themselves.
 //! - [`RedisServer`]: a Redis of one's own, which can be killed, started again and frozen.
-//! - [`mod@record`]: what Redis holds of an email.
+//! - [`mod@record`]: an email's record in Redis.
 //! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
 //! - [`process`]: a child process whose output is captured and can be waited for.
 //! - [`received`]: an email as a server received it, whichever of the two servers below that was.
 //! - [`smtp_server`]: an SMTP server in this process, scripted to refuse, hang, drop and be slow.
-//! - [`aiosmtpd`]: an SMTP server that others wrote, to check that we do not merely agree with ourselves.
-//! - [`postfix`]: a mail server as it is in use, with its limits.
+//! - [`aiosmtpd`]: an independent SMTP server, against a common misreading of the standard.
+//! - [`postfix`]: Postfix, with its limits.
 //! - [`certificates`]: the certificate authority that both present to clients over TLS.
 //!
-//! Everything panics instead of returning errors: whatever fails here fails the test, and the message says what
-//! was being waited for. The futures may be dropped at any time; only the waiting ends.
+//! Functions panic instead of returning errors, which fails the test; the message names the awaited condition. Dropping
+//! a future only ends the waiting.
 
 #![forbid(unsafe_code)]
 

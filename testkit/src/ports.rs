@@ -6,8 +6,7 @@ use tokio::net::TcpSocket;
 
 pub use harness::ports::free_port;
 
-/// A port on 127.0.0.1 that refuses connections for as long as this lives: it is taken, so that nobody else can listen
-/// on it, but does not listen itself.
+/// A port on 127.0.0.1 that refuses connections as long as this exists: it is bound, but does not listen.
 #[derive(Debug)]
 pub struct ClosedPort {
     socket: TcpSocket,

@@ -1,4 +1,4 @@
-//! Postfix: a mail server as it is in use, with the limits that such have.
+//! Postfix, a real mail server with its limits.
 //!
 //! An instance has all of its files in a directory of the test: nothing of the machine's own mail is read or written. Its
 //! programs are those of an installed package, or of one that was unpacked. Only root may start its master, which then
@@ -29,8 +29,8 @@ const QUEUES: [&str; 13] = [
     "maildrop", "public",
 ];
 
-/// A running Postfix on a free port of 127.0.0.1. It takes emails to `anybody@x.example`, but to nobody whose name begins
-/// with `unknown`, delivers them to nowhere, and writes down to whom.
+/// A running Postfix on a free port of 127.0.0.1. It accepts emails to `anybody@x.example`, except to names that begin
+/// with `unknown`, discards them and logs the recipients.
 ///
 /// Dropping it ends it and removes its files.
 #[derive(Debug)]

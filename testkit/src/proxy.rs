@@ -132,8 +132,8 @@ impl TcpProxy {
         self.set_trap(Sender::Client, Box::new(matches));
     }
 
-    /// The same as [`silence_when_client_sends`](Self::silence_when_client_sends) for what the server answers: the
-    /// server has done its work, and the client never learns of it.
+    /// The same as [`silence_when_client_sends`](Self::silence_when_client_sends) for replies: the server has executed
+    /// the command, and its reply is lost.
     pub fn silence_when_server_sends(&self, matches: impl FnMut(&[u8]) -> bool + Send + 'static) {
         self.set_trap(Sender::Server, Box::new(matches));
     }
@@ -266,7 +266,7 @@ async fn carry(client: TcpStream, mode: watch::Receiver<Mode>, shared: Arc<Share
         )
     };
     tokio::select! {
-        // However it ended, both streams are dropped and so closed: that is all a peer can be told.
+        // Dropping both streams closes them, however it ended.
         _ = carrying => {}
         _ = closing.wait_for(|mode| *mode == Mode::Closed) => {}
     }

@@ -1,8 +1,8 @@
-//! What Redis holds of the emails of the queue `emails`, read as any Redis client can.
+//! Reads the emails of the queue `emails` from Redis with plain commands.
 
 use redis::{Commands, Connection, FromRedisValue, RedisResult};
 
-/// Every email known, the oldest first.
+/// All emails, oldest first.
 pub fn ids(redis: &mut Connection) -> Vec<String> {
     let mut ids = Vec::new();
     for first in answer::<Vec<String>>(redis.zrange("emails:index", 0, -1)) {

@@ -1,5 +1,5 @@
-//! A bare SMTP client for this crate's own tests: it sends exactly the bytes it is told to, and knows no protocol
-//! beyond "a reply ends with a line whose code is followed by a space".
+//! A raw SMTP client for this crate's tests: it sends the given bytes, and parses only the end of a reply (a code
+//! followed by a space).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

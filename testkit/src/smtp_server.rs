@@ -116,7 +116,7 @@ impl SmtpServer {
         self.shared.releases.send_modify(|count| *count += 1);
     }
 
-    /// Closes all connections without a word; new ones are accepted.
+    /// Closes all connections without a reply; new ones are accepted.
     pub fn close_connections(&self) {
         self.shared.cut.send_replace(());
     }

@@ -13,7 +13,7 @@ use crate::workspace::find_program;
 /// Another apt may be at work, for example the daily update: wait for it this many seconds.
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=120";
 
-/// An `apt-get` that we have the right to use, or know how to ask for it.
+/// An `apt-get` that can be used, as root or with sudo.
 pub(crate) struct Apt {
     right: Right,
 }
@@ -26,7 +26,7 @@ enum Right {
 }
 
 impl Apt {
-    /// Finds `apt-get` and how to call it; `None` on a system without it.
+    /// Finds `apt-get`, and sudo if needed; `None` on a system without it.
     ///
     /// # Errors
     /// `sudo` is there and cannot be started.
@@ -48,7 +48,7 @@ impl Apt {
     /// lists. What apt says is shown only if it fails.
     ///
     /// # Errors
-    /// We have not the right to, with the command to call by hand; apt fails; we are asked to stop.
+    /// No permission, with the command to run by hand; apt fails; interrupted.
     pub(crate) fn install(&self, signals: &Signals, choose: impl Fn() -> Vec<String>) -> anyhow::Result<()> {
         if matches!(self.right, Right::None) {
             bail!(
@@ -59,7 +59,7 @@ impl Apt {
         say("reading package lists (apt-get update)...");
         let (status, lines) = run_quietly(signals, self.apt_get().arg("update"), None)?;
         if !status.success() {
-            // The lists that are there may do.
+            // The present lists may suffice.
             say(&format!("apt-get update failed, going on without:\n  {}", lines.join("\n  ")));
         }
         let packages = choose();

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and finds what is measured, and lets the program `bench` measure it.
+//! `cargo xtask bench`: builds and finds the programs, and runs `bench`.
 
 use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +28,8 @@ pub(crate) struct Options {
 /// Measures.
 ///
 /// # Errors
-/// Something does not compile, or there is no Redis; we are asked to stop. That a tool for some of the measurements is
-/// missing is only said: those fail by themselves, and the others do not need it.
+/// A build fails, or there is no Redis; interrupted. A missing tool is only reported: measurements that need it fail
+/// alone.
 pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
     compile::native(workspace, signals, &[BENCH])?;
     let program = || {

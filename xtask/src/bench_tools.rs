@@ -1,4 +1,4 @@
-//! What only `cargo xtask bench` needs: redis-benchmark, wrk, and Postfix' smtp-sink and smtp-source.
+//! Tools that only `cargo xtask bench` needs: redis-benchmark, wrk, and Postfix's smtp-sink and smtp-source.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use crate::workspace::{Workspace, find_program};
 /// Redis' or Valkey's, whichever is there.
 ///
 /// # Errors
-/// There is none and none can be installed, with what to do by hand.
+/// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_redis_benchmark(signals: &Signals) -> anyhow::Result<PathBuf> {
     find_or_install(signals, &["redis-benchmark", "valkey-benchmark"], "redis-tools")
 }
@@ -23,7 +23,7 @@ pub(crate) fn find_or_install_redis_benchmark(signals: &Signals) -> anyhow::Resu
 /// The HTTP load generator.
 ///
 /// # Errors
-/// There is none and none can be installed, with what to do by hand.
+/// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_wrk(signals: &Signals) -> anyhow::Result<PathBuf> {
     find_or_install(signals, &["wrk"], "wrk")
 }
@@ -42,7 +42,7 @@ fn find_or_install(signals: &Signals, programs: &[&str], package: &str) -> anyho
 /// A program of Postfix on the `PATH`, or the one of the Postfix that the tests use.
 ///
 /// # Errors
-/// There is none, and the package cannot be had or does not run, with what to do by hand.
+/// It is missing, and the package cannot be downloaded or does not run; the error says what to do by hand.
 pub(crate) fn find_or_install_postfix(
     workspace: &Workspace,
     signals: &Signals,

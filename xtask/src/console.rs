@@ -1,7 +1,6 @@
-//! Lines for the person at the terminal.
+//! Output to the terminal.
 //!
-//! Nothing here fails when the terminal has gone away: services still have to be stopped then, and
-//! `println!` would panic.
+//! Nothing here fails when the terminal is closed: services must still be stopped then, and `println!` would panic.
 
 use std::io::Write;
 

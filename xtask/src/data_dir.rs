@@ -1,8 +1,7 @@
 //! `.data/`: what `cargo xtask up` keeps between two runs, and the lock that keeps two runs apart.
 //!
-//! Two Redis servers on one append-only file would ruin it. So each process that `up` starts has the
-//! locked file as its standard input: the lock is free again once the last of them has ended, also
-//! when xtask itself was killed and could not stop them.
+//! Two Redis servers would corrupt one append-only file. So each process that `up` starts has the locked file as its
+//! standard input: the lock lasts until the last of them has ended, even if xtask was killed.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -95,7 +94,7 @@ fn parse(holders: &str) -> Vec<Holder> {
     holders.lines().filter_map(parse_line).collect()
 }
 
-/// Who is in the way, and what to do about it.
+/// The error for a taken lock: which process holds it, and what to do.
 fn describe(holders: &[Holder], is_alive: impl Fn(i32) -> bool) -> String {
     let alive: Vec<&Holder> = holders.iter().filter(|holder| is_alive(holder.pid)).collect();
     if let Some(holder) = alive.iter().find(|holder| holder.name == OURSELVES) {

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: requests of every kind, on each build.
+//! `cargo xtask fuzz`: generated requests to each build.
 
 use std::process::ExitCode;
 
@@ -17,12 +17,12 @@ pub(crate) struct Options {
     /// How long requests are sent, in minutes: half of it to each build of the component.
     #[arg(long, default_value = "5")]
     minutes: f64,
-    /// Repeats the requests of an earlier run, which has said its seeds. By default it is another one each time.
+    /// The seed that an earlier run printed, to repeat its requests. Random by default.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Builds what takes part, and runs it. Whatever is found is a failing exit code.
+/// Builds and runs everything. A finding gives a failing exit code.
 ///
 /// # Errors
 /// A tool is missing and cannot be installed; something does not compile; we are asked to stop.

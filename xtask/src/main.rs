@@ -3,14 +3,14 @@
 //! - `up`: everything from a bare Rust toolchain to a running queue, until Ctrl-C.
 //! - `build`: the component and both native programs in release mode.
 //! - `test`: every check that continuous integration makes.
-//! - `soak`: everything that can go wrong, at once and for long.
+//! - `soak`: many faults at once, for a long time.
 //! - `fuzz`: requests of every kind, and what may not come of them.
-//! - `bench`: how fast it all is, beside what bounds it.
+//! - `bench`: speed, beside its limits.
 //!
 //! In reading order:
 //!
-//! - [`up`] tells the story of `cargo xtask up`; [`serving`] decides what serves the API; [`try_it`] writes what is printed
-//!   in the end. [`spin`] is the Spin CLI, if there is one.
+//! - [`up`] is `cargo xtask up`; [`serving`] chooses the API's host; [`try_it`] prints the final instructions. [`spin`]
+//!   is the Spin CLI, if installed.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
 //!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
@@ -72,11 +72,11 @@ enum Command {
     Build,
     /// Runs every check: format, lints, unit tests, tests on a real Redis, end-to-end tests.
     Test(test::Options),
-    /// Lets everything go wrong at once for half an hour, and says whether an email was lost or given up unjustly.
+    /// Causes many faults at once for half an hour, and reports lost emails and wrong dead letters.
     Soak(soak::Options),
-    /// Sends requests of every kind for some minutes, and says which answers and which fates of emails are not as they should be.
+    /// Sends generated requests for some minutes, and reports wrong answers and accepted emails that do not arrive.
     Fuzz(fuzz::Options),
-    /// Measures throughput, latency and memory, beside what bounds them; `bench --help` says more.
+    /// Measures throughput, latency and memory, beside their limits; see `bench --help`.
     Bench(bench::Options),
 }
 

@@ -1,4 +1,5 @@
-//! Debian's package of Postfix, unpacked and not installed: nobody wants a mail server on their machine for a test.
+//! Debian's package of Postfix, unpacked and not installed, so that a test does not set up a mail server on the
+//! machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(crate) const POSTFIX_VARIABLE: &str = "POSTFIX_ROOT";
 /// The Postfix that the tests start instances of, and the benches take programs from.
 ///
 /// # Errors
-/// There is none, and the package cannot be had or does not run, with what to do by hand.
+/// It is missing, and the package cannot be downloaded or does not run; the error says what to do by hand.
 pub(crate) fn find_or_unpack(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os(POSTFIX_VARIABLE).map(PathBuf::from);
     let unpacked = workspace.test_tool("postfix");

@@ -20,7 +20,7 @@ pub(crate) const DEFAULT_PORT: u16 = 6379;
 /// The server on the `PATH`, installed if need be.
 ///
 /// # Errors
-/// It cannot be installed here, with what to do by hand.
+/// It cannot be installed here; the error says what to do by hand.
 pub(crate) fn find_or_install_server(signals: &Signals) -> anyhow::Result<PathBuf> {
     if let Some(server) = find_server() {
         return Ok(server);

@@ -17,7 +17,7 @@ const SAME_REQUEST: Duration = Duration::from_millis(200);
 /// Why a wait ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// Somebody wants us to stop: Ctrl-C, `SIGTERM`, or the terminal was closed.
+    /// A request to stop: Ctrl-C, `SIGTERM`, or a closed terminal.
     Stop,
     /// A child may have ended.
     Child,
@@ -25,7 +25,7 @@ pub(crate) enum Wake {
     Timeout,
 }
 
-/// The error of whatever was going on when we were asked to stop.
+/// The error of a step that was interrupted by a request to stop.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -87,8 +87,7 @@ struct Stops {
 }
 
 impl Stops {
-    /// Whether this signal is a new request. That the terminal is closed is so only once: nobody is
-    /// left there to be impatient.
+    /// Whether this signal is a new request. A closed terminal counts only once.
     fn counts(&mut self, signal: i32, now: Instant) -> bool {
         let again = self.last.is_some_and(|last| signal == SIGHUP || now - last < SAME_REQUEST);
         if !again {

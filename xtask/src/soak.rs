@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: everything that can go wrong, at once and for long.
+//! `cargo xtask soak`: many faults at once, for a long time.
 
 use std::process::ExitCode;
 
@@ -13,15 +13,15 @@ use crate::workspace::{WASIP3_MANIFEST, Workspace};
 /// Options of `cargo xtask soak`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How long things go wrong, in minutes. Draining the queue takes up to ten more.
+    /// How long faults are caused, in minutes. Draining the queue takes up to ten more.
     #[arg(long, default_value = "30")]
     minutes: u64,
-    /// Repeats the choices of an earlier run, which has said its seed.
+    /// The seed that an earlier run printed, to repeat its choices.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Builds what takes part, and runs it. A lost email, or one that was given up unjustly, is a failing exit code.
+/// Builds and runs everything. A lost email, or a wrong dead letter, gives a failing exit code.
 ///
 /// # Errors
 /// A tool is missing and cannot be installed; something does not compile; we are asked to stop.

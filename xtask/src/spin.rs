@@ -13,7 +13,7 @@ use crate::workspace::find_program;
 /// The environment variable that names the one to use.
 pub(crate) const SPIN_VARIABLE: &str = "SPIN";
 
-/// From here on it runs components for WASI 0.3. Spin 4.0 knows only the release candidate.
+/// The first version that runs components for WASI 0.3. Spin 4.0 supports only the release candidate.
 const WASIP3_SINCE: (u32, u32) = (4, 1);
 
 /// A Spin CLI.

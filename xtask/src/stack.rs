@@ -116,7 +116,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Runs until somebody wants us to stop.
+    /// Runs until a request to stop.
     ///
     /// # Errors
     /// A service has ended by itself.

@@ -1,5 +1,5 @@
-//! Programs that others wrote, for the tests: programs for Resend on Node and on Python, Schemathesis, which runs on Python,
-//! and the oldest Redis that is supported.
+//! Third-party programs for the tests: Resend clients for Node and Python, Schemathesis (Python), and the oldest
+//! supported Redis.
 //!
 //! Each is installed under `target`, in the versions that a file in `e2e` pins, and again only when that file changes.
 

@@ -67,7 +67,7 @@ pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<()> {
 /// A Python that has aiosmtpd.
 ///
 /// # Errors
-/// There is none and none can be installed, with what to do by hand.
+/// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_aiosmtpd(signals: &Signals) -> anyhow::Result<PathBuf> {
     if let Some(python) = find_python() {
         return Ok(python);

@@ -1,5 +1,5 @@
-//! The least that a component for WASI 0.3 can do to put an email on a Redis list: it reads the body, pushes it as it is, and
-//! answers. Nothing is checked. What a `POST` to it takes is what the host takes, and nobody else can be faster there.
+//! The minimal component for WASI 0.3 that puts an email on a Redis list: it reads the body, pushes it unchecked, and
+//! answers. Its rate is the host's ceiling: no other component can be faster there.
 
 #![cfg(target_arch = "wasm32")]
 #![allow(unsafe_code, reason = "the macro of wasip3 exports the entry point by hand")]

@@ -1,12 +1,11 @@
 //! Requests per second of the API, as a component and as a native server, and how long they take, beside two others: a component that only pushes what it gets, which
 //! is what the host can give, and the API that a Node project would write, with fastify and BullMQ.
 //!
-//! Of the API itself: one email, a hundred, and three requests beside: a route that needs neither a body nor Redis, one that
-//! only asks Redis for a `PING`, and an email that is read and checked as any other, and refused. The last one says how much
-//! of a `POST` would be left if Redis, and the way there, cost nothing.
+//! Of the API itself: one email, a hundred, and three more requests: a route without body and Redis, one that only
+//! sends Redis a `PING`, and an email that is read, checked and refused. The last shows the cost of a `POST` without
+//! Redis.
 //!
-//! All take turns, so that a machine that is slow for a while is slow for all of them, and each figure is the median of its
-//! rounds.
+//! All alternate, so that a slow moment of the machine affects all of them. Each figure is the median of its rounds.
 
 mod rounds;
 

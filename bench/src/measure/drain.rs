@@ -13,8 +13,8 @@ use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::worker::{Log, Worker};
 
-/// How often each drain is measured, each time right after its limit: the figures are medians, so that a moment in which
-/// somebody else used the machine does not count.
+/// How often each drain is measured, right after its limit. Figures are medians, so that a moment of other load does
+/// not count.
 const ROUNDS: u32 = 3;
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {

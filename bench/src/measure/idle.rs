@@ -1,4 +1,4 @@
-//! What a worker with nothing to do asks of Redis and of the processor.
+//! Redis commands and CPU time of an idle worker.
 
 use std::collections::HashMap;
 use std::thread;
@@ -52,8 +52,8 @@ fn observe(
     Ok(())
 }
 
-/// The commands between two looks, those inside scripts included, the most frequent first. The first look has not
-/// counted itself.
+/// The commands between two readings, those inside scripts included, most frequent first. The first reading is not
+/// counted.
 fn new_calls(before: &HashMap<String, u64>, after: &HashMap<String, u64>) -> Vec<(String, u64)> {
     let new = |(name, calls): (&String, &u64)| {
         let ours = u64::from(name == "info");

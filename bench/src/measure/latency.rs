@@ -23,8 +23,8 @@ use super::limits::lpush_to_brpop;
 /// How long one delivery may take to begin.
 const BEGIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// The pause after a delivery, in ms, so that everybody sleeps again. It varies, so that nothing that comes at fixed
-/// times always meets it, or never.
+/// The pause after a delivery, in ms, until everything is idle. It varies, so that it does not coincide with periodic
+/// work.
 const PAUSES: std::ops::Range<usize> = 15..26;
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! What bounds the rest on this machine, measured without any of our code: Redis one command at a time, a list between
-//! two programs; and the API where it needs no Redis.
+//! The limits of this machine, measured without the project's code: Redis with one command at a time, a list between
+//! two programs; and the API without Redis.
 
 use std::sync::mpsc;
 use std::thread;

@@ -14,7 +14,7 @@ use crate::worker::{Log, Worker};
 
 const SEND_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long Redis may take to have tidied up: it grows its tables in steps.
+/// How long Redis may take to settle: it grows its tables in steps.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
@@ -51,7 +51,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     Ok(())
 }
 
-/// The most that a new worker has had in RAM when it has sent the first emails of those that wait, in bytes.
+/// The peak RSS of a new worker after it has sent the first of the waiting emails, in bytes.
 fn peak_while_draining(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<f64> {
     let client = Client::open(server)?;
     let enough = client.sent()? + bench.pick(50_000, 5_000);

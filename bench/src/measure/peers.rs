@@ -14,7 +14,7 @@ use crate::worker::{CONCURRENCY, Log};
 use super::drain::drain_one;
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    // Many, because some of the others are faster with few: not every one of them comes to the end of so many in time.
+    // Many, because some of the others are faster with few. Not all of them finish in time.
     let emails = bench.pick(100_000, 20_000);
     let limit = Duration::from_secs(bench.pick(40, 15));
     let ours = |when: &str| -> anyhow::Result<f64> {

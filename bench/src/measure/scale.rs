@@ -1,4 +1,4 @@
-//! Whether a large backlog slows anything down, and what several workers are good for.
+//! Throughput at large backlogs, and with several workers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     workers(bench, rows)
 }
 
-/// The levels take turns, each with a Redis of its own, so that a machine that is slow for a while is slow for all.
+/// The levels alternate, each with its own Redis, so that a slow moment of the machine affects all.
 fn backlogs(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let sizes = bench.pick([1_000, 100_000, 1_000_000], [1_000, 20_000, 100_000]);
     let mut levels = Vec::new();

@@ -1,5 +1,4 @@
-//! The drain with a real mail server at its end: how many connections that takes, and what large emails cost beside a
-//! client that does nothing but send.
+//! The drain into a real mail server: connections used, and the cost of large emails beside a client that only sends.
 
 use std::time::Duration;
 

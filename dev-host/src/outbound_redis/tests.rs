@@ -253,7 +253,7 @@ fn sockets_are_as_the_client_has_them() {
 
 #[tokio::test]
 async fn a_server_that_is_silent_is_waited_for_as_long_as_it_takes() {
-    // Twice the time that others would give it, and a tenth of what is promised.
+    // Twice a usual timeout, and a tenth of what is promised.
     const LONG: Duration = Duration::from_secs(5);
     let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = format!("redis://127.0.0.1:{}", listener.local_addr().unwrap().port());

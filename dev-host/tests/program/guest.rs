@@ -1,4 +1,4 @@
-//! The smallest core modules that can be request handlers, made here because a compiler for Wasm need not be installed.
+//! Minimal core modules that handle requests, built here so that no Wasm compiler is needed.
 
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, Module, TypeSection,
@@ -58,8 +58,8 @@ pub(crate) fn traps() -> Vec<u8> {
     })
 }
 
-/// A handler that waits for an hour. It leaves its thread to others: one that computed for ever would hold a thread of the
-/// host's runtime, and with it now and then the one that waits for the sockets of all.
+/// A handler that waits for an hour. It does not block its thread: an endless computation would occupy a thread of the
+/// host's runtime, possibly the one that polls all sockets.
 pub(crate) fn waits() -> Vec<u8> {
     const HOUR_IN_NS: i64 = 3_600_000_000_000;
     handler(|body| {

@@ -1,4 +1,4 @@
-//! Emails as clients might post them: most are nearly valid, so that the rules behind the first one are met as well.
+//! Emails as clients might post them: most are nearly valid, so that they reach the later rules, too.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! What no answer may be, and what may not become of an email that was accepted.
+//! Checks of answers, and of accepted emails.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -42,7 +42,7 @@ pub(super) fn fault_of(request: &Request, reply: &Reply) -> Option<String> {
     if fields != 3 || error["statusCode"] != *status || text("name").is_empty() || text("message").is_empty() {
         return Some(format!("{status}, and not an error of the API: {shown}"));
     }
-    // An error that repeated what was sent could be made as long as one likes.
+    // An error that repeats the input could be of any length.
     (text("message").len() > 1000).then(|| format!("an error of {} bytes: {shown}", text("message").len()))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn accepted_by(request: &Request, reply: &Reply) -> Vec<String> {
     emails.iter().map(|email| email["id"].as_str().unwrap_or("no id").to_owned()).collect()
 }
 
-/// Waits for what becomes of the emails that were accepted, and adds what should not have become of them.
+/// Waits until the accepted emails have ended, and adds findings.
 pub(super) async fn fates(system: &System, mut accepted: BTreeMap<String, Accepted>, round: &mut Round) {
     let mut client = Client::new(system.api.address());
     let until = Instant::now() + DEADLINE;

@@ -1,4 +1,4 @@
-//! Texts that programs get wrong.
+//! Texts that programs often mishandle.
 
 use fastrand::Rng;
 
@@ -165,7 +165,7 @@ pub(super) fn nasty(random: &mut Rng) -> String {
     }
 }
 
-/// A text with something nasty in it, or cut off by that.
+/// A text that contains such a text, or is cut off by it.
 pub(super) fn spoiled(random: &mut Rng, text: &str) -> String {
     let mut spoiled = text.to_owned();
     for _ in 0..random.usize(1..3) {

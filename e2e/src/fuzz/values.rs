@@ -1,6 +1,6 @@
 //! Values of the fields of an email, good ones first.
 
-/// Addresses that are valid and that programs stumble over.
+/// Valid addresses that programs often mishandle.
 pub(super) const ODD_ADDRESSES: [&str; 14] = [
     "\"a b\"@b.example",
     "\"a>b\"@b.example",

@@ -5,7 +5,7 @@ use super::{Content, Invalid, InvalidKind, Origin, wire};
 
 const MAX_FILENAME: usize = 255;
 const MAX_CONTENT_TYPE: usize = 255;
-/// What there may be in records of earlier versions, which knew no limit, and still fits into a line.
+/// The limit for records of earlier versions, which had none. It still fits into a line.
 const MAX_LISTED_CONTENT_TYPE: usize = 900;
 const MAX_CONTENT_ID: usize = 128;
 

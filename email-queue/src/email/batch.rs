@@ -11,8 +11,8 @@ pub const MAX_BATCH: usize = 100;
 /// Reads a list of 1 to 100 emails, each by the rules of [`Submission::from_request`] and without regard to the others.
 ///
 /// # Errors
-/// When it is no such list. What is wrong with one email is in its place in the list; the field begins with the place,
-/// as in `[2].to`.
+/// The JSON is not such a list. An invalid email is an error at its index in the result; its field begins with the
+/// index, as in `[2].to`.
 pub fn read(
     json: &[u8],
     default_from: Option<&Mailbox>,

@@ -16,8 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The bytes of a file, kept as base64 ([RFC 4648 section 4](https://www.rfc-editor.org/rfc/rfc4648#section-4), padded,
 /// in one piece).
 ///
-/// That is how they come in, how the record keeps them and how a message carries them. So on the way they are checked
-/// and copied, but never decoded.
+/// Requests, records and messages all use base64. So the content is checked and copied, but never decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content(String);
 

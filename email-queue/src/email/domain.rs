@@ -1,4 +1,4 @@
-//! Domains of addresses: one form for all spellings, and no text that different programs read differently.
+//! Domains of addresses: one canonical form, and no text that programs interpret differently.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ const MAX_LABEL: usize = 63;
 /// How long a domain is before it is brought into the form of the DNS, which takes time and memory.
 const MAX_WRITTEN: usize = 8 * MAX_DOMAIN;
 
-/// Characters that nobody sees. UTS 46 passes over them, other programs do not.
+/// Invisible characters. UTS 46 ignores them, other programs do not.
 const INVISIBLE: [char; 3] = ['\u{200b}', '\u{2060}', '\u{feff}'];
 
 /// A domain as it stands in the DNS: in lower case, and an international one in its `xn--` form

@@ -5,21 +5,21 @@ use jiff::fmt::rfc2822;
 /// What a field of this name holds, and whether a client may give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Written for the email's own fields or by the worker; not to be given beside them, because of this.
+    /// Written from the email's own fields or by the worker. A client may not give it too, for this reason.
     Written(&'static str),
-    /// For others to write; not to be given by a client, because of this. To be written like structured ones.
+    /// Written by other programs. A client may not give it, for this reason. Written like a structured field.
     Foreign(&'static str),
-    /// Words that programs read, so that they must be found as they are.
+    /// Machine-readable words, which must not be encoded.
     Structured,
     /// The same; one id of a message (RFC 5322 3.6.4).
     MessageId,
     /// The same; a time (RFC 5322 3.3).
     Date,
-    /// Text for people, and whatever is not in the table.
+    /// Human-readable text, and every name that is not in the table.
     Text,
 }
 
-/// Names in lower case; an asterisk stands for any ending. The first one that fits counts.
+/// Names in lower case; an asterisk matches any ending. The first match counts.
 const RULES: &[(&str, Rule)] = &[
     // The email's own fields or the worker write these. Twice, they would contradict each other.
     ("from", Rule::Written("use the `from` field")),

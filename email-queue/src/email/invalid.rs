@@ -3,7 +3,7 @@ use std::fmt;
 /// How much is shown of a field, in characters.
 const MAX_FIELD: usize = 100;
 
-/// Why a submission is refused. Holds nothing of what was submitted but the place, so that it can be logged.
+/// Why a submission is refused. It contains only the position, and nothing that was submitted, so it can be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What sort of mistake it is.
@@ -39,7 +39,7 @@ impl Invalid {
     }
 }
 
-/// A field, in which there may be a name that a client has made up, made fit for an error message.
+/// A field name, possibly made up by a client, escaped for an error message.
 fn printable(field: &str) -> String {
     field.chars().take(MAX_FIELD).map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -8,8 +8,8 @@ pub const MAX_HEADERS: usize = 100;
 pub const MAX_TAGS: usize = 100;
 /// How many files an email may have.
 pub const MAX_ATTACHMENTS: usize = 100;
-/// How many bytes all files of an email may have, taken together and decoded: 40 MiB. Where a request may be no larger
-/// than 10 MiB, as it is unless the operator says otherwise, that limit comes first, at about 7.4 MiB of files.
+/// The decoded size of all attachments of an email together: 40 MiB. The default request limit of 10 MiB is reached
+/// first, at about 7.4 MiB of attachments.
 pub const MAX_ATTACHMENT_BYTES: usize = 40 * 1024 * 1024;
 /// How many characters a subject may have.
 pub const MAX_SUBJECT: usize = 998;

@@ -13,9 +13,9 @@ const MAX_NAME: usize = 320;
 
 /// An address, with a name for people or without: `Ada Lovelace <ada@example.com>`.
 ///
-/// The domain is one that every program reads alike: a host name by the rules of IDNA, or an address literal. Then the
-/// address is checked by the same parser that SMTP delivery uses, so that nothing is accepted that could not be written on
-/// the envelope. The name is taken as it is: quotes around it are optional.
+/// The domain must be unambiguous: a host name by the rules of IDNA, or an address literal. The address is then checked
+/// by the parser that SMTP delivery uses, so that every accepted address can be put on the envelope. The name is taken
+/// as it is: quotes around it are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mailbox {
     name: Option<String>,
@@ -41,7 +41,7 @@ impl Mailbox {
         domain::to_ascii(domain).unwrap_or(Cow::Borrowed(domain))
     }
 
-    /// The sender of an email for which nobody has named one: `Email Queue <email-queue@localhost>`.
+    /// The sender of an email without one: `Email Queue <email-queue@localhost>`.
     #[must_use]
     pub fn built_in_sender() -> Self {
         Self { name: Some("Email Queue".to_owned()), address: Address::new_dangerous("email-queue", "localhost") }
@@ -81,8 +81,8 @@ impl FromStr for Mailbox {
     }
 }
 
-/// A name as people read it. One without quotes may hold anything but what makes it look like another mailbox in front of
-/// the address: who wrote two would find that only the last one gets the email.
+/// A display name. Without quotes it must not look like another mailbox before the address: of two mailboxes only the
+/// last would get the email.
 fn display_name(name: &str) -> Result<String, InvalidMailbox> {
     if let Some(unquoted) = unquoted(name) {
         return Ok(unquoted);

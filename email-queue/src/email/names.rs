@@ -1,8 +1,8 @@
-//! Names that are no field's or parameter's, and which of those may have been meant.
+//! Unknown names of fields and parameters, and the known name each resembles.
 
 use super::Invalid;
 
-/// No longer name is held against the known ones.
+/// Longer names are not compared with the known ones.
 const MAX_NAME: usize = 32;
 
 /// A name that is not known, and the known one that it is close to.
@@ -10,12 +10,12 @@ const MAX_NAME: usize = 32;
 pub struct Misspelt {
     /// As it was given.
     pub given: String,
-    /// What was meant, it seems.
+    /// The known name that it resembles.
     pub known: &'static str,
 }
 
 impl Misspelt {
-    /// What a client is told.
+    /// The error text for the client.
     #[must_use]
     pub fn reason(&self) -> String {
         format!("there is no such name here; if `{}` is meant, write that", self.known)
@@ -29,9 +29,9 @@ impl From<Misspelt> for Invalid {
     }
 }
 
-/// The known name that an unknown one is close to, if any: the same letters in another case or with other marks between
-/// them, or a letter or two that are wrong, missing, too many or swapped. Short names have to be the same letters, as
-/// nearly any two of them are close.
+/// The known name that an unknown one resembles, if any: the same letters in another case or with other separators, or
+/// with a letter or two wrong, missing, added or swapped. Short names must have the same letters, since nearly any two
+/// of them are similar.
 #[must_use]
 pub fn misspelt(name: &str, known: &[&'static str]) -> Option<Misspelt> {
     if name.len() > MAX_NAME || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -51,7 +51,7 @@ pub fn misspelt(name: &str, known: &[&'static str]) -> Option<Misspelt> {
         let distance = close.then(|| strsim::osa_distance(&given, &letters))?;
         (distance <= allowed).then_some((distance, *known))
     };
-    // Of the spellings of one name only the one with marks is told.
+    // Of several spellings of a name the error shows the one with separators.
     let known = known.iter().filter(|known| !known.bytes().any(|byte| byte.is_ascii_uppercase()));
     let (_, known) = known.filter_map(distance).min_by_key(|(distance, _)| *distance)?;
     Some(Misspelt { given: name.to_owned(), known })

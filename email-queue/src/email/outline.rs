@@ -14,7 +14,7 @@ use crate::EmailId;
 /// megabytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// Who sends it; `None` where nobody is named.
+    /// The sender; `None` if the email has none.
     pub from: Option<String>,
     /// Who gets it.
     pub to: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Outline {
     message_id: Option<String>,
 }
 
-/// How far the beginning of an email's JSON leads.
+/// How much of an outline the beginning of an email's JSON contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// All that an outline shows has been seen.
@@ -69,8 +69,7 @@ impl Outline {
         (reading.outline, extent)
     }
 
-    /// The value of the `Message-ID` field, with which the email is or will be sent; `None` where nobody is named who
-    /// sends it.
+    /// The value of the `Message-ID` field that the email is or will be sent with; `None` if it has no sender.
     #[must_use]
     pub fn message_id(&self, id: EmailId) -> Option<String> {
         let made = || {

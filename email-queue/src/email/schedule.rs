@@ -21,10 +21,10 @@ use super::{Invalid, wire};
 /// How far ahead an email can be scheduled.
 pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How late a time may be and still count as now: the way of the request, and two clocks that differ a little.
+/// How far in the past a time may be and still count as now: the request takes time, and clocks differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// No sentence about a time is longer.
+/// Longer texts are not parsed.
 const MAX_LENGTH: usize = 100;
 
 /// Reads a time. `now` is what `in` and `tomorrow` count from.
@@ -45,7 +45,7 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, InvalidTime> {
     }
 }
 
-/// Holds a time against what can be scheduled.
+/// Checks that a time can be scheduled.
 ///
 /// # Errors
 /// [`InvalidTime::Past`] and [`InvalidTime::TooFar`].
@@ -60,7 +60,8 @@ pub fn check(time: Timestamp, now: Timestamp) -> Result<Timestamp, InvalidTime> 
     }
 }
 
-/// Reads the JSON by which a client moves a time, `{"scheduled_at": …}`. Other fields do not count, but for one whose name is nearly that.
+/// Reads the JSON of a reschedule request, `{"scheduled_at": …}`. Other fields are ignored, except one with a similar
+/// name.
 ///
 /// # Errors
 /// As for the field `scheduled_at` of an email.
@@ -81,10 +82,10 @@ pub fn read_change(json: &[u8], now: Timestamp) -> Result<Timestamp, Invalid> {
 /// Why a time cannot be scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTime {
-    /// The text is no time that we know.
+    /// The text is not a time in a supported form.
     #[error("not a time; write `2026-12-01T09:00:00Z`, `in 2 hours` or `tomorrow at 9am`")]
     Unreadable,
-    /// There is a time zone that we do not know, or one that has another offset then.
+    /// The time zone is unknown, or has another offset at that time.
     #[error(
         "its time zone is not known, or has another offset then; write an offset such as `+02:00`, or a name such as \
          `America/New_York`"

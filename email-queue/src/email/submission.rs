@@ -10,7 +10,7 @@ use super::{
 };
 use crate::Lane;
 
-/// An email as a client hands it in.
+/// An email as submitted by a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// The email.
@@ -19,24 +19,23 @@ pub struct Submission {
     pub lane: Lane,
     /// Not before this time; `None` for at once.
     pub scheduled_at: Option<Timestamp>,
-    /// Whether the client has named who sends it. If not, a default stands in for the sender of `email`.
+    /// Whether the client named a sender. If not, the sender of `email` is a default.
     pub names_sender: bool,
-    /// The first few names of fields that are not known, which were passed over.
+    /// The first few unknown field names, which were ignored.
     pub unknown_fields: Vec<String>,
-    /// Whether it is for the worker to say who sends it.
+    /// Whether the worker chooses the sender.
     is_open: bool,
     /// The time as it was written.
     time: Option<String>,
 }
 
 impl Submission {
-    /// Reads the JSON of a client, in the full form (`from`, `to`, `subject`, `html` …) or the short one
-    /// (`{"to": …, "message": …}`). `default_from` stands in where `from` is left out; in the short form it may be left out
-    /// where there is no such default as well, and then it is for the worker to say who sends it. `now` is what a time such
-    /// as `in 2 hours` counts from.
+    /// Reads a client's JSON, in the full form (`from`, `to`, `subject`, `html` …) or the short one
+    /// (`{"to": …, "message": …}`). Without `from` the sender is `default_from`; in the short form, if there is no
+    /// default either, the worker chooses the sender. Times such as `in 2 hours` are relative to `now`.
     ///
     /// # Errors
-    /// Says the first field that breaks a rule, and which rule. A time in the past, or more than 30 days ahead, is one.
+    /// The first field that violates a rule, and the rule. A time in the past, or more than 30 days ahead, is invalid.
     pub fn from_request(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
         let submission = read(json, default_from, Origin::Request)?;
         let scheduled_at = submission
@@ -48,8 +47,9 @@ impl Submission {
         Ok(Self { scheduled_at, ..submission })
     }
 
-    /// Reads what was on a list: what [`Email::to_json`] wrote, or what another program has pushed, at `listed`.
-    /// By the same rules, but that a time may be over by now, and that what an earlier version has accepted still counts.
+    /// Reads a record, listed at `listed`: the output of [`Email::to_json`], or JSON that another program has pushed.
+    /// The same rules apply, except that a time may be past, and that everything an earlier version accepted is still
+    /// valid.
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
@@ -64,8 +64,8 @@ impl Submission {
         Ok(Self { scheduled_at, ..submission })
     }
 
-    /// Reads what another program has pushed and nobody has looked at before, listed at `now`: by all the rules that hold
-    /// for a client, but that a time that is over is none.
+    /// Reads JSON that another program has pushed, at its first attempt, listed at `now`. All rules for clients apply,
+    /// except that a past time is ignored.
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
@@ -78,8 +78,7 @@ impl Submission {
         }
     }
 
-    /// What the record keeps: [`Email::to_json`], but without a sender where the client has named none and there was no
-    /// default.
+    /// The JSON for the record: [`Email::to_json`], without a sender if the client named none and there was no default.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = self.email.to_json();
@@ -91,8 +90,8 @@ impl Submission {
         json
     }
 
-    /// A digest of all that the client asked for, by which a repeated request is known. The order of `headers` does not
-    /// count, because some clients shuffle it; a time counts as it was written, because `in 1 hour` is another time later.
+    /// A digest of the request, to recognise a repetition. The order of `headers` does not matter, because some clients
+    /// shuffle it. A time counts as written, because `in 1 hour` means another time later.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut email = self.email.clone();
@@ -111,7 +110,7 @@ impl Submission {
 /// Everything but the time, which is left as it is written.
 pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
     let wire::Object { value: wire, misspelt, unknown: unknown_fields } = wire::read::<wire::Submission>(json)?;
-    // What another program has pushed is not refused for it: nobody would be told.
+    // Pushed entries are not refused for this, because no client would get the error.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {
         return Err(misspelt.into());
     }
@@ -151,10 +150,10 @@ pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) 
     check_subject(&subject)?;
     let is_blank = origin == Origin::List && (wire.text.is_some() || wire.html.is_some() || short_form);
     let html = given(wire.html);
-    // An empty text next to HTML says that there is to be no text.
+    // An empty text beside HTML means that no text part is wanted.
     let text = wire.text.filter(|text| !text.is_empty() || html.is_some() && message.is_none());
     let text = one_of(("text", text), ("message", message))?.map(|(_, text)| text);
-    // An earlier version has accepted emails that say nothing.
+    // An earlier version accepted emails without content.
     let text = if is_blank && html.is_none() { text.or_else(|| Some(String::new())) } else { text };
     if text.is_none() && html.is_none() {
         return Err(Invalid::missing("html", "an email needs `html`, `text` or `message`"));

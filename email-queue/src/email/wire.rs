@@ -1,5 +1,5 @@
-//! The JSON of a submission as it stands: every form that a field may have, no rule about its value. Each name is spelled
-//! as in Resend's API, or as its SDKs spell it in their own languages.
+//! The JSON of a submission: every form of each field, without rules for values. Names are those of Resend's API, or of
+//! its SDKs.
 
 mod at_most;
 mod headers;
@@ -66,13 +66,13 @@ pub(super) struct Change {
     pub(super) scheduled_at: Option<String>,
 }
 
-/// The parser keeps to this depth in what it builds, but not in what it passes over, such as an unknown field.
+/// serde_json limits the depth of values that it builds, but not of values that it skips, such as unknown fields.
 const MAX_DEPTH: usize = 128;
 
-/// Reads an object that is the whole text, and names the field that is wrong.
+/// Parses a text that is one object. The error names the invalid field.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
     let json = prepare(json)?;
-    // To keep account of which field is read takes a good part of the time, so that is left to what cannot be read.
+    // Tracking the path of each field is slow, so it is done only after parsing has failed.
     serde_json::from_slice(&json).or_else(|_| read_by_field(&json))
 }
 
@@ -123,8 +123,8 @@ fn check_depth(json: &[u8]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// What follows a string whose beginning is given: by leaps from one quotation mark to the next, because a string may be a
-/// file of megabytes, and a text has an escape for each of its lines.
+/// The text after a string. Skips from quotation mark to quotation mark, because a string may be an attachment of
+/// megabytes, and a text has an escape per line.
 fn after_string(json: &[u8]) -> &[u8] {
     let mut passed = 0;
     for end in memchr::memchr_iter(b'"', json) {
@@ -137,7 +137,7 @@ fn after_string(json: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Says what serde found wrong, without the value that it found: that one may be secret, and of any length.
+/// The error of serde without the value found, which may be secret and of any length.
 fn invalid(field: &str, error: &serde_json::Error) -> Invalid {
     let text = error.to_string();
     if !error.is_data() {

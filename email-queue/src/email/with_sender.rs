@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Mailbox, Origin, submission, wire};
 
-/// The JSON of an email that names no sender, with one. Nothing where that makes another email of it, or none.
+/// Adds a sender to the JSON of an email without one. `None` if the result would be invalid or a different email.
 #[must_use]
 pub fn with_sender(json: &[u8], sender: &Mailbox) -> Option<Vec<u8>> {
     let prepared = wire::prepare(json).ok()?;

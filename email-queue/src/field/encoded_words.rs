@@ -6,8 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 const MAX_WORD: usize = 75;
 const MARKS: usize = "=?utf-8?q?".len() + "?=".len();
 
-/// The encoded words of a text ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)), one after the other; what stands
-/// between two of them is not part of the text. The first one takes no more than `room` bytes, if that is worth the while.
+/// The encoded words of a text ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)). Blanks between two of them are not
+/// part of the text. The first takes at most `room` bytes, unless that is too few to be useful.
 ///
 /// Letters stay legible (`Q`) where most of the text is ASCII. Each word has whole characters (section 5).
 pub fn encoded_words(text: &str, room: usize, mut word: impl FnMut(&str)) {
@@ -35,7 +35,7 @@ pub fn encoded_words(text: &str, room: usize, mut word: impl FnMut(&str)) {
     }
 }
 
-/// What may stand for itself in every place that an encoded word may stand in (RFC 2047 5, the third rule).
+/// Characters that need no encoding in any position of an encoded word (RFC 2047 5, rule 3).
 fn is_legible(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!*+-/ ".contains(&byte)
 }

@@ -2,9 +2,9 @@ use std::fmt::Write;
 
 use super::{Folded, LINE};
 
-/// Writes a field of a value and its parameters, such as `Content-Type: text/csv; charset=utf-8`. What is longer than a
-/// line, or not ASCII, by [RFC 2231](https://www.rfc-editor.org/rfc/rfc2231). The value and the parameters' names are
-/// short and ASCII.
+/// Writes a value with parameters, such as `Content-Type: text/csv; charset=utf-8`. Parameters that are not ASCII or
+/// exceed a line are written by [RFC 2231](https://www.rfc-editor.org/rfc/rfc2231). The value and the parameters' names
+/// must be short and ASCII.
 pub fn with_parameters<'a>(
     message: &mut Vec<u8>,
     name: &str,

@@ -1,13 +1,13 @@
--- Taking emails off the lists.
+-- Claiming emails from the lists.
 
--- The lane of an email that was never claimed, by the counters and the lane of its header. No other text has them, and
--- looking for a pattern takes longer than most commands of Redis.
+-- The lane of a new email, by the counters and lane in its header. A lookup, because matching a pattern takes longer
+-- than most Redis commands.
 local LANE_OF_NEW = {
   [' 00000 0000 00 high  '] = 'high', [' 00000 0000 00 normal'] = 'normal', [' 00000 0000 00 low   '] = 'low',
 }
 
--- Looks at an email that is on a list and is not new: returns its lane, the number of the claim, the beginning of its header
--- under that, and its progress. nil when it does not wait; what cannot be read becomes a dead letter.
+-- For a listed email that is not new: its lane, the claim's number, the header under this claim, and its progress. nil
+-- if it is not queued. An unreadable one becomes a dead letter.
 local function look_at(id, record) -- lazy
   if record == '' then return end
   only_wrong_type(record)
@@ -20,8 +20,8 @@ local function look_at(id, record) -- lazy
   end
 end
 
--- Takes back a claim that has failed half-way: the worker has nothing of it in flight, and what was taken off the lists, as
--- `taken` says, is where it was.
+-- Undoes a claim that has failed: the worker has none of it in flight, and the entries in `taken` are back on their
+-- lists.
 local function take_back_claim(worker, joins, held, name, taken) -- lazy
   for i = 1, #held, 2 do redis.pcall('HDEL', sending_of(worker), held[i]) end
   if joins then redis.pcall('ZREM', WORKERS, worker) end
@@ -35,17 +35,17 @@ local function take_back_claim(worker, joins, held, name, taken) -- lazy
   end
 end
 
--- Takes emails from the lanes, high before normal before low, for a worker to send. Appends for each to `reply`: id,
--- claim, its progress or '', its record as it was before. In the end, if the next email found no room, its size in bytes.
+-- Claims emails for a worker, from the lanes high, normal, low in this order. Appends to `reply`, for each: id, claim,
+-- its progress or '', its record before the claim. Last, if the next email did not fit, its size in bytes.
 --
--- At most `max` emails, and `max_bytes` of JSON; the first email may have up to `first_bytes`. `popped` is an entry that was
--- taken off the list `popped_from` already, and comes before any other; '' and '' for none. If it is no id, `name` is
--- what the worker calls it, so that it is one email however often the call is repeated, and its record is not replied but
--- for the header, after a claim below zero: the worker has the rest.
+-- At most `max` emails, and `max_bytes` of JSON; the first email may have up to `first_bytes`. `popped` is an entry
+-- that BRPOP has already taken from the list `popped_from`, and is claimed first; '' and '' for none. If it is not an
+-- id, `name` is the worker's name for it, so that repeated calls create one email. Then the reply contains only the
+-- header of its record, and a negative claim number: the worker has the rest.
 --
--- It may fail, where a key is in use for something else, and loses nothing by it: first the worker is noted as the holder,
--- and only then the records say so. Until then maintenance takes an email for one that was popped and not claimed. Entries
--- that are no id are put back. Returns the error then, with `reply` as it was.
+-- If it fails, at a key of another type, nothing is lost: the worker is recorded as the holder before the records
+-- change. Until then maintenance treats an email as popped and not claimed. Entries that are not ids are put back. Then
+-- returns the error, with `reply` unchanged.
 local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, popped_from, popped, name)
   local claimed, bytes, left = 0, 0, nil
   local sequences, held, beginnings = {}, {}, {}
@@ -59,7 +59,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     left = size
   end
 
-  -- Holds an email for the worker, from now on under this claim. `ends` is where the header ends in the record.
+  -- Assigns an email to the worker under this claim. `ends` is the end of the header in the record.
   local function hold(id, record, ends, claim, beginning, progress)
     claimed, bytes = claimed + 1, bytes + #record - ends
     local n = 2 * claimed
@@ -68,8 +68,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, claim, progress, record
   end
 
-  -- Takes an entry, and drops one that leads to no email that waits. False when there is no room for it: then nothing
-  -- was changed.
+  -- Takes an entry, or drops it if its email is not queued. False if the email does not fit; then nothing has changed.
   local function take(entry, lane)
     local key = #entry == 36 and record_of(entry)
     local record = key and redis.pcall('GETRANGE', key, '0', claimed == 0 and first_up_to or up_to)
@@ -103,7 +102,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     return true
   end
 
-  -- What is taken off the lists, in that order: {list, entries, how many of them}. Whether the worker had nothing in flight before.
+  -- Entries taken from the lists, in order: {list, entries, count}. Whether the worker had nothing in flight before.
   local taken, joins = {}, false
 
   local function take_all()
@@ -130,15 +129,15 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
         redis.call('RPUSH', list_of(from), popped)
       end
     end
-    -- Bounds how long Redis is kept busy where the list holds nothing but dropped entries; BRPOP then leads on.
+    -- Bounds the time of the call if the list contains only entries to drop; BRPOP then continues.
     local scan_budget = max + 1000
     for _, lane in ipairs(LANES) do
       local list = list_of(lane)
-      -- No number where some other program has put something else than a list: the other lanes go on.
+      -- Not a number if the key is not a list: the other lanes continue.
       local listed = claimed < max and not left and redis.pcall('LLEN', list)
       if type(listed) ~= 'number' then listed = 0 end
-      -- Ids are small. What other programs push may be large, and is taken one by one; there is none of it where no more
-      -- is listed than waits.
+      -- Ids are small. Pushed entries may be large, so they are taken one at a time. There are none if the list is no
+      -- longer than the number of waiting emails.
       local at_once = 1
       if listed > 1 and listed <= (tonumber(redis.call('HGET', WAITING, lane)) or 0) then at_once = 1000 end
       while listed > 0 and claimed < max and bytes < max_bytes and scan_budget > 0 and not left do
@@ -159,7 +158,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     if claimed > 0 then
       joins = redis.call('ZADD', WORKERS, text_of(now + lease), worker) == 1
       call_with('HSET', sending_of(worker), held)
-      -- The last: if it may not be done at all, the first says so, and nothing was moved.
+      -- The last write: if it is not permitted, the first one has failed as well, and nothing was moved.
       for key, beginning in pairs(beginnings) do move_record(key, beginning) end
     end
   end
@@ -170,7 +169,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     for n = #reply, replied + 1, -1 do reply[n] = nil end
     return as_reply(why)
   end
-  -- They are the worker's, whatever fails from here on. Maintenance removes a sequence number that is left over.
+  -- The emails are the worker's now, even if something below fails. Maintenance removes entries that remain.
   if claimed > 0 then
     pcall(leave, sequences)
     pcall(maintain_within, lease)

@@ -1,14 +1,14 @@
--- What the last failure of an email has left, and what later attempts need to know of earlier ones. An email that goes
--- out at its first attempt has none of it.
+-- The last failure of an email, and the progress of earlier attempts. An email that is sent at its first attempt has
+-- neither.
 
--- How far earlier attempts came, for the next one: a JSON object of those fields of the hash that are JSON themselves.
+-- The progress of earlier attempts: a JSON object of the hash's JSON fields.
 local function progress_of(id) -- lazy
   local kept = redis.pcall('HMGET', failure_of(id), 'accepted', 'refused', 'timeouts')
   if not (kept[1] or kept[2] or kept[3]) then return '' end
   return '{"accepted":' .. (kept[1] or '[]') .. ',"refused":' .. (kept[2] or '{}') .. ',"timeouts":' .. (kept[3] or '0') .. '}'
 end
 
--- Keeps that for the next attempt. '' leaves a field as it is.
+-- Stores the progress for the next attempt. '' leaves a field unchanged.
 local function keep_progress(id, accepted, refused, timeouts) -- lazy
   local fields = {}
   if accepted ~= '' then fields[1], fields[2] = 'accepted', accepted end
@@ -18,7 +18,7 @@ local function keep_progress(id, accepted, refused, timeouts) -- lazy
   if timeouts == '0' then redis.call('HDEL', failure_of(id), 'timeouts') end
 end
 
--- A span of time for people.
+-- A duration as human-readable text.
 local function spelled(ms) -- lazy
   for _, unit in ipairs({{'days', 86400000}, {'hours', 3600000}, {'minutes', 60000}, {'seconds', 1000}}) do
     if ms >= 2 * unit[2] then return math.floor(ms / unit[2]) .. ' ' .. unit[1] end
@@ -26,8 +26,8 @@ local function spelled(ms) -- lazy
   return ms .. ' ms'
 end
 
--- Why the relay of this queue that is held off is so: {error, class}; {} when none is. A moment longer than it is held
--- off, for a worker then has yet to try it.
+-- The reason why this queue's relay is held off: {error, class}; {} if it is not. For five seconds longer than the
+-- hold-off, because a worker must probe first.
 local function why_held()
   local relay = redis.call('GET', HELD)
   if not relay then return {} end
@@ -37,8 +37,8 @@ local function why_held()
   return {state[3], state[4]}
 end
 
--- What is shown of the last failure of an email: error or '', class or ''. One that is being sent for long says so, and
--- one that waits in line without having been tried tells why the relay is not given any.
+-- The last failure as shown to clients: error or '', class or ''. For a slow delivery the error says so; for a waiting
+-- email that was not tried it is the reason of the hold-off.
 local function shown_failure(id, header, held)
   local kept = redis.pcall('HMGET', failure_of(id), 'error', 'class', 'slow')
   local why, class = kept[1], kept[2]
@@ -52,9 +52,9 @@ local function shown_failure(id, header, held)
   return why or '', class or ''
 end
 
--- A record as it is to be shown, and its last error with class; nil when there is none. One that cannot be read is shown as
--- the dead letter that it becomes when a worker comes across it. `held` is a table that the caller keeps from one email to
--- the next; the record is read as far as its byte `up_to`, '-1' for all of it.
+-- A record as shown to clients, and its last error with class; nil if there is none. An unreadable record is shown as
+-- the dead letter that a worker will make of it. `held` is a cache that the caller keeps between emails. The record is
+-- read up to byte `up_to`, or all of it with '-1'.
 local function shown(id, held, up_to)
   local record = redis.pcall('GETRANGE', record_of(id), '0', up_to)
   only_wrong_type(record)

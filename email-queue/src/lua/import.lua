@@ -1,9 +1,9 @@
--- Entries that other programs have pushed with a plain LPUSH, and the records that they get.
+-- Imports entries that other programs have pushed with a plain LPUSH: gives each a record.
 
--- No API accepts more; a worker that read it would only risk its memory.
+-- The API accepts no more. Reading more would risk the worker's memory.
 local LARGEST = 40 * 1024 * 1024
 
--- An entry of this size is not copied once more to be put behind its header.
+-- An entry of at least this size is appended to its header, to avoid a copy.
 local LARGE = 1024 * 1024
 
 local IMPORT_REMEMBERED_MS = 24 * 60 * 60 * 1000
@@ -12,14 +12,14 @@ local function is_id(entry) -- lazy
   return #entry == 36 and string.find(entry, '^%x+%-%x+%-%x+%-%x+%-%x+$')
 end
 
--- The ids that this script has given to entries of other programs; and for taking that back the first `nth`, and the
--- `hint` of the index before it, and how many `bytes` there were.
+-- The ids of entries that this script has imported. For undo: the first `nth`, the index's `hint` before, and the
+-- `bytes` before.
 local imported = {} -- lazy
 
--- Gives a record to an entry that some other program has pushed, and returns its id and header.
+-- Creates a record for an entry that another program has pushed, and returns its id and header.
 local function import(entry, lane) -- lazy
-  -- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond behind the time, as the API makes them. The rest is a
-  -- hash: a script has no source of randomness.
+  -- A UUID v7 (RFC 9562 5.7) with a fraction of the millisecond, as the API makes them. The rest is a hash, because
+  -- scripts have no randomness.
   local nth = redis.call('HINCRBY', TOTALS, 'adopted', 1)
   local hash = redis.sha1hex(queue .. ' ' .. time[1] .. ' ' .. time[2] .. ' ' .. nth)
   local ms, fraction = string.format('%012x', now), string.format('%03x', math.floor(time[2] % 1000 * 4.096))
@@ -43,7 +43,7 @@ local function import(entry, lane) -- lazy
   return id, header
 end
 
--- Leaves nothing of the entries that this script has given a record, but the entries themselves, which are the caller's.
+-- Undoes the imports of this script. The caller puts the entries back.
 local function take_back_imported() -- lazy
   for _, id in ipairs(imported) do
     pcall(unindex, {id})
@@ -57,7 +57,7 @@ local function take_back_imported() -- lazy
   elseif imported.bytes then
     redis.pcall('HSET', WAITING, 'bytes', string.format('%.0f', imported.bytes))
   end
-  -- A count that is under way may have heard of them: it begins again.
+  -- A recount in progress may include them, so it restarts.
   if imported[1] and redis.pcall('HGET', WAITING, 'recount') then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
   if imported.nth == 1 then redis.pcall('HDEL', TOTALS, 'adopted') end
   if (imported.nth or 0) > 1 then redis.pcall('HSET', TOTALS, 'adopted', imported.nth - 1) end

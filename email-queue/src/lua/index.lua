@@ -1,9 +1,9 @@
--- Every id that is known, sharded into lists of about 64 ids, small enough for Redis to encode them as listpacks. Each list is
--- named by the first id that it was made for; a sorted set has these names.
+-- The index of all ids, sharded into listpack-encoded lists of about 64 ids. Each list is named by its first id; a
+-- sorted set has these names.
 --
--- An id belongs to the list with the highest name that is not above it. Within a list the ids are in the order of their
--- arrival: `list` sorts a few at little cost, and a sorted set would sort at every step. Ids arrive almost in order, so the
--- last list fills and the next is begun; an id that arrives late goes where it belongs, and its list grows by one.
+-- An id belongs to the list with the highest name that is not above it. Within a list ids are in order of arrival:
+-- `list` sorts a few cheaply, while a sorted set would sort on each insert. Ids arrive almost in order, so the last
+-- list fills up and the next begins. A late id goes to the list it belongs to.
 
 local FULL = 64
 
@@ -110,7 +110,7 @@ local function ids_beyond(id, direction)
     for i = first, final, step do
       local other = those[i]
       if id == '' or newer and other > id or not newer and other < id then
-        -- Nearly always they came in order.
+        -- Nearly always they are in order already.
         if last and (last > other) == newer then is_sorted = false end
         ids[#ids + 1], last = other, other
       end
@@ -120,10 +120,10 @@ local function ids_beyond(id, direction)
   return ids
 end
 
--- How long a count of all bytes is trusted.
+-- A full recount is due after this time.
 local COUNTED_ANEW_MS = 24 * 60 * 60 * 1000
 
--- Counts the bytes of about `max` more records anew, if it is time for that. True while some are left.
+-- Recounts the bytes of about `max` more records, if a recount is due. True while records are left.
 local function count_again(max)
   local known = redis.call('HMGET', WAITING, 'recount', 'recount:to', 'counted')
   local cursor, last = known[1], known[2]

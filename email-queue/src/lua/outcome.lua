@@ -1,17 +1,17 @@
 -- The outcomes of a claimed email that was not sent.
 
--- Whether an email has been tried for as long as one is. The first failure begins that time.
+-- Whether an email's retry period is over. It begins with the first failure.
 local function is_over(id, retry_for) -- lazy
   if redis.call('HSETNX', failure_of(id), 'since', NOW) == 1 then return false end
   return now - (tonumber(redis.call('HGET', failure_of(id), 'since')) or now) >= retry_for
 end
 
--- How many attempts each counts as.
+-- Attempts that each outcome counts as.
 local ATTEMPTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0} -- lazy
 
--- Records one of them. What is left for the caller to do for all together goes into `others`: `scheduled` for the set of
--- that name, times and ids by turns; `returned` to the front of their lanes, {id, counters} by lane; how many were
--- `delayed` and `failed`; and the `soonest` of their times, in ms from now.
+-- Records one outcome. Adds to `others` what the caller does for all together: `scheduled`, times and ids for the set
+-- of that name; `returned`, {id, counters} by lane, for the front of the lanes; the counts `delayed` and `failed`; and
+-- `soonest`, the earliest of the times in ms from now.
 local function record_other(others, id, header, outcome, when, class, why, accepted, refused, timeouts, retry_for) -- lazy
   local counted = counters(claims_of(header), attempts_of(header) + ATTEMPTS[outcome], recovered_of(header))
   local failures = failures_of(id)

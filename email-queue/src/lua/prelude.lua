@@ -1,4 +1,4 @@
--- Begins every script: the names of the keys, and the clock. build.rs leaves out of each script what it does not use.
+-- The beginning of every script: key names and the clock. build.rs omits what a script does not use.
 --
 -- KEYS[1] is the queue's name, and the list of its normal lane. All other keys begin with it, so that on Redis Cluster
 -- a queue named `{emails}` has them all in one slot. keys.rs says what each key holds.
@@ -9,14 +9,13 @@ local LANES = {'high', 'normal', 'low'}
 
 local time = redis.call('TIME')
 
--- One clock for everybody, in ms since 1970, whatever the time is where the API or a worker runs. NOW is the same as
--- text: wherever a number goes to Redis or into a record for each email, it is kept as text, because turning numbers
--- into text is a good part of what a script costs.
+-- Redis' clock, in ms since 1970, independent of the clocks of API and workers. NOW is the same as text. Numbers that
+-- go to Redis per email are kept as text, because formatting numbers is a large part of a script's cost.
 local NOW = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
 
 local now = tonumber(NOW)
 
--- Thirteen digits, as wide as its column in a record, whatever it is asked for.
+-- Always thirteen digits, the width of its column in a record.
 local function text_of(ms) return string.format('%013.0f', math.max(0, math.min(ms, 9999999999999))) end
 
 local WAITING = queue .. ':waiting'
@@ -81,11 +80,11 @@ local function count(what, by)
   if by > 0 then redis.call('HINCRBY', TOTALS, what, by) end
 end
 
--- The version of the keys and fields that these scripts read and write. A queue that says none has the first.
+-- The version of the keys and fields that these scripts read and write. A queue without a version has version 1.
 local KNOWN_VERSION = '1'
 
--- The error to reply with where the queue is of another version, for the scripts of the API: it does not ask at its start, as
--- a worker does. nil where it is of this one.
+-- The error reply for a queue of another version, or nil. For scripts of the API, which does not check at start as a
+-- worker does.
 local function other_version()
   local version = redis.call('GET', VERSION)
   if version and version ~= KNOWN_VERSION then
@@ -93,28 +92,27 @@ local function other_version()
   end
 end
 
--- A Redis that is full (maxmemory) refuses all commands that may need memory, except from a script that has written
--- already. The transitions that lead to the end of an email, and so to free memory, begin with this removal of nothing;
--- those that remove something first do not need it.
+-- At maxmemory Redis refuses all commands that may need memory, except in a script that has already written.
+-- Transitions that complete emails, and so free memory, begin with this deletion of nothing, unless they delete
+-- something first anyway.
 local function allow_write_when_full() redis.call('ZREM', POPPED, '') end
 
--- A write that writes nothing: refused where one that needs memory is.
+-- A write without effect, which Redis refuses when it refuses commands that need memory.
 local function try_to_write() return redis.pcall('SETRANGE', LOCK, '0', '') end
 
--- Ends the script where Redis has refused a command for another reason than that the key is of another type: a command that
--- is not permitted says nothing of what the key holds.
+-- Fails the script unless the error is WRONGTYPE: an error such as NOPERM does not show what the key holds.
 local function only_wrong_type(answer) -- lazy
   if type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer.err, 0) end
 end
 
--- One command for many arguments, by the thousand: Lua has no room for more in one call.
+-- Runs a command with many arguments, a thousand per call, because Lua's stack is limited.
 local function call_with(command, key, arguments)
   for i = 1, #arguments, 1000 do
     redis.call(command, key, unpack(arguments, i, math.min(i + 999, #arguments)))
   end
 end
 
--- Maintenance is due in so many ms: the lock opens by then. A lock without an end was set by hand, and would never open.
+-- Maintenance is due in so many ms: the lock expires by then. A lock without expiry was set by hand, and is given one.
 local function maintain_within(ms)
   local left = redis.call('PTTL', LOCK)
   if left > ms or left == -1 then redis.call('PEXPIRE', LOCK, math.max(1, ms)) end

@@ -1,14 +1,12 @@
--- The record of an email: one string, a header line of fixed columns and then the email as JSON.
+-- The record of an email: one string, a header of fixed columns and then the email as JSON.
 --
 --   state     when          claims attempts recovered lane   created       [retention] [removed]
 --   sending   1764000000000 00001  0000     00        normal 1764000000000
 --
--- One string, because it is the least that Redis can keep an email in, and a header in front of it, because SETRANGE
--- changes that in place, however large the email is. record.rs reads the same columns. A header in these scripts is the
--- line as it was read.
+-- A string is Redis' smallest representation, and SETRANGE updates the header in place, however large the email is.
+-- record.rs reads the same columns. "Header" in these scripts is the line as read.
 --
--- `removed` is there when the bodies are not any more: how many bytes of JSON they had. Without a retention there are two
--- blanks before it.
+-- `removed`, if the bodies were removed: their bytes of JSON. Without a retention, two blanks precede it.
 --
 -- `when` depends on the state: queued, the email's sequence number in its lane; scheduled and delayed, when it is due; sending,
 -- when it was claimed; sent, failed and canceled, since when.
@@ -39,16 +37,16 @@ local function recovered_of(header) return tonumber(string.sub(header, 36, 37)) 
 
 local LANE_IN_COLUMN = {['high  '] = 'high', normal = 'normal', ['low   '] = 'low'}
 
--- nil where the header names none that there is.
+-- nil if the header has no valid lane.
 local function lane_of(header) return LANE_IN_COLUMN[string.sub(header, 39, 44)] end
 
--- nil where the email leaves it to the worker.
+-- nil if the worker's setting applies.
 local function retention_of(header) return tonumber(string.match(header, '^ (%d+)[ \n]', 59)) end
 
--- How many bytes of a record hold its header for sure.
+-- A header is never longer than this.
 local HEADER_BYTES = '90'
 
--- What a header looks like.
+-- The format of a header.
 local HEADER = '^%l%l%l%l[%l ][%l ][%l ][%l ][%l ] ' .. string.rep('%d', 13) -- lazy
   .. ' %d%d%d%d%d %d%d%d%d %d%d %l%l%l[%l ][%l ][%l ] ' .. string.rep('%d', 13) .. '[ %d]*\n'
 
@@ -57,8 +55,8 @@ local IS_STATE = { -- lazy
   [FAILED_STATE] = true, [CANCELED] = true,
 }
 
--- Whether this is the beginning of a record that can be read. What else is there was put there by somebody else, or cut
--- off, and no script may rely on it.
+-- Whether a readable record begins like this. Other content was written by another program or truncated, and no script
+-- may rely on it.
 local function is_header(header) -- lazy
   return type(header) == 'string' and string.find(header, HEADER) and IS_STATE[state_of(header)]
     and lane_of(header)
@@ -74,24 +72,24 @@ end
 -- The number of the last claim as text, in five digits.
 local function claim_of(header) return string.sub(header, 25, 29) end
 
--- The counters of a header, as they stand behind its `when`.
+-- The counters of a header, which follow `when`.
 local function counters_of(header) return string.sub(header, 24, 37) end
 
--- The same, anew. Each stops at what its column holds; claims begin again, which serves as well to tell one claim from
--- the one before.
+-- Formats counters. Attempts and recoveries stop at their column's maximum; claims wrap around, which still
+-- distinguishes a claim from the previous one.
 local function counters(claims, attempts, recovered) -- lazy
   return string.format(' %05d %04d %02d', claims % 100000, math.min(attempts, 9999), math.min(recovered, 99))
 end
 
--- What becomes of nearly all emails: claimed once, sent at the first attempt. Spelled out, as writing numbers takes
--- longer than most commands of Redis.
+-- The counters of nearly all emails: claimed once, sent at the first attempt. Literals, because formatting numbers
+-- takes longer than most Redis commands.
 local NEW = ' 00000 0000 00'
 
 local CLAIMED_ONCE = ' 00001 0000 00'
 
 local SENT_AT_ONCE = ' 00001 0001 00'
 
--- Makes a record that is not there yet, and returns it; nil when there is one. `when` is text.
+-- Creates a record and returns it; nil if the id exists. `when` is text.
 local function create(id, state, when, lane, retention, email)
   if retention ~= '' then retention = ' ' .. retention end
   lane = lane == 'normal' and ' normal ' or string.format(' %-6s ', lane)
@@ -104,14 +102,14 @@ local function accepted_at(id) -- lazy
   return text_of(tonumber(string.sub(id, 1, 8) .. string.sub(id, 10, 13), 16) or 0)
 end
 
--- A header for an email that has lost its own, with the given beginning.
+-- A new header for an email whose own is lost, with the given beginning.
 local function header_anew(id, beginning) -- lazy
   if #beginning < 37 then beginning = beginning .. NEW end
   return beginning .. ' normal ' .. accepted_at(id) .. '\n'
 end
 
--- Writes the beginning of a header: state, `when` as text, and the counters unless they stay as they are. Where the record
--- is gone meanwhile there must be no half of a header: it gets a whole one, with no email behind it.
+-- Writes the beginning of a header: state, `when` as text, and the counters if they change. If the record is gone,
+-- creates a complete header without an email, so that no partial header remains.
 local function move_record(key, beginning)
   local length = redis.pcall('SETRANGE', key, '0', beginning)
   if type(length) ~= 'number' or length < 59 then
@@ -123,8 +121,8 @@ end
 
 local function move(id, beginning) move_record(record_of(id), beginning) end
 
--- The key of what is known of an email's failures, for a script that writes there. What some other program has put there
--- instead of a hash goes: no outcome of the email could be recorded.
+-- The key of an email's failures, for writing. Deletes a value of another type, which would prevent recording the
+-- email's outcome.
 local function failures_of(id) -- lazy
   local key = failure_of(id)
   local kind = redis.call('TYPE', key).ok
@@ -132,15 +130,15 @@ local function failures_of(id) -- lazy
   return key
 end
 
--- Makes an email a dead letter, kept until a person retries or discards it. `class` is one of those in class.rs.
+-- Makes an email a dead letter, kept until an operator retries or discards it. `class` is one of those in class.rs.
 local function dead_letter(id, class, why, counted) -- lazy
   move(id, FAILED_STATE .. NOW .. (counted or ''))
   redis.call('HSET', failures_of(id), 'error', why, 'class', class)
   redis.call('ZADD', FAILED, NOW, id)
 end
 
--- Makes a dead letter of an email whose record is missing or cannot be read. What is there becomes the email as it is,
--- for a person to look at. One that has ended is left as it is.
+-- Makes an email with a missing or unreadable record a dead letter, with the raw content as its text, for an operator
+-- to inspect. A readable record is left unchanged.
 local function dead_letter_unreadable(id) -- lazy
   local raw, why = redis.pcall('GET', record_of(id)), 'its record in Redis cannot be read'
   if is_header(raw) then return end
@@ -156,8 +154,8 @@ local function dead_letter_unreadable(id) -- lazy
   count('failed', 1)
 end
 
--- Has emails that have ended deleted in so many ms. Those that ended together are one member of the set, which is a
--- fraction of the work and the memory of a member each.
+-- Schedules the deletion of ended emails in so many ms. Emails that ended together are one member of the set, which
+-- saves most of the work and memory of one member each.
 local function expire_in(ms, ids)
   for i = 1, #ids, 100 do
     redis.call('ZADD', FINISHED, text_of(now + ms), table.concat(ids, ' ', i, math.min(i + 99, #ids)))

@@ -1,9 +1,9 @@
--- What is known of the relays that emails go to, one truth for all workers: a hash for each relay.
+-- The state of relays, shared by all workers: one hash per relay.
 --
--- A relay that fails is held off from: emails stay where they are, in their order, and one worker at a time probes it
--- with one email. `until` and all that belongs to it are there only while it is so.
+-- While a failing relay is held off, emails stay on their lists in order, and one worker at a time probes with one
+-- email. `until` and its related fields exist only then.
 
--- What nobody has touched for this long is forgotten.
+-- Unused state expires after this time.
 local RELAY_REMEMBERED_MS = 30 * 24 * 60 * 60 * 1000
 
 -- How many ms to hold off after so many failures in a row.
@@ -11,12 +11,12 @@ local function back_off(failures, base, max)
   return math.min(max, base * 2 ^ math.min(failures - 1, 30))
 end
 
--- Has all workers ask about their relay within a second, for so many ms.
+-- Makes all workers ask about their relay within a second, for so many ms.
 local function announce(relay, ms)
   redis.call('SET', HELD, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD))))
 end
 
--- Lists those of these emails, given as text, that wait because they have met a failure of their relay.
+-- Requeues those of these emails (ids as text) that are delayed because they met a relay failure.
 local function list_behind(ids)
   for id in string.gmatch(ids or '', '%S+') do
     local header = header_of(id)

@@ -1,15 +1,14 @@
--- Room for more emails: the bodies of those that have ended are removed, and what else is known of them stays for the
--- retention.
+-- Makes room by removing the bodies of ended emails. The rest of the record stays for the retention.
 
--- How much of a record is read to find what stays: the first of these is enough for nearly all. What lies behind the last
--- goes as well.
+-- How much of a record is read to find what stays. The first is enough for nearly all; content beyond the last is
+-- removed too.
 local BEGINNINGS = {'4095', '32767'}
 
 -- The bodies of an email: its texts and files.
 local BODIES = {text = true, html = true, message = true, attachments = true}
 
--- Where the value of a field ends that begins at this place: where the comma or the brace behind it is. nil when it does not
--- end within the text.
+-- The end of the field's value that begins here: the position of the comma or brace after it. nil if it is beyond the
+-- text.
 local function end_of_value(json, at)
   local depth = 0
   while true do
@@ -37,8 +36,8 @@ local function end_of_value(json, at)
   end
 end
 
--- The JSON of an email without its bodies, how far it was read for that, and whether that was far enough. Whoever writes
--- from, to and subject first, as the API does, has nothing but bodies behind the first of them.
+-- The JSON of an email without its bodies, how far it was read, and whether that was far enough. If from, to and
+-- subject come first, as the API writes them, only bodies follow the first body.
 local function without_bodies(json)
   local fields, has = {}, {}
   local at = string.match(json, '^\239?\187?\191?%s*{%s*()')
@@ -55,8 +54,8 @@ local function without_bodies(json)
   return '{' .. table.concat(fields, ',') .. '}', #json, false
 end
 
--- Removes the bodies of an email that has ended, and notes in its header how many bytes they had. Returns how many bytes
--- became free, and how many were read for that.
+-- Removes the bodies of an ended email, and writes their size into its header. Returns the bytes freed, and the bytes
+-- read.
 local function remove_bodies(id)
   local size = size_of(id)
   local record, header_ends, kept, read, is_enough
@@ -80,9 +79,8 @@ local function remove_bodies(id)
   return freed, read
 end
 
--- Removes bodies of emails that have ended, until so many bytes are free: those first that are forgotten first. Returns how
--- many bytes became free, and whether there may be more. Bounded in emails and in bytes read, so that it may have to be
--- called again.
+-- Removes bodies of ended emails until so many bytes are freed, those first whose retention ends first. Returns the
+-- bytes freed, and whether there may be more. Bounded in emails and bytes read, so it may have to be called again.
 local function make_room(wanted)
   local freed, emails, bytes_read, more = 0, 0, 0, true
   while freed < wanted and emails < 200 and bytes_read < 262144 do

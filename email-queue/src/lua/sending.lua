@@ -1,7 +1,7 @@
--- What workers have in flight: for each worker a hash of its emails, id -> header as it was when claimed. They are its own
--- until its lease is over, which is one for all.
+-- What workers have in flight: one hash per worker, id -> header when claimed. A worker holds its emails until its
+-- lease expires; there is one lease for all of them.
 
--- Those of these emails that a worker has in flight: for each its header, or false.
+-- For each of these emails its header if the worker has it in flight, else false.
 local function headers_held(worker, ids)
   if not ids[1] then return {} end
   local headers = redis.call('HMGET', sending_of(worker), unpack(ids, 1, math.min(1000, #ids)))
@@ -12,17 +12,17 @@ local function headers_held(worker, ids)
   return headers
 end
 
--- Whether an email is in flight under this claim, and no later one. That the header is one was seen when it was claimed.
+-- Whether an email is in flight under this claim, and not a later one. The header was validated at the claim.
 local function is_held(header, claim)
   return header and claim_of(header) == claim and (counters_of(header) == CLAIMED_ONCE or is_header(header))
 end
 
--- How often an email may be claimed and keep its place at the front when it comes back untouched: if it is what breaks
--- the line to its worker, it must not do so before all others for ever.
+-- After this many claims an email that is returned untouched goes to the back. It may be what breaks the worker's
+-- connection, and must not block the lane for ever.
 local CLAIMS_IN_FRONT = 20
 
--- Requeues what no worker has begun, in front and in this order. This is no recovery: no worker died. Returns how many.
--- What is not in flight by its record has been given back already, by a call that then failed.
+-- Requeues emails that no worker has begun, in front and in this order. Not a recovery, as no worker died. Returns the
+-- count. Emails that are not `sending` were requeued by an earlier call that failed later.
 local function give_back(emails)
   local given_back = 0
   for i = #emails, 1, -1 do
@@ -39,10 +39,10 @@ local function give_back(emails)
   return given_back
 end
 
--- Requeues what was taken from a worker: the first time in front, because it has waited; from
--- the second time on behind the others, because an email that kills every worker that touches it must not hold up its
--- lane; and in the end as a dead letter. Returns how many were listed, and how many became dead
--- letters. What is not in flight by its record has been listed already, by a call that then failed.
+-- Requeues emails of a dead worker: the first time in front, because they have waited; from the second time on at the
+-- back, because an email that kills its workers must not block the lane; in the end as dead letters. Returns how many
+-- were requeued, and how many became dead letters. Emails that are not `sending` were requeued by an earlier call that
+-- failed later.
 local function recover(emails, max_recoveries)
   table.sort(emails)
   local others, listed, dead_lettered, unreadable = {}, 0, 0, 0
@@ -74,16 +74,18 @@ local function recover(emails, max_recoveries)
   return listed, dead_lettered + unreadable
 end
 
--- How long after a time without Redis a worker may take to come back and renew its lease, in ms.
+-- How long workers have to renew their leases after Redis was unreachable, in ms.
 local RETURN = 10000
 
 -- How far apart maintenance may be while emails wait, in ms.
 local BETWEEN_MAINTENANCE = 1500
 
--- When all workers must have come back from the last time that none of them gave a sign of life for half a lease, as when
--- Redis was away; 0 when there was no such time. A lease that ends before that says nothing of its worker.
+-- The time by which all workers must have renewed after the last gap: half a lease in which no worker renewed, as when
+-- Redis was unreachable. 0 if there was no gap. A lease that expires before that time does not show that its worker is
+-- dead.
 --
--- The call is itself a sign of life: of a worker with the given lease, or with none of a worker that does maintenance.
+-- The call itself counts as a heartbeat: with a lease that of a claiming or renewing worker, without one that of a
+-- worker that does maintenance.
 local function all_back_at(lease)
   local last, since, last_lease = string.match(redis.call('GET', ALIVE) or '', '^(%d+) (%d+) (%d+)$')
   if not last and not lease then return 0 end

@@ -1,7 +1,7 @@
--- Lua does not take back what a script has written before it fails. A script that a client waits for does so itself, so
--- that an error means that nothing was done: whatever key is in use for something else, and whatever is not permitted.
+-- Redis does not roll back a script that fails. Scripts that a client waits for undo their own writes, so that an error
+-- means that nothing was done, whichever key has another type or command is not permitted.
 
--- The error that a call has ended with, as a reply. Redis 6 tells it as text.
+-- The error of a call as a reply. Redis 6 raises it as text.
 local function as_reply(why) return type(why) == 'table' and why or {err = 'ERR ' .. why} end -- lazy
 
 -- Removes a key, also where DEL is not permitted.
@@ -10,14 +10,14 @@ local function remove(key) -- lazy
   redis.pcall('DEL', key)
 end
 
--- The command that gives a field of a hash the value that it has now.
+-- The command that restores the present value of a hash field.
 local function as_it_was(key, field)
   local value = redis.call('HGET', key, field)
   if value then return {'HSET', key, field, value} end
   return {'HDEL', key, field}
 end
 
--- Runs a function, and replies as it does. If it fails, the commands of `undo` put back what there was.
+-- Runs a function and returns its reply. If it fails, runs the commands of `undo`.
 local function whole(undo, run)
   local done, reply = pcall(run)
   if done then return reply end

@@ -1,9 +1,9 @@
--- Which emails wait, and in which order: every email on a lane's list has a sequence number, one above the number of the
--- email before it. Emails that go to the front count down from the other side.
+-- The waiting emails of each lane in order: each has a sequence number, counting up from the last. Emails that go to
+-- the front count down from the first.
 --
--- The numbers are sharded into hashes of 100, small enough for Redis to encode them as listpacks: 45 bytes an email instead
--- of the 140 of a sorted set, and as quick with a million as with ten. A sequence number has 13 digits: 11 for the chunk,
--- which is a hash, and two for the field in it.
+-- Entries are sharded into listpack-encoded hashes of 100: 45 bytes per email instead of 140 in a sorted set, at a cost
+-- that does not depend on the length of the lane. A sequence number has 13 digits: 11 for the chunk, which is a hash,
+-- and two for the field in it.
 
 local ORIGIN = 5000000000000
 
@@ -40,7 +40,7 @@ local function enter_all(lane, ids, sequences) -- lazy
   maintain_within(1000)
 end
 
--- The same for one email, without the lists that are a good part of what that costs.
+-- The same for one email, without the cost of lists.
 local function enter_one(lane, id, sequence)
   local chunk = chunk_of(sequence)
   local key = chunk_key(lane, chunk)
@@ -59,8 +59,7 @@ end
 
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 --
--- Where the key of the list has another type the email waits without an entry on it: maintenance requeues it when there is a
--- list again.
+-- If the key is not a list, the email waits without an entry; maintenance adds one when it is a list again.
 local function list_last(id, lane, counted) -- lazy
   redis.pcall('LPUSH', list_of(lane), id)
   wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)

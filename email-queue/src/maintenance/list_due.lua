@@ -15,7 +15,7 @@ for _, id in ipairs(ids) do
     list_last(id, lane_of(header))
     listed = listed + 1
   end
-  -- Last, so that it is done another time where something above fails.
+  -- Last, so that it is repeated if something above fails.
   redis.call('ZREM', SCHEDULED, id)
 end
 return {listed, more}

@@ -6,17 +6,17 @@ use crate::{
     script::{LOCK, UNLOCK},
 };
 
-/// What a worker is to look after once a second.
+/// What a worker checks once a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
-    /// The lock is open: there may be something to do for [`maintain`](super::maintain).
+    /// The lock has expired: something may be due for [`maintain`](super::maintain).
     pub maintenance_is_due: bool,
     /// A relay or a sender may be held off: see [`ask_relay`](crate::transition::ask_relay).
     pub holds_off: bool,
 }
 
-/// What there is to look after. Costs Redis one command ([`MGET`](https://redis.io/docs/latest/commands/mget/)), to be
-/// asked about once a second by every worker.
+/// Checks for due maintenance and hold-offs. One command ([`MGET`](https://redis.io/docs/latest/commands/mget/)), for
+/// each worker once a second.
 pub fn watch(queue: &Queue) -> Call<Watch> {
     let call = Call::plain("MGET", |answer| {
         Ok(Watch {
@@ -27,13 +27,13 @@ pub fn watch(queue: &Queue) -> Call<Watch> {
     call.argument(queue.lock()).argument(queue.held())
 }
 
-/// Takes the lock. The answer says whether it was open.
+/// Takes the lock. Returns whether it was free.
 pub(super) fn lock(queue: &Queue, length: Duration) -> Call<bool> {
     Call::script(&LOCK, queue, |answer| answer.flag()).milliseconds(length)
 }
 
-/// Opens the lock if there is `more` to do at once, and leaves it as it is where emails wait or were `moved`. Else it stays
-/// closed until something is due, for `least` to `most`.
+/// Releases the lock if there is `more` to do at once, and leaves it unchanged if emails wait or were `moved`.
+/// Otherwise it lasts until something is due, for `least` to `most`.
 pub(super) fn unlock(queue: &Queue, more: bool, moved: bool, least: Duration, most: Duration) -> Call<()> {
     let call = Call::script(&UNLOCK, queue, |_| Ok(()));
     call.number(u8::from(more)).number(u8::from(moved)).milliseconds(least).milliseconds(most)

@@ -1,4 +1,4 @@
--- Counts anew how many bytes the records have, once a day and where a count is known to be wrong: a part of them.
+-- Recounts the bytes of some records, once a day and when the count is known to be wrong.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many records at the most

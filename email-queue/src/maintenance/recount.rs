@@ -1,6 +1,6 @@
 use crate::{Queue, call::Call, script::RECOUNT};
 
-/// Counts anew how many bytes the records of all emails have, where that is due: `batch` of them.
+/// Recounts the bytes of `batch` records, if a recount is due.
 pub(super) fn recount(queue: &Queue, batch: usize) -> Call<()> {
     Call::script(&RECOUNT, queue, |_| Ok(())).number(batch)
 }

@@ -1,23 +1,22 @@
--- Puts emails back on their list that were popped and never claimed: queued -> queued, in front.
+-- Requeues emails that were popped and never claimed: queued -> queued, in front.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many of each lane at the most
 -- ARGV[2]  grace in ms: how long an email may be popped and not yet claimed
 -- Reply    {how many were requeued}
 --
--- A lane's list is first in, first out, and sequence numbers are counted in that order: what waits under a number below that
--- of the oldest entry on the list has been popped. When it is still not claimed after the grace, the worker that popped it
--- died with the id in flight. `popped` remembers since when it is known.
+-- A lane's list is first in, first out, and sequence numbers are assigned in that order: an email with a lower number
+-- than the oldest entry on the list has been popped. If it is still not claimed after the grace, the worker that popped
+-- it is dead. `popped` has the time when this was first seen.
 
 local sum, waits = waiting()
 if sum == 0 then return {0} end
 allow_write_when_full()
 local batch, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
 
--- The sequence number of the oldest email that is still on the lane's list; +inf when no waiting email is on it.
--- Entries without a waiting email (canceled ones, plain JSON) are stepped over; after a hundred of them, or a megabyte, the
--- answer is -inf, "cannot tell", and the caller tries again when workers have taken them away. So it is where the list is
--- none.
+-- The sequence number of the oldest waiting email on the lane's list; +inf if there is none. Skips entries without a
+-- waiting email (canceled ones, plain JSON). After a hundred of them, or a megabyte, returns -inf for "unknown", and
+-- the caller tries again when workers have removed them. Also -inf if the key is not a list.
 local function oldest_listed(lane)
   local bytes = 0
   for back = 1, 100 do
@@ -48,14 +47,14 @@ for i, lane in ipairs(LANES) do
         redis.call('RPUSH', list_of(lane), id)
         requeued = requeued + 1
       else
-        -- Its entry here is all that is left of it.
+        -- Only its entry here remains.
         leave_one(lane, text_of(gone[j].sequence))
         dead_letter_unreadable(id)
       end
     end
   end
 end
--- What was claimed in time is of no interest any more. The second grace lets a requeue above come first.
+-- Removes emails that were claimed in time. Twice the grace, so that a requeue above comes first.
 redis.call('ZREMRANGEBYSCORE', POPPED, '-inf', '(' .. (now - 2 * grace - 1000))
 count('recovered', requeued)
 return {requeued}

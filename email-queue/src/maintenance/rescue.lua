@@ -1,4 +1,4 @@
--- Takes back what workers hold whose lease is over: sending -> queued, or failed from a number of times on.
+-- Requeues emails of workers whose lease has expired: sending -> queued, or failed after too many times.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many emails at the most
@@ -8,8 +8,7 @@
 allow_write_when_full()
 local batch = tonumber(ARGV[1])
 local expired, more = due(WORKERS, batch)
--- A worker whose lease is over is dead, or as good as dead. Unless none could reach Redis to renew its lease: then all have
--- the time to come back.
+-- A worker whose lease has expired counts as dead. If no worker could reach Redis to renew, all get time to return.
 if expired[1] and all_back_at() > now then expired = {} end
 local abandoned, taken = {}, {}
 for _, worker in ipairs(expired) do

@@ -8,8 +8,8 @@ pub(super) struct Rescued {
     pub(super) more: bool,
 }
 
-/// Requeues what workers hold whose lease is over. What was taken back more than `max_recoveries` times becomes a dead
-/// letter.
+/// Requeues emails of workers whose lease has expired. After more than `max_recoveries` recoveries an email becomes a
+/// dead letter.
 pub(super) fn rescue(queue: &Queue, batch: usize, max_recoveries: u32) -> Call<Rescued> {
     let call = Call::script(&RESCUE, queue, |answer| {
         Ok(Rescued { recovered: answer.number()?, dead_lettered: answer.number()?, more: answer.flag()? })

@@ -1,4 +1,4 @@
--- Opens the lock of maintenance, or keeps it closed until something is due.
+-- Releases the lock of maintenance, or keeps it until something is due.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  1 when some of the work was cut off at its limit, else 0: the lock opens at once

@@ -1,4 +1,4 @@
--- Counts what is where. Changes nothing.
+-- Counts emails by state. Read-only.
 --
 -- KEYS[1]  the queue
 -- Reply    {waiting in high, normal, low, entries on the lists, sending, scheduled, failed}

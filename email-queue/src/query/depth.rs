@@ -1,11 +1,11 @@
 use crate::{Queue, call::Call, script::DEPTH};
 
-/// How many emails are where.
+/// The number of emails in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
-    /// Waiting in each lane, the most urgent first.
+    /// Waiting, per lane, most urgent first.
     pub waiting: [u64; 3],
-    /// Entries on the lists: like `waiting`, and what other programs have pushed, and left-over duplicates.
+    /// Entries on the lists, including entries pushed by other programs and stale duplicates.
     pub entries: u64,
     /// Claimed by workers.
     pub sending: u64,
@@ -16,14 +16,14 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// Whether a worker has nothing left to do for now: nothing waits, and nothing is being sent.
+    /// Whether nothing waits and nothing is in flight.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.waiting == [0; 3] && self.entries == 0 && self.sending == 0
     }
 }
 
-/// Counts what is where.
+/// Counts emails by state.
 pub fn depth(queue: &Queue) -> Call<Depth> {
     Call::script(&DEPTH, queue, |answer| {
         Ok(Depth {

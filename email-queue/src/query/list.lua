@@ -1,4 +1,4 @@
--- Lists emails, the newest first. Changes nothing.
+-- Lists emails, newest first. Read-only.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many at the most
@@ -7,7 +7,7 @@
 -- ARGV[4]  only emails in this state; '' for any
 -- Reply    {1 when more follow in that direction, else 0; the id up to which was looked, or '';
 --           then per email its id, the beginning of its record, its last error or '', the class of that or ''}
--- Bounded: it looks at 200 emails at the most, which counts as more to follow, and reads 32 KiB of each that it gives.
+-- Bounded: looks at 200 emails at most (then more may follow), and reads 32 KiB of each that it returns.
 
 local other = other_version()
 if other then return other end
@@ -21,7 +21,7 @@ local ids
 repeat
   ids = ids_beyond(last, direction)
   for _, id in ipairs(ids) do
-    -- One that cannot be read is shown as a dead letter, and one that is missing not at all.
+    -- An unreadable record is shown as a dead letter, a missing one is omitted.
     local matches = wanted == '' or string.match(header_of(id) or 'failed', '%a+') == wanted
     if matches and #found == max or looked == SCAN_BUDGET then
       more = 1

@@ -5,7 +5,7 @@ use crate::{
     script::LIST,
 };
 
-/// Which part of all emails [`list`] is to give.
+/// The page that [`list`] returns.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
     /// How many at the most.
@@ -16,27 +16,27 @@ pub struct Page {
     pub state: Option<State>,
 }
 
-/// A place among all emails.
+/// A position in the list of all emails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
     /// With the newest email.
     Newest,
-    /// With the newest of those that are older than this one.
+    /// After this email, with older ones.
     After(EmailId),
-    /// The newer ones, up to this one and without it.
+    /// The newer ones, up to and without this email.
     Before(EmailId),
 }
 
 /// A part of all emails, the newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// The emails, each with the first 32 KiB of its record, in which its JSON may be cut off: enough for an
-    /// [`Outline`](crate::email::Outline) of nearly all.
+    /// The emails, each with the first 32 KiB of its record. The JSON may be cut off, but nearly always suffices for an
+    /// [`Outline`](crate::email::Outline).
     pub emails: Vec<(EmailId, Record)>,
-    /// Whether more follow in the direction of the cursor. There may be fewer emails than asked for and still more to
-    /// follow, where the state is rare.
+    /// Whether more follow in the direction of the cursor. A page may be short although more follow, if the state is
+    /// rare.
     pub has_more: bool,
-    /// How far was looked: the cursor for the next page in the same direction, if there is one.
+    /// The last email looked at: the cursor of the next page in the same direction.
     pub next: Option<EmailId>,
 }
 

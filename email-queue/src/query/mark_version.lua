@@ -1,4 +1,4 @@
--- Says which version the keys of a queue have, and gives it this one's where it has none.
+-- Returns the version of a queue's keys, and sets it if there is none.
 --
 -- KEYS[1]  the queue
 -- Reply    {the version}

@@ -1,4 +1,4 @@
--- Replies with what is known of an email. Changes nothing.
+-- Returns the record of an email. Read-only.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id

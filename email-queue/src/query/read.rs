@@ -1,6 +1,6 @@
 use crate::{EmailId, Queue, Record, call::Call, record::record, script::READ};
 
-/// Reads the record of an email; `None` when there is none with that id, or none any more.
+/// Reads the record of an email; `None` if there is none.
 pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
     read_up_to(queue, id, "-1")
 }

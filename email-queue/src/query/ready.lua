@@ -1,10 +1,9 @@
--- Whether an email could be accepted. Changes nothing.
+-- Checks whether an email could be accepted. Read-only.
 --
 -- KEYS[1]  the queue
 -- Reply    {1}
--- What keeps an email from being accepted is the error of this script as well: Redis is full or a replica, it cannot keep
--- its data, it is a node of a cluster without the queue, or a key is in use for something else. A full Redis takes more where
--- the bodies of emails that have ended can be removed.
+-- Fails with the error that `enqueue` would get: Redis is full, a replica, or cannot persist; this cluster node does
+-- not hold the queue; or a key has another type. A full Redis counts as ready if bodies of ended emails can be removed.
 
 local other = other_version()
 if other then return other end

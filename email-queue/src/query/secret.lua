@@ -1,9 +1,9 @@
--- Replies with the secret that signs links, and keeps the one offered where there is none yet.
+-- Returns the secret that signs links. Stores the given one if there is none yet.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the secret to keep if there is none: random bytes
 -- Reply    {the secret that is kept}
--- Whoever comes first has made it; all others get the same, however many ask at once.
+-- The first call sets it; all others get the same, also concurrent ones.
 
 local secret = redis.call('GET', SECRET)
 if not secret then

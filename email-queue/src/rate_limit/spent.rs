@@ -3,16 +3,16 @@ use std::time::Duration;
 use super::throttle::hashed;
 use crate::{Queue, call::Call};
 
-/// How many requests of a client are counted in the present period, by [`throttle`](super::throttle)
-/// ([`GET`](https://redis.io/docs/latest/commands/get/)). Counts nothing: by it a client that has none left can be refused before
-/// its request costs anything.
+/// The requests of a client that [`throttle`](super::throttle) has counted in the present period
+/// ([`GET`](https://redis.io/docs/latest/commands/get/)). Read-only, to refuse a client that has none left before its
+/// request costs anything.
 pub fn requests_made(queue: &Queue, client: &str) -> Call<u64> {
-    // What is no number is put there by somebody else, and is the next count's trouble.
+    // Something else has written a value that is not a number; the next count reports it.
     let call = Call::plain("GET", |answer| Ok(answer.prose()?.and_then(|made| made.parse().ok()).unwrap_or(0)));
     call.argument(key(queue, client))
 }
 
-/// When the present period of a client is over; `None` where there is none
+/// When the present period of a client ends; `None` if there is none
 /// ([`PTTL`](https://redis.io/docs/latest/commands/pttl/)).
 pub fn period_left(queue: &Queue, client: &str) -> Call<Option<Duration>> {
     let call = Call::plain("PTTL", |answer| Ok(u64::try_from(answer.number::<i64>()?).ok().map(Duration::from_millis)));

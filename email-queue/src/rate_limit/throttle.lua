@@ -1,4 +1,4 @@
--- Counts requests of a client against its limit.
+-- Counts a client's requests against its limit.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the client, hashed
@@ -7,8 +7,8 @@
 -- ARGV[4]  how many it makes now
 -- ARGV[5]  'again' when the answer to the same call was lost: what was counted then is not counted anew
 -- Reply    {1 within the limit, else 0; how many are left; ms until it may ask again for all}
--- As long as one is left more at once are let pass, or a batch would never come between the requests of a client that always
--- makes some; the period is then as many times longer as it takes to make so many. What is refused is not counted.
+-- While one request is left, a larger batch passes too, or a busy client could never send one; the period is then
+-- extended accordingly. Refused requests do not count.
 
 local key = rate_of(ARGV[1])
 local limit, period, makes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

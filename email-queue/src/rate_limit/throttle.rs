@@ -13,23 +13,23 @@ pub struct Allowance {
     pub within: Duration,
 }
 
-/// How a client stands with its limit.
+/// A client's rate limit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitStatus {
     /// Whether these requests are within the limit.
     pub allowed: bool,
-    /// How many more are, in the present period.
+    /// How many requests are left in the present period.
     pub remaining: u64,
     /// When the present period is over.
     pub reset: Duration,
 }
 
-/// Counts `requests` of a client, made at once, against its limit. Counted in Redis, so that it holds over all instances
-/// of the API. `client` is what it is known by, such as its API key; Redis sees a hash of it. A call that is sent once more
-/// because its answer was lost is not counted twice.
+/// Counts `requests` of a client, made at once, against its limit. Redis counts, so that the limit holds across all
+/// instances of the API. `client` identifies it, such as by its API key; Redis sees only a hash. A repetition after a
+/// lost reply is not counted twice.
 ///
-/// As long as one request is left, more at once are allowed, and the period is then as many times longer as it takes. What is
-/// refused is not counted.
+/// While one request is left, a larger batch is allowed, and the period is extended accordingly. Refused requests do
+/// not count.
 pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32) -> Call<RateLimitStatus> {
     let call = Call::script(&THROTTLE, queue, |answer| {
         Ok(RateLimitStatus {
@@ -42,7 +42,7 @@ pub fn throttle(queue: &Queue, client: &str, allowance: Allowance, requests: u32
     call.number(requests).marked_when_resent()
 }
 
-/// What Redis sees of a client.
+/// The client's hash in Redis.
 pub(super) fn hashed(client: &str) -> String {
     hex(&Sha256::digest(client)[..16])
 }

@@ -1,5 +1,5 @@
--- Asks whether a worker may hand emails to a relay. While the relay is held off, one worker gets the turn to probe it; if
--- that has just begun, the emails that have met the failure are listed: delayed -> queued.
+-- Asks whether a worker may send emails to a relay. After the back-off of a held-off relay, one worker may probe it.
+-- When a probe begins, the emails that met the failure are requeued: delayed -> queued.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -29,7 +29,7 @@ allow_write_when_full()
 redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
 redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 if begun and known[8] then
-  -- They may be all that there is to probe with.
+  -- There may be no other email to probe with.
   redis.call('HDEL', key, 'behind')
   list_behind(known[8])
 end

@@ -6,26 +6,26 @@ use crate::{
     script::{ASK_RELAY, RELAY_WELL},
 };
 
-/// What is known of a relay.
+/// The state of a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayState {
-    /// Whether emails may be handed to it.
+    /// Whether it accepts emails now.
     pub access: Access,
     /// Whether the emails of some sender are held off there: see [`ask_sender`](super::ask_sender).
     pub holds_senders: bool,
-    /// How many connections it takes at a time, as far as a worker has learned that.
+    /// Its connection limit, if a worker has learned one.
     pub limit: Option<usize>,
 }
 
-/// Whether a worker may hand emails to a relay.
+/// Whether a worker may send to a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// It may.
     Free,
     /// The relay is held off.
     Held(Held),
-    /// This worker has the turn to probe the relay with one email, until it says how that went. It loses the turn when it
-    /// does not ask again in time.
+    /// This worker may probe the relay with one email, until it reports the result. It loses the probe if it does not
+    /// ask again in time.
     Probe(Held),
 }
 
@@ -40,9 +40,9 @@ pub struct Held {
     pub error: String,
 }
 
-/// Asks whether `worker` may hand emails to a relay, for a turn of that length if it is to probe it.
+/// Asks whether `worker` may send to a relay. A probe is reserved for `turn`.
 ///
-/// A worker that has just `begun` need not wait for the end of the back-off, because its settings may be the mended ones.
+/// A worker that has just `begun` does not wait for the back-off, because its configuration may be the corrected one.
 pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: Duration) -> Call<RelayState> {
     let call = Call::script(&ASK_RELAY, queue, |answer| {
         let (what, wait) = (answer.number::<u8>()?, Duration::from_millis(answer.number()?));
@@ -60,14 +60,14 @@ pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: 
     call.argument(worker).argument(relay.key()).number(u8::from(begun)).milliseconds(turn)
 }
 
-/// Says that a relay works again, as the probe of `worker` has shown: all go on. The answer says whether it was this worker
-/// that probes the relay; if not, nothing was changed.
+/// Ends the hold-off after a successful probe by `worker`. Returns whether this worker holds the probe; if not, nothing
+/// has changed.
 pub fn relay_well(queue: &Queue, worker: &str, relay: &Relay) -> Call<bool> {
     Call::script(&RELAY_WELL, queue, |answer| answer.flag()).argument(worker).argument(relay.key())
 }
 
-/// Tells others how many connections a relay takes at a time
-/// ([`HSET`](https://redis.io/docs/latest/commands/hset/)); `None` when there is no limit any more.
+/// Stores a relay's connection limit for other workers ([`HSET`](https://redis.io/docs/latest/commands/hset/)); `None`
+/// removes it.
 pub fn learn_limit(queue: &Queue, relay: &Relay, limit: Option<usize>) -> Call<()> {
     let call = Call::plain("HSET", |answer| answer.next().map(drop)).argument(queue.relay(relay));
     call.argument("limit").number(limit.unwrap_or(0))

@@ -1,4 +1,4 @@
--- Asks whether emails of one sender may be handed to a relay. Changes nothing.
+-- Asks whether one sender's emails may be sent to a relay. Read-only.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the sender there

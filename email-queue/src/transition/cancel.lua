@@ -1,4 +1,4 @@
--- Takes back an email that no worker has claimed. queued | scheduled | delayed -> canceled.
+-- Cancels an email that no worker has claimed. queued | scheduled | delayed -> canceled.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id
@@ -35,7 +35,7 @@ else
 end
 
 return whole(undo, function()
-  -- Removes nothing, and fails where it could not be taken back that the email is forgotten.
+  -- Removes nothing. Fails if the scheduled deletion could not be undone.
   redis.call('ZREM', FINISHED, id)
   local retention = retention_of(header) or tonumber(ARGV[2])
   expire_in(retention, {id})

@@ -8,7 +8,7 @@ use crate::{
     script::{CANCEL, RESCHEDULE},
 };
 
-/// What became of a change that a client asked for.
+/// The result of a change that a client requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
     /// It is done.
@@ -19,17 +19,16 @@ pub enum Changed {
     Refused(State),
 }
 
-/// Takes back an email that no worker has claimed: one that is queued, scheduled, or waits for a retry. It is kept for
-/// `retention`, where it does not say itself.
+/// Cancels an email that no worker has claimed: queued, scheduled or delayed. It is kept for its own retention, or for
+/// `retention`.
 ///
-/// Sent once more because its answer was lost, it says again that it is done, where one that a client asks for anew is
-/// refused as too late.
+/// A repetition after a lost reply reports success again, whereas a client's second request is refused as too late.
 pub fn cancel(queue: &Queue, id: EmailId, retention: Duration) -> Call<Changed> {
     Call::script(&CANCEL, queue, changed).number(id).milliseconds(retention).marked_when_resent()
 }
 
-/// Moves the time of an email that is scheduled. Sent once more because its answer was lost, it says again that it is
-/// done, also where the email has become due by it.
+/// Reschedules an email that is scheduled. A repetition after a lost reply reports success again, even if the email has
+/// become due.
 pub fn reschedule(queue: &Queue, id: EmailId, due: Timestamp) -> Call<Changed> {
     Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond()).marked_when_resent()
 }

@@ -1,6 +1,5 @@
--- Takes emails from the lanes, high before normal before low, for one worker to send under its lease.
--- queued -> sending. An entry whose email is not queued (canceled, claimed already) is dropped: the list may hold
--- an id twice, the record decides.
+-- Claims emails for a worker, under its lease, from the lanes high, normal, low in this order. queued -> sending. Drops
+-- an entry whose email is not queued (canceled, claimed already): the list may contain an id twice, the record decides.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -15,12 +14,11 @@
 --          entry with a name the claim is negative, and the record is only the header.
 --          In the end, if the next email found no room, its size in bytes
 --
--- `claim` counts how often the email was claimed. Whoever reports its outcome must name it: it tells a worker whose
--- email was taken over from the one that took it.
--- An entry that is no id was pushed by some other program with a plain LPUSH. It gets a record here, and is from now
--- on as safe as any other email. Whether it can be read as an email is for the worker to find out. The last one that BRPOP
--- gave to the worker is remembered by its name: when the answer is lost and the call is repeated, it is found again.
--- An email whose record is missing or cannot be read becomes a dead letter of the class `unreadable`.
+-- `claim` is the number of this claim of the email. An outcome must carry it, so that an outcome of an earlier claim is
+-- ignored. An entry that is not an id was pushed by another program with a plain LPUSH. It gets a record here, and is
+-- from now on as safe as any other email; the worker parses it. The script remembers the last such entry that BRPOP
+-- returned to the worker, by its name, so that a repeated call finds it again after a lost reply. An email whose record
+-- is missing or unreadable becomes a dead letter of the class `unreadable`.
 
 allow_write_when_full()
 local reply = {}

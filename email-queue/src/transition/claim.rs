@@ -13,19 +13,19 @@ use crate::{
 /// What [`claim`] needs.
 #[derive(Debug)]
 pub struct Claim<'a> {
-    /// Who claims, unique for each run of a worker.
+    /// The worker's id, unique for each run.
     pub worker: &'a str,
-    /// How long the claim holds if it is not extended.
+    /// How long the lease lasts if it is not renewed.
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
     /// How much of them.
     pub bytes: ByteBudget,
-    /// What `BRPOP` just took off a list; claimed before any other.
+    /// The entry that `BRPOP` just returned; claimed first.
     pub popped: Option<PoppedEntry>,
 }
 
-/// How many bytes of email a claim may bring. Redis looks at no more than that, whatever lies on the lists.
+/// How many bytes of emails a claim may return. Redis reads no more than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteBudget {
     /// All together, if there is more than one.
@@ -34,18 +34,19 @@ pub struct ByteBudget {
     pub first: usize,
 }
 
-/// No entry that another program pushes is taken for an email if it is larger: 40 MiB.
+/// Larger entries of other programs become dead letters: 40 MiB.
 pub const LARGEST: usize = 40 * 1024 * 1024;
 
-/// An answer of [`BRPOP`](https://redis.io/docs/latest/commands/brpop/).
+/// A reply of [`BRPOP`](https://redis.io/docs/latest/commands/brpop/).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoppedEntry {
     /// The list it was on.
     pub list: Vec<u8>,
-    /// An id, or whatever another program has pushed there. Shared, because it may be large: a claim need not copy it.
+    /// An id, or the content that another program has pushed. Shared, because it may be large and a claim need not copy
+    /// it.
     pub entry: Arc<Vec<u8>>,
-    /// Which entry it is of those that the worker has popped, so that the claim of it can be repeated: if the entry is no
-    /// id, a repeated claim gives it no second record.
+    /// The number of this pop by the worker. A repeated claim of an entry that is not an id creates no second record
+    /// for it.
     pub number: u64,
 }
 
@@ -57,7 +58,7 @@ impl PoppedEntry {
     }
 }
 
-/// An email that is now this worker's to send.
+/// An email that this worker has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The claim, to be named when the email is finished, extended or released.
@@ -66,11 +67,12 @@ pub struct Claimed {
     pub attempts: u32,
     /// When it was accepted.
     pub created: Timestamp,
-    /// What the attempts before have come to.
+    /// The progress of earlier attempts.
     pub progress: Progress,
     /// The email as JSON. From the API it is valid; from a plain `LPUSH` it can be anything.
     pub json: Vec<u8>,
-    /// Whether the rest could not be read from the answer. Then there is nothing to send; the claim is good for saying so.
+    /// Whether the rest of the reply was unreadable. Then there is nothing to send, but the claim can record the
+    /// failure.
     pub unreadable: bool,
 }
 
@@ -79,8 +81,7 @@ pub struct Claimed {
 pub struct Claims {
     /// The emails, the most urgent first.
     pub emails: Vec<Claimed>,
-    /// Whether the first of them is the popped entry, which was no id: its JSON is not in the answer, because the worker
-    /// has it.
+    /// Whether the first is the popped entry, and not an id: the reply omits its JSON, because the worker has it.
     pub popped: bool,
     /// The size of the next email, when there was no room for it.
     pub left: Option<usize>,
@@ -93,7 +94,7 @@ impl Claims {
         self.emails.is_empty()
     }
 
-    /// Gives the first email its JSON, if it is the entry that was popped for this claim.
+    /// Sets the first email's JSON, if it is the popped entry.
     pub fn give(&mut self, entry: Arc<Vec<u8>>) {
         if let Some(email) = self.emails.first_mut().filter(|_| self.popped) {
             email.json = Arc::unwrap_or_clone(entry);
@@ -101,9 +102,9 @@ impl Claims {
     }
 }
 
-/// Takes emails off the lists, the most urgent lane first and the oldest first within it, for a worker to send.
+/// Claims emails for a worker: most urgent lane first, oldest first within a lane.
 ///
-/// Fewer than asked for, or none, when no more wait, or the next one is too large. A popped entry that is too large goes
+/// Returns fewer than `max`, or none, if no more wait or the next is too large. A popped entry that is too large goes
 /// back to the front of its lane.
 pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
     let call = Call::script(&CLAIM, queue, claimed)
@@ -121,8 +122,8 @@ pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
     }
 }
 
-/// Reads to the end of an answer. Emails are read one by one, so that what is wrong with one costs no other. What has a
-/// record under a name that is no id was put there by hand, and is passed over: nobody could name it to Redis again.
+/// Parses a reply to its end, one email at a time, so that an unreadable one does not affect others. Skips a record
+/// under a name that is not an id, which was written by hand and could not be finished.
 pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
     let mut claims = Claims::default();
     while !answer.is_empty() {

@@ -1,5 +1,5 @@
--- Accepts emails: gives each a record, and lists it, or schedules it where its time has not come.
--- All of them or, when there is no room for all, none.
+-- Accepts emails: creates the record of each, and lists or schedules it. All of them, or none if there is no room for
+-- all.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  backlog limit: how many emails may wait or be scheduled; 0 for no limit
@@ -14,7 +14,7 @@
 --          {3} another request was accepted under that key: nothing was changed
 --          {4, bytes that are stored, bytes of this request}  no room for so many bytes: nothing was changed. make_room may
 --          make some; it is no part of this script, which takes less time for all without it
--- An id that exists already is left as it is, so that a call whose answer was lost can be repeated: that has room, too.
+-- An existing id stays unchanged, so that a call can be repeated after a lost reply. A repeated call always has room.
 
 local other = other_version()
 if other then return other end
@@ -45,7 +45,7 @@ local bytes = tonumber(counted[8] or 0)
 if limit > 0 then
   local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
   if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then
-    -- They are among those that wait if the answer to the same call was lost.
+    -- If this call is a repetition, its emails are already counted.
     return {emails > 0 and redis.call('EXISTS', record_of(ARGV[FIRST + ID])) or 0}
   end
 end
@@ -61,7 +61,7 @@ end
 local COUNTED_AT = {high = 2, normal = 4, low = 6}
 -- The ids that have got a record by this call: for each its sequence number, or '' where it is scheduled.
 local fresh = {}
--- Each step may fail, and an error is to mean that no email was accepted.
+-- Each step may fail. An error must mean that no email was accepted.
 local done, why
 
 if emails == 1 and key == '' and tonumber(ARGV[FIRST + DUE]) <= now then
@@ -143,7 +143,7 @@ else
 end
 if done then return {1} end
 
--- An error means that no email was accepted. So what has been written of them before it is taken back, as far as it was.
+-- An error means that no email was accepted, so earlier writes are undone.
 local last_list = counted[1] and string.sub(counted[1], 1, 36)
 for i = FIRST, #ARGV, FIELDS do
   local id, lane = ARGV[i + ID], ARGV[i + LANE]
@@ -169,7 +169,7 @@ for id in pairs(fresh) do redis.pcall('ZREM', INDEX, id) end
 for i, field in ipairs({'index', 'high', 'high:last', 'normal', 'normal:last', 'low', 'low:last', 'bytes'}) do
   if counted[i] then redis.pcall('HSET', WAITING, field, counted[i]) else redis.pcall('HDEL', WAITING, field) end
 end
--- A count that is under way may have heard of them: it begins again.
+-- A recount in progress may include them, so it restarts.
 if counted[9] then redis.pcall('HDEL', WAITING, 'recount', 'counted') end
 if key ~= '' then remove(idempotency_of(key)) end
 return as_reply(why)

@@ -15,13 +15,13 @@ use crate::{
 pub struct Enqueue<'a> {
     /// The emails: all are accepted, or none.
     pub emails: &'a [NewEmail],
-    /// How many emails may wait or be scheduled before the queue refuses more; `None` for no limit.
+    /// The limit of waiting and scheduled emails; `None` for no limit.
     pub backlog_limit: Option<u64>,
-    /// How many bytes the records of all emails may have before the queue refuses more; `None` for no limit.
+    /// The limit of the size of all records, in bytes; `None` for no limit.
     pub backlog_bytes: Option<u64>,
     /// How long these emails are kept once they are sent; `None` leaves it to the worker.
     pub retention: Option<Duration>,
-    /// By what a repetition of this request is known, for 24 hours; `None` if it is not to be known.
+    /// Identifies a repetition of this request for 24 hours; `None` if it need not be recognised.
     pub idempotency: Option<&'a Idempotency>,
 }
 
@@ -38,7 +38,7 @@ pub struct NewEmail {
     pub json: Vec<u8>,
 }
 
-/// By what a repeated request is known. Holds hashes only: a client's keys are nobody's business.
+/// Identifies a repeated request. Contains only hashes, because the keys are the client's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     key: String,
@@ -46,7 +46,7 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// `key` is what the client calls the request, unique within `scope`, which is the client. `digests` are those of
+    /// `key` is the client's name for the request, unique within `scope`, the client. `digests` are those of
     /// [`Submission::digest`](crate::Submission::digest), in order.
     #[must_use]
     pub fn new<'a>(scope: &str, key: &str, digests: impl IntoIterator<Item = &'a [u8; 32]>) -> Self {

@@ -1,4 +1,4 @@
--- Renews a worker's lease, and says that the worker is alive.
+-- Renews a worker's lease (heartbeat).
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -7,7 +7,7 @@
 -- ARGV[4…] per email that the worker knows it has in flight: id, claim in five digits
 -- Reply    now, in ms since 1970; per email 1, or 0: it is no longer this claim's, nothing was changed for it
 --
--- What the worker was given longer ago than that and does not name is taken back: the answer that gave it must have been
+-- Requeues emails that were claimed longer ago than that and are not listed: the reply to their claim must have been
 -- lost.
 
 allow_write_when_full()

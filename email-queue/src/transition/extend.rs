@@ -12,17 +12,17 @@ use crate::{
 /// The answer to [`extend`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extended {
-    /// What time it is by the clock of Redis.
+    /// The time by Redis' clock.
     pub now: Timestamp,
-    /// For each email named whether it is still this claim's.
+    /// For each listed email, whether it is still in flight under this claim.
     pub held: Vec<bool>,
 }
 
-/// Renews the lease of all emails that `worker` has in flight, to end `lease` from now, and says that it is alive. To be
-/// called well before the lease ends, also with nothing in flight.
+/// Renews the lease of `worker`, to end `lease` from now. Call it well before the lease ends, also with nothing in
+/// flight.
 ///
-/// `claims` are all that the worker knows of. An email that it was given and does not name is given back when that was
-/// longer ago than `on_its_way`, because the answer must have been lost. That counts as no recovery.
+/// `claims` are all emails that the worker has. An email that it holds in Redis but does not list is requeued if it was
+/// claimed longer ago than `on_its_way`, because the reply must have been lost. This does not count as a recovery.
 pub fn extend(
     queue: &Queue,
     worker: &str,

@@ -1,5 +1,5 @@
--- Records what became of claimed emails, and claims the next ones. sending -> sent | delayed | queued | scheduled |
--- failed. Both in one call, because a call costs Redis as much as an email or two.
+-- Records outcomes of claimed emails, and claims the next ones. sending -> sent | delayed | queued | scheduled |
+-- failed. One call for both, because a call costs Redis as much as an email or two.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -20,8 +20,8 @@
 -- Reply    how many outcomes there were; for each 1, or 0: the claim is not the last one (or the email was canceled),
 --          nothing was changed; then the next emails, as `claim` replies
 --
--- A worker that was slow, so that its lease ended and the email was requeued, may still say that it is
--- sent as long as nobody else has claimed it: better than sending it twice.
+-- After its lease has expired and the email was requeued, a worker may still report `sent` until the email is claimed
+-- again: this avoids a duplicate.
 
 -- Where the emails begin, and what each has; finish.rs writes them in this order.
 local FIRST = 6
@@ -52,7 +52,7 @@ reply[1] = #ids
 for n, header in ipairs(headers_held(worker, ids)) do
   local id, at = ids[n], outcomes[n]
   local claim, outcome = ARGV[at + CLAIM], ARGV[at + OUTCOME]
-  -- Nearly all are, and then their claim is the first.
+  -- Nearly all are sent at their first claim.
   local is_first = header and counters_of(header) == CLAIMED_ONCE
   local ours = is_first and claim == '00001' or not is_first and is_held(header, claim)
   if ours then
@@ -90,10 +90,10 @@ if soonest < math.huge then maintain_within(soonest) end
 count('sent', sent)
 count('retried', others.delayed)
 count('failed', others.failed)
--- The last, so that where something above failed all of them can be reported again.
+-- Last, so that after a failure above all outcomes can be reported again.
 call_with('HDEL', sending_of(worker), ended)
 
--- What fails now is told by the next claim: these outcomes are recorded.
+-- An error here is ignored, because the outcomes are recorded; the next claim reports it.
 local max, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, max_bytes, max_bytes, '', '', '') end
 return reply

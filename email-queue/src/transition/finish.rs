@@ -10,18 +10,18 @@ use crate::{
     script::FINISH,
 };
 
-/// What became of one claimed email.
+/// The outcome of one claimed email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
     /// Which email, and which claim of it.
     pub claim: ClaimRef,
     /// What became of it.
     pub outcome: Outcome,
-    /// What all attempts together have come to, unless it is sent. Nobody in a list of it leaves that as it is.
+    /// The progress of all attempts together, unless it is sent. An empty list leaves the stored one unchanged.
     pub progress: Progress,
 }
 
-/// The ways in which a claim can end. Texts are for people.
+/// How a claim can end. Texts are human-readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The transport took it, for every recipient who can be reached.
@@ -35,7 +35,7 @@ pub enum Outcome {
         /// Why.
         error: String,
     },
-    /// It waits, through no fault of its own. Counts as no attempt.
+    /// It waits through no fault of its own. Counts no attempt.
     Held {
         /// For how long.
         retry_in: Duration,
@@ -44,14 +44,14 @@ pub enum Outcome {
         /// Why.
         error: String,
     },
-    /// It goes back to the front of its lane, through no fault of its own. Counts as no attempt.
+    /// It returns to the front of its lane through no fault of its own. Counts no attempt.
     Returned {
         /// What kind of failure it is.
         class: Class,
         /// Why.
         error: String,
     },
-    /// It was not tried, because its time has not come. Counts as no attempt.
+    /// It was not tried, because it is not due yet. Counts no attempt.
     Scheduled {
         /// Its time.
         due: Timestamp,
@@ -68,13 +68,14 @@ pub enum Outcome {
 /// How long emails are kept and tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Periods {
-    /// How long an email is kept once it is sent, where it does not say itself.
+    /// How long a sent email is kept, unless it has its own retention.
     pub retention: Duration,
-    /// How long an email is tried, from its first failure on. One that fails or has to wait after that is a dead letter.
+    /// How long an email is retried, from its first failure. One that fails or has to wait after that becomes a dead
+    /// letter.
     pub retry_for: Duration,
 }
 
-/// The emails that a [`finish`] is to claim in the same call.
+/// What a [`finish`] claims in the same call.
 #[derive(Debug, Clone, Copy)]
 pub struct Next {
     /// How long the worker's lease holds from then on, for all that it has in flight.
@@ -88,14 +89,14 @@ pub struct Next {
 /// The answer to [`finish`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// For each outcome whether it was recorded: not so when the lease was over and another worker has claimed the email
-    /// since.
+    /// For each outcome, whether it was recorded. Not if the lease had expired and another worker has claimed the
+    /// email.
     pub recorded: Vec<bool>,
     /// The next emails, as from [`claim`](super::claim).
     pub next: Claims,
 }
 
-/// Records what became of emails that `worker` has claimed, and claims the next ones.
+/// Records outcomes of emails that `worker` has claimed, and claims the next ones.
 pub fn finish(
     queue: &Queue,
     worker: &str,

@@ -1,5 +1,5 @@
--- Holds off from a relay that has failed: no worker hands it an email until the back-off is over, and then one probes it
--- with one email. Of the failures of many deliveries at once only the first counts.
+-- Holds off from a failing relay: no worker sends to it until the back-off is over, then one worker probes it with one
+-- email. Of many failures at once only the first counts.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -38,7 +38,7 @@ end
 local failures = tonumber(known[2] or 0) + 1
 local wait, longest = back_off(failures, tonumber(ARGV[9]), tonumber(ARGV[10])), tonumber(ARGV[10])
 redis.call('HSET', key, 'name', name, 'until', text_of(now + wait), 'failures', failures, 'class', ARGV[7], 'error', ARGV[8])
--- Those that have met the failure wait a little longer than the others, and are listed when one has passed.
+-- Emails that met the failure wait slightly longer than the others, and are requeued after a successful probe.
 if #(known[5] or '') < 100 * 37 then redis.call('HSET', key, 'behind', (known[5] or '') .. ' ' .. id) end
 redis.call('HSETNX', key, 'since', NOW)
 redis.call('HDEL', key, 'probe', 'probe_ends')

@@ -6,14 +6,14 @@ use crate::{
     script::HOLD_OFF,
 };
 
-/// What a relay did that is no email's fault.
+/// A failure of a relay, which is not the email's.
 #[derive(Debug, Clone, Copy)]
 pub struct RelayFailure<'a> {
     /// The email whose delivery met it.
     pub email: EmailId,
     /// How long ago that delivery began.
     pub age: Duration,
-    /// How long ago the relay took a decision on another email of this worker, if it ever did.
+    /// How long ago the relay decided on another email of this worker, if ever.
     pub passed: Option<Duration>,
     /// What kind of failure it is.
     pub class: Class,
@@ -30,19 +30,19 @@ pub struct HoldOffFor {
     pub max: Duration,
 }
 
-/// What came of a failure that was reported.
+/// The effect of a reported failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldOff {
-    /// It is why all workers hold off from the relay now, for so long.
+    /// All workers now hold off from the relay, for this long.
     Now(Duration),
-    /// The relay is held off already, or was well after the delivery began: nothing was changed.
+    /// The relay is held off already, or worked after the delivery began. Nothing has changed.
     Known(Duration),
-    /// It is the email's own: the email has met such a failure three times while others passed. Nothing was changed.
+    /// The failure is the email's own: it has met such failures three times while others passed. Nothing has changed.
     Emails,
 }
 
-/// Has all workers hold off from a relay that has failed. Of the failures of many deliveries at once the first counts,
-/// and later only that of the worker that probes the relay.
+/// Makes all workers hold off from a failing relay. Of many failures at once the first counts, and during the hold-off
+/// only those of the probing worker.
 pub fn hold_off(
     queue: &Queue,
     worker: &str,

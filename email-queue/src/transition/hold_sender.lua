@@ -1,4 +1,4 @@
--- Holds off from handing a relay the emails of one sender, which it takes none of, or no more of for now.
+-- Holds off one sender's emails, which the relay refuses, for good or for now.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the relay

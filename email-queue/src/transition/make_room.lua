@@ -1,11 +1,11 @@
--- Removes bodies of emails that have ended, where there is no room for new ones; also in a Redis that is full.
+-- Removes bodies of ended emails when there is no room for new ones. Works when Redis is full.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many bytes the records of all emails may have, or '' where it is Redis that is full
 -- ARGV[2]  for how many bytes there is to be room; where Redis is full, how many are to become free
 -- ARGV[3]  1 where Redis is full for these emails, whatever it is for others; else 0
 -- Reply    {how many bytes became free; 1 when there is room now; 1 when there may be more to remove by another call, else 0}
--- Where another call has made room meanwhile nothing is removed.
+-- Removes nothing if another call has made room meanwhile.
 
 local wanted = tonumber(ARGV[2])
 if ARGV[1] ~= '' then

@@ -1,20 +1,20 @@
 use crate::{Queue, call::Call, script::MAKE_ROOM};
 
-/// For what there is to be room.
+/// What room is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomFor {
-    /// Emails of so many bytes, where all may have no more than `limit`.
+    /// New emails, within a limit for all records.
     Bytes {
-        /// How many the records of all emails may have.
+        /// The limit for all records, in bytes.
         limit: u64,
-        /// How many the new ones have.
+        /// The size of the new records, in bytes.
         asked: u64,
     },
-    /// Whatever a Redis that is full has refused: so many bytes are to become free.
+    /// A command that Redis refused because it is full.
     Memory {
-        /// How many.
+        /// How many bytes to free.
         bytes: u64,
-        /// Whether it has refused that although others find room.
+        /// Whether Redis refused it although it accepts other writes.
         again: bool,
     },
 }
@@ -30,8 +30,8 @@ pub struct Room {
     pub more: bool,
 }
 
-/// Removes bodies of emails that have ended, those first that are forgotten first, until there is room. What else is known of
-/// those that have ended stays. Bounded, so that it may have to be called again.
+/// Removes bodies of ended emails, those first whose retention ends first, until there is room. The rest of their
+/// records stays. Bounded, so it may have to be called again.
 pub fn make_room(queue: &Queue, room_for: RoomFor) -> Call<Room> {
     let call = Call::script(&MAKE_ROOM, queue, |answer| {
         Ok(Room { freed: answer.number()?, enough: answer.flag()?, more: answer.flag()? })

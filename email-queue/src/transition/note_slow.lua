@@ -1,4 +1,4 @@
--- Notes in emails that their delivery takes long, for whoever looks them up meanwhile.
+-- Marks emails whose delivery takes long, for clients that look them up.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -12,7 +12,7 @@ for i = 3, #ARGV, 2 do ids[#ids + 1], claims[#claims + 1] = ARGV[i], ARGV[i + 1]
 local noted = 0
 for i, header in ipairs(headers_held(worker, ids)) do
   if is_held(header, claims[i]) then
-    -- With the claim that it is true of: it is of no interest any more when that has ended.
+    -- With the claim's number: the mark is void once the claim has ended.
     redis.call('HSET', failures_of(ids[i]), 'slow', claims[i] .. ' ' .. ARGV[2])
     noted = noted + 1
   end

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Class;
 
-/// What the attempts on an email have come to so far, which the next one needs to know.
+/// The progress of an email's attempts, for the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Progress {
     /// The recipients who have it already.
     pub accepted: Vec<String>,
-    /// Those who never get it, because the relay has refused them for good: not to be asked again.
+    /// Recipients that the relay has refused for good. They are not tried again.
     pub refused: BTreeMap<String, RecipientRefusal>,
-    /// How often in a row the relay went silent before it had the message.
+    /// Time-outs in a row before the relay had the whole message.
     pub timeouts: u32,
 }
 
@@ -27,7 +27,7 @@ pub struct RecipientRefusal {
 }
 
 impl Progress {
-    /// As a claim gives it: nothing for an email that has not failed yet. `None` if it cannot be read.
+    /// Parses the progress in a claim's reply; empty if the email has not failed yet. `None` if it is unreadable.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         match text {
             b"" => Some(Self::default()),
@@ -36,7 +36,7 @@ impl Progress {
     }
 }
 
-/// A class by its name. One of a later version is taken for the most common one: what counts is who was refused.
+/// A class by its name. An unknown one, from a later version, becomes the most common one: the refusal matters more.
 mod class {
     use serde::{Deserialize, Deserializer, Serializer};
 

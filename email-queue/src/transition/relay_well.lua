@@ -1,5 +1,5 @@
--- Says that a relay works again, as the probe of this worker has shown: all go on, and the emails that have met its failure
--- as well, without the rest of their back-off. delayed -> queued.
+-- Ends the hold-off after this worker's successful probe. Emails that met the failure are requeued at once: delayed ->
+-- queued.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id

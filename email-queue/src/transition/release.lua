@@ -1,6 +1,5 @@
--- Gives back what a stopping worker has claimed and not begun, to the front of its lane in the order it was claimed,
--- and takes the worker off the list of live ones, unless it leaves emails to the end of its lease.
--- sending -> queued; no attempt is counted.
+-- Requeues emails that a stopping worker has claimed and not begun, at the front of their lane in order of claiming.
+-- Removes the worker's lease, unless it leaves emails to expire with it. sending -> queued; counts no attempt.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
@@ -15,7 +14,7 @@ local ours = {}
 for i, id in ipairs(ids) do
   if is_held(headers[i], claims[i]) then ours[#ours + 1] = id end
 end
--- Out of the worker's hands last: what fails before that is tried again when its lease is over.
+-- Removed from the worker last: after a failure before this, the sweep repeats it when the lease expires.
 local released = give_back(ours)
 call_with('HDEL', sending_of(worker), ours)
 if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end

@@ -1,4 +1,4 @@
--- Moves the time of an email that waits for it. scheduled -> scheduled.
+-- Reschedules an email. scheduled -> scheduled.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id

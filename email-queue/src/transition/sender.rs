@@ -7,8 +7,8 @@ use crate::{
     script::{ASK_SENDER, HOLD_SENDER},
 };
 
-/// Has all workers hold off from handing a relay the emails of one sender. The answer says whether that is news, and how
-/// long it lasts.
+/// Makes all workers hold off one sender's emails at a relay. Returns whether this hold-off is new, and how long it
+/// lasts.
 pub fn hold_sender(
     queue: &Queue,
     relay: &Relay,
@@ -27,8 +27,8 @@ pub fn hold_sender(
         .milliseconds(back_off.max)
 }
 
-/// Asks whether emails of one sender may be handed to a relay: `None`, or why not and for how long. A wait of zero says
-/// that they may, and that the last one that was tried failed.
+/// Asks whether one sender's emails may be sent to a relay: `None`, or why not and for how long. A wait of zero means
+/// that they may, but that the last one failed.
 pub fn ask_sender(queue: &Queue, relay: &Relay, sender: &str) -> Call<Option<Held>> {
     let call = Call::script(&ASK_SENDER, queue, |answer| {
         let (wait, class) = (Duration::from_millis(answer.number()?), answer.optional()?);
@@ -38,7 +38,7 @@ pub fn ask_sender(queue: &Queue, relay: &Relay, sender: &str) -> Call<Option<Hel
     call.argument(relay.sender_key(sender))
 }
 
-/// Forgets what was known against a sender, because a relay has taken an email of theirs
+/// Ends a sender's hold-off, after the relay has accepted one of its emails
 /// ([`DEL`](https://redis.io/docs/latest/commands/del/)).
 pub fn sender_well(queue: &Queue, relay: &Relay, sender: &str) -> Call<()> {
     let key = queue.sender(&relay.sender_key(sender));

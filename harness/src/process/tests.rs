@@ -18,7 +18,7 @@ fn started(script: &str) -> Process {
     process
 }
 
-/// Killed, and reaped by whoever inherits orphans here: a zombie is as good as gone.
+/// Killed, and reaped by the process that inherits orphans: a zombie counts as gone.
 fn wait_until_gone(id: &str) {
     let pid = Pid::from_raw(id.parse().unwrap()).unwrap();
     let is_zombie = || fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| stat.contains(") Z "));

@@ -32,8 +32,8 @@ pub(super) fn write(message: &mut Vec<u8>, name: &str, mailboxes: &[Mailbox]) {
     field.end();
 }
 
-/// An address as it stands in a header or on the envelope: an international domain in its ASCII form (RFC 5891), so
-/// that only a local part that is not ASCII needs a server with SMTPUTF8.
+/// An address for headers and envelope: the domain in its ASCII form (RFC 5891), so that only a non-ASCII local part
+/// needs a server with SMTPUTF8.
 pub(crate) fn ascii_domain(address: &Address) -> Cow<'_, Address> {
     if !address.domain().is_ascii()
         && address.user().is_ascii()

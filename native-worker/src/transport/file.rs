@@ -52,7 +52,7 @@ fn write(directory: &Path, name: &str, message: &[u8]) -> io::Result<()> {
         file.write_all(message)?;
         file.sync_all()?;
         rename(&temporary, directory.join(name))?;
-        // The new name is an entry of the directory, which is a file of its own to the disk.
+        // The directory must be synced too, for the new name.
         File::open(directory)?.sync_all()
     })();
     if written.is_err() {

@@ -1,4 +1,4 @@
-//! Prints emails on standard output: the transport for trying things out, and the one that works without any setup.
+//! Prints emails on standard output, for trying things out.
 
 use std::fmt::{self, Write};
 
@@ -32,7 +32,7 @@ impl LogTransport {
     }
 }
 
-/// An email as people read it.
+/// An email in readable form.
 struct Printed<'a>(&'a Outgoing<'a>);
 
 impl fmt::Display for Printed<'_> {

@@ -1,4 +1,4 @@
-//! Sends nothing: the transport for measuring what everything around the sending costs.
+//! Discards emails, to measure everything except sending.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

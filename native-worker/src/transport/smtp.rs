@@ -2,9 +2,9 @@
 //! order:
 //!
 //! - `client`: one email, over as many transactions and sessions as it takes;
-//! - `verdicts`: what one transaction means for each recipient; `judge`: whose fault a reply is; `patterns`: what servers
-//!   mean by their words;
-//! - `pool`, `slots`: which email gets a session when; `limit`: how many sessions the server takes.
+//! - `verdicts`: the verdict of a transaction per recipient; `judge`: the owner of a failure; `patterns`: the meaning
+//!   of servers' texts;
+//! - `pool`, `slots`: sessions and the emails that wait for one; `limit`: the server's connection limit.
 
 mod client;
 mod judge;

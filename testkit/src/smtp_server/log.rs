@@ -44,7 +44,7 @@ impl Log {
         Counts { nth, attempt }
     }
 
-    /// What to say when a test waits in vain. Addresses are fine to show: they are the test's own.
+    /// The message for a failed wait. Addresses are the test's own, so they may be shown.
     pub(super) fn summary(&self) -> String {
         format!(
             "{} messages, {} connections ({} open), stages {:?}, RCPT {:?}",

@@ -58,7 +58,7 @@ pub struct Step<'a> {
 /// What the server does at a step.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// What a well-meaning server does.
+    /// Accepts.
     Accept,
     /// Answers with this. A reply below 400 accepts as well, only in other words; 421 closes the connection after it,
     /// and so does any reply at [`Stage::Connect`] and [`Stage::Body`].

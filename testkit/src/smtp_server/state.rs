@@ -1,8 +1,8 @@
-//! How far a client has come.
+//! The state of a session.
 
 use super::Shared;
 
-/// A client, as far as it has come.
+/// The state of a session.
 pub(super) struct Session<'a> {
     pub(super) shared: &'a Shared,
     pub(super) number: usize,

@@ -16,7 +16,7 @@ const MAX_LINE: u64 = 12_288;
 /// How much of a line within a message is read at a time.
 const PIECE: u64 = 64 * 1024;
 
-/// The session is over: the client has gone, or was made to go.
+/// The session is over: the client disconnected, or the server closed it.
 pub(super) struct Over;
 
 impl From<io::Error> for Over {
@@ -45,7 +45,7 @@ impl Wire {
         Self { stream: BufReader::new(Box::new(stream)) }
     }
 
-    /// Does the server's half of a TLS handshake. What the client sent before it is forgotten, as RFC 3207 wants.
+    /// Performs the server side of a TLS handshake. Discards earlier input, as RFC 3207 requires.
     pub(super) async fn encrypt(self, acceptor: &TlsAcceptor) -> Result<Self, Over> {
         Ok(Self::new(acceptor.accept(self.stream.into_inner()).await?))
     }
@@ -87,7 +87,7 @@ impl Wire {
         if self.stream.fill_buf().await?.is_empty() { Err(Over) } else { Ok(()) }
     }
 
-    /// Takes and forgets all that arrives, until the client closes.
+    /// Discards all input until the client closes.
     pub(super) async fn ignore_forever(&mut self) -> Over {
         while let Ok(bytes @ [_, ..]) = self.stream.fill_buf().await {
             let length = bytes.len();
@@ -102,7 +102,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Closes in the proper way, which with TLS has a goodbye of its own.
+    /// Closes the connection properly, with TLS's close_notify.
     pub(super) async fn close(&mut self) -> Over {
         // A client that did not wait for it is gone all the same.
         let _ = self.stream.shutdown().await;

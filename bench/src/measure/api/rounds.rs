@@ -17,7 +17,7 @@ use crate::samples::median;
 /// How many emails a batch has: the most that one may have.
 pub(super) const BATCH: u64 = 100;
 
-/// When nothing has come in for so long, nothing more will.
+/// After this time without arrivals, nothing more will come.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Who is asked.
@@ -133,7 +133,8 @@ impl<'a> Measured<'a> {
         format!("{}, {}", self.kind.name(), self.subject.name(bench))
     }
 
-    /// Asks for a second or two. Every 2xx must be in Redis, and nothing may be refused but what is meant to be.
+    /// Sends requests for a second or two. Every email that got a 2xx must be in Redis, and only requests meant to be
+    /// refused may be.
     pub(super) fn one_round(&mut self, bench: &Bench<'_>, server: &RedisServer) -> anyhow::Result<()> {
         redis::cmd("FLUSHALL").arg("SYNC").exec(&mut redis_server::connect(server)?)?;
         let (method, path, emails) = self.kind.request();
@@ -147,7 +148,7 @@ impl<'a> Measured<'a> {
         let refused = if self.kind == Kind::Refused { load.answers } else { 0 };
         ensure!(load.refused == refused, "{} of {} answers are no 2xx", load.refused, load.answers);
         ensure!(load.broken == 0, "{} connections failed", load.broken);
-        // wrk breaks off what has no answer yet when its time is over: at most one request of each connection.
+        // At the end wrk aborts unanswered requests: at most one per connection.
         let (answered, accepted) = (load.answers * emails, self.accepted_in_the_end(server)?);
         ensure!(
             (answered..=answered + connections * emails).contains(&accepted),
@@ -165,7 +166,7 @@ impl<'a> Measured<'a> {
         Ok((self.host.cpu()?.as_secs_f64(), redis))
     }
 
-    /// How many emails are in Redis once the last requests, whose client has gone, are dealt with.
+    /// The emails in Redis after the aborted requests are done.
     fn accepted_in_the_end(&self, server: &RedisServer) -> anyhow::Result<u64> {
         let mut last = self.subject.accepted(server)?;
         loop {

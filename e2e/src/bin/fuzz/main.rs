@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: requests of every kind to the component for some minutes, in rounds that begin anew.
+//! `cargo xtask fuzz`: sends generated requests to the component for some minutes, in independent rounds.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::{
 use clap::Parser;
 use e2e::fuzz;
 
-/// How many requests a round has. What was found is repeated by the seed of its round.
+/// Requests per round. A finding is reproduced by its round's seed.
 const REQUESTS: u64 = 2000;
 
 #[derive(Parser)]
@@ -21,7 +21,7 @@ struct Options {
     /// For how long, in minutes.
     #[arg(long, default_value = "5")]
     minutes: f64,
-    /// Of the first round; the others count on from it.
+    /// The seed of the first round; later rounds count up from it.
     #[arg(long)]
     seed: Option<u64>,
 }

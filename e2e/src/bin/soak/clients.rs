@@ -1,4 +1,4 @@
-//! Programs that post emails of all kinds, and remember what they were told.
+//! Clients that post emails of all kinds, and record the answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,14 +16,14 @@ const PAUSE: Duration = Duration::from_millis(60);
 /// How long a client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// An email that was accepted, which is a promise.
+/// An accepted email, which must arrive.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) id: String,
     pub(crate) recipients: Vec<String>,
 }
 
-/// What clients were told.
+/// The answers that clients got.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Told {
     pub(crate) accepted: Vec<Accepted>,
@@ -57,7 +57,7 @@ impl Clients {
         self.told.borrow().clone()
     }
 
-    /// Lets each client wait for its last answer, and returns what all were told.
+    /// Waits for each client's last answer, and returns all answers.
     pub(crate) async fn stop(mut self) -> Told {
         self.stop.send_replace(true);
         while self.running.join_next().await.is_some() {}

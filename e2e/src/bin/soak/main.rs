@@ -1,14 +1,14 @@
-//! `cargo xtask soak`: everything that can go wrong, at once and for long.
+//! `cargo xtask soak`: many faults at once, for a long time.
 //!
-//! Clients post without end, while workers, APIs and Redis are killed, Redis gets full, the line to it is slow, silent or
-//! cut, and the relay has limits, outages and broken sessions. When the time is over the trouble ends, and the queue gets
-//! time to drain. Then every email that the API has accepted must have arrived at each of its recipients, but for those
-//! whom the relay refused for good, and no email may be a dead letter for another reason.
+//! Clients post continuously, while workers, APIs and Redis are killed, Redis is full, the network to it is slow,
+//! silent or cut, and the relay has limits, outages and broken sessions. Then the faults end, and the queue gets time
+//! to drain. In the end every accepted email must have arrived at each recipient that the relay did not refuse for
+//! good, and no email may be a dead letter for another reason.
 //!
-//! - [`clients`]: who posts what, and what they were told;
+//! - [`clients`]: clients, and the answers they got;
 //! - [`relay`]: a mail server with limits;
 //! - [`trouble`]: what goes wrong, and when;
-//! - [`verdict`]: what was lost, and what was given up unjustly.
+//! - [`verdict`]: lost emails, and wrong dead letters.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{clients::Clients, relay::Relay, trouble::Trouble};
 
-/// How often it says how far it is.
+/// The interval of progress messages.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
 /// How long the queue may take to drain once nothing goes wrong any more.
@@ -39,7 +39,7 @@ struct Options {
     /// How long things go wrong, in minutes.
     #[arg(long, default_value = "30")]
     minutes: u64,
-    /// Repeats the choices of an earlier run; the timing of the machine it cannot repeat.
+    /// Repeats the random choices of an earlier run, though not the machine's timing.
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! A mail server with the limits and moods of those in use.
+//! A mail server with limits and faults, as real ones have.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ const MAX_CONNECTIONS: usize = 5;
 const MAX_MESSAGES_IN_A_SESSION: usize = 20;
 const MAX_RECIPIENTS: usize = 10;
 
-/// What the relay is going through.
+/// The relay's present fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Mood {
@@ -30,7 +30,7 @@ pub(crate) enum Mood {
     Usual,
     /// It greets with 421.
     Closed,
-    /// It wants a login that nobody has.
+    /// It requires a login that fails.
     WantsLogin,
     /// It has no room for any message.
     OutOfSpace,
@@ -115,7 +115,7 @@ impl State {
         self.in_mood(step).unwrap_or_else(|| self.by_chance(step))
     }
 
-    /// What limits and the present mood make of a step.
+    /// The action at a step, by the limits and the present fault.
     fn in_mood(&self, step: &Step<'_>) -> Option<Action> {
         let mood = self.mood.load(Ordering::Relaxed);
         let is = |expected: Mood| mood == expected as u8;

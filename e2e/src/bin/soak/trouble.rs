@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! The faults.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +13,7 @@ const LINE: u32 = 500_000;
 
 const WORKERS: usize = 3;
 
-/// API, Redis and workers, and the trouble that they have.
+/// API, Redis and workers, and their faults.
 pub(crate) struct Trouble {
     random: fastrand::Rng,
     redis: RedisServer,
@@ -50,13 +50,13 @@ impl Trouble {
         self.api_address.subscribe()
     }
 
-    /// How often what went wrong.
+    /// The number of each fault.
     pub(crate) fn summary(&self) -> String {
         let count = self.count.iter().map(|(what, times)| format!("{what}: {times}"));
         count.collect::<Vec<_>>().join(", ")
     }
 
-    /// Waits a while, and has something go wrong for a while. True when Redis was killed.
+    /// Waits, then causes a fault for some time. True if Redis was killed.
     pub(crate) async fn next(&mut self) -> bool {
         self.pause(1..4).await;
         let what = match self.random.u8(..100) {
@@ -72,11 +72,11 @@ impl Trouble {
         what == REDIS_KILLED
     }
 
-    /// Nothing goes wrong any more, and all workers run.
+    /// Ends all faults, and starts all workers.
     pub(crate) async fn end(&mut self) {
         self.line.throttle(u32::MAX);
         self.line.resume();
-        // A worker that has given up its last try is as good as one that was killed.
+        // A worker that has exited counts like one that was killed.
         for nth in 0..WORKERS {
             self.workers[nth] = self.worker(nth);
         }
@@ -146,7 +146,7 @@ impl Trouble {
         "relay upset"
     }
 
-    /// So many seconds, at random. The moment of trouble is no condition that could be waited for.
+    /// A random time within so many seconds. The moment of a fault is no condition to wait for.
     async fn pause(&mut self, seconds: std::ops::Range<u64>) {
         sleep(Duration::from_millis(self.random.u64(seconds.start * 1000..seconds.end * 1000))).await;
     }

@@ -1,4 +1,4 @@
-//! What was lost, and what was given up unjustly.
+//! Lost emails, and wrong dead letters.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,7 @@ impl Verdict {
     }
 }
 
-/// Holds what has arrived against what was promised.
+/// Compares the emails that arrived with those that were accepted.
 pub(crate) fn judge(told: &Told, received: &[Received], unfinished: usize, redis: &RedisServer) -> Verdict {
     let mut arrived: HashMap<String, HashSet<&str>> = HashMap::new();
     let mut repeated = 0;

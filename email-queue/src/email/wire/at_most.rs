@@ -5,8 +5,8 @@ use serde::{
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 
-/// A list of which no more is kept than `MAX` items and one, by which it is known to be too long: a text of ten bytes an
-/// item must not become a list of two hundred bytes an item.
+/// A list that keeps at most `MAX` items and one more, which shows that it is too long. Otherwise an item of ten bytes
+/// of JSON would take two hundred bytes of memory.
 pub(in crate::email) struct AtMost<const MAX: usize, T>(pub(in crate::email) Vec<T>);
 
 impl<const MAX: usize, T> AtMost<MAX, T> {

@@ -8,8 +8,8 @@ use serde::{
 use super::strings::Scalar;
 use crate::email::limits::MAX_HEADERS;
 
-/// An object whose values are strings, in its own order, with what stands twice still there twice. An empty list is an
-/// empty object: PHP cannot tell them apart, and Laravel sends the former.
+/// An object with string values, in order, duplicates included. An empty list counts as an empty object: PHP cannot
+/// tell them apart, and Laravel sends the former.
 pub(in crate::email) struct Headers(pub(in crate::email) Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Headers {

@@ -1,4 +1,4 @@
-//! An object with named fields, and the names in it that are none of them.
+//! An object with named fields, and its unknown names.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,14 +14,14 @@ use serde::{
 
 use crate::email::names::{self, Misspelt};
 
-/// So many unknown names of an object are held against the known ones. No client has more that are meant to be known.
+/// The number of unknown names per object that are compared with the known ones.
 const MAX_COMPARED: usize = 64;
 
 /// So many unknown names of an object are kept, of so many bytes each.
 const MAX_KEPT: usize = 8;
 const MAX_KEPT_NAME: usize = 64;
 
-/// An object, and nothing else: what serde derives would also take a list of the values without their names.
+/// Accepts only an object. serde's derive would also accept a list of the values.
 pub(in crate::email) struct Object<T> {
     pub(in crate::email) value: T,
     /// The first name that is no field's, but close to that of one.
@@ -75,7 +75,7 @@ impl Unknown {
     }
 }
 
-/// A map that learns from serde which fields a struct has, so that nobody has to say it twice.
+/// A map that takes the struct's field names from serde, so that they need not be listed again.
 struct Fields<'a, A> {
     map: A,
     unknown: &'a Unknown,
@@ -103,7 +103,7 @@ impl<'de, A: MapAccess<'de>> Deserializer<'de> for Fields<'_, A> {
     }
 }
 
-/// The same map, whose names are looked at on their way.
+/// The same map, with a check of each name.
 struct Entries<'a, A> {
     map: A,
     unknown: &'a Unknown,

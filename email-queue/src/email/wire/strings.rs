@@ -8,7 +8,8 @@ use serde::{
 use super::at_most::AtMost;
 use crate::email::limits::MAX_RECIPIENTS;
 
-/// One string or a list of them; an empty string is none. No more than an email may have of any that come in lists.
+/// One string or a list of strings; an empty string counts as absent. Bounded by the longest list that an email may
+/// have.
 pub(in crate::email) struct Strings(pub(in crate::email) Vec<String>);
 
 impl<'de> Deserialize<'de> for Strings {
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for Scalar {
             }
 
             fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-                // By the parser's own means, which are in the component already.
+                // With serde_json's number formatting, which the component contains already.
                 Ok(Scalar(serde_json::Number::from_f64(number).map(|number| number.to_string())))
             }
 

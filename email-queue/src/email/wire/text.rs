@@ -1,4 +1,4 @@
-//! What other programs write into JSON and the parser does not take: a byte order mark, and half a surrogate pair.
+//! JSON that other programs write and serde_json refuses: a byte order mark, and unpaired surrogates.
 
 use std::borrow::Cow;
 
@@ -11,12 +11,12 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json)
 }
 
-/// Puts U+FFFD for half a surrogate pair, as the Encoding Standard has a decoder do. Such a text is JSON (RFC 8259 section
-/// 8.2), and JavaScript makes it of `"…🎉".slice(0, n)`, but no string of Rust can hold it.
+/// Replaces an unpaired surrogate by U+FFFD, as decoders do by the Encoding Standard. Such JSON is valid (RFC 8259
+/// section 8.2), and JavaScript produces it from `"…🎉".slice(0, n)`, but a Rust string cannot contain it.
 pub(super) fn without_half_pairs(json: &[u8]) -> Cow<'_, [u8]> {
     const REPLACEMENT: &[u8; 6] = br"\ufffd";
     let mut mended = Cow::Borrowed(json);
-    // Most texts have none, and this is found out faster than where each backslash is.
+    // Most texts have none, and this check is faster than finding each backslash.
     if memmem::find(json, br"\u").is_none() {
         return mended;
     }
@@ -29,7 +29,7 @@ pub(super) fn without_half_pairs(json: &[u8]) -> Cow<'_, [u8]> {
                 mended.to_mut()[at..at + 6].copy_from_slice(REPLACEMENT);
                 at += 6;
             }
-            // Whatever is escaped is no backslash that escapes something else.
+            // An escaped backslash does not begin an escape.
             _ => at = (at + 2).min(json.len()),
         }
     }

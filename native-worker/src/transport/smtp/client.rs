@@ -34,7 +34,8 @@ impl Client {
 
     /// Sends one email. Waits for a session if the server takes no more connections.
     ///
-    /// When the future is dropped, nothing was sent unless the handoff has begun; what was begun then may have been.
+    /// When the future is dropped, nothing was sent unless the handoff has begun; after that the email may have been
+    /// sent.
     pub(crate) async fn send<'a>(&self, email: &Outbound<'_>, recipients: Vec<Recipient<'a>>) -> Delivery<'a> {
         let mut delivery = Delivery { verdicts: Vec::new(), fault: None };
         let mut left = recipients;
@@ -92,8 +93,8 @@ impl Pooled for Session {
     }
 }
 
-/// Sends an email in one session, for as long as transactions decide upon recipients. Returns those who are left; without
-/// a fault, they need a new session.
+/// Sends an email in one session, as long as each transaction decides on some recipients. Returns the undecided ones;
+/// without a fault, they need a new session.
 async fn send_in<'a>(
     mut checkout: Checkout<Session>,
     email: &Outbound<'_>,
@@ -113,7 +114,7 @@ async fn send_in<'a>(
                 return (left, None);
             }
             Next::Continue if progress => {}
-            // Nobody was decided upon, without a reason: the next transaction would end the same.
+            // No recipient was decided, without a reason: the next transaction would end the same.
             Next::Continue => {
                 return (left, Some(Fault::of_relay(Class::Protocol, "the server decides upon nobody")));
             }

@@ -1,4 +1,4 @@
-//! Whose fault a reply is, and what follows: by its code, and where that leaves a choice by its text.
+//! The owner and consequence of a reply: by its code, and if that is ambiguous by its text.
 
 use email_queue::Class;
 use smtp_client::{ConnectError, Reply, SessionError, Severity, Step, Unsupported};
@@ -6,14 +6,14 @@ use smtp_client::{ConnectError, Reply, SessionError, Severity, Step, Unsupported
 use super::patterns::{Meaning, meaning};
 use crate::transport::{Failure, Fault, Verdict};
 
-/// What follows from a reply.
+/// The consequence of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Judgement {
     /// It is about the recipient, or the message.
     Verdict(Verdict),
     /// It is about the session, the client, or the sender.
     Fault(Fault),
-    /// It is about the number of recipients: these are to be named again in another transaction.
+    /// It is about the number of recipients: these go into another transaction.
     Later,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn of_connect(error: &ConnectError) -> Fault {
     Fault::of_relay(class, error.to_string())
 }
 
-/// The session was lost, which no email is to blame for.
+/// The session was lost, through no email's fault.
 pub(super) fn of_lost_session(error: &SessionError) -> Fault {
     match error {
         SessionError::NotSmtp(_) => Fault::of_relay(Class::Protocol, error.to_string()),
@@ -37,7 +37,7 @@ pub(super) fn of_lost_session(error: &SessionError) -> Fault {
     }
 }
 
-/// The server cannot serve a recipient, by what it announced.
+/// The server cannot serve a recipient, by its extensions.
 pub(super) fn of_unsupported(why: Unsupported) -> Verdict {
     let class = match why {
         Unsupported::Size { .. } => Class::TooLarge,
@@ -79,9 +79,8 @@ pub(super) fn of_mail(reply: &Reply) -> Judgement {
     }
 }
 
-/// A refusal of RCPT. Where the server has accepted other recipients in the same transaction, a refusal that names the client
-/// or the sender is still about the recipient. Where the client has not authenticated, a refusal to relay may mean that it
-/// must.
+/// A refusal of RCPT. If the server accepted other recipients in the same transaction, a refusal that names the client
+/// or the sender is still about the recipient. Without authentication, a refusal to relay may mean that it is required.
 pub(super) fn of_recipient(reply: &Reply, others_accepted: bool, authenticated: bool) -> Judgement {
     let meaning = meaning(reply);
     let too_many = meaning == Some(Meaning::TooManyRecipients)
@@ -140,8 +139,8 @@ pub(super) fn of_closing(reply: &Reply) -> Fault {
     Fault::of_relay(missing(reply).unwrap_or(Class::Throttled), reply.to_string())
 }
 
-/// Whether the server requires authentication or encryption (RFC 4954 6), without which no email can be sent at all. A
-/// bad sequence of commands (503) is one without AUTH, as far as it is about MAIL.
+/// Whether the server requires authentication or encryption (RFC 4954 6), without which no email can be sent. A 503
+/// (bad sequence of commands) to MAIL means a missing AUTH.
 fn missing(reply: &Reply) -> Option<Class> {
     match (reply.code, meaning(reply)) {
         (538, _) | (_, Some(Meaning::Encryption)) => Some(Class::Tls),

@@ -1,4 +1,4 @@
-//! How many connections the server may be given at once.
+//! The server's connection limit.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,15 +7,15 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// How long a limit stands before one more connection is tried.
+/// How long a limit applies before one more connection is tried.
 const RAISE_AFTER: Duration = Duration::from_secs(30);
 
-/// A limit that was lowered within so long before the server is found to be down was none: connections failed because it
-/// went down.
+/// If the server is found to be down within this time after the limit was lowered, the lowering is undone: connections
+/// failed because it went down.
 const OUTAGE_WINDOW: Duration = Duration::from_secs(60);
 
-/// The most connections that the server takes, as far as that was learned; `None` as long as it has never refused one
-/// beside others. Other workers set it as well.
+/// The learned connection limit; `None` as long as the server has not refused a connection beside others. Other workers
+/// set it, too.
 #[derive(Debug)]
 pub(crate) struct ConnectionLimit(watch::Sender<Option<usize>>);
 
@@ -30,7 +30,7 @@ impl ConnectionLimit {
         self.0.send_if_modified(|present| std::mem::replace(present, limit) != limit);
     }
 
-    /// Is notified of each change of the limit, whoever made it.
+    /// Receives each change of the limit, from any source.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<usize>> {
         self.0.subscribe()
     }
@@ -49,7 +49,7 @@ pub(super) struct LimitEstimate {
     changed: Option<Instant>,
     /// The limit before it was last lowered, and when that began.
     before: Option<(Option<usize>, Instant)>,
-    /// The email that was last refused in a new session beside others that work, and when.
+    /// The email last refused in a new session beside working ones, and when.
     suspect: Option<(EmailKey, Instant)>,
 }
 
@@ -82,8 +82,8 @@ impl LimitEstimate {
         }
     }
 
-    /// The server has refused an email in a new session, beside so many that are open. That may be because of the session or
-    /// of the email: it counts as a refused connection when it happens to another email as well.
+    /// The server has refused an email in a new session, beside so many open ones. This may be due to the session or
+    /// the email, so it counts as a refused connection only if it happens to another email too.
     pub(super) fn refused_email(&mut self, email: EmailKey, limit: &ConnectionLimit, open: usize, now: Instant) {
         let before = self.suspect.replace((email, now));
         if before.is_some_and(|(other, since)| other != email && since + OUTAGE_WINDOW >= now) {
@@ -107,9 +107,9 @@ impl LimitEstimate {
         }
     }
 
-    /// Raises the limit by one if it has stood for long enough. Returns whether it did.
+    /// Raises the limit by one if it has applied for long enough. Returns whether it did.
     pub(super) fn raise(&mut self, limit: &ConnectionLimit, now: Instant) -> bool {
-        // A limit of another worker stands as long as one of this worker.
+        // A limit from another worker applies as long as one of this worker.
         let since = *self.changed.get_or_insert(now);
         match limit.get() {
             Some(present) if since + RAISE_AFTER <= now => {

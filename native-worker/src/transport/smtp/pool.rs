@@ -1,12 +1,12 @@
-//! A pool of sessions. Opening one costs several round trips, and more with TLS; servers take only so many at once.
+//! A pool of sessions. Opening one costs several round trips, more with TLS, and servers limit their number.
 //!
-//! An email waits here for a session, first come first served, and gets an idle one, or the right to open one. That right
-//! is given:
+//! Emails wait here in order of arrival for an idle session, or for the permission to open one. The permission is
+//! given:
 //!
-//! - to one at a time, as long as it is not known that the server works. If it does not, all who wait get the fault of the
-//!   one: a server that is down gets one connection;
-//! - to no more at a time than there are open sessions, so that a limit of the server is met and not overrun;
-//! - within the limit. It is lowered when the server refuses a connection beside open ones, and rises with time.
+//! - to one at a time, until the server is known to work. If it fails, its fault goes to all that wait: a server that
+//!   is down gets one connection;
+//! - to at most as many at a time as there are open sessions, so that a server's limit is approached step by step;
+//! - within the learned limit, which falls when the server refuses a connection beside open ones, and rises with time.
 
 use std::sync::{Arc, Weak};
 
@@ -53,7 +53,7 @@ impl<S: Pooled> Pool<S> {
     }
 }
 
-/// Closes sessions that have been idle for too long, and serves those who wait when another worker has changed the limit.
+/// Closes sessions that have been idle too long, and serves waiting emails when another worker has changed the limit.
 async fn reap_idle<S: Pooled>(shared: Weak<Shared<S>>) {
     let Some(mut limit) = shared.upgrade().map(|shared| shared.limit.subscribe()) else { return };
     loop {

@@ -105,8 +105,8 @@ impl<S: Pooled> Slot<S> {
         Checkout { session, slot: self }
     }
 
-    /// No session could be opened. Gives the fault, unless it is only to be waited out: the server takes no more sessions
-    /// beside those that it has.
+    /// No session could be opened. Returns the fault, unless the server only refuses more sessions beside the open
+    /// ones, which is waited for.
     pub(super) fn not_connected(mut self, fault: Fault) -> Option<Fault> {
         self.stage = Stage::Released;
         self.shared.not_connected(Some(fault))
@@ -215,8 +215,8 @@ impl<S: Pooled> Shared<S> {
         self.grant(state);
     }
 
-    /// A session could not be opened. Gives the fault, unless it is one only to be waited out: the server takes no more
-    /// sessions beside those that it has.
+    /// A session could not be opened. Returns the fault, unless the server only refuses more sessions beside the open
+    /// ones, which is waited for.
     fn not_connected(self: &Arc<Self>, fault: Option<Fault>) -> Option<Fault> {
         let mut state = self.lock();
         state.open -= 1;

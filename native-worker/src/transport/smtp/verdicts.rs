@@ -28,7 +28,7 @@ pub(super) struct Recipient<'a> {
     pub(super) address: String,
 }
 
-/// What a transaction has decided. Each recipient is in one of the two lists.
+/// The result of a transaction. Each recipient is in one of the two lists.
 pub(super) struct Decided<'a> {
     pub(super) verdicts: Vec<(&'a Mailbox, Verdict)>,
     /// The recipients without a verdict.
@@ -161,7 +161,7 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// DATA or the message was refused, for all whom the server had accepted. After a refused DATA the transaction is still
+    /// DATA or the message was refused, for all accepted recipients. After a refused DATA the transaction is still
     /// open.
     async fn message_refused(
         mut self,
@@ -216,7 +216,7 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Those whom the server had accepted are not decided upon after all.
+    /// Makes accepted recipients undecided again.
     fn keep(&mut self, mut accepted: Vec<Recipient<'a>>) {
         accepted.append(&mut self.left);
         self.left = accepted;
