@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// The client of one request, as the host sees it and not as the client says it.
 ///
-/// [`Client::default`] is one of which the host knows nothing; it is not local.
+/// [`Client::default`] has no information from the host, and is not local.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
     address: Option<IpAddr>,

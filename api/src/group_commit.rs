@@ -185,7 +185,8 @@ impl<N, E: Clone> Group<N, E> {
     }
 }
 
-/// The leader of a group. When it is dropped, with its request or after the call, the requests that have joined go on.
+/// The leader of a group. When it is dropped, with its request or after the call, the requests that have joined
+/// continue.
 struct Leader<'a, N, E> {
     open: &'a Open<N, E>,
     group: Rc<Group<N, E>>,

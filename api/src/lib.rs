@@ -1,8 +1,9 @@
 //! The HTTP API: checks an email, puts it on a Redis list, and answers. It does not wait for SMTP.
 //!
-//! The crate knows no host: the Spin component and the tests serve the same handlers. A host whose instances serve one request each
-//! calls [`router::respond`] with a [`body::Body`] and a [`backend::Backend`]. A host whose instances serve many requests implements
-//! [`instance::Host`] and has an [`instance::Instance`]. The first also says what it knows of the client, as a [`client::Client`].
+//! The crate does not depend on a host: the Spin component, the native server and the tests serve the same handlers. A
+//! host whose instances serve one request each calls [`router::respond`] with a [`body::Body`], a [`backend::Backend`]
+//! and a [`client::Client`]. A host whose instances serve many requests implements [`instance::Host`] and has an
+//! [`instance::Instance`].
 //!
 //! In reading order:
 //!

@@ -79,9 +79,8 @@ impl<'a> Route<'a> {
 
 /// Answers one request. HEAD is answered as GET, without the body.
 ///
-/// This is for a host whose instances serve one request each; others have an [`Instance`](crate::instance::Instance). The
-/// settings are read only if the request needs them. `client` is what the host knows of the client; no header is trusted for
-/// that.
+/// This is for a host whose instances serve one request each; others have an [`Instance`](crate::instance::Instance).
+/// The settings are read only if the request needs them. `client` comes from the host; no header is trusted for it.
 ///
 /// There always is an answer: what is refused gets one of the API's JSON errors. When the future is dropped, the email may or may
 /// not have been accepted.

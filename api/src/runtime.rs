@@ -1,4 +1,4 @@
-//! What the API needs of a host's runtime: waiting for another request, for a time, and for everybody's turn.
+//! What the API needs of a host's runtime: waiting for another request, waiting for a time, and yielding.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,7 +12,7 @@ use std::{
 /// The functions have no receiver: they serve the request that is being polled. On tokio they are those of `tokio::sync::oneshot`,
 /// `tokio::task::yield_now` and `tokio::time::sleep`. Under WASI 0.3 one task cannot wake another, only its host can.
 pub trait Runtime {
-    /// How often a request that collects others for a group commit yields in vain before it goes on alone.
+    /// How often a request that collects others for a group commit yields without a new one before it continues.
     ///
     /// The default is for WASI 0.3, whose host begins one request at a time, in every second yield.
     const YIELDS_BEFORE_COMMIT: u32 = 3;

@@ -53,7 +53,7 @@ fn serve(mut stream: TcpStream, begun: &Sender<Instant>) -> io::Result<()> {
         let arrived = Instant::now();
         let reply: &[u8] = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
             "MAIL" => {
-                // Fails when nobody measures any more.
+                // Fails when the measurement has ended.
                 let _ = begun.send(arrived);
                 b"250 ok\r\n"
             }

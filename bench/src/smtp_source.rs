@@ -40,7 +40,7 @@ pub(crate) fn send(bench: &Bench<'_>, sink: &SmtpSink, messages: u64, bytes: u64
     let start = Instant::now();
     let process = Process::start(&mut command, Output::Lines(SHOWN, None))?;
     let mut last = None;
-    // A process that has ended has no memory any more, and is no longer told of; what is missed is one pause at the most.
+    // An ended process has no memory figures any more; at most one polling interval is missed.
     while let Ok(usage) = procfs::usage(process.id()) {
         last = Some(usage);
         if start.elapsed() > LIMIT {

@@ -20,12 +20,12 @@ const READY_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to end its sessions.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// How much a worker tells.
+/// The worker's log level.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Log {
     /// `RUST_LOG=warn`
     Warnings,
-    /// What it tells if nobody says anything: a line for each email. It goes to a file.
+    /// The default level, one line per email, into a file.
     Default,
 }
 
@@ -95,7 +95,7 @@ impl Worker {
         self.process.signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) fn thaw(&self) {
         self.process.signal(Signal::CONT);
     }

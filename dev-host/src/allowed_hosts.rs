@@ -16,7 +16,7 @@ pub(crate) struct AllowedHosts {
     entries: Vec<Entry>,
 }
 
-/// An entry that is not of the form above. Told by its number, because a template in it may have brought in a secret.
+/// An entry that is not of the form above. Identified by its number, because an expanded template may contain a secret.
 #[derive(Debug, Error, PartialEq)]
 #[error("entry {number}: {reason}")]
 pub(crate) struct AllowedHostError {

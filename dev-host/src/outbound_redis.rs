@@ -35,7 +35,7 @@ pub(crate) struct OutboundRedis<'a> {
     pub(crate) connections: &'a mut usize,
 }
 
-/// Tells the linker that an [`OutboundRedis`] implements the interface.
+/// For the linker: an [`OutboundRedis`] implements the interface.
 pub(crate) struct HasOutboundRedis;
 
 impl HasData for HasOutboundRedis {
@@ -142,7 +142,7 @@ async fn query<T: FromRedisValue>(component: &str, mut connection: Connection, c
     cmd.query_async(&mut connection.0).await.inspect_err(|error| debug!("component `{component}`: Redis: {error}"))
 }
 
-/// The one operation that tells a reply of an unexpected type from other faults.
+/// The only operation that distinguishes a reply of an unexpected type from other errors.
 async fn sadd(component: &str, connection: Connection, key: String, values: Vec<String>) -> Result<u32, Error> {
     query(component, connection, redis::cmd("SADD").arg(key).arg(values)).await.map_err(|error| match error.kind() {
         ErrorKind::TypeError => Error::TypeError,

@@ -1,9 +1,9 @@
 //! What Spin changes in a request before a component gets it:
 //! <https://github.com/spinframework/spin/blob/main/crates/trigger-http/src/headers.rs>.
 //!
-//! Its own headers tell a component what it cannot know, such as the client's address:
-//! <https://spinframework.dev/v3/http-trigger#additional-request-information>. They come behind whatever the client has
-//! sent under the same names: the last one is Spin's.
+//! Spin's headers contain, for example, the client's address:
+//! <https://spinframework.dev/v3/http-trigger#additional-request-information>. They follow headers of the same name
+//! that the client has sent: the last one is Spin's.
 
 use std::net::SocketAddr;
 
@@ -30,7 +30,7 @@ pub(crate) struct RouteHeaders {
     prefix: HeaderValue,
 }
 
-/// A request whose URL cannot be told. Spin ends the connection without an answer.
+/// A request without a valid URL. Spin closes the connection without an answer.
 #[derive(Debug, Error)]
 pub(crate) enum NoUrl {
     /// HTTP/1.1 requires it (RFC 9112, section 3.2).

@@ -37,7 +37,7 @@ impl State {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         let mut wasi = WasiCtx::builder();
         if !settings.quiet {
-            // Both to stderr: stdout is for whoever waits for the one line there.
+            // Both to stderr, because tools wait for a line on stdout.
             wasi.stdout(std::io::stderr()).stderr(std::io::stderr());
         }
         Self {

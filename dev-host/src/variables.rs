@@ -40,7 +40,7 @@ impl<T: Send + 'static> bindings::variables_wasip3::HostWithStore<T> for HasComp
     }
 }
 
-/// Tells the linker that a [`ComponentVariables`] implements the interface.
+/// For the linker: a [`ComponentVariables`] implements the interface.
 pub(crate) struct HasComponentVariables;
 
 impl HasData for HasComponentVariables {

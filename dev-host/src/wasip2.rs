@@ -53,8 +53,8 @@ impl Runner {
         };
         let out = store.data_mut().http().table.push(out).map_err(|error| RunError::Failed(error.into()))?;
         let pre = self.pre.clone();
-        // A task of its own, because it goes on after this function has returned the head of the response. A client that
-        // goes away does not stop it: what the component has begun, it ends.
+        // A separate task, because it continues after this function has returned the head of the response. A client
+        // that disconnects does not stop it.
         tokio::spawn(async move {
             let outcome = run(&pre, &mut store, request, out).await;
             if let Err(error) = &outcome {

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 const WASIP2: &str = "spin.toml";
 const WASIP3: &str = "spin-wasip3.toml";
 
-/// The fields that one version of Spin's parser knows. It refuses a manifest with any other: `deny_unknown_fields`.
+/// The fields that one version of Spin's parser accepts. It refuses any other: `deny_unknown_fields`.
 struct Parser {
     /// Whose it is.
     of: &'static str,

@@ -39,8 +39,8 @@ impl Api {
         Self::serve(command, redis_url, variables).await
     }
 
-    /// What the API says of settings with which it does not start: it exits with 64 (EX_USAGE). `None` where a host starts the
-    /// API with any settings, and requests are told.
+    /// The error for settings with which the API does not start (exit code 64, EX_USAGE). `None` if the host starts the
+    /// API with any settings, and requests get the error.
     ///
     /// # Panics
     /// When it starts all the same.

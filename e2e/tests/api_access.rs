@@ -134,7 +134,7 @@ async fn neither_keys_nor_passwords_nor_emails_are_ever_in_an_answer_or_the_log(
     assert!(told.iter().any(|answer| answer.contains("503")), "{told:?}");
     told.extend(api.process.lines());
     told.extend(locked_out.process.lines());
-    // Redis is unreachable, which the operator must be told.
+    // Redis is unreachable, which is logged for the operator.
     assert!(api.process.lines().iter().any(|line| line.contains("Redis")), "{told:?}");
     for secret in secrets.into_iter().chain(["redis_password_that_is_wrong"]) {
         let told: Vec<_> = told.iter().filter(|told| told.contains(secret)).collect();

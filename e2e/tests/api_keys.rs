@@ -92,7 +92,7 @@ async fn many_wrong_keys_are_slowed_down_at_a_command_each_and_a_right_one_is_se
     let right = [JSON, ("authorization", "Bearer re_right")];
     assert_eq!(api.request("POST", "/emails", &right, EMAIL).await.status, 200);
     assert_eq!(api.request("POST", "/emails", &right, EMAIL).await.status, 200);
-    // The first one may have been an EVAL, by which Redis gets to know the script.
+    // The first may have been an EVAL, which loads the script.
     assert!(scripts(&redis) - before <= 2);
     let keys: Vec<String> = redis::cmd("KEYS").arg("emails:rate:*").query(&mut redis.connection()).unwrap();
     assert!(keys.len() == 1 && !keys[0].contains("127"), "{keys:?}");

@@ -131,7 +131,7 @@ async fn where_no_answer_came_the_outcome_is_not_known_and_the_answer_says_how_t
     let redis = RedisServer::builder().without_persistence().start();
     let proxy = TcpProxy::start(redis.address()).await;
     let api = Api::start_with(&redis.url_through(proxy.address()), &[]).await;
-    // Redis gets to know the scripts.
+    // Loads the scripts into Redis.
     let [moved, canceled, other] = [api.accept(&later()).await, api.accept(&later()).await, api.accept(&later()).await];
     assert_eq!((reschedule(&api, &moved).await.status, cancel(&api, &other).await.status), (200, 200));
 
@@ -147,7 +147,8 @@ async fn where_no_answer_came_the_outcome_is_not_known_and_the_answer_says_how_t
     }
     // Here it was done.
     assert_eq!(api.last_event(&canceled).await, "canceled");
-    // What was never sent was not. Whether a connection that is kept was broken before the command or after, nobody knows.
+    // A command that was never sent was not executed. Whether a kept connection broke before or after the command is
+    // unknown.
     proxy.cut();
     drop(proxy);
     api.post(&later()).await.assert_refused("cut", 503, "service_unavailable", "queue");

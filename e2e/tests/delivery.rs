@@ -303,7 +303,7 @@ async fn an_international_local_part_is_a_clear_failure_where_the_server_has_no_
         let failed = system.api.get(&id).await;
         assert!(failed.text("last_error").contains("SMTPUTF8"), "{}", failed.json);
         assert_eq!(failed.json["attempts"], 1);
-        // Names, subjects and texts of all languages need nothing of the server, and the worker goes on.
+        // Names, subjects and texts of all languages need no extension of the server, and the worker continues.
         let fields = json!({"from": "Jörg <j@exämple.example>", "subject": "Grüße", "text": "日本語"});
         let mail = system.deliver_one(&email(fields)).await;
         assert_eq!(mail.people("From"), [person("Jörg", "j@xn--exmple-cua.example")]);

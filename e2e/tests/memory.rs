@@ -24,7 +24,7 @@ fn filled(before: &str, piece: &str, behind: &str, bytes: usize) -> String {
     format!("{BEGINNING}{before}{}{behind}", piece.repeat(times))
 }
 
-/// How much memory a process has taken at the most, in bytes, or its child where it has one, as Spin has.
+/// The peak memory of a process in bytes, or of its child if it has one, as Spin has.
 fn peak_memory(process: u32) -> usize {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
     if let Some(child) = children.split_whitespace().last() {

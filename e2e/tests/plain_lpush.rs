@@ -14,7 +14,7 @@ fn push(redis: &RedisServer, list: &str, entry: impl AsRef<[u8]>) {
     redis::cmd("LPUSH").arg(list).arg(entry.as_ref()).exec(&mut redis.connection()).unwrap();
 }
 
-/// The ids of all emails that Redis knows, oldest first.
+/// The ids of all emails in Redis, oldest first.
 fn ids(redis: &RedisServer) -> Vec<String> {
     record::ids(&mut redis.connection())
 }

@@ -65,7 +65,7 @@ async fn accepting_an_email_costs_one_command_and_at_the_most_one_connection() {
     const REQUESTS: u64 = 300;
     let redis = redis();
     let api = Api::start(&redis).await;
-    // Redis gets to know the script.
+    // Loads the script into Redis.
     post_and_read(&api, "first").await;
     let (connections, before) = (info(&redis, "total_connections_received"), calls(&redis));
     for _ in 0..REQUESTS {
@@ -78,7 +78,7 @@ async fn accepting_an_email_costs_one_command_and_at_the_most_one_connection() {
     for greeting in ["hello", "auth", "select", "ping", "client|setname", "eval"] {
         assert_eq!(after.get(greeting), before.get(greeting), "{greeting}");
     }
-    // With each connection the host's client says its name and its version, to a Redis that wants to know (7.2).
+    // With each connection the host's client sends its name and version (CLIENT SETINFO, Redis 7.2).
     let greetings = |calls: &BTreeMap<String, u64>| calls.get("client|setinfo").copied().unwrap_or_default();
     assert!(greetings(&after) - greetings(&before) <= 2 * connections);
     if Api::keeps_connections() {
@@ -138,8 +138,7 @@ async fn with_a_lost_answer(api: &Api, proxy: &TcpProxy, request: impl Future<Ou
     tokio::join!(request, lose).0
 }
 
-/// Under WASI 0.2 each request has a connection of its own, which is as good as the network. A client that is told of the
-/// failure tries again.
+/// Under WASI 0.2 each request has its own connection, and no retry: the client gets the error and repeats the request.
 #[tokio::test]
 async fn an_answer_lost_with_a_connection_that_is_not_kept_is_a_503() {
     if Api::keeps_connections() {
@@ -164,7 +163,7 @@ async fn a_command_whose_answer_was_lost_is_sent_again_and_answers_as_the_first(
     let canceled = api.accept(&later()).await;
     let answer = with_a_lost_answer(&api, &proxy, cancel(&api, &canceled)).await;
     assert_eq!((answer.status, answer.text("id")), (200, &*canceled));
-    // A client that asks for it anew is told that it is too late.
+    // A client's second request is refused as too late.
     cancel(&api, &canceled).await.assert_refused("anew", 422, "validation_error", "canceled");
 
     let moved = api.accept(&later()).await;
@@ -193,7 +192,7 @@ async fn a_request_whose_count_was_lost_is_not_counted_twice() {
     let redis = redis();
     let (api, proxy) = behind_a_proxy(&redis, &[("rate_limit", "1")]).await;
     let path = "/emails/01890a5d-ac96-774b-bcce-b302099a8057";
-    // Redis gets to know the script.
+    // Loads the script into Redis.
     api.request("GET", path, &[], "").await;
     tokio::time::sleep(Duration::from_millis(1100)).await; // that second is over
     let answer = with_a_lost_answer(&api, &proxy, api.request("GET", path, &[], "")).await;

@@ -46,7 +46,7 @@ async fn the_default_that_workers_last_wrote_is_shown_and_the_claim_fixes_it() {
         assert_eq!(mail.received.envelope_from, "shop@x.example");
         eventually(DEADLINE, "sent", async || api.last_event(&first).await == "sent").await;
     }
-    // Nobody has had this one in flight: it would be the default of today.
+    // No worker has claimed this one: it has today's default.
     let second = api.accept(&short).await;
     assert_eq!(shown(&api, &second).await["from"], WORKERS);
     let _worker = Worker::ready(&redis.url(), &smtp.url(), &["--default-from", "Other <other@x.example>"]).await;

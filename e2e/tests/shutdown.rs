@@ -83,7 +83,7 @@ async fn what_is_not_begun_when_the_grace_is_over_is_given_back_at_once() {
     let (redis, stuck, well) = (redis(), SmtpServer::start().await, SmtpServer::start().await);
     let api = Api::start(&redis).await;
     stuck.rules(Rules::new().at(Stage::Rcpt, Action::Hang));
-    // With this lease, only what is given back can arrive before the test's deadline.
+    // With this lease only emails that were released can arrive before the test's deadline.
     let flags = ["--grace", "500ms", "--lease", "10m", "--smtp-timeout", "10m"];
     let mut worker = Worker::ready(&redis.url(), &stuck.url(), &flags).await;
     let mut ids = Vec::new();

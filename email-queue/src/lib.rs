@@ -9,8 +9,8 @@
 //! - [`Relay`]: who emails are handed to;
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function; `lua/` has what the scripts share;
-//! - [`maintenance`]: what is done for emails that no worker has in flight;
-//! - [`query`]: what is asked of a queue; [`Record`]: what is stored of one email;
+//! - [`maintenance`]: moves of emails that no worker has in flight;
+//! - [`query`]: reads of a queue; [`Record`]: an email as stored in Redis;
 //! - [`rate_limit`]: how many requests a client may make;
 //! - [`call`]: the interface to a Redis client; [`Refusal`]: errors of Redis that the operator must resolve.
 //!

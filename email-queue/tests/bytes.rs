@@ -255,7 +255,7 @@ enum Step {
     Cancel(usize),
     NameSender(usize),
     MakeRoom(u64),
-    /// A record that somebody else put there, or took away; followed by a whole recount.
+    /// A record that another program wrote or deleted, followed by a complete recount.
     Overwrite(usize),
     /// Sweeps with this batch.
     Sweep(usize),
@@ -307,7 +307,7 @@ proptest! {
             for step in &steps {
                 take(&q, step, &mut accepted, &mut claims);
                 is_touched |= matches!(step, Step::Overwrite(_));
-                // A script that comes across what somebody else has done cannot know what was there before.
+                // A script that finds another program's change cannot know the earlier size.
                 if is_touched && !q.is_counted() {
                     q.count_anew();
                 }

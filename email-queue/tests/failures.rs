@@ -1,4 +1,4 @@
-//! What is remembered of failures, how long an email is tried, and what is shown of it.
+//! Failures: what is stored, how long an email is retried, and what is shown.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 

@@ -11,7 +11,7 @@ use support::{TestQueue, eager};
 
 const LEASE: Duration = Duration::from_secs(4);
 
-/// Makes all that workers have told of their lives as old as if Redis had been away for so long since.
+/// Ages all heartbeats as if Redis had been unreachable for so long.
 fn pass(q: &TestQueue, ms: i64) {
     let workers: Vec<(String, f64)> = q.redis("ZRANGE emails:workers 0 -1 WITHSCORES");
     for (worker, end) in workers {
@@ -33,7 +33,7 @@ fn a_lease_that_ended_while_redis_was_away_is_over_only_when_its_worker_does_not
     let held = q.claim(1, LEASE).remove(0).claim;
     dead.claim(1, LEASE);
     pass(&q, 60_000);
-    // Whoever comes first: a sweep, and then the worker that lives.
+    // In either order: maintenance, and then the live worker.
     assert_eq!(q.maintain(eager()).recovered, 0);
     assert_eq!(q.extend(LEASE, &[held]), [true]);
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the other to be taken for dead", || {

@@ -49,7 +49,7 @@ enum Step {
     MakeRoom(u64),
     /// The relay fails under the nth claim, as this worker sees it.
     HoldOff(usize, Worker),
-    /// The relay is asked for, and what comes of it if this worker gets the turn to probe: it works again or fails again.
+    /// Asks for the relay; if this worker may probe, the relay then works or fails again.
     Ask(Worker, bool),
 }
 
@@ -246,7 +246,7 @@ impl<'a> World<'a> {
                     State::Queued => waiting.as_str(),
                     State::Sending => "sending",
                     State::Scheduled | State::Delayed => "scheduled",
-                    // What another program pushed has no body here, and may be looked at for one in vain.
+                    // Pushed entries have no body here, so `make_room` may look at them in vain.
                     State::Sent | State::Canceled if record.removed.is_some() || places[&id] == ["emptied"] => {
                         "emptied"
                     }

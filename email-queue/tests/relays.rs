@@ -220,7 +220,7 @@ fn those_that_met_the_failure_go_on_as_soon_as_another_has_passed() {
     let claimed = q.claim(2, LONG);
     fails(&q, met, NONE);
     q.finish(claimed[0].claim, held(LONG));
-    // What waits for a reason of its own goes on waiting.
+    // Emails that wait for another reason still wait.
     q.finish(claimed[1].claim, delayed(LONG));
     passes(&q);
     assert_eq!((q.state(met), q.state(own)), (State::Queued, State::Delayed));

@@ -16,7 +16,7 @@ use email_queue::{
 use jiff::Timestamp;
 use support::{EMAIL, LONG, PERIODS, TestQueue, delayed, eager, failed};
 
-/// Emails that are sent are forgotten at once.
+/// Sent emails are deleted at once.
 const FORGOTTEN: Periods = Periods { retention: Duration::ZERO, ..PERIODS };
 
 fn new_email() -> NewEmail {

@@ -1,4 +1,4 @@
-//! Ports that nobody listens on, for servers that must be told theirs.
+//! Free ports, for servers that cannot choose one themselves.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 /// outgoing connection may be given the port, or a client that reconnects may even be connected to itself.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port on 127.0.0.1 that nobody listens on at this moment.
+/// A free port on 127.0.0.1.
 ///
 /// Another process may take it first: bind soon, and try another port if that fails. Binding may fail for a moment even
 /// if nobody listens, because a process that is being started inherits the socket that tried the port.
@@ -23,7 +23,7 @@ pub fn free_port() -> u16 {
     first_free(after.chain(before)).unwrap_or_else(|| panic!("no free port on 127.0.0.1 in {RANGE:?}"))
 }
 
-/// The first of these ports on 127.0.0.1 that nobody listens on at this moment.
+/// The first free one of these ports on 127.0.0.1.
 pub fn first_free(mut ports: impl Iterator<Item = u16>) -> Option<u16> {
     ports.find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
 }

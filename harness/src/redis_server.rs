@@ -116,7 +116,7 @@ impl RedisServer {
                 self.process = process;
                 self.wait_until_ready()
             });
-            // Something may hold the port for a moment; it must be this port, clients know no other.
+            // Another socket may hold the port briefly. It must be this port, because clients use it.
             let Err(why) = started else { return };
             assert!(start.elapsed() < DEADLINE, "the test's Redis does not start again: {why:#}");
             std::thread::sleep(Duration::from_millis(50));
@@ -128,7 +128,7 @@ impl RedisServer {
         self.process.signal(Signal::STOP);
     }
 
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     pub fn thaw(&self) {
         self.process.signal(Signal::CONT);
     }

@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_API_KEYS", value_name = "KEYS", hide_env_values = true)]
     api_keys: Option<String>,
 
-    /// Without keys: `loopback` serves programs on this machine. Without either nobody is served.
+    /// Without keys: `loopback` serves programs on this machine. Without either, no client is served.
     #[arg(long, env = "EMAIL_QUEUE_OPEN", value_name = "TO")]
     open: Option<String>,
 

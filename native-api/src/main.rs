@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 /// Reads the settings and begins logging.
 fn parse() -> Result<Config, ExitCode> {
     let cli = Cli::try_parse().map_err(|error| {
-        // A closed standard error leaves nobody to tell.
+        // It fails if standard error is closed.
         let _unwritten = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })?;

@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn without_flags_the_defaults_of_the_library_hold() {
-        // The variables of whoever runs the tests do not matter: every setting that has one is given here.
+        // Independent of the environment: every setting that has a variable is given here.
         let flags = ["--redis-url", DEFAULT_REDIS_URL, "--transport", "null:", "--concurrency", "50", "--lease", "60s"];
         let (ours, defaults) = (config(&flags).unwrap(), Config::new(TransportConfig::Null).unwrap());
         assert_eq!((ours.grace, ours.retention), (defaults.grace, defaults.retention));
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn where_emails_go_has_to_be_said() {
-        // Whoever runs the tests may have set the variable: nothing is as good as none.
+        // The variable may be set in the environment. An empty value counts as none.
         let error = config(&["--transport", ""]).unwrap_err().to_string();
         assert!(error.contains("--transport") && error.contains("smtp://") && error.contains("file:"), "{error}");
     }

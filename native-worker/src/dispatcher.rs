@@ -15,7 +15,7 @@ pub(crate) struct Dispatcher {
     pub(crate) shared: Arc<Shared>,
     /// The deliveries that run.
     pub(crate) deliveries: TaskTracker,
-    /// No delivery starts any more: what was claimed is given back.
+    /// No delivery starts any more: claimed emails are released.
     pub(crate) stop: CancellationToken,
     /// Deliveries are cancelled.
     pub(crate) abort: CancellationToken,

@@ -89,7 +89,8 @@ impl InFlight {
         }
     }
 
-    /// Notes that a lease was lost. True when that is news: not when the email has just been recorded, nor the second time.
+    /// Records that a lease was lost. True if this is new: not if the email has just been recorded, nor the second
+    /// time.
     pub(crate) fn lose(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
         match emails.by_id.get_mut(&claim.id) {

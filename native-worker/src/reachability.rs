@@ -12,19 +12,19 @@ pub(crate) struct Reachability(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     unreachable: bool,
-    /// When it could last be reached again. That a connection from before fails is no news.
+    /// When it was last reachable again. A failing older connection is not logged again.
     reachable_since: Option<Instant>,
 }
 
 impl Reachability {
-    /// Notes that a connection that was opened at this time has failed, or failed to open. True when that is news.
+    /// Records that a connection opened at this time has failed, or failed to open. True if this should be logged.
     pub(crate) fn failed(&self, opened: Instant) -> bool {
         let mut state = self.state();
         let is_old = state.reachable_since.is_some_and(|since| opened < since);
         !is_old && !std::mem::replace(&mut state.unreachable, true)
     }
 
-    /// Notes that Redis has replied. True when that is news.
+    /// Records that Redis has replied. True if this should be logged.
     pub(crate) fn answered(&self) -> bool {
         let mut state = self.state();
         let is_news = std::mem::take(&mut state.unreachable);

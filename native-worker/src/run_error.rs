@@ -4,7 +4,7 @@ use email_queue::query::KNOWN_VERSION;
 
 use crate::transport::OpenError;
 
-/// Why a worker cannot start, or go on. An unreachable Redis is no such reason: the worker waits for it.
+/// Why a worker cannot start or continue. An unreachable Redis is no such reason: the worker waits for it.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The transport cannot be used as it is set up.

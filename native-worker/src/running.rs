@@ -18,8 +18,8 @@ use crate::{
     maintenance, run_error::RunError, shared::Shared, slow, worker,
 };
 
-/// How long may pass after the grace until the worker has ended: outcomes are recorded, emails given back, sessions closed.
-/// With a grace of 25 seconds it ends within the 30 that Kubernetes gives.
+/// The time after the grace to record outcomes, release emails and close sessions. With a grace of 25 seconds the
+/// worker ends within Kubernetes' 30.
 const SHUTDOWN_MARGIN: Duration = Duration::from_millis(4800);
 
 /// A worker that runs.

@@ -28,7 +28,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens what the settings name on this machine: a directory, a file of certificates. It connects to nobody. Must be
+    /// Opens what the settings name on this machine: a directory, a file of certificates. It does not connect. Must be
     /// called within a tokio runtime.
     ///
     /// # Errors

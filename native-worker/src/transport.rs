@@ -212,7 +212,7 @@ pub(crate) enum Scope {
 }
 
 impl<'a> Delivery<'a> {
-    /// The same verdict for everybody.
+    /// The same verdict for all recipients.
     pub(crate) fn all(recipients: &[&'a Mailbox], verdict: &Verdict) -> Self {
         Self { verdicts: recipients.iter().map(|recipient| (*recipient, verdict.clone())).collect(), fault: None }
     }

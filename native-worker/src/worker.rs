@@ -19,9 +19,9 @@ use crate::{
 
 /// Runs until the worker is stopped, or until the queue is empty if it is to drain it. Results go to `done`.
 ///
-/// An idle worker costs one connection that blocks, and a busy one makes one round trip for many emails. After the stop a
-/// command that was sent is still waited for, until `give_up`. Emails that it brings are tracked but not started, so that
-/// they are given back.
+/// An idle worker costs one blocked connection, and a busy one makes one round trip for many emails. After the stop a
+/// command that was sent is still awaited, until `give_up`. Emails in its reply are tracked but not started, so that
+/// they are released.
 pub(crate) async fn work(
     dispatcher: &Dispatcher,
     done: &mpsc::Sender<Completion>,

@@ -119,7 +119,7 @@ async fn who_was_refused_for_good_is_not_asked_again_and_all_are_accounted_for()
     );
     assert_eq!(queue.field(&id, "class"), "given_up");
     let attempts = smtp.rcpt_attempts();
-    // The attempt in which somebody got it was none.
+    // An attempt in which a recipient got the email does not count.
     assert_eq!((attempts["ok@x.example"], attempts["gone@x.example"], attempts["full@x.example"]), (1, 1, 4));
 }
 

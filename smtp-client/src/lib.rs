@@ -1,8 +1,8 @@
 //! Sends messages by SMTP ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321)), with an outcome for each recipient.
 //!
 //! A [`Connector`] opens sessions with one server; a [`Session`] sends messages, one after the other; a [`Transaction`]
-//! says what became of a message and of each recipient. The caller decides what follows: when to retry, how many
-//! sessions to open, and whose fault a refusal is. The client has no queue, no pool and no retries. It runs on tokio.
+//! has the outcome of a message and of each recipient. The caller decides when to retry, how many sessions to open, and
+//! whose fault a refusal is. The client has no queue, no pool and no retries. It runs on tokio.
 //!
 //! ```
 //! use smtp_client::{Config, Connector, Envelope, Options, RecipientOutcome};
@@ -33,10 +33,10 @@
 //! client in lettre 0.11 stops at the first refused recipient, reads lines of any length, takes a reply that is not UTF-8
 //! for a lost connection, and keeps bytes that arrived before STARTTLS for the encrypted session.
 //!
-//! In reading order: `config` is the URL; `connect` opens sessions, `auth` authenticates, `tls` decides which certificates
-//! are trusted, `connect_error` says why no session was opened; `session` and `extensions` are an open one; `transaction`
-//! sends a message in it, `outcome` is what became of it, `message` what it is made of, `data` its bytes after `DATA`; `wire`
-//! has a deadline for each step, `reply` is what the server answers, `redact` removes passwords from it.
+//! In reading order: `config` is the URL; `connect` opens sessions, `auth` authenticates, `tls` has the trusted
+//! certificates, `connect_error` the errors; `session` and `extensions` are an open session; `transaction` sends a
+//! message in it, `outcome` is the result, `message` the message in pieces, `data` its bytes after `DATA`; `wire` has a
+//! deadline for each step, `reply` parses replies, `redact` removes passwords from them.
 
 #![forbid(unsafe_code)]
 

@@ -29,7 +29,7 @@ pub trait Message: Sync {
 /// A part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'m> {
-    /// Text with line ends of CRLF. It may end within a line, which the next `Text` goes on with.
+    /// Text with line ends of CRLF. It may end within a line, which the next `Text` continues.
     Text(&'m [u8]),
     /// Text with line ends of LF or CRLF. It begins a line; the last line may have no end.
     Lines(&'m [u8]),

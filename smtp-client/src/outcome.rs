@@ -1,10 +1,10 @@
-//! What became of a message and of each of its recipients.
+//! The outcome of a message and of each recipient.
 
 use std::fmt;
 
 use crate::{reply::Reply, session_error::SessionError};
 
-/// What became of a message: how the transaction ended, and what that means for each recipient.
+/// The outcome of a message: how the transaction ended, and the outcome for each recipient.
 ///
 /// The message went to the recipients that are [`Accepted`](RecipientOutcome::Accepted). Others do not get it, unless `end` is
 /// [`End::Unanswered`]: then those that are [`Pending`](RecipientOutcome::Pending) may get it.

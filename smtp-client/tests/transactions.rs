@@ -1,4 +1,4 @@
-//! What a caller gets to know of a message and its recipients, from a server on a real connection.
+//! Outcomes of messages and recipients, with a server on a real connection.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 

@@ -1,11 +1,11 @@
 //! Shared by the tests of this workspace: real servers, a faulty network and real processes, each started for one test
 //! and stopped with it.
 //!
-//! Nothing here knows the crates under test. In reading order:
+//! It does not depend on the crates under test. In reading order:
 //!
 //! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
-//! - [`ports`]: a port nobody listens on, for servers that cannot choose one themselves.
-//! - [`RedisServer`]: a Redis of one's own, which can be killed, started again and frozen.
+//! - [`ports`]: free ports, for servers that cannot choose one themselves.
+//! - [`RedisServer`]: a Redis server for one test, which can be killed, restarted and frozen.
 //! - [`mod@record`]: an email's record in Redis.
 //! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
 //! - [`process`]: a child process whose output is captured and can be waited for.

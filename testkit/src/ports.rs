@@ -1,4 +1,4 @@
-//! Ports that nobody listens on: for servers that must be told theirs, and for servers that are down.
+//! Free ports: for servers that cannot choose one themselves, and for servers that are down.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -24,10 +24,10 @@ impl ClosedPort {
         reserve().unwrap_or_else(|error| panic!("cannot reserve a port: {error}"))
     }
 
-    /// Where nobody listens.
+    /// The address that refuses connections.
     ///
     /// # Panics
-    /// When the system does not know the address it gave.
+    /// When the system does not return the address.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().unwrap_or_else(|error| panic!("the reserved port has no address: {error}"))
     }

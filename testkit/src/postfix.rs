@@ -72,7 +72,7 @@ impl Postfix {
         format!("smtp://{}", self.address)
     }
 
-    /// To whom it has delivered, in order; whoever got two emails is there twice.
+    /// The recipients of deliveries, in order; one entry per delivery.
     pub fn delivered(&self) -> Vec<String> {
         let log = self.log();
         let delivered = log.lines().filter(|line| line.contains("postfix/discard[") && line.contains("status=sent"));

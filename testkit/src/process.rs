@@ -100,7 +100,7 @@ impl Process {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     pub fn thaw(&mut self) {
         self.signal(Signal::CONT);
     }

@@ -17,7 +17,7 @@ use crate::wait::{DEADLINE, watched};
 /// The most that is read, shown to a predicate and passed on in one piece.
 const PIECE: usize = 64 * 1024;
 
-/// Forwards connections on 127.0.0.1 to another address until told to misbehave.
+/// Forwards connections on 127.0.0.1 to another address, with faults on request.
 ///
 /// A silent connection is what a half-open one looks like to both ends: it stays open, bytes can be sent into it,
 /// and nothing comes out on the other side, not even that the peer has closed. What is held back is not lost:
@@ -189,7 +189,7 @@ impl Drop for TcpProxy {
     }
 }
 
-/// Whether `needle` occurs in `bytes`: what most predicates on a piece want to know.
+/// Whether `needle` occurs in `bytes`; for predicates on a piece.
 pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || bytes.windows(needle.len()).any(|window| window == needle)
 }

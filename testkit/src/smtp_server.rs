@@ -111,7 +111,7 @@ impl SmtpServer {
         self.script(move |step| rules.action(step));
     }
 
-    /// Lets all steps that are at [`Action::Hold`] go on. Later ones are held anew.
+    /// Releases all steps that are at [`Action::Hold`]. Later ones are held again.
     pub fn release(&self) {
         self.shared.releases.send_modify(|count| *count += 1);
     }

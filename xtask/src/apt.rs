@@ -95,7 +95,7 @@ impl Apt {
     }
 }
 
-/// The newest `lld-NN` that the package lists know.
+/// The newest `lld-NN` in the package lists.
 pub(crate) fn newest_lld() -> Option<String> {
     let output = Command::new("apt-cache").args(["search", "--names-only", "^lld-[0-9]+$"]).output().ok()?;
     newest_versioned("lld-", String::from_utf8_lossy(&output.stdout).lines())

@@ -82,7 +82,7 @@ pub(crate) fn native(workspace: &Workspace, signals: &Signals, packages: &[&str]
     Ok(())
 }
 
-/// An unchanged file keeps its time stamp, so that nobody compiles the component anew for it.
+/// An unchanged file keeps its time stamp, so that hosts do not recompile the component.
 fn copy_if_changed(from: &Path, to: &Path) -> anyhow::Result<()> {
     let built = fs::read(from).with_context(|| format!("the build has left no {}", from.display()))?;
     if from == to || fs::read(to).is_ok_and(|present| present == built) {

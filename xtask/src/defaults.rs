@@ -1,4 +1,4 @@
-//! What `cargo xtask up` serves unless it is told otherwise.
+//! Defaults of `cargo xtask up`.
 
 /// The queue's name, the same for the API and the worker whatever the environment says.
 pub(crate) const QUEUE: &str = "emails";

@@ -1,4 +1,4 @@
-//! Reading the URL of a Redis that somebody else runs, and asking a Redis whether it is there.
+//! Parses the URL of an external Redis, and checks whether a Redis replies.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

@@ -1,6 +1,6 @@
 //! The signals that reach us, as one channel that all waiting is on.
 //!
-//! `SIGCHLD` tells that a child may have ended; `SIGINT`, `SIGTERM` and `SIGHUP` that we are to stop.
+//! `SIGCHLD`: a child may have ended; `SIGINT`, `SIGTERM` and `SIGHUP`: a request to stop.
 
 use std::fmt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -80,7 +80,7 @@ impl Signals {
     }
 }
 
-/// Tells the requests to stop among the signals.
+/// Recognises requests to stop among the signals.
 #[derive(Default)]
 struct Stops {
     last: Option<Instant>,

@@ -7,7 +7,7 @@ use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::redis::{DEFAULT_PORT, find_client};
 use crate::redis_url::RedisUrl;
 
-/// The running queue, as far as somebody who tries it must know it.
+/// What a user needs to try the running queue.
 pub(crate) struct TryIt<'a> {
     pub(crate) api: SocketAddr,
     pub(crate) api_key: Option<&'a str>,

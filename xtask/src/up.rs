@@ -149,7 +149,7 @@ struct Plan<'a> {
 
 /// The Redis to use.
 enum RedisChoice {
-    /// Somebody else runs it.
+    /// An external one.
     Given(RedisUrl),
     /// We start this server.
     Ours(PathBuf),
@@ -232,7 +232,7 @@ fn set_unless_given(command: &mut Command, name: &str, value: &str) {
     }
 }
 
-/// Reads the URL and makes sure that somebody is there.
+/// Parses the URL and checks that a Redis replies.
 fn reachable_redis(url: &str) -> anyhow::Result<RedisUrl> {
     let url = RedisUrl::parse(url)?;
     url.ping().map_err(|reason| {

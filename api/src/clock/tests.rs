@@ -59,7 +59,7 @@ fn begin(mut sleep: Pin<&mut impl Future<Output = ()>>) {
     assert!(!is_over(sleep.as_mut()) && !is_over(sleep));
 }
 
-/// Runs the spawned tasks once. Tells how many go on.
+/// Runs the spawned tasks once. Returns how many continue.
 fn run_tasks() -> usize {
     let mut tasks = SPAWNED.take();
     tasks.retain_mut(|task| !is_over(task.as_mut()));

@@ -55,7 +55,7 @@ impl Redis for Scripted {
     }
 }
 
-/// What a request hands in.
+/// The emails of a request.
 struct Given {
     queue: Queue,
     emails: Vec<NewEmail>,

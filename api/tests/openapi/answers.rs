@@ -29,7 +29,7 @@ fn every_answer_that_is_described_is_given_and_is_as_it_is_described() {
     witness.assert_complete();
 }
 
-/// Whoever has no key, asks too often, or meets a server that cannot answer.
+/// A client without a key or over its rate limit, and a server that cannot answer.
 fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
     let ask = example(operation, UNKNOWN);
     let api = Api::start();

@@ -43,7 +43,7 @@ fn router_and_document_agree_on_every_path_made_of_their_words() {
     assert_eq!(served, described);
 }
 
-/// Every word that the router knows, and every one of the document, and an id.
+/// Every word of the router and of the document, and an id.
 fn words(document: &Document) -> BTreeSet<String> {
     let router = include_str!("../../src/router.rs").split('"').skip(1).step_by(2);
     let is_word = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'.');

@@ -17,7 +17,7 @@ const SHAPES: [(&str, &str, &str, &str); 8] = [
     ("Attachment", "get", "/emails/{id}/attachments/{attachment_id}", ""),
 ];
 
-/// Sees that answers are as they are described, and knows which it has seen.
+/// Checks answers against the document, and records which were seen.
 pub(crate) struct Witness<'a> {
     pub(crate) document: &'a Document,
     /// Method, path, status.

@@ -74,7 +74,7 @@ struct Times {
     since_answer: Vec<f64>,
 }
 
-/// Hands in one email after the other. `hand_in` answers when it began and when it was told of the acceptance.
+/// Posts one email after the other. `hand_in` returns when it began and when the email was accepted.
 fn collect(
     samples: usize,
     acceptor: &SmtpAcceptor,

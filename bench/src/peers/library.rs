@@ -13,7 +13,7 @@ pub(super) struct Library {
     pub(super) source: Source,
     /// Our files, with their paths in the library's directory. The first is the program.
     pub(super) files: &'static [(&'static str, &'static str)],
-    /// What the program is told as its `MODE`, one run for each; empty for how the library comes.
+    /// The program's `MODE`, one run for each; empty for the library's default.
     pub(super) modes: &'static [&'static str],
     /// Whether the jobs in flight survive a `kill -9` of the worker; the head of each program says how.
     pub(super) survives_kill: bool,

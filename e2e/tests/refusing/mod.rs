@@ -16,7 +16,7 @@ impl Refusing {
         Self { api, redis }
     }
 
-    /// The API has stored nothing, and goes on.
+    /// The API has stored nothing, and still works.
     pub(crate) async fn assert_untouched(&self) {
         let keys: usize = redis::cmd("DBSIZE").query(&mut self.redis.connection()).unwrap();
         assert_eq!(keys, 0, "a refused request left something behind");

@@ -1,4 +1,4 @@
-//! What is known of header fields by their names.
+//! Rules for header fields by name.
 
 use jiff::fmt::rfc2822;
 
@@ -99,7 +99,7 @@ impl Rule {
     }
 }
 
-/// `<left@right>` without blanks. What is left and right is what programs use, not only what the grammar allows.
+/// `<left@right>` without blanks. Both sides may contain what programs use, not only what the grammar allows.
 fn is_message_id(value: &str) -> bool {
     let id = value.trim_matches([' ', '\t']).strip_prefix('<').and_then(|value| value.strip_suffix('>'));
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && !b"<>@,;".contains(&b));

@@ -14,7 +14,7 @@ pub struct Invalid {
     pub reason: String,
 }
 
-/// The sorts of mistakes that a client may want to tell apart.
+/// The kinds of errors that a client may distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidKind {
     /// The text is not JSON at all.

@@ -1,4 +1,4 @@
-//! What a list shows of an email: whom it is from and to, and its subject.
+//! The part of an email that a list shows: sender, recipients and subject.
 
 use std::{borrow::Cow, fmt};
 
@@ -160,7 +160,7 @@ fn mailboxes<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<String>, A::Erro
     Ok(texts.into_iter().map(normalized).collect())
 }
 
-/// A mailbox as it is written everywhere; what is none, as it is.
+/// A mailbox in canonical form; an invalid one unchanged.
 fn normalized(text: String) -> String {
     text.parse::<Mailbox>().map_or(text, |mailbox| mailbox.to_string())
 }

@@ -280,7 +280,7 @@ fn an_unknown_name_is_refused_where_a_known_one_is_close_and_else_ignored() {
     let file = json!({"attachments": [{"content": ""}, {"content": "", "contenttype": "a/b"}]});
     check_refused(file, InvalidKind::Value, "attachments[1].contenttype");
     assert!(read(full(json!({"react": {}, "metadata": null, "id": 7, "Größe": [], "": ""}))).is_ok());
-    // Nobody would be told of what is refused then.
+    // No client would get the error then.
     let pushed = full(json!({"schedule_at": "in 1 hour"})).to_string();
     assert!(Submission::from_list(pushed.as_bytes(), None, NOW.parse().unwrap()).is_ok());
 }

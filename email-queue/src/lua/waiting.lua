@@ -123,8 +123,8 @@ local function sequences_below(lane, limit, max)
   return found
 end
 
--- Puts emails of one lane, given as {id, counters}, before all others of it, in the order of their ids. Emails that were put
--- in front before are sorted in: several workers may give back at about the same time what they had in flight.
+-- Puts emails of one lane, given as {id, counters}, in front, in order of id. Merges them with emails that were put in
+-- front before, because several workers may release emails at about the same time.
 local function list_in_front(lane, emails) -- lazy
   local last = ''
   for _, email in ipairs(emails) do

@@ -82,7 +82,7 @@ pub struct Next {
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
-    /// How many bytes of email at the most, the first one included.
+    /// The maximum of bytes of emails, including the first.
     pub max_bytes: usize,
 }
 
@@ -139,6 +139,6 @@ pub fn finish(
 
 /// As JSON, or nothing.
 fn json_unless(nothing: bool, value: &impl Serialize) -> Vec<u8> {
-    // What is serialized here has nothing that JSON cannot tell.
+    // These types always serialize to JSON.
     if nothing { Vec::new() } else { serde_json::to_vec(value).unwrap_or_default() }
 }

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use testkit::RedisServer;
 
 pub const EMAIL: &str = r#"{"from":"a@example.com","to":["b@example.com"],"subject":"Hi","text":"Hello"}"#;
-/// A lease that nobody outlives in a test.
+/// A lease longer than any test.
 pub const LONG: Duration = Duration::from_secs(60);
 /// Emails that are sent are kept, and those that fail are tried again, for as long as any test takes.
 pub const PERIODS: Periods = Periods { retention: LONG, retry_for: LONG };
@@ -96,13 +96,13 @@ impl TestQueue {
         let () = redis::cmd("SET").arg(key).arg(value).query(&mut *self.client.0.borrow_mut()).unwrap();
     }
 
-    /// Puts back a key as it was, from what [`DUMP`](https://redis.io/docs/latest/commands/dump/) has told of it.
+    /// Restores a key from its [`DUMP`](https://redis.io/docs/latest/commands/dump/).
     pub fn restore(&self, key: &str, dump: &[u8]) {
         let mut restore = redis::cmd("RESTORE");
         let () = restore.arg(key).arg(0).arg(dump).query(&mut *self.client.0.borrow_mut()).unwrap();
     }
 
-    /// A number that Redis tells of its memory.
+    /// A number from `INFO memory`.
     pub fn memory(&self, field: &str) -> usize {
         let info: String = self.redis("INFO memory");
         let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));

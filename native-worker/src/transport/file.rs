@@ -33,7 +33,7 @@ impl FileTransport {
     pub(crate) async fn deliver<'a>(&self, outgoing: &Outgoing<'a>) -> Delivery<'a> {
         let message = message::build(outgoing.id, outgoing.email).await.to_bytes();
         let (directory, name) = (self.directory.clone(), format!("{}.eml", outgoing.id));
-        // The thread goes on to write when this future is dropped.
+        // The thread continues to write when this future is dropped.
         outgoing.handoff.begin();
         let written = spawn_blocking(move || write(&directory, &name, &message)).await;
         match written.map_err(io::Error::other).flatten() {

@@ -1,4 +1,4 @@
-//! A worker, the Redis that it empties, and what a test wants to know of both.
+//! A worker, its Redis, and helpers for tests of both.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 #![allow(dead_code, reason = "each test program uses some of it")]
@@ -25,7 +25,7 @@ impl Queue {
 
     pub(crate) fn command(&self, transport: &str, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_native-worker"));
-        // Settings of whoever runs the tests must not reach the worker.
+        // The environment of the tests must not reach the worker.
         command.env_clear();
         let defaults = [("--retry-base", "10ms"), ("--retry-max", "50ms"), ("--smtp-timeout", "30s")];
         for (flag, value) in defaults.into_iter().filter(|(flag, _)| !flags.contains(flag)) {
@@ -96,7 +96,7 @@ impl Queue {
     }
 }
 
-/// Waits until a worker has said for the first time that it lives, and renewed its leases.
+/// Waits for a worker's first heartbeat.
 pub(crate) async fn wait_for_heartbeat(queue: &Queue) {
     let workers = async || queue.redis.connection().zcard("emails:workers") == Ok(1);
     eventually(DEADLINE, "a worker to be known", workers).await;

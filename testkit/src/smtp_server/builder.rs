@@ -53,8 +53,8 @@ impl SmtpServerBuilder {
         self
     }
 
-    /// Offers AUTH PLAIN and LOGIN with this user, and refuses `MAIL` from everybody else. Where STARTTLS is offered,
-    /// authentication is only offered after it.
+    /// Offers AUTH PLAIN and LOGIN with this user, and refuses `MAIL` without authentication. If STARTTLS is offered,
+    /// authentication is offered only after it.
     pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.login = Some(Login { user: user.into(), password: password.into() });
         self
@@ -85,7 +85,7 @@ impl SmtpServerBuilder {
         self
     }
 
-    /// Makes the certificate one that nobody but itself has signed, and that says whether it is an authority's.
+    /// Makes the certificate self-signed, with or without the CA flag.
     pub fn self_signed(mut self, is_authority: bool) -> Self {
         self.self_signed = Some(is_authority);
         self

@@ -15,7 +15,7 @@ pub(super) struct Log {
     stages: HashMap<Stage, usize>,
 }
 
-/// The counts that a script is told of its step.
+/// The counts of a step, for the script.
 pub(super) struct Counts {
     pub(super) nth: usize,
     pub(super) attempt: usize,

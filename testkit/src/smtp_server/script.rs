@@ -128,7 +128,7 @@ impl Reply {
         Self { raw: true, ..Self::new(code, bytes) }
     }
 
-    /// Whether it says yes, or asks the client to go on.
+    /// Whether it is positive, or asks the client to continue.
     pub(super) fn is_positive(&self) -> bool {
         self.code < 400
     }

@@ -20,7 +20,8 @@ pub(super) enum Verdict {
 }
 
 impl Session<'_> {
-    /// Asks the script and answers: `reply`, unless the script has another one. Tells whether the answer was a yes.
+    /// Asks the script and replies: with `reply`, unless the script has another one. Returns whether the reply was
+    /// positive.
     pub(super) async fn answer(&self, stage: Stage, reply: Reply, wire: &mut Wire) -> Result<bool, Over> {
         self.answer_about(stage, Subject::default(), reply, wire).await
     }

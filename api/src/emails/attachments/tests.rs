@@ -37,7 +37,7 @@ impl OneEmail {
         (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
     }
 
-    /// Asks as somebody without one.
+    /// Sends a request without a key.
     fn get_without_key(&self, url: &str) -> Response {
         self.send(url.strip_prefix(HOST).unwrap(), &[])
     }

@@ -94,7 +94,8 @@ async fn post_on(
     }
 }
 
-/// Mostly small emails to one recipient. Some go to many, of whom the relay refuses some; some are large, some for later.
+/// Mostly small emails to one recipient. Some go to several, of which the relay refuses some; some are large, some
+/// scheduled.
 fn email(client: u64, number: u64, random: &mut fastrand::Rng) -> Value {
     let name = format!("{number}-{client}");
     let mut to = vec![format!("{name}@good.example")];

@@ -12,7 +12,7 @@ use std::{
 use testkit::{Action, Received, SmtpServer, Stage, smtp_server::Step};
 use tokio::time::sleep;
 
-/// The domain of recipients whom the relay refuses for good.
+/// The domain of recipients that the relay refuses for good.
 pub(crate) const REFUSED: &str = "refused.example";
 
 /// A sender whose emails the relay limits.
@@ -88,7 +88,7 @@ impl Relay {
         }
     }
 
-    /// From now on it takes everything, but for those whom it refuses for good.
+    /// From now on it accepts everything, except for recipients that it refuses for good.
     pub(crate) fn be_well(&self) {
         self.set_mood(Mood::Usual);
         self.state.well.store(true, Ordering::Relaxed);

@@ -52,7 +52,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// What is seen of names that are no field's.
+/// The unknown names seen so far.
 #[derive(Default)]
 struct Unknown {
     compared: Cell<usize>,

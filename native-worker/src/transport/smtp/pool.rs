@@ -176,7 +176,7 @@ mod tests {
         let pool = Pool::new();
         let mut checkouts = opened(&pool, 3).await;
         for _ in 0..3 {
-            // Its sessions end one after the other, and no new ones are to be had.
+            // Its sessions end one after the other, and no new ones can be opened.
             drop(checkouts.pop());
             let fault = right_to_connect(&pool, Priority::FirstWithNew).await.not_connected(refusal());
             assert_eq!(fault.is_some(), checkouts.is_empty());

@@ -1,5 +1,5 @@
-//! The state of a pool: idle sessions, how many are open, and who waits for one. Whoever holds a [`Checkout`] or a [`Slot`]
-//! gives it back by dropping it.
+//! The state of a pool: idle sessions, the number of open ones, and the waiting emails. Dropping a [`Checkout`] or a
+//! [`Slot`] returns it.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! The server doing what a script tells it.
+//! Scripted behaviour of the server.
 
 use super::TO;
 use crate::smtp_client::Client;
