@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
-use crate::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
 use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
 use crate::console::complain;
+use crate::install::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
+use crate::install::redis;
 use crate::process;
-use crate::redis;
 use crate::signals::{Interrupted, Signals};
 use crate::workspace::{WASIP2_MANIFEST, Workspace};
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::console::say;
+use crate::install::wasm_toolchain::{TARGET, WasmToolchain};
 use crate::process;
 use crate::signals::Signals;
-use crate::wasm_toolchain::{TARGET, WasmToolchain};
 use crate::workspace::Workspace;
 
 pub(crate) const WORKER: &str = "native-worker";

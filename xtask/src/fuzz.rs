@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::compile::{self, DEV_HOST, WORKER};
 use crate::console::say;
+use crate::install::redis;
 use crate::process;
-use crate::redis;
 use crate::signals::Signals;
 use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 

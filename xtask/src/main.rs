@@ -27,19 +27,16 @@
 
 #![forbid(unsafe_code)]
 
-mod apt;
 mod bench;
-mod bench_tools;
 mod compile;
 mod console;
 mod data_dir;
 mod defaults;
 mod fuzz;
 mod http;
+mod install;
 mod ports;
-mod postfix;
 mod process;
-mod redis;
 mod redis_url;
 mod serving;
 mod signals;
@@ -47,12 +44,9 @@ mod soak;
 mod spin;
 mod stack;
 mod test;
-mod test_clients;
 mod test_count;
-mod test_tools;
 mod try_it;
 mod up;
-mod wasm_toolchain;
 mod workspace;
 
 use std::process::ExitCode;

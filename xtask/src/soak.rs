@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::compile::{self, DEV_HOST, WORKER};
+use crate::install::redis;
 use crate::process;
-use crate::redis;
 use crate::signals::Signals;
 use crate::workspace::{WASIP3_MANIFEST, Workspace};
 

@@ -10,17 +10,19 @@ use clap::{Args, ValueEnum};
 
 use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
 use crate::console::{complain, say};
-use crate::postfix::{self, POSTFIX_VARIABLE};
-use crate::process;
-use crate::redis;
-use crate::signals::{Interrupted, Signals};
-use crate::spin::{SPIN_VARIABLE, Spin};
-use crate::test_clients::{
+use crate::install::clients::{
     OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
     find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
 };
+use crate::install::postfix::{self, POSTFIX_VARIABLE};
+use crate::install::redis;
+use crate::install::test_tools::{
+    PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl,
+};
+use crate::process;
+use crate::signals::{Interrupted, Signals};
+use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_count::TestCount;
-use crate::test_tools::{PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl};
 use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
-use crate::redis::{DEFAULT_PORT, find_client};
+use crate::install::redis::{DEFAULT_PORT, find_client};
 use crate::redis_url::RedisUrl;
 
 /// What a user needs to try the running queue.

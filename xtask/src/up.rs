@@ -13,13 +13,14 @@ use crate::compile::{self, WORKER};
 use crate::console::{complain, say};
 use crate::data_dir::DataDir;
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
+use crate::install::redis;
 use crate::redis_url::RedisUrl;
 use crate::serving::{HostName, Server};
 use crate::signals::{Interrupted, Signals};
 use crate::stack::{Role, Service, Stack, WORKER_GRACE};
 use crate::try_it::TryIt;
 use crate::workspace::Workspace;
-use crate::{http, ports, redis};
+use crate::{http, ports};
 
 /// How long Redis may take to read a large append-only file.
 const REDIS_START: Duration = Duration::from_secs(120);

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::apt::{Apt, newest_lld, newest_versioned};
 use crate::console::say;
+use crate::install::apt::{Apt, newest_lld, newest_versioned};
 use crate::process::run_quietly;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program, is_executable};

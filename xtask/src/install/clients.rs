@@ -10,11 +10,11 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::apt::Apt;
 use crate::console::say;
+use crate::install::apt::Apt;
+use crate::install::test_tools::{SYSTEM_PYTHON, succeeds};
 use crate::process::run_quietly;
 use crate::signals::Signals;
-use crate::test_tools::{SYSTEM_PYTHON, succeeds};
 use crate::workspace::{Workspace, find_program};
 
 /// Names the directory with the `node_modules` of Resend's SDK and of what others have built on it, here and for the tests.

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::apt::Apt;
-use crate::postfix;
+use crate::install::apt::Apt;
+use crate::install::postfix;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};
 

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::apt::Apt;
 use crate::console::say;
+use crate::install::apt::Apt;
+use crate::install::test_tools::succeeds;
 use crate::process::run_quietly;
 use crate::signals::Signals;
-use crate::test_tools::succeeds;
 use crate::workspace::Workspace;
 
 /// Names the directory under which Postfix is, as its package has it; `/` if it is installed.

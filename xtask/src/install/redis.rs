@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use harness::{Persistence, redis_command};
 
-use crate::apt::Apt;
 use crate::console::say;
+use crate::install::apt::Apt;
 use crate::signals::Signals;
 use crate::stack::{Role, Service};
 use crate::workspace::find_program;

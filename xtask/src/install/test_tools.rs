@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::bail;
 
-use crate::apt::Apt;
 use crate::console::say;
+use crate::install::apt::Apt;
 use crate::process::run_quietly;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};

@@ -1,0 +1,14 @@
+//! What `cargo xtask` installs where it is missing.
+//!
+//! - [`apt`]: Debian packages;
+//! - [`wasm_toolchain`]: a compiler for the component; [`redis`]: a Redis server;
+//! - [`test_tools`], [`clients`]: what only the tests need; [`bench_tools`]: what only the benches need; [`postfix`]: what
+//!   both need.
+
+pub(crate) mod apt;
+pub(crate) mod bench_tools;
+pub(crate) mod clients;
+pub(crate) mod postfix;
+pub(crate) mod redis;
+pub(crate) mod test_tools;
+pub(crate) mod wasm_toolchain;
