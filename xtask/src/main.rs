@@ -11,15 +11,13 @@
 //!
 //! - [`up`] is `cargo xtask up`; [`serving`] chooses the API's host; [`try_it`] prints the final instructions. [`spin`]
 //!   is the Spin CLI, if installed.
-//! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report;
-//!   [`test_tools`] and [`test_clients`] find or install what only the tests need.
+//! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
-//! - [`mod@bench`] prepares `cargo xtask bench`; [`bench_tools`] find or install what only that needs; [`postfix`] what both need.
-//! - [`compile`] builds; [`wasm_toolchain`] finds or installs a compiler for the component.
-//! - [`redis`] finds or installs a server and starts it; [`redis_url`] reads the URL of somebody else's.
+//! - [`mod@bench`] prepares `cargo xtask bench`.
+//! - [`install`] finds or installs what all of them need; [`compile`] builds.
+//! - [`redis_service`] is the Redis that `up` starts; [`redis_url`] reads the URL of another one.
 //! - [`stack`] is the set of running services; [`process`] runs a step to its end; [`signals`] receives what reaches
 //!   xtask; [`data_dir`] is the directory for their data, and its lock.
-//! - [`apt`] installs Debian packages.
 //! - [`workspace`], [`ports`], [`http`], [`console`] are small helpers.
 //!
 //! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it uses `harness` and
@@ -37,6 +35,7 @@ mod http;
 mod install;
 mod ports;
 mod process;
+mod redis_service;
 mod redis_url;
 mod serving;
 mod signals;

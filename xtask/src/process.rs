@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use harness::{Output, Process, Signal};
 
 use crate::signals::{Interrupted, Signals, Wake};
@@ -33,6 +34,16 @@ pub(crate) fn run_quietly(
     limit: Option<Duration>,
 ) -> anyhow::Result<(ExitStatus, Vec<String>)> {
     run_with(signals, command, Output::Lines(LAST_LINES, None), limit)
+}
+
+/// Runs a step whose output is shown only if it fails.
+///
+/// # Errors
+/// As [`run`]; or it fails, with `what` it cannot do and the end of its output.
+pub(crate) fn run_step(signals: &Signals, command: &mut Command, what: &str) -> anyhow::Result<()> {
+    let (status, lines) = run_quietly(signals, command, None)?;
+    ensure!(status.success(), "cannot {what} ({status}):\n  {}", lines.join("\n  "));
+    Ok(())
 }
 
 /// Like [`run`], but each line of its standard output goes to `sink`.
@@ -98,6 +109,13 @@ mod tests {
         let (status, lines) = run_quietly(&Signals::with_stops(0), &mut shell(script), None).unwrap();
         assert_eq!((status.code(), lines.len()), (Some(3), LAST_LINES));
         assert_eq!(lines.last().unwrap(), "1000");
+    }
+
+    #[test]
+    fn a_step_that_fails_is_named_with_what_it_printed() {
+        let mut step = shell("echo no such version >&2; exit 1");
+        let error = run_step(&Signals::with_stops(0), &mut step, "install a tool").unwrap_err().to_string();
+        assert!(error.contains("install a tool") && error.contains("no such version"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
-use crate::install::redis::{DEFAULT_PORT, find_client};
+use crate::install::redis::find_client;
+use crate::redis_service::DEFAULT_PORT;
 use crate::redis_url::RedisUrl;
 
 /// What a user needs to try the running queue.

@@ -14,6 +14,7 @@ use crate::console::{complain, say};
 use crate::data_dir::DataDir;
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
 use crate::install::redis;
+use crate::redis_service::{self, DEFAULT_PORT};
 use crate::redis_url::RedisUrl;
 use crate::serving::{HostName, Server};
 use crate::signals::{Interrupted, Signals};
@@ -162,9 +163,11 @@ impl Plan<'_> {
         let redis = match redis {
             RedisChoice::Given(url) => url,
             RedisChoice::Ours(server) => {
-                let port = ports::first_free(redis::DEFAULT_PORT)?;
-                redis::explain_port(port);
-                stack.start(redis::service(&server, port, &self.data_dir.subdirectory("redis")?))?;
+                let port = ports::first_free(DEFAULT_PORT)?;
+                if port != DEFAULT_PORT {
+                    say(&format!("port {DEFAULT_PORT} is taken by another program, so this Redis listens on {port}"));
+                }
+                stack.start(redis_service::service(&server, port, &self.data_dir.subdirectory("redis")?))?;
                 let url = RedisUrl::local(port);
                 stack.wait_until_ready("Redis", REDIS_START, || url.ping())?;
                 url

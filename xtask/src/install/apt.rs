@@ -3,12 +3,31 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::console::{complain, say};
 use crate::process::run_quietly;
 use crate::signals::Signals;
 use crate::workspace::find_program;
+
+/// What `find` finds, after installing Debian packages if it finds nothing.
+///
+/// # Errors
+/// It cannot be installed here; `by_hand` says what to do then.
+pub(crate) fn find_or_install<T>(
+    signals: &Signals,
+    find: impl Fn() -> Option<T>,
+    packages: &[&str],
+    by_hand: &str,
+) -> anyhow::Result<T> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let names = packages.join(" ");
+    let Some(apt) = Apt::find()? else { bail!("{names} cannot be installed here: {by_hand}") };
+    apt.install(signals, || packages.iter().map(|&name| name.to_owned()).collect()).context(by_hand.to_owned())?;
+    find().with_context(|| format!("{names} has been installed, and what is needed is still not found: {by_hand}"))
+}
 
 /// Another apt may be at work, for example the daily update: wait for it this many seconds.
 const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=120";

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::install::apt::Apt;
+use crate::install::apt::find_or_install;
 use crate::install::postfix;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};
@@ -17,7 +17,8 @@ use crate::workspace::{Workspace, find_program};
 /// # Errors
 /// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_redis_benchmark(signals: &Signals) -> anyhow::Result<PathBuf> {
-    find_or_install(signals, &["redis-benchmark", "valkey-benchmark"], "redis-tools")
+    let find = || ["redis-benchmark", "valkey-benchmark"].into_iter().find_map(find_program);
+    find_or_install(signals, find, &["redis-tools"], "install redis-benchmark or valkey-benchmark")
 }
 
 /// The HTTP load generator.
@@ -25,18 +26,7 @@ pub(crate) fn find_or_install_redis_benchmark(signals: &Signals) -> anyhow::Resu
 /// # Errors
 /// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_wrk(signals: &Signals) -> anyhow::Result<PathBuf> {
-    find_or_install(signals, &["wrk"], "wrk")
-}
-
-fn find_or_install(signals: &Signals, programs: &[&str], package: &str) -> anyhow::Result<PathBuf> {
-    let find = || programs.iter().find_map(|program| find_program(program));
-    if let Some(program) = find() {
-        return Ok(program);
-    }
-    let by_hand = format!("install {} (Debian's package {package})", programs.join(" or "));
-    let Some(apt) = Apt::find()? else { bail!("no {} on the PATH: {by_hand}", programs[0]) };
-    apt.install(signals, || vec![package.to_owned()]).context(by_hand.clone())?;
-    find().with_context(|| format!("the package {package} has brought no {}: {by_hand}", programs[0]))
+    find_or_install(signals, || find_program("wrk"), &["wrk"], "install wrk")
 }
 
 /// A program of Postfix on the `PATH`, or the one of the Postfix that the tests use.

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::console::say;
-use crate::install::apt::Apt;
+use crate::install::apt::find_or_install;
 use crate::install::test_tools::{SYSTEM_PYTHON, succeeds};
-use crate::process::run_quietly;
+use crate::process::run_step;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};
 
@@ -53,7 +53,7 @@ pub(crate) fn find_or_install_sdk(workspace: &Workspace, signals: &Signals) -> a
     }
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory);
-    install(signals, &mut npm, "clients of Resend")?;
+    run_step(signals, &mut npm, "install clients of Resend")?;
     set_stamp(&directory, &pinned)?;
     Ok(directory)
 }
@@ -123,37 +123,24 @@ fn find_or_install_from_pypi(
     start_anew(&directory)?;
     let mut venv = Command::new(python);
     venv.args(["-m", "venv"]).arg(&directory);
-    install(signals, &mut venv, "a virtual environment for Python")?;
+    run_step(signals, &mut venv, "make a virtual environment for Python")?;
     let mut pip = Command::new(directory.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "--requirement"])
         .arg(&requirements);
-    install(signals, &mut pip, what)?;
+    run_step(signals, &mut pip, &format!("install {what}"))?;
     let program = program(&directory).with_context(|| format!("{what} is installed, but its program is not found"))?;
     set_stamp(&directory, &pinned)?;
     Ok(program)
 }
 
-fn find_or_install_node(signals: &Signals) -> anyhow::Result<()> {
-    let found = || find_program("node").is_some() && find_program("npm").is_some();
-    if found() {
-        return Ok(());
-    }
-    let by_hand = "install Node 20 or later with npm";
-    let Some(apt) = Apt::find()? else { bail!("the tests need Node for clients of Resend: {by_hand}") };
-    apt.install(signals, || vec!["nodejs".to_owned(), "npm".to_owned()])?;
-    if found() { Ok(()) } else { bail!("the packages nodejs and npm are installed but not on the PATH: {by_hand}") }
+fn find_or_install_node(signals: &Signals) -> anyhow::Result<PathBuf> {
+    let find = || find_program("node").and(find_program("npm"));
+    find_or_install(signals, find, &["nodejs", "npm"], "install Node 20 or later with npm, for clients of Resend")
 }
 
 fn find_or_install_python(signals: &Signals) -> anyhow::Result<PathBuf> {
-    if let Some(python) = find_python() {
-        return Ok(python);
-    }
-    let by_hand = "install Python 3.10 or later with its module venv";
-    let Some(apt) = Apt::find()? else {
-        bail!("the tests need Python for Schemathesis and clients of Resend: {by_hand}")
-    };
-    apt.install(signals, || vec!["python3-venv".to_owned()])?;
-    find_python().with_context(|| format!("the package python3-venv is installed but of no use: {by_hand}"))
+    let by_hand = "install Python 3.10 or later with its module venv, for Schemathesis and clients of Resend";
+    find_or_install(signals, find_python, &["python3-venv"], by_hand)
 }
 
 /// A Python that is new enough, and can make an environment of its own with pip in it.
@@ -182,14 +169,6 @@ fn start_anew(directory: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))
 }
 
-fn install(signals: &Signals, command: &mut Command, what: &str) -> anyhow::Result<()> {
-    let (status, lines) = run_quietly(signals, command, None)?;
-    if !status.success() {
-        bail!("cannot install {what} ({status}):\n  {}", lines.join("\n  "));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,13 +185,5 @@ mod tests {
         assert!(!is_installed(&directory, "tool==2"));
         start_anew(&directory).unwrap();
         assert!(!is_installed(&directory, "tool==1"));
-    }
-
-    #[test]
-    fn a_step_that_fails_is_named_with_what_it_said() {
-        let mut step = Command::new("sh");
-        step.args(["-c", "echo no such version >&2; exit 1"]);
-        let error = install(&Signals::with_stops(0), &mut step, "a tool").unwrap_err().to_string();
-        assert!(error.contains("a tool") && error.contains("no such version"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use crate::console::say;
 use crate::install::apt::Apt;
 use crate::install::test_tools::succeeds;
-use crate::process::run_quietly;
+use crate::process::run_step;
 use crate::signals::Signals;
 use crate::workspace::Workspace;
 
@@ -55,21 +55,14 @@ fn unpack(signals: &Signals, directory: &Path) -> anyhow::Result<()> {
     let mut download = Command::new("apt-get");
     // Run as root, apt would fetch as a user of its own, who may not write here.
     download.args(["-q", "-o", "APT::Sandbox::User=root", "download", "postfix"]).current_dir(directory);
-    let (status, lines) = run_quietly(signals, &mut download, None)?;
-    if !status.success() {
-        bail!("apt-get cannot download postfix ({status}):\n  {}", lines.join("\n  "));
-    }
+    run_step(signals, &mut download, "download postfix")?;
     let package = fs::read_dir(directory)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get has downloaded no package")?;
     let mut unpack = Command::new("dpkg");
     unpack.arg("-x").arg(&package).arg(directory);
-    let (status, lines) = run_quietly(signals, &mut unpack, None)?;
-    if !status.success() {
-        bail!("dpkg cannot unpack {} ({status}):\n  {}", package.display(), lines.join("\n  "));
-    }
-    Ok(())
+    run_step(signals, &mut unpack, &format!("unpack {}", package.display()))
 }
 
 /// The packages that bring what its programs are linked to.

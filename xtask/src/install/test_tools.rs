@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::bail;
 
 use crate::console::say;
-use crate::install::apt::Apt;
-use crate::process::run_quietly;
+use crate::install::apt::find_or_install;
+use crate::process::run_step;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};
 
@@ -41,27 +41,19 @@ pub(crate) fn find_or_install_checkers(workspace: &Workspace, signals: &Signals)
         say(&format!("installing {components} (rustup)..."));
         let mut rustup = Command::new("rustup");
         rustup.args(["component", "add"]).args(components.split(' '));
-        let (status, lines) = run_quietly(signals, &mut rustup, None)?;
-        if status.success() {
-            return Ok(());
-        }
-        bail!("rustup could not add {components}:\n  {}", lines.join("\n  "));
+        return run_step(signals, &mut rustup, &format!("add {components}"));
     }
     bail!(
         "{components} is missing from this Rust toolchain: install it, for example with `rustup component add {components}`"
     )
 }
 
-/// Makes sure that there is `curl`, by which one of the examples asks the API.
+/// Makes sure that there is `curl`, which one of the examples uses.
 ///
 /// # Errors
 /// There is none and none can be installed.
-pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<()> {
-    if find_program("curl").is_some() {
-        return Ok(());
-    }
-    let Some(apt) = Apt::find()? else { bail!("the tests need curl, for one of the examples: install it") };
-    apt.install(signals, || vec!["curl".to_owned()])
+pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<PathBuf> {
+    find_or_install(signals, || find_program("curl"), &["curl"], "install curl, which an example needs")
 }
 
 /// A Python that has aiosmtpd.
@@ -69,22 +61,13 @@ pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<()> {
 /// # Errors
 /// It is missing and cannot be installed; the error says what to do by hand.
 pub(crate) fn find_or_install_aiosmtpd(signals: &Signals) -> anyhow::Result<PathBuf> {
-    if let Some(python) = find_python() {
-        return Ok(python);
-    }
+    let find = || {
+        let named = env::var_os(PYTHON_VARIABLE).map(PathBuf::from);
+        let candidates = [named, find_program("python3"), Some(PathBuf::from(SYSTEM_PYTHON))];
+        candidates.into_iter().flatten().find(|python| has_aiosmtpd(python))
+    };
     let by_hand = format!("run `python3 -m pip install aiosmtpd`, or set {PYTHON_VARIABLE} to a Python that has it");
-    let Some(apt) = Apt::find()? else { bail!("the tests need an SMTP server, aiosmtpd: {by_hand}") };
-    apt.install(signals, || vec!["python3-aiosmtpd".to_owned()])?;
-    match find_python() {
-        Some(python) => Ok(python),
-        None => bail!("the package python3-aiosmtpd is installed but {SYSTEM_PYTHON} does not find it: {by_hand}"),
-    }
-}
-
-fn find_python() -> Option<PathBuf> {
-    let named = env::var_os(PYTHON_VARIABLE).map(PathBuf::from);
-    let system = Some(PathBuf::from(SYSTEM_PYTHON));
-    [named, find_program("python3"), system].into_iter().flatten().find(|python| has_aiosmtpd(python))
+    find_or_install(signals, find, &["python3-aiosmtpd"], &by_hand)
 }
 
 fn has_aiosmtpd(python: &Path) -> bool {
