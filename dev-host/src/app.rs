@@ -1,30 +1,23 @@
 //! The application: routes that lead to loaded components.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tracing::{debug, error};
-use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::{
-    allowed_hosts::AllowedHosts,
-    component::Engine,
-    manifest::{Manifest, Route},
+    component::{Engine, Limits},
+    plan::{Plan, Target},
     reuse::Reuse,
     routes::Router,
     runner::Runner,
     settings::Settings,
-    spin_headers::{NoUrl, RouteHeaders, make_absolute},
-    variables::Variables,
+    spin_headers::{NoUrl, make_absolute},
 };
 
 /// Spin answers the paths below this itself.
@@ -36,43 +29,27 @@ pub(crate) type ResponseBody = Either<HyperOutgoingBody, Full<Bytes>>;
 /// An application, ready to answer requests.
 pub(crate) struct App {
     router: Router<Target>,
-}
-
-/// Where a route leads.
-struct Target {
-    headers: RouteHeaders,
-    component: String,
-    runner: Arc<Runner>,
+    /// The components with their ids.
+    components: Vec<(String, Runner)>,
 }
 
 impl App {
-    /// Loads the components that have a route. Blocks while they compile.
-    pub(crate) fn load(manifest: &Manifest, variables: &Variables, reuse: &Reuse, quiet: bool) -> anyhow::Result<Self> {
-        let engine = Engine::new()?;
-        let mut runners = BTreeMap::new();
-        let mut routes = Vec::new();
-        for trigger in manifest.http_triggers() {
-            let id = &trigger.component;
-            let route = match &trigger.route {
-                Route::Path(route) => route,
-                Route::Private { private: true } => continue,
-                Route::Private { private: false } => {
-                    bail!("component `{id}`: a route is a path or {{ private = true }}")
-                }
-            };
-            let runner = match runners.entry(id) {
-                Entry::Occupied(loaded) => Arc::clone(loaded.get()),
-                Entry::Vacant(place) => {
-                    let runner = load_component(&engine, manifest, variables, id, quiet)
-                        .and_then(|(component, settings)| Runner::new(&engine, &component, settings, reuse.clone()))
-                        .with_context(|| format!("component `{id}`"))?;
-                    Arc::clone(place.insert(Arc::new(runner)))
-                }
-            };
-            let headers = RouteHeaders::new(route).with_context(|| format!("route {route:?}"))?;
-            routes.push((route.clone(), Target { headers, component: id.clone(), runner }));
-        }
-        Ok(Self { router: Router::new(routes)? })
+    /// Loads the components. Blocks while they compile.
+    ///
+    /// # Errors
+    /// A component is not there, or is none that this host can run.
+    pub(crate) fn load(plan: Plan, limits: Limits, reuse: &Reuse) -> anyhow::Result<Self> {
+        let engine = Engine::new(limits)?;
+        let load = |(source, settings): (PathBuf, Settings)| {
+            let id = settings.id.clone();
+            let runner = engine
+                .load(&source)
+                .and_then(|component| Runner::new(&engine, &component, settings, reuse.clone()))
+                .with_context(|| format!("component `{id}`"))?;
+            Ok((id, runner))
+        };
+        let components = plan.components.into_iter().map(load).collect::<anyhow::Result<_>>()?;
+        Ok(Self { router: plan.router, components })
     }
 
     /// Answers one request. Dropping the future does not stop a component that has begun.
@@ -105,7 +82,8 @@ impl App {
         let Some(found) = self.router.route(&path) else {
             return Ok(plain(StatusCode::NOT_FOUND, ""));
         };
-        let Target { headers, component, runner } = found.target;
+        let Target { headers, component } = found.target;
+        let (component, runner) = &self.components[*component];
         make_absolute(&mut request)?;
         let url = request.uri().clone();
         if let Err(error) = headers.append(request.headers_mut(), &url, &found.path_info, client) {
@@ -120,29 +98,6 @@ impl App {
             }
         })
     }
-}
-
-fn load_component(
-    engine: &Engine,
-    manifest: &Manifest,
-    variables: &Variables,
-    id: &str,
-    quiet: bool,
-) -> anyhow::Result<(Component, Settings)> {
-    let component = manifest.components.get(id).context("a trigger names it, but the manifest does not describe it")?;
-    let hosts = component
-        .allowed_outbound_hosts
-        .iter()
-        .map(|host| variables.expand(host))
-        .collect::<Result<Vec<_>, _>>()
-        .context("allowed_outbound_hosts")?;
-    let settings = Settings {
-        id: id.to_owned(),
-        variables: variables.of_component(&component.variables).context("variables")?,
-        allowed_hosts: AllowedHosts::parse(&hosts).context("allowed_outbound_hosts")?,
-        quiet,
-    };
-    Ok((engine.load(&manifest.source(component))?, settings))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {

@@ -34,10 +34,9 @@ pub(crate) struct Args {
 
     /// Gives application variables their values; may be repeated, the last value counts.
     ///
-    /// `NAME=VALUE`; `NAME=@FILE` for the content of a file; `@FILE.json` or `@FILE.toml` for any number of them. It wins over
-    /// the environment variable SPIN_VARIABLE_<NAME, upper case>, which wins over the manifest's default. Other users of the
+    /// `NAME=VALUE`, or `@FILE.json` for any number of them. It wins over the environment variable SPIN_VARIABLE_<NAME, upper case>, which wins over the manifest's default. Other users of the
     /// machine can read a command line: prefer a file or the environment for secrets.
-    #[arg(long = "variable", value_name = "NAME=VALUE | NAME=@FILE | @FILE.json | @FILE.toml")]
+    #[arg(long = "variable", value_name = "NAME=VALUE | @FILE.json")]
     variables: Vec<String>,
 
     /// Do not pass on what the components write to their stdout and stderr.

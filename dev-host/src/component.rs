@@ -1,6 +1,6 @@
 //! A `.wasm` file made into a compiled component.
 
-use std::{env, fs, io, path::Path};
+use std::{env, fs, io, path::Path, str::FromStr};
 
 use anyhow::{Context, bail};
 use tracing::debug;
@@ -12,14 +12,37 @@ use wasmtime::{
 };
 use wit_component::ComponentEncoder;
 
-/// The environment variable for the maximum number of instances, and its default. There is no queue: a request beyond
+/// The environment variable for the maximum number of instances. There is no queue: a request beyond
 /// it gets a 500. Name, default and the use in [`pool`] are Spin's:
 /// <https://github.com/spinframework/spin/blob/main/crates/core/src/lib.rs>.
-const MAX_INSTANCES: (&str, u32) = ("SPIN_MAX_INSTANCE_COUNT", 1000);
+const MAX_INSTANCES: &str = "SPIN_MAX_INSTANCE_COUNT";
 
 /// The environment variable for the maximum memory of an instance in bytes. Growing beyond it fails, which ends most
 /// programs. Without it, the limit is Wasm's address space.
 const MAX_MEMORY: &str = "SPIN_MAX_INSTANCE_MEMORY";
+
+/// What bounds the instances of all components.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    instances: u32,
+    memory: Option<usize>,
+}
+
+impl Limits {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// A variable is not a number.
+    pub(crate) fn from_env() -> anyhow::Result<Self> {
+        Ok(Self { instances: number(MAX_INSTANCES)?.unwrap_or(1000), memory: number(MAX_MEMORY)? })
+    }
+}
+
+fn number<T: FromStr>(variable: &str) -> anyhow::Result<Option<T>> {
+    let Some(text) = env::var_os(variable) else { return Ok(None) };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.map(Some).with_context(|| format!("{variable} is not a number"))
+}
 
 /// The compiler and runtime that all components share.
 pub(crate) struct Engine {
@@ -29,7 +52,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Sets up wasmtime: instances come from a pool, compiled code from the user's cache.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(limits: Limits) -> anyhow::Result<Self> {
         let mut config = Config::new();
         // What WASI 0.3 is built on.
         config.wasm_component_model_async(true);
@@ -42,12 +65,11 @@ impl Engine {
             // For example, there is no home folder. Then every start compiles.
             Err(error) => debug!("compiled components are not cached: {error}"),
         }
-        let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool(max_instances()?, max_memory()?)))
-            .or_else(|error| {
-                // The pool reserves much address space, which some containers limit.
-                debug!("instances are allocated on demand: {error}");
-                wasmtime::Engine::new(&config)
-            });
+        let wasmtime = wasmtime::Engine::new(config.clone().allocation_strategy(pool(limits))).or_else(|error| {
+            // The pool reserves much address space, which some containers limit.
+            debug!("instances are allocated on demand: {error}");
+            wasmtime::Engine::new(&config)
+        });
         Ok(Self { wasmtime: wasmtime.map_err(anyhow::Error::from).context("cannot set up wasmtime")? })
     }
 
@@ -74,26 +96,17 @@ pub(crate) fn store<T>(engine: &wasmtime::Engine, state: T) -> Store<T> {
     store
 }
 
-fn max_instances() -> anyhow::Result<u32> {
-    let (variable, default) = MAX_INSTANCES;
-    env::var(variable).map_or(Ok(default), |count| count.parse()).with_context(|| format!("{variable} is not a number"))
-}
-
-fn max_memory() -> anyhow::Result<Option<usize>> {
-    let given = env::var(MAX_MEMORY).ok().map(|bytes| bytes.parse());
-    given.transpose().with_context(|| format!("{MAX_MEMORY} is not a number"))
-}
-
-fn pool(max_instances: u32, max_memory: Option<usize>) -> InstanceAllocationStrategy {
+fn pool(limits: Limits) -> InstanceAllocationStrategy {
+    let Limits { instances, memory } = limits;
     let mut pool = PoolingAllocationConfig::new();
-    if let Some(bytes) = max_memory {
+    if let Some(bytes) = memory {
         pool.max_memory_size(bytes);
     }
-    pool.total_component_instances(max_instances)
-        .total_memories(max_instances)
-        .total_tables(2 * max_instances)
-        .total_stacks(max_instances)
-        .total_core_instances(4 * max_instances)
+    pool.total_component_instances(instances)
+        .total_memories(instances)
+        .total_tables(2 * instances)
+        .total_stacks(instances)
+        .total_core_instances(4 * instances)
         .table_elements(100_000)
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
@@ -147,7 +160,11 @@ mod tests {
 
     #[test]
     fn a_missing_file_says_how_to_build_it() {
-        let error = Engine::new().unwrap().load(Path::new("/nonexistent/api.wasm")).err().unwrap();
+        let error = Engine::new(Limits { instances: 1, memory: None })
+            .unwrap()
+            .load(Path::new("/nonexistent/api.wasm"))
+            .err()
+            .unwrap();
         assert_eq!(error.to_string(), "/nonexistent/api.wasm is not there: run `cargo xtask build`");
     }
 }

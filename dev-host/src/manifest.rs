@@ -1,6 +1,6 @@
 //! `spin.toml`, manifest version 2: <https://spinframework.dev/v3/manifest-reference>.
 //!
-//! Only what a host needs to run HTTP components; everything else in the file (`build`, `tool`) is ignored.
+//! Only what a host needs to run HTTP components; tables for other tools (`build`, `tool`) are ignored.
 
 use std::{
     collections::BTreeMap,
@@ -28,14 +28,11 @@ pub(crate) struct Manifest {
     folder: PathBuf,
 }
 
-/// An application variable. One of `default` and `required` is there.
+/// An application variable. Spin also knows `required` ones, without a default.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Variable {
     /// The value where none is given.
-    pub(crate) default: Option<String>,
-    /// Whether the application cannot start without a value.
-    #[serde(default)]
-    pub(crate) required: bool,
+    pub(crate) default: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,23 +44,10 @@ struct Triggers {
 /// Sends the requests of one route to one component.
 #[derive(Debug, Deserialize)]
 pub(crate) struct HttpTrigger {
-    /// Which requests.
-    pub(crate) route: Route,
+    /// `/path` or `/path/...`.
+    pub(crate) route: String,
     /// The component's id.
     pub(crate) component: String,
-}
-
-/// `"/path"`, `"/path/..."`, or a table for a component that only other components can reach.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Route {
-    /// A path, or a prefix that ends in `/...`.
-    Path(String),
-    /// Not reachable from outside.
-    Private {
-        /// Has to be true.
-        private: bool,
-    },
 }
 
 /// A component.
@@ -162,15 +146,11 @@ mod tests {
             authors = ["someone"]
 
             [variables]
-            redis_url = { required = true, secret = true }
+            redis_url = { default = "redis://127.0.0.1", secret = true }
             queue = { default = "emails" }
 
             [[trigger.http]]
             route = "/..."
-            component = "api"
-
-            [[trigger.http]]
-            route = { private = true }
             component = "api"
 
             [component.api]
@@ -189,10 +169,8 @@ mod tests {
         )
         .unwrap();
 
-        assert!(manifest.variables["redis_url"].required);
-        assert_eq!(manifest.variables["queue"].default.as_deref(), Some("emails"));
-        assert!(matches!(&manifest.http_triggers()[0].route, Route::Path(path) if path == "/..."));
-        assert!(matches!(manifest.http_triggers()[1].route, Route::Private { private: true }));
+        assert_eq!(manifest.variables["queue"].default, "emails");
+        assert_eq!(manifest.http_triggers()[0].route, "/...");
         let api = &manifest.components["api"];
         assert_eq!(api.allowed_outbound_hosts, ["{{ redis_host }}"]);
         assert_eq!(api.variables["queue"], "{{ queue }}");
@@ -203,6 +181,15 @@ mod tests {
     fn a_fault_is_reported_with_its_line() {
         let error = parse("spin_manifest_version = 2\n\n[component.api]\nvariables = {}\n").unwrap_err();
         assert_eq!(error.to_string(), "app/spin.toml:3: missing field `source`");
+    }
+
+    #[test]
+    fn a_required_variable_and_a_private_route_are_refused() {
+        let error = parse("spin_manifest_version = 2\n\n[variables]\nkey = { required = true }\n").unwrap_err();
+        assert_eq!(error.to_string(), "app/spin.toml:4: missing field `default`");
+        let trigger = "[[trigger.http]]\ncomponent = \"api\"\nroute = { private = true }\n";
+        let error = parse(&format!("spin_manifest_version = 2\n\n{trigger}")).unwrap_err();
+        assert_eq!(error.to_string(), "app/spin.toml:5: invalid type: map, expected a string");
     }
 
     #[test]

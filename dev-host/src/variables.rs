@@ -58,18 +58,6 @@ pub(crate) enum VariableError {
         /// The rule that it breaks.
         reason: &'static str,
     },
-    /// No value from anywhere.
-    #[error("variable `{name}` is required: give it with --variable {name}=VALUE or SPIN_VARIABLE_{}", name.to_uppercase())]
-    Missing {
-        /// The variable.
-        name: String,
-    },
-    /// The manifest says neither what it is by default nor that it is required.
-    #[error("variable `{name}` needs either `default` or `required = true` in the manifest")]
-    Undetermined {
-        /// The variable.
-        name: String,
-    },
     /// A name that the manifest does not declare.
     #[error("unknown variable `{name}`: the manifest declares {declared}")]
     Unknown {
@@ -98,16 +86,12 @@ impl Variables {
         let mut values = BTreeMap::new();
         for (name, variable) in declared {
             check_name(name)?;
-            if variable.default.is_none() && !variable.required {
-                return Err(VariableError::Undetermined { name: name.clone() });
-            }
             let value = given
                 .iter()
                 .rev()
                 .find_map(|(given, value)| (given == name).then(|| value.clone()))
                 .or_else(|| environment(&format!("SPIN_VARIABLE_{}", name.to_uppercase())))
-                .or_else(|| variable.default.clone())
-                .ok_or_else(|| VariableError::Missing { name: name.clone() })?;
+                .unwrap_or_else(|| variable.default.clone());
             values.insert(name.clone(), value);
         }
         Ok(Self { values })
@@ -171,12 +155,8 @@ mod tests {
     use super::*;
 
     fn declared() -> BTreeMap<String, manifest::Variable> {
-        [("queue", Some("emails"), false), ("redis_url", None, true)]
-            .into_iter()
-            .map(|(name, default, required)| {
-                (name.to_owned(), manifest::Variable { default: default.map(str::to_owned), required })
-            })
-            .collect()
+        let variables = [("queue", "emails"), ("redis_url", "redis://127.0.0.1")];
+        variables.map(|(name, default)| (name.to_owned(), manifest::Variable { default: default.to_owned() })).into()
     }
 
     fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -200,25 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_required_variable_is_named_with_the_ways_to_give_it() {
-        let error = Variables::resolve(&declared(), &[], |_| None).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "variable `redis_url` is required: give it with --variable redis_url=VALUE or SPIN_VARIABLE_REDIS_URL"
-        );
-    }
-
-    #[test]
     fn an_unknown_flag_is_refused_without_showing_its_value() {
         let error = Variables::resolve(&declared(), &given(&[("redis", "redis://:secret@h")]), |_| None).err().unwrap();
         assert_eq!(error.to_string(), "unknown variable `redis`: the manifest declares queue, redis_url");
-    }
-
-    #[test]
-    fn a_variable_that_is_neither_required_nor_has_a_default_is_refused() {
-        let declared = BTreeMap::from([("odd".to_owned(), manifest::Variable { default: None, required: false })]);
-        let error = Variables::resolve(&declared, &given(&[("odd", "x")]), |_| None).err().unwrap();
-        assert_eq!(error, VariableError::Undetermined { name: "odd".to_owned() });
     }
 
     #[test]

@@ -12,10 +12,11 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::Command,
     time::Duration,
 };
 
+use harness::{DEADLINE, Output, Process, Signal, Stream, eventually};
 use tempfile::TempDir;
 
 const MANIFEST: &str = r#"
@@ -25,7 +26,7 @@ spin_manifest_version = 2
 name = "test"
 
 [variables]
-needed = { required = true }
+needed = { default = "redis://localhost:6379" }
 
 [[trigger.http]]
 route = "/returns/..."
@@ -50,7 +51,7 @@ allowed_outbound_hosts = ["{{ needed }}"]
 source = "traps.wasm"
 "#;
 
-const NEEDED: &str = "needed=redis://localhost:6379";
+const ANY_PORT: &[&str] = &["--listen", "127.0.0.1:0"];
 
 /// A folder with the manifest and its components.
 fn application() -> TempDir {
@@ -68,18 +69,18 @@ fn dev_host(application: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The one line that a start which fails leaves on stderr.
-fn complaint(output: Output) -> String {
-    assert!(!output.status.success());
-    assert!(output.stdout.is_empty());
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    stderr.trim().strip_prefix("dev-host: ").unwrap().to_owned()
+/// The exit code of a start that fails, and the one line that it leaves on stderr.
+fn complaint(command: &mut Command) -> (i32, String) {
+    let process = Process::start(command, Output::Lines(usize::MAX, None)).unwrap();
+    let status = process.wait(DEADLINE).unwrap();
+    let lines = process.lines();
+    assert_eq!((lines.len(), &process.lines_of(Stream::Stderr)), (1, &lines));
+    (status.code().unwrap(), lines[0].strip_prefix("dev-host: ").unwrap().to_owned())
 }
 
-/// A host that serves, stopped when dropped.
+/// A host that serves, killed when dropped.
 struct Serving {
-    process: Child,
+    process: Process,
     address: String,
     _application: TempDir,
 }
@@ -91,11 +92,13 @@ impl Serving {
 
     fn start_with(change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let application = application();
-        let mut command = dev_host(application.path(), &["--listen", "127.0.0.1:0", "--variable", NEEDED]);
-        let mut process = change(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("Serving http://").unwrap().to_owned();
+        let mut command = dev_host(application.path(), ANY_PORT);
+        let process = Process::start(change(&mut command), Output::Lines(usize::MAX, None)).unwrap();
+        let address = || {
+            let lines = process.lines_of(Stream::Stdout);
+            Ok(lines.first().and_then(|line| line.strip_prefix("Serving http://")).map(str::to_owned))
+        };
+        let address = process.wait_for("where it serves", DEADLINE, address).unwrap();
         Self { process, address, _application: application }
     }
 
@@ -114,21 +117,14 @@ impl Serving {
     }
 
     /// Asks the host to stop; returns what it has logged.
-    fn stop(mut self, signal: &str) -> String {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        assert!(self.process.wait().unwrap().success());
-        log
+    fn stop(self, signal: Signal) -> String {
+        self.process.signal(signal);
+        assert!(self.process.wait(DEADLINE).unwrap().success());
+        self.log()
     }
-}
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Fails only if it has ended, which is what it is for.
-        let _ended = self.process.kill();
-        let _ended = self.process.wait();
+    fn log(&self) -> String {
+        self.process.lines_of(Stream::Stderr).join("\n")
     }
 }
 
@@ -137,7 +133,7 @@ fn a_component_that_traps_is_a_500_and_one_line_in_the_log() {
     let host = Serving::start();
     assert_eq!(host.get("/traps"), 500);
     assert_eq!(host.get("/traps"), 500);
-    let log = host.stop("-TERM");
+    let log = host.stop(Signal::TERM);
     let line = "component `traps` failed: wasm trap: wasm `unreachable` instruction executed";
     assert_eq!(log.lines().filter(|logged| logged.ends_with(line)).count(), 2, "{log}");
     assert_eq!(log.lines().count(), 2, "{log}");
@@ -148,7 +144,7 @@ fn a_component_that_gives_no_response_is_a_500() {
     let host = Serving::start();
     assert_eq!(host.get("/returns"), 500);
     assert_eq!(host.get("/returns/and/more"), 500);
-    assert!(host.stop("-TERM").contains("component `returns` failed: it returned without a response"));
+    assert!(host.stop(Signal::TERM).contains("component `returns` failed: it returned without a response"));
 }
 
 #[test]
@@ -157,7 +153,7 @@ fn what_has_no_route_is_a_404() {
     assert_eq!(host.get("/"), 404);
     assert_eq!(host.get("/traps/more"), 404);
     assert_eq!(host.get("/.well-known/spin/unknown"), 404);
-    assert_eq!(host.stop("-TERM"), "");
+    assert_eq!(host.stop(Signal::TERM), "");
 }
 
 #[test]
@@ -186,28 +182,25 @@ fn a_header_that_is_not_utf_8_is_a_500() {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     assert!(line.starts_with("HTTP/1.1 500 "), "{line}");
-    assert!(host.stop("-TERM").contains("the header x is not UTF-8"));
+    assert!(host.stop(Signal::TERM).contains("the header x is not UTF-8"));
 }
 
 #[test]
 fn a_request_for_which_there_is_no_room_is_a_500_at_once() {
-    let mut host = Serving::start_with(|command| command.env("SPIN_MAX_INSTANCE_COUNT", "1"));
-    let mut log = BufReader::new(host.process.stderr.take().unwrap()).lines();
+    let host = Serving::start_with(|command| command.env("SPIN_MAX_INSTANCE_COUNT", "1"));
     // It takes the only place, and keeps it.
     let mut busy = TcpStream::connect(&host.address).unwrap();
     busy.write_all(b"GET /waits HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    loop {
+    eventually(DEADLINE, "the place to be taken", || {
         assert_eq!(host.get("/returns"), 500);
-        if log.next().unwrap().unwrap().contains("limit of 1 ") {
-            break;
-        }
-    }
+        host.log().contains("limit of 1 ")
+    });
     assert_eq!(host.get("/.well-known/spin/health"), 200);
 }
 
 #[test]
 fn a_signal_stops_it_even_while_a_client_keeps_its_connection() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let host = Serving::start();
         let mut idle = TcpStream::connect(&host.address).unwrap();
         idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
@@ -220,44 +213,57 @@ fn a_signal_stops_it_even_while_a_client_keeps_its_connection() {
 fn a_variable_from_the_environment_is_as_good_as_one_from_the_command_line() {
     let application = application();
     fs::remove_file(application.path().join("traps.wasm")).unwrap();
-    let output = dev_host(application.path(), &[]).env("SPIN_VARIABLE_NEEDED", "redis://h").output().unwrap();
-    // It got as far as the components.
-    let complaint = complaint(output);
-    assert!(complaint.starts_with("component `traps`: "), "{complaint}");
+    // It gets as far as the components.
+    let (code, complaint) =
+        complaint(&mut dev_host(application.path(), ANY_PORT).env("SPIN_VARIABLE_NEEDED", "redis://h"));
+    assert!(code == 1 && complaint.starts_with("component `traps`: "), "{complaint}");
 }
 
 #[test]
-fn a_missing_variable_is_named() {
-    let output = dev_host(application().path(), &[]).output().unwrap();
-    assert!(complaint(output).starts_with("variable `needed` is required: "));
+fn a_setting_that_is_wrong_ends_it_with_64() {
+    for (variable, value, says) in [
+        ("RUST_LOG", "dev_host=loud", "RUST_LOG must be a level"),
+        ("SPIN_MAX_INSTANCE_COUNT", "many", "SPIN_MAX_INSTANCE_COUNT is not a number"),
+        ("SPIN_MAX_INSTANCE_MEMORY", "-1", "SPIN_MAX_INSTANCE_MEMORY is not a number"),
+    ] {
+        let (code, complaint) = complaint(dev_host(application().path(), ANY_PORT).env(variable, value));
+        assert!(code == 64 && complaint.starts_with(says), "{complaint}");
+    }
+    let output = dev_host(application().path(), &["--unheard-of"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(dev_host(application().path(), &["--help"]).output().unwrap().status.code(), Some(0));
 }
 
 #[test]
 fn an_unknown_variable_is_named() {
-    let output = dev_host(application().path(), &["--variable", NEEDED, "--variable", "other=x"]).output().unwrap();
-    assert_eq!(complaint(output), "unknown variable `other`: the manifest declares needed");
+    assert_eq!(
+        complaint(&mut dev_host(application().path(), &["--variable", "other=x"])),
+        (64, "unknown variable `other`: the manifest declares needed".to_owned())
+    );
 }
 
 #[test]
 fn a_component_that_is_not_built_says_how_to_build_it() {
     let application = application();
     fs::remove_file(application.path().join("returns.wasm")).unwrap();
-    let output = dev_host(application.path(), &["--listen", "127.0.0.1:0", "--variable", NEEDED]).output().unwrap();
-    assert!(complaint(output).ends_with("returns.wasm is not there: run `cargo xtask build`"));
+    let (code, complaint) = complaint(&mut dev_host(application.path(), ANY_PORT));
+    assert!(code == 1 && complaint.ends_with("returns.wasm is not there: run `cargo xtask build`"), "{complaint}");
 }
 
 #[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = dev_host(application().path(), &["--listen", &address, "--variable", NEEDED]).output().unwrap();
-    assert!(complaint(output).starts_with(&format!("{address} is in use: ")));
+    let (code, complaint) = complaint(&mut dev_host(application().path(), &["--listen", &address]));
+    assert!(code == 1 && complaint.starts_with(&format!("{address} is in use: ")), "{complaint}");
 }
 
 #[test]
 fn a_bad_allowed_host_is_named_without_what_the_variable_holds() {
     let secret = "needed=redis://:secret@h:6379";
-    let output = dev_host(application().path(), &["--listen", "127.0.0.1:0", "--variable", secret]).output().unwrap();
-    let complaint = complaint(output);
-    assert_eq!(complaint, "component `returns`: allowed_outbound_hosts: entry 1: it has a user name or password");
+    let says = "component `returns`: allowed_outbound_hosts: entry 1: it has a user name or password";
+    assert_eq!(
+        complaint(&mut dev_host(application().path(), &["--listen", "127.0.0.1:0", "--variable", secret])),
+        (64, says.to_owned())
+    );
 }
