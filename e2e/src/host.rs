@@ -21,7 +21,7 @@ pub(crate) fn command() -> Command {
             command.args(["up", "--state-dir", ""]);
             command
         }
-        None => Command::new(binaries::path("DEV_HOST", "target/release/dev-host")),
+        None => Command::new(binaries::path("DEV_HOST", "target/quick/dev-host")),
     };
     command.arg("--from").arg(manifest()).args(["--listen", "127.0.0.1:0"]);
     command

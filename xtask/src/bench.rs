@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
-use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
+use crate::compile::{self, Part};
 use crate::console::complain;
 use crate::install::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
 use crate::install::redis;
 use crate::process;
 use crate::signals::{Interrupted, Signals};
-use crate::workspace::{WASIP2_MANIFEST, Workspace};
+use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WORKER, Workspace};
 
 /// The program that measures.
 const BENCH: &str = "bench";
@@ -31,9 +31,9 @@ pub(crate) struct Options {
 /// A build fails, or there is no Redis; interrupted. A missing tool is only reported: measurements that need it fail
 /// alone.
 pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
-    compile::native(workspace, signals, &[BENCH])?;
+    compile::build(workspace, signals, &[Part::Native(BENCH, Profile::Release)])?;
     let program = || {
-        let mut program = Command::new(workspace.binary(BENCH));
+        let mut program = Command::new(workspace.binary(BENCH, Profile::Release));
         program.args(&options.args);
         program
     };
@@ -70,13 +70,11 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
             }
         };
     }
-    compile::wasm(workspace, signals)?;
-    compile::ceiling(workspace, signals)?;
-    compile::native(workspace, signals, &[WORKER, DEV_HOST, NATIVE_API])?;
+    compile::for_benches(workspace, signals)?;
     measuring
-        .env("NATIVE_WORKER", workspace.binary(WORKER))
-        .env("DEV_HOST", workspace.binary(DEV_HOST))
-        .env("NATIVE_API", workspace.binary(NATIVE_API))
+        .env("NATIVE_WORKER", workspace.binary(WORKER, Profile::Release))
+        .env("DEV_HOST", workspace.binary(DEV_HOST, Profile::Release))
+        .env("NATIVE_API", workspace.binary(NATIVE_API, Profile::Release))
         .env("SPIN_MANIFEST", workspace.manifest(WASIP2_MANIFEST))
         .env("API_WASM_WASIP3", workspace.wasm_wasip3())
         .env("CEILING_MANIFEST", workspace.ceiling_manifest())

@@ -1,91 +1,202 @@
-//! Release builds, each where its users look for it.
+//! Builds, each where its users look for it.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use harness::{Output, Process};
 
 use crate::console::say;
 use crate::install::wasm_toolchain::{TARGET, WasmToolchain};
-use crate::process;
+use crate::process::{self, LAST_LINES};
 use crate::signals::Signals;
-use crate::workspace::Workspace;
+use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, WORKER, Workspace};
 
-pub(crate) const WORKER: &str = "native-worker";
-pub(crate) const DEV_HOST: &str = "dev-host";
-pub(crate) const NATIVE_API: &str = "native-api";
+/// How long dev-host may take to compile a component to machine code.
+const COMPONENT_LIMIT: Duration = Duration::from_secs(300);
 
-/// `cargo xtask build`.
+/// What can be built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The component for WASI 0.2, where its manifest says.
+    Wasip2,
+    /// The component for WASI 0.3, where its manifest says.
+    Wasip3,
+    /// The component that the API is measured beside.
+    Ceiling,
+    /// A program.
+    Native(&'static str, Profile),
+}
+
+/// What users run, in release mode.
+const RELEASE: [Part; 5] = [
+    Part::Wasip2,
+    Part::Wasip3,
+    Part::Native(WORKER, Profile::Release),
+    Part::Native(NATIVE_API, Profile::Release),
+    Part::Native(DEV_HOST, Profile::Release),
+];
+
+/// What the end-to-end tests run on Spin.
+pub(crate) const FOR_SPIN: [Part; 3] = [Part::Wasip2, Part::Wasip3, Part::Native(WORKER, Profile::Release)];
+
+/// What the end-to-end tests run on dev-host.
+const TESTED: [Part; 5] = [
+    Part::Wasip2,
+    Part::Wasip3,
+    Part::Native(WORKER, Profile::Release),
+    Part::Native(NATIVE_API, Profile::Release),
+    Part::Native(DEV_HOST, Profile::Quick),
+];
+
+/// Everything in release mode, and where it is: `cargo xtask build`.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn everything(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
+    build(workspace, signals, &RELEASE)?;
+    for part in RELEASE {
+        say(&format!("{part}: {}", workspace.short(&part.wanted(workspace))));
+    }
+    Ok(())
+}
+
+/// What the benches measure, in release mode.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn for_benches(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
+    build(workspace, signals, &[&RELEASE[..], &[Part::Ceiling]].concat())
+}
+
+/// Builds all of these side by side. Cargo's output is shown, each line behind the name of the part.
 ///
 /// # Errors
 /// No compiler for the component; something does not compile; we are asked to stop.
-pub(crate) fn everything(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
-    wasm(workspace, signals)?;
-    native(workspace, signals, &[WORKER, NATIVE_API, DEV_HOST])?;
-    say(&format!("component  {}", workspace.short(&workspace.wasm())));
-    say(&format!("  WASI 0.3 {}", workspace.short(&workspace.wasm_wasip3())));
-    say(&format!("worker     {}", workspace.short(&workspace.binary(WORKER))));
-    say(&format!("API        {}", workspace.short(&workspace.binary(NATIVE_API))));
-    say(&format!("dev host   {}", workspace.short(&workspace.binary(DEV_HOST))));
+pub(crate) fn build(workspace: &Workspace, signals: &Signals, parts: &[Part]) -> anyhow::Result<()> {
+    let is_wasm = |part: &Part| !matches!(part, Part::Native(..));
+    let toolchain = parts.iter().any(is_wasm).then(|| WasmToolchain::find_or_install(signals)).transpose()?;
+    announce(workspace, parts);
+    let builds = parts.iter().map(|part| part.build(workspace, toolchain.as_ref()));
+    let mut builds = builds.collect::<anyhow::Result<Vec<_>>>()?;
+    let steps = builds.iter_mut().zip(parts).map(|(build, part)| (part.to_string(), &mut build.command));
+    process::run_side_by_side(signals, steps.collect())?;
+    builds.iter().try_for_each(|build| copy_if_changed(&build.made, &build.wanted))
+}
+
+/// Builds what the end-to-end tests run, and lets dev-host compile each component once: many tests that all start with
+/// that would take long.
+///
+/// # Errors
+/// As [`build`]; dev-host does not start.
+pub(crate) fn for_tests(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
+    build(workspace, signals, &TESTED)?;
+    for manifest in [WASIP2_MANIFEST, WASIP3_MANIFEST] {
+        let mut host = Command::new(workspace.binary(DEV_HOST, Profile::Quick));
+        host.arg("--from").arg(workspace.manifest(manifest)).args(["--listen", "127.0.0.1:0"]);
+        let host = Process::start(&mut host, Output::Lines(LAST_LINES, None))?;
+        let serves = || Ok(host.lines().iter().any(|line| line.starts_with("Serving ")).then_some(()));
+        host.wait_for("its component to be compiled", COMPONENT_LIMIT, serves)?;
+    }
     Ok(())
 }
 
-/// Builds the component for WASI 0.2 and for WASI 0.3, to where their manifests say.
-///
-/// # Errors
-/// As [`everything`].
-pub(crate) fn wasm(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
-    let toolchain = WasmToolchain::find_or_install(signals)?;
-    let builds: [(PathBuf, PathBuf, &[&str]); 2] = [
-        (workspace.target_dir(), workspace.wasm(), &[]),
-        (workspace.wasip3_target_dir(), workspace.wasm_wasip3(), &["--no-default-features", "--features", "wasip3"]),
-    ];
-    for (target_dir, wasm, features) in builds {
+/// The environment in which tests find what [`for_tests`] has built.
+pub(crate) fn environment(workspace: &Workspace) -> [(&'static str, PathBuf); 2] {
+    [
+        ("NATIVE_WORKER", workspace.binary(WORKER, Profile::Release)),
+        ("DEV_HOST", workspace.binary(DEV_HOST, Profile::Quick)),
+    ]
+}
+
+/// Says how long it may take, as far as nothing is there yet.
+fn announce(workspace: &Workspace, parts: &[Part]) {
+    let missing = parts.iter().filter(|part| !part.wanted(workspace).exists());
+    let seconds: usize = missing.map(|part| part.cpu_seconds()).sum();
+    if seconds > 0 {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let minutes = (seconds / cores).div_ceil(60);
+        say(&format!("compiling for the first time, which may take {minutes} minutes on {cores} cores..."));
+    }
+}
+
+/// A call of cargo, what it leaves, and where its users look for that.
+struct Build {
+    command: Command,
+    made: PathBuf,
+    wanted: PathBuf,
+}
+
+impl Part {
+    fn build(self, workspace: &Workspace, toolchain: Option<&WasmToolchain>) -> anyhow::Result<Build> {
+        let wanted = self.wanted(workspace);
+        let (package, target_dir, features): (_, _, &[&str]) = match self {
+            Part::Native(package, profile) => {
+                let mut command = workspace.cargo();
+                command.args(["build", "--profile", profile.name(), "-p", package]);
+                return Ok(Build { command, made: wanted.clone(), wanted });
+            }
+            Part::Wasip2 => ("api-component", workspace.target_dir(), &[]),
+            Part::Wasip3 => {
+                ("api-component", workspace.wasip3_target_dir(), &["--no-default-features", "--features", "wasip3"])
+            }
+            Part::Ceiling => ("bench-ceiling", workspace.target_dir(), &[]),
+        };
+        let toolchain = toolchain.context("no compiler for the component was looked for")?;
         let (mut command, target_dir) = toolchain.cargo_build(workspace, &target_dir);
-        command.args(["--release", "-p", "api-component"]).args(features);
-        if !process::run(signals, &mut command)?.success() {
-            bail!("the component does not compile for {TARGET}");
-        }
-        copy_if_changed(&target_dir.join(TARGET).join("release/api_component.wasm"), &wasm)?;
+        command.args(["--release", "-p", package]).args(features);
+        Ok(Build { command, made: target_dir.join(wasm_file(package)), wanted })
     }
-    Ok(())
-}
 
-/// Builds the component that the API is measured beside, to where its manifest says.
-///
-/// # Errors
-/// As [`everything`].
-pub(crate) fn ceiling(workspace: &Workspace, signals: &Signals) -> anyhow::Result<()> {
-    let (mut command, target_dir) =
-        WasmToolchain::find_or_install(signals)?.cargo_build(workspace, &workspace.target_dir());
-    command.args(["--release", "-p", "bench-ceiling"]);
-    if !process::run(signals, &mut command)?.success() {
-        bail!("the component that only pushes does not compile for {TARGET}");
-    }
-    let wasm = Path::new(TARGET).join("release/bench_ceiling.wasm");
-    copy_if_changed(&target_dir.join(&wasm), &workspace.target_dir().join(&wasm))
-}
-
-/// Builds native programs in release mode.
-///
-/// # Errors
-/// One does not compile; we are asked to stop.
-pub(crate) fn native(workspace: &Workspace, signals: &Signals, packages: &[&str]) -> anyhow::Result<()> {
-    for package in packages {
-        // One by one: together they would be compiled with the features of all, and anew when one is tested alone.
-        let mut command = workspace.cargo();
-        command.args(["build", "--release", "-p", package]);
-        if !process::run(signals, &mut command)?.success() {
-            bail!("{package} does not compile");
+    fn wanted(self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Part::Wasip2 => workspace.wasm(),
+            Part::Wasip3 => workspace.wasm_wasip3(),
+            Part::Ceiling => workspace.target_dir().join(wasm_file("bench-ceiling")),
+            Part::Native(name, profile) => workspace.binary(name, profile),
         }
     }
-    Ok(())
+
+    /// About how long it occupies a processor if none of its dependencies are compiled yet.
+    fn cpu_seconds(self) -> usize {
+        match self {
+            Part::Wasip2 | Part::Wasip3 => 90,
+            Part::Ceiling => 60,
+            Part::Native(DEV_HOST, Profile::Release) => 660,
+            Part::Native(DEV_HOST, Profile::Quick) => 230,
+            Part::Native(_, Profile::Release) => 200,
+            Part::Native(_, Profile::Quick) => 80,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Wasip2 => "component",
+            Part::Wasip3 => "component, WASI 0.3",
+            Part::Ceiling => "ceiling",
+            Part::Native(name, _) => name,
+        })
+    }
+}
+
+/// Where cargo leaves a component, in its target directory.
+fn wasm_file(package: &str) -> PathBuf {
+    Path::new(TARGET).join("release").join(package.replace('-', "_")).with_extension("wasm")
 }
 
 /// An unchanged file keeps its time stamp, so that hosts do not recompile the component.
 fn copy_if_changed(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if from == to {
+        return Ok(());
+    }
     let built = fs::read(from).with_context(|| format!("the build has left no {}", from.display()))?;
-    if from == to || fs::read(to).is_ok_and(|present| present == built) {
+    if fs::read(to).is_ok_and(|present| present == built) {
         return Ok(());
     }
     let cannot = || format!("cannot write {}", to.display());

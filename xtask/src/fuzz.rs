@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::compile::{self, DEV_HOST, WORKER};
+use crate::compile;
 use crate::console::say;
 use crate::install::redis;
 use crate::process;
@@ -28,16 +28,14 @@ pub(crate) struct Options {
 /// A tool is missing and cannot be installed; something does not compile; we are asked to stop.
 pub(crate) fn fuzz(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
     let redis_server = redis::find_or_install_server(signals)?;
-    compile::wasm(workspace, signals)?;
-    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    compile::for_tests(workspace, signals)?;
     let mut code = ExitCode::SUCCESS;
     for manifest in [WASIP2_MANIFEST, WASIP3_MANIFEST] {
         say(&format!("fuzz: {manifest}"));
         let mut command = workspace.cargo();
         command
             .args(["run", "-q", "-p", "e2e", "--bin", "fuzz", "--", "--minutes", &(options.minutes / 2.0).to_string()])
-            .env("NATIVE_WORKER", workspace.binary(WORKER))
-            .env("DEV_HOST", workspace.binary(DEV_HOST))
+            .envs(compile::environment(workspace))
             .env("SPIN_MANIFEST", workspace.manifest(manifest))
             .env("REDIS_SERVER", &redis_server);
         if let Some(seed) = options.seed {

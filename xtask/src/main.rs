@@ -73,8 +73,19 @@ enum Command {
     Bench(bench::Options),
 }
 
+/// The exit code for a wrong flag or setting, of `sysexits.h`.
+const EX_USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    match run(Command::parse()) {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => {
+            // Help is no error. Nothing can be done if the terminal is gone.
+            let _ = error.print();
+            return if error.use_stderr() { EX_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(command) {
         Ok(code) => code,
         Err(error) if error.is::<Interrupted>() => {
             console::complain("stopped");

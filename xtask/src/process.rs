@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use harness::{Output, Process, Signal};
 
+use crate::console::complain;
 use crate::signals::{Interrupted, Signals, Wake};
 
 /// How many lines of a child's output are kept to be shown when it fails.
@@ -53,6 +54,37 @@ pub(crate) fn run_by_line(
     sink: impl Fn(&str) + Send + Sync + 'static,
 ) -> anyhow::Result<ExitStatus> {
     run_with(signals, command, Output::Stdout(0, Some(Arc::new(sink))), None).map(|(status, _)| status)
+}
+
+/// Runs steps at the same time. Their output is shown, each line behind the name of its step.
+///
+/// # Errors
+/// As [`run`]; or a step fails: then the others are stopped.
+pub(crate) fn run_side_by_side(signals: &Signals, steps: Vec<(String, &mut Command)>) -> anyhow::Result<()> {
+    let width = steps.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let start = |(name, command): (String, &mut Command)| {
+        let prefix = format!("{name:<width$} | ");
+        let show = move |line: &str| complain(&format!("{prefix}{}", line.trim_start()));
+        Ok((name, Process::start(command, Output::Lines(0, Some(Arc::new(show))))?))
+    };
+    let running = steps.into_iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
+    loop {
+        let mut all_ended = true;
+        for (name, process) in &running {
+            match process.status() {
+                Some(status) => ensure!(status.success(), "{name} does not compile, see above"),
+                None => all_ended = false,
+            }
+        }
+        if all_ended {
+            return Ok(());
+        }
+        if signals.wait() == Wake::Stop {
+            running.iter().for_each(|(_, process)| process.signal(Signal::TERM));
+            running.iter().try_for_each(|(_, process)| stop(process, signals).map(drop))?;
+            return Err(Interrupted.into());
+        }
+    }
 }
 
 fn run_with(
@@ -129,6 +161,20 @@ mod tests {
         let limit = Some(Duration::from_millis(50));
         let (status, _) = run_quietly(&Signals::with_stops(0), &mut shell("sleep 600"), limit).unwrap();
         assert!(!status.success());
+    }
+
+    #[test]
+    fn steps_side_by_side_all_run_and_one_that_fails_stops_the_others() {
+        let steps = |mut commands: [Command; 2]| {
+            let steps = commands.iter_mut().enumerate().map(|(nth, command)| (format!("step {nth}"), command));
+            run_side_by_side(&Signals::with_stops(0), steps.collect())
+        };
+        let home = tempfile::tempdir().unwrap();
+        let touch = |name: &str| shell(&format!("touch {}", home.path().join(name).display()));
+        steps([touch("a"), touch("b")]).unwrap();
+        assert!(home.path().join("a").exists() && home.path().join("b").exists());
+        let error = steps([shell("sleep 600"), shell("exit 1")]).unwrap_err().to_string();
+        assert!(error.starts_with("step 1 does not compile"), "{error}");
     }
 
     #[test]

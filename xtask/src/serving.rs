@@ -6,9 +6,9 @@ use std::process::Command;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::compile::{DEV_HOST, NATIVE_API, WORKER};
+use crate::compile::Part;
 use crate::spin::{SPIN_VARIABLE, Spin};
-use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, WORKER, Workspace};
 
 /// What can be asked for.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,15 +64,15 @@ impl Server {
     }
 
     /// The command that serves the API, but for its settings.
-    pub(crate) fn command(&self, workspace: &Workspace) -> Command {
+    pub(crate) fn command(&self, workspace: &Workspace, profile: Profile) -> Command {
         let mut command = match self {
             Server::Spin(spin) => {
                 let mut command = Command::new(&spin.program);
                 command.arg("up");
                 command
             }
-            Server::DevHost => Command::new(workspace.binary(DEV_HOST)),
-            Server::Native => return Command::new(workspace.binary(NATIVE_API)),
+            Server::DevHost => Command::new(workspace.binary(DEV_HOST, profile)),
+            Server::Native => return Command::new(workspace.binary(NATIVE_API, profile)),
         };
         command.args(["--from", self.manifest()]);
         if self.runs_wasip3() {
@@ -90,12 +90,14 @@ impl Server {
         }
     }
 
-    /// The programs to build for it, the worker first.
-    pub(crate) fn programs(&self) -> &'static [&'static str] {
+    /// What must be built to run the queue with it.
+    pub(crate) fn parts(&self, profile: Profile) -> Vec<Part> {
+        let component = if self.runs_wasip3() { Part::Wasip3 } else { Part::Wasip2 };
+        let worker = Part::Native(WORKER, profile);
         match self {
-            Server::Spin(_) => &[WORKER],
-            Server::DevHost => &[WORKER, DEV_HOST],
-            Server::Native => &[WORKER, NATIVE_API],
+            Server::Spin(_) => vec![component, worker],
+            Server::DevHost => vec![component, worker, Part::Native(DEV_HOST, profile)],
+            Server::Native => vec![worker, Part::Native(NATIVE_API, profile)],
         }
     }
 
@@ -105,11 +107,6 @@ impl Server {
             Server::Native => "built as a native program".to_owned(),
             Server::Spin(_) | Server::DevHost => format!("built for {}, by {}", self.wasi(), self.manifest()),
         }
-    }
-
-    /// Whether it runs the component.
-    pub(crate) fn runs_wasm(&self) -> bool {
-        *self != Server::Native
     }
 
     /// The manifest that it is given.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::compile::{self, DEV_HOST, WORKER};
+use crate::compile;
 use crate::install::redis;
 use crate::process;
 use crate::signals::Signals;
@@ -27,13 +27,11 @@ pub(crate) struct Options {
 /// A tool is missing and cannot be installed; something does not compile; we are asked to stop.
 pub(crate) fn soak(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<ExitCode> {
     let redis_server = redis::find_or_install_server(signals)?;
-    compile::wasm(workspace, signals)?;
-    compile::native(workspace, signals, &[WORKER, DEV_HOST])?;
+    compile::for_tests(workspace, signals)?;
     let mut command = workspace.cargo();
     command
         .args(["run", "-q", "-p", "e2e", "--bin", "soak", "--", "--minutes", &options.minutes.to_string()])
-        .env("NATIVE_WORKER", workspace.binary(WORKER))
-        .env("DEV_HOST", workspace.binary(DEV_HOST))
+        .envs(compile::environment(workspace))
         .env("SPIN_MANIFEST", workspace.manifest(WASIP3_MANIFEST))
         .env("REDIS_SERVER", &redis_server);
     if let Some(seed) = options.seed {

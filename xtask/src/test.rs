@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use crate::compile::{self, DEV_HOST, NATIVE_API, WORKER};
+use crate::compile;
 use crate::console::{complain, say};
 use crate::install::clients::{
     OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
@@ -23,7 +23,7 @@ use crate::process;
 use crate::signals::{Interrupted, Signals};
 use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_count::TestCount;
-use crate::workspace::{WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
@@ -107,10 +107,7 @@ fn run_steps(
             Ok(())
         })?;
     }
-    step("build in release mode", || {
-        compile::wasm(workspace, signals)?;
-        compile::native(workspace, signals, &[WORKER, NATIVE_API, DEV_HOST])
-    })?;
+    step("build", || compile::for_tests(workspace, signals))?;
     step("cargo test --workspace --exclude dev-host", || {
         tests.run(&["--workspace", "--exclude", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST))
     })?;
@@ -118,10 +115,9 @@ fn run_steps(
         tests.run(&["-p", "e2e"], Served::ByDevHost(WASIP3_MANIFEST))
     })?;
     step("cargo test -p e2e, on the native server", || tests.run(&["-p", "e2e"], Served::Natively))?;
-    // Wasmtime is compiled once, in release mode: without optimisation it is too slow to be of use.
-    step("cargo test --release -p dev-host", || {
-        tests.run(&["--release", "-p", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST))
-    })
+    // By the profile that it is built with, so that wasmtime is compiled once.
+    let selection = ["--profile", Profile::Quick.name(), "-p", DEV_HOST];
+    step("cargo test --profile quick -p dev-host", || tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST)))
 }
 
 fn run_on_spin(
@@ -132,10 +128,7 @@ fn run_on_spin(
     count: &Arc<TestCount>,
 ) -> anyhow::Result<()> {
     let tests = Tests::prepare(workspace, signals, options, count)?;
-    step("build in release mode", || {
-        compile::wasm(workspace, signals)?;
-        compile::native(workspace, signals, &[WORKER])
-    })?;
+    step("build", || compile::build(workspace, signals, &compile::FOR_SPIN))?;
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.2"), || {
         tests.run(&["-p", "e2e"], Served::BySpin(WASIP2_MANIFEST, spin))
     })?;
@@ -210,8 +203,7 @@ impl<'a> Tests<'a> {
             .arg("--")
             .args(self.arguments)
             .env("API_WASM", workspace.wasm())
-            .env("NATIVE_WORKER", workspace.binary(WORKER))
-            .env("DEV_HOST", workspace.binary(DEV_HOST))
+            .envs(compile::environment(workspace))
             .env_remove(SPIN_VARIABLE)
             .env_remove("NATIVE_API")
             .env("REDIS_SERVER", &self.redis_server)
@@ -226,7 +218,7 @@ impl<'a> Tests<'a> {
             Served::BySpin(manifest, spin) => {
                 command.env("SPIN_MANIFEST", workspace.manifest(manifest)).env(SPIN_VARIABLE, &spin.program)
             }
-            Served::Natively => command.env("NATIVE_API", workspace.binary(NATIVE_API)),
+            Served::Natively => command.env("NATIVE_API", workspace.binary(NATIVE_API, Profile::Release)),
         };
         run_tests(signals, &mut command, self.count)
     }

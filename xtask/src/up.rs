@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::Args;
 
-use crate::compile::{self, WORKER};
+use crate::compile;
 use crate::console::{complain, say};
 use crate::data_dir::DataDir;
 use crate::defaults::{DEFAULT_TRANSPORT, QUEUE};
@@ -20,14 +20,14 @@ use crate::serving::{HostName, Server};
 use crate::signals::{Interrupted, Signals};
 use crate::stack::{Role, Service, Stack, WORKER_GRACE};
 use crate::try_it::TryIt;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, WORKER, Workspace};
 use crate::{http, ports};
 
 /// How long Redis may take to read a large append-only file.
 const REDIS_START: Duration = Duration::from_secs(120);
 
 /// How long the API may take to start. The first start compiles the component to machine code.
-const API_START: Duration = Duration::from_secs(60);
+const API_START: Duration = Duration::from_secs(300);
 
 /// The sender of emails that name none. `example.com` is reserved (RFC 2606), so nobody is impersonated.
 const DEFAULT_FROM: &str = "Email Queue <queue@example.com>";
@@ -60,9 +60,17 @@ pub(crate) struct Options {
     /// What serves the API [default: spin if SPIN names one or it is on the PATH, else dev-host].
     #[arg(long, value_name = "HOST")]
     host: Option<HostName>,
+
+    /// Compiles the worker and dev-host to run fast, which takes some minutes more.
+    #[arg(long)]
+    release: bool,
 }
 
 impl Options {
+    fn profile(&self) -> Profile {
+        if self.release { Profile::Release } else { Profile::Quick }
+    }
+
     /// Reads the variables without the prefix `EMAIL_QUEUE_` as well, as the worker does.
     pub(crate) fn with_old_names(mut self) -> Self {
         let old_name = |option: &mut Option<String>, old: &str| {
@@ -104,10 +112,7 @@ pub(crate) fn up(workspace: &Workspace, signals: &Signals, options: &Options) ->
         None => RedisChoice::Ours(redis::find_or_install_server(signals)?),
     };
 
-    if server.runs_wasm() {
-        compile::wasm(workspace, signals)?;
-    }
-    compile::native(workspace, signals, server.programs())?;
+    compile::build(workspace, signals, &server.parts(options.profile()))?;
 
     say(&format!("{server} serves the API {}: {why}", server.build()));
     let plan = Plan { workspace, data_dir: &data_dir, options, listen, server };
@@ -176,6 +181,9 @@ impl Plan<'_> {
         for number in 1..=self.options.workers {
             stack.start(self.worker(number, &redis))?;
         }
+        if self.server == Server::DevHost {
+            say("starting the API; dev-host compiles a component that is new to it, which takes up to 20 s");
+        }
         stack.start(self.api(&redis))?;
         let api = reachable(self.listen);
         for path in ["/healthz", "/readyz"] {
@@ -185,7 +193,7 @@ impl Plan<'_> {
     }
 
     fn worker(&self, number: u8, redis: &RedisUrl) -> Service {
-        let mut command = Command::new(self.workspace.binary(WORKER));
+        let mut command = Command::new(self.workspace.binary(WORKER, self.options.profile()));
         command
             .current_dir(self.workspace.root())
             .args(["--grace", &format!("{}s", WORKER_GRACE.as_secs())])
@@ -203,7 +211,7 @@ impl Plan<'_> {
     }
 
     fn api(&self, redis: &RedisUrl) -> Service {
-        let mut command = self.server.command(self.workspace);
+        let mut command = self.server.command(self.workspace, self.options.profile());
         command
             .current_dir(self.workspace.root())
             .args(["--listen", &self.listen.to_string()])

@@ -11,6 +11,34 @@ pub(crate) const WASIP2_MANIFEST: &str = "spin.toml";
 /// The application with the component for WASI 0.3.
 pub(crate) const WASIP3_MANIFEST: &str = "spin-wasip3.toml";
 
+/// The program that takes emails from Redis and sends them.
+pub(crate) const WORKER: &str = "native-worker";
+
+/// The program that serves the API where there is no Spin.
+pub(crate) const DEV_HOST: &str = "dev-host";
+
+/// The program that serves the API natively.
+pub(crate) const NATIVE_API: &str = "native-api";
+
+/// How a native program is compiled: a profile of `Cargo.toml`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// To run fast.
+    Release,
+    /// To be compiled fast.
+    Quick,
+}
+
+impl Profile {
+    /// As cargo knows it, and calls its directory.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Profile::Release => "release",
+            Profile::Quick => "quick",
+        }
+    }
+}
+
 /// The checkout that this xtask belongs to.
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -56,9 +84,9 @@ impl Workspace {
         self.wasip3_target_dir().join("wasm32-wasip1/release/api_component.wasm")
     }
 
-    /// A native program built in release mode.
-    pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.target_dir().join("release").join(name)
+    /// A native program.
+    pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
+        self.target_dir().join(profile.name()).join(name)
     }
 
     /// One of the Spin application's manifests.
@@ -126,7 +154,10 @@ mod tests {
     #[test]
     fn paths_in_the_checkout_are_shown_without_the_way_to_it() {
         let workspace = Workspace { root: "/home/me/queue".into() };
-        assert_eq!(workspace.short(&workspace.binary("native-worker")).to_string(), "target/release/native-worker");
+        assert_eq!(
+            workspace.short(&workspace.binary(WORKER, Profile::Release)).to_string(),
+            "target/release/native-worker"
+        );
         assert_eq!(workspace.short(Path::new("/usr/bin/redis-server")).to_string(), "/usr/bin/redis-server");
     }
 }
