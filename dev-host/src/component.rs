@@ -1,6 +1,12 @@
 //! A `.wasm` file made into a compiled component.
 
-use std::{env, fs, io, path::Path, str::FromStr};
+use std::{
+    env,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    str::FromStr,
+};
 
 use anyhow::{Context, bail};
 use tracing::debug;
@@ -75,13 +81,17 @@ impl Engine {
 
     /// Reads and compiles the component at `path`.
     pub(crate) fn load(&self, path: &Path) -> anyhow::Result<Component> {
-        let wasm = match fs::read(path) {
-            Ok(wasm) => wasm,
+        let cannot_read = || format!("cannot read {}", path.display());
+        let mut file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 bail!("{} is not there: run `cargo xtask build`", path.display())
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            file => file.with_context(cannot_read)?,
         };
+        // Of hosts that start together, one compiles, and the others find the result in the cache.
+        file.lock().with_context(cannot_read)?;
+        let mut wasm = Vec::new();
+        file.read_to_end(&mut wasm).with_context(cannot_read)?;
         let component = componentize(wasm).with_context(|| format!("cannot componentize {}", path.display()))?;
         Component::new(&self.wasmtime, component)
             .map_err(anyhow::Error::from)

@@ -1,10 +1,13 @@
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
 use testkit::{DEADLINE, Process, RedisServer};
 
 use crate::{Answer, host};
+
+/// How long the host may take to start: it compiles a component that is new to it.
+const START: Duration = Duration::from_secs(120);
 
 /// The real API in a host of its own, on a port of its own.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl Api {
 
     async fn serve(command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Self {
         let process = Self::spawn(command, redis_url, variables);
-        let line = process.wait_for_line(|line| line.starts_with("Serving http://")).await;
+        let line = process.wait_for_line_within(START, |line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
         Self { process, address, client: Client::new() }
     }

@@ -43,7 +43,15 @@ impl Process {
     /// # Panics
     /// With all output, after [`DEADLINE`] or when the process has ended without such a line.
     pub async fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
-        self.find_within(DEADLINE, |lines| lines.iter().find(|line| wanted(line)).map(|line| (*line).to_owned())).await
+        self.wait_for_line_within(DEADLINE, wanted).await
+    }
+
+    /// The same with another deadline.
+    ///
+    /// # Panics
+    /// As [`wait_for_line`](Self::wait_for_line).
+    pub async fn wait_for_line_within(&self, deadline: Duration, wanted: impl Fn(&str) -> bool) -> String {
+        self.find_within(deadline, |lines| lines.iter().find(|line| wanted(line)).map(|line| (*line).to_owned())).await
     }
 
     /// Waits until everything printed so far, line by line, satisfies `wanted`: for what one line cannot show, such
