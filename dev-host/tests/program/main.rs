@@ -214,8 +214,7 @@ fn a_variable_from_the_environment_is_as_good_as_one_from_the_command_line() {
     let application = application();
     fs::remove_file(application.path().join("traps.wasm")).unwrap();
     // It gets as far as the components.
-    let (code, complaint) =
-        complaint(&mut dev_host(application.path(), ANY_PORT).env("SPIN_VARIABLE_NEEDED", "redis://h"));
+    let (code, complaint) = complaint(dev_host(application.path(), ANY_PORT).env("SPIN_VARIABLE_NEEDED", "redis://h"));
     assert!(code == 1 && complaint.starts_with("component `traps`: "), "{complaint}");
 }
 
