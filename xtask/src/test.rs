@@ -18,6 +18,7 @@ use crate::install::postfix::{self, POSTFIX_VARIABLE};
 use crate::install::redis;
 use crate::install::test_tools::{
     PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl,
+    find_or_install_systemd_analyze,
 };
 use crate::process;
 use crate::signals::{Interrupted, Signals};
@@ -176,6 +177,7 @@ impl<'a> Tests<'a> {
         count: &'a Arc<TestCount>,
     ) -> anyhow::Result<Tests<'a>> {
         find_or_install_curl(signals)?;
+        find_or_install_systemd_analyze(signals)?;
         Ok(Tests {
             workspace,
             signals,

@@ -1,4 +1,4 @@
-//! What only the tests need: cargo's formatter and linter, and a real SMTP server (aiosmtpd).
+//! What only the tests need: cargo's formatter and linter, a real SMTP server (aiosmtpd), and small programs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,15 @@ pub(crate) fn find_or_install_checkers(workspace: &Workspace, signals: &Signals)
 /// There is none and none can be installed.
 pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<PathBuf> {
     find_or_install(signals, || find_program("curl"), &["curl"], "install curl, which an example needs")
+}
+
+/// Makes sure that there is `systemd-analyze`, which rates the units of the recipes. It needs no running systemd.
+///
+/// # Errors
+/// There is none and none can be installed.
+pub(crate) fn find_or_install_systemd_analyze(signals: &Signals) -> anyhow::Result<PathBuf> {
+    let find = || find_program("systemd-analyze");
+    find_or_install(signals, find, &["systemd"], "install systemd-analyze, which a test of the recipes needs")
 }
 
 /// A Python that has aiosmtpd.
