@@ -69,6 +69,8 @@ impl<H: Host> Instance<H> {
     ///
     /// When the future is dropped, because the client went away, the email may or may not have been accepted. Other requests are
     /// not affected.
+    ///
+    /// The future is deeply nested: a crate that wraps it in several of its own may need `#![recursion_limit = "256"]`.
     pub async fn respond<B: BodyStream>(&self, request: Request<B>, client: &Client) -> Response {
         let request = request.map(|stream| InstanceBody::new(stream, &self.budget));
         router::respond(request, client, async || self.host.settings().await, &InstanceRedis::new(self)).await

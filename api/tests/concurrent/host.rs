@@ -49,6 +49,9 @@ impl Runtime for Tokio {
 impl Host for Tokio {
     type RedisClient = RedisRs;
 
+    // Shorter than by default, so that no test waits for long.
+    const REDIS_TIMEOUT: Duration = Duration::from_millis(500);
+
     async fn settings(&self) -> Result<Rc<Settings>, InvalidSetting> {
         Ok(Rc::clone(&self.settings))
     }

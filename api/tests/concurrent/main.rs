@@ -98,6 +98,26 @@ fn a_redis_that_cannot_be_reached_is_a_503_and_the_next_request_connects_again()
     });
 }
 
+#[test]
+fn a_silent_redis_is_a_503_for_all_who_wait_for_it_and_the_next_request_connects_again() {
+    let redis = RedisServer::builder().without_persistence().start();
+    on_one_thread(async {
+        let server = Server::new(&redis.url());
+        id(&server.post("/emails", email()).await);
+        redis.freeze();
+        let (first, second) = tokio::join!(server.post("/emails", email()), server.post("/emails", email()));
+        for answer in [first, second] {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(
+                answer.body["message"].as_str().unwrap().contains("not known whether this was accepted"),
+                "{answer:?}"
+            );
+        }
+        redis.thaw();
+        id(&server.post("/emails", email()).await);
+    });
+}
+
 /// What Redis counts.
 #[derive(Debug)]
 struct Counts {
