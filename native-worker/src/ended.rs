@@ -1,4 +1,4 @@
-//! Why the worker's loop has ended.
+//! The end of the worker's loop.
 
 /// Why the worker's loop has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::{
 /// worker ends within Kubernetes' 30.
 const SHUTDOWN_MARGIN: Duration = Duration::from_millis(4800);
 
-/// A worker that runs.
+/// A worker that runs. Dropping it does not stop its tasks, which end with the runtime.
 pub struct Running {
     shared: Arc<Shared>,
     worker: JoinHandle<Ended>,
@@ -86,7 +86,7 @@ impl Running {
     /// A task has panicked, a fault of the worker. What is in flight is sent again when its lease is over.
     pub async fn ended(&mut self) -> Result<Ended, RunError> {
         tokio::select! {
-            ended = &mut self.worker => ended.map_err(|_| RunError::Panicked("worker")),
+            ended = &mut self.worker => ended.map_err(|_| RunError::Panicked("loop")),
             // It ends after all others, unless it panics.
             Err(_) = &mut self.completer => Err(RunError::Panicked("completer")),
             name = self.background.panicked() => Err(RunError::Panicked(name)),
@@ -97,7 +97,8 @@ impl Running {
     /// to the queue. What may have been sent is left to the end of its lease.
     ///
     /// Takes no longer than [`Config::grace`](crate::Config::grace) and five seconds, whatever does not answer. When the
-    /// future is dropped, deliveries end where they are; their emails are sent again when their leases are over.
+    /// future is dropped, the tasks run on until the runtime is shut down; what is in flight then is sent again when its lease
+    /// is over.
     pub async fn drain(mut self) {
         let grace_ends = Instant::now() + self.shared.config.grace;
         self.stop.cancel();
