@@ -7,9 +7,10 @@ use anyhow::bail;
 use harness::RedisServer;
 use harness::process::POLL;
 
-use crate::queue::Client;
+use crate::bench::Bench;
+use crate::queue::{self, Client};
 use crate::redis_server::{self, Info};
-use crate::worker::Worker;
+use crate::worker::{Log, Worker};
 
 /// The drain fails after this time without progress.
 const STALLED: Duration = Duration::from_secs(20);
@@ -91,4 +92,22 @@ fn used(connection: &mut redis::Connection, workers: &[&Worker]) -> anyhow::Resu
         workers: workers.iter().map(|usage| usage.cpu).sum(),
         redis: Duration::from_secs_f64(Info::read(connection, "cpu")?.cpu_seconds()?),
     })
+}
+
+/// Fills a queue and lets one worker empty it. Answers the worker's peak RSS too, in bytes.
+///
+/// # Errors
+/// Redis is unreachable; the worker ends or does not get on.
+pub(crate) fn one_worker(
+    bench: &Bench<'_>,
+    server: &RedisServer,
+    emails: u64,
+    log: Log,
+) -> anyhow::Result<(Drained, u64)> {
+    queue::fill(server, emails)?;
+    let worker = Worker::start(bench, &server.url(), "null:", log)?;
+    let drained = watch(server, &[&worker], 0, emails)?;
+    let peak = worker.usage()?.peak_rss;
+    worker.stop()?;
+    Ok((drained, peak))
 }

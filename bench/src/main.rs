@@ -3,7 +3,7 @@
 //!
 //! In reading order:
 //!
-//! - [`cli`]: the command line; [`measure`]: the measurements, one file each;
+//! - [`cli`]: the command line; [`measure`]: the measurements, one file each; [`peers`]: other queues;
 //! - [`report`], [`table`], [`json`]: the figures, their targets and formats; [`machine`]: the machine;
 //! - [`redis_server`], [`worker`], [`api_host`], [`smtp_sink`], [`smtp_source`]: the programs that are started;
 //! - [`queue`]: fills a queue and reads its counters; [`drain`]: watches workers empty it;

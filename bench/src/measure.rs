@@ -6,7 +6,6 @@ mod idle;
 mod latency;
 mod limits;
 mod memory;
-mod peers;
 mod scale;
 mod smtp;
 
@@ -18,6 +17,7 @@ use clap::ValueEnum;
 
 use crate::bench::Bench;
 use crate::cli::Name;
+use crate::peers;
 use crate::report::{Failure, Report, Row};
 
 /// Makes one measurement. What it had found before it failed is reported too.
@@ -31,7 +31,7 @@ pub(crate) fn run(name: Name, bench: &Bench<'_>, report: &mut Report) {
         Name::Memory => memory::measure,
         Name::Idle => idle::measure,
         Name::Scale => scale::measure,
-        Name::Peers => peers::measure,
+        Name::Peers => peers::compare::measure,
     };
     let measurement = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let mut rows = Vec::new();

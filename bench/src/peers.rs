@@ -1,9 +1,10 @@
 //! Other job libraries draining the same emails as jobs that do nothing, to compare with.
 //!
-//! Each library has a program in `bench/peers`, which is called twice: to enqueue, and to work as one process with the
+//! Each library has a program in `programs/`, which is called twice: to enqueue, and to work as one process with the
 //! given concurrency. It records the times of the first and last job, so that no start-up is counted. The libraries are
 //! installed only into the benchmark's folder.
 
+pub(crate) mod compare;
 mod debian;
 mod install;
 mod library;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use library::{HTTP_PEER, LIBRARIES, Library};
 
 /// The email that is every job's argument, as JSON. The zeros at the end of a word stand for the job's number.
-pub(crate) const EMAIL: &str = concat!(
+const EMAIL: &str = concat!(
     r#"{"id":"019a7e0c-0000-7000-8000-000000000000","from":"Email Queue <email-queue@localhost>","#,
     r#""to":["user-000000000000@example.com"],"subject":"Welcome","#,
     r#""text":"Hello, and welcome. We are glad to have you."}"#,
@@ -29,31 +30,31 @@ const GRACE: Duration = Duration::from_secs(60);
 
 /// A library and what came out.
 #[derive(Debug)]
-pub(crate) struct Peer {
+struct Peer {
     /// Its name, with the mode that was the fastest if it has several, such as `Celery (prefork)`.
-    pub(crate) name: String,
+    name: String,
     /// Its version and its runtime's. Empty if it never ran.
-    pub(crate) version: String,
+    version: String,
     /// Whether the jobs in flight survive a `kill -9` of the worker.
-    pub(crate) survives_kill: bool,
+    survives_kill: bool,
     /// The measurement, or why there is none.
-    pub(crate) result: anyhow::Result<Drained>,
+    result: anyhow::Result<Drained>,
 }
 
 /// What a worker has handled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Drained {
+struct Drained {
     /// How many jobs were handled; fewer than asked for if the time was up.
-    pub(crate) emails: u64,
+    emails: u64,
     /// From the first to the last of them.
-    pub(crate) seconds: f64,
+    seconds: f64,
     /// How much Redis' `used_memory` grew for each job that was enqueued, in bytes; the email itself is a part of it.
-    pub(crate) bytes_per_job: f64,
+    bytes_per_job: f64,
 }
 
 impl Drained {
     /// Emails a second. The first one started the clock, so it is not counted.
-    pub(crate) fn per_second(&self) -> f64 {
+    fn per_second(&self) -> f64 {
         self.emails.saturating_sub(1) as f64 / self.seconds
     }
 }
@@ -72,7 +73,7 @@ struct Load<'a> {
 /// handled until then counts. A library that cannot be installed or run is in the answer with its error.
 ///
 /// **Empties the Redis at `redis_url`**, several times.
-pub(crate) fn run(
+fn run(
     folder: &Path,
     redis_url: &str,
     emails: u64,

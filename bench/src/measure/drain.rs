@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use harness::{Persistence, RedisServer};
+use harness::Persistence;
 
 use crate::bench::Bench;
 use crate::drain::{self, Drained};
-use crate::queue;
 use crate::redis_benchmark;
 use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
-use crate::worker::{Log, Worker};
+use crate::worker::Log;
 
 /// How often each drain is measured, right after its limit. Figures are medians, so that a moment of other load does
 /// not count.
@@ -61,26 +60,8 @@ fn rounds(bench: &Bench<'_>, what: &str, emails: u64, persistence: Persistence, 
         bench.say(&format!("drain: {emails} emails, {what}, round {round} of {ROUNDS}"));
         let server = redis_server::start(bench, persistence)?;
         let rpop = redis_benchmark::run(bench, &server)?.rpop;
-        let (drained, peak) = drain_one(bench, &server, emails, log)?;
+        let (drained, peak) = drain::one_worker(bench, &server, emails, log)?;
         rounds.push(Round { rpop, drained, peak });
     }
     Ok(Rounds(rounds))
-}
-
-/// Fills a queue and lets one worker empty it. Answers the worker's peak RSS too, in bytes.
-///
-/// # Errors
-/// Redis is unreachable; the worker ends or does not get on.
-pub(crate) fn drain_one(
-    bench: &Bench<'_>,
-    server: &RedisServer,
-    emails: u64,
-    log: Log,
-) -> anyhow::Result<(Drained, u64)> {
-    queue::fill(server, emails)?;
-    let worker = Worker::start(bench, &server.url(), "null:", log)?;
-    let drained = drain::watch(server, &[&worker], 0, emails)?;
-    let peak = worker.usage()?.peak_rss;
-    worker.stop()?;
-    Ok((drained, peak))
 }

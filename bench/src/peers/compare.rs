@@ -5,13 +5,13 @@ use std::time::Duration;
 use harness::Persistence;
 
 use crate::bench::Bench;
-use crate::peers::{self, Peer};
+use crate::drain;
 use crate::redis_server;
 use crate::report::{Row, Target};
 use crate::samples::median;
 use crate::worker::{CONCURRENCY, Log};
 
-use super::drain::drain_one;
+use super::{Peer, run};
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     // Many, because some of the others are faster with few. Not all of them finish in time.
@@ -20,12 +20,12 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     let ours = |when: &str| -> anyhow::Result<f64> {
         bench.say(&format!("peers: {emails} emails with our worker, {when}"));
         let server = redis_server::start(bench, Persistence::None)?;
-        Ok(drain_one(bench, &server, emails, Log::Warnings)?.0.per_second())
+        Ok(drain::one_worker(bench, &server, emails, Log::Warnings)?.0.per_second())
     };
     let before = ours("before the others")?;
     let server = redis_server::start(bench, Persistence::None)?;
     let progress = |what: &str| bench.say(&format!("peers: {what}"));
-    let peers = peers::run(&bench.programs.peers, &server.url(), emails, CONCURRENCY, limit, &[], &progress);
+    let peers = run(&bench.programs.peers, &server.url(), emails, CONCURRENCY, limit, &[], &progress);
     drop(server);
     let after = ours("after the others")?;
 

@@ -33,13 +33,13 @@ pub(super) enum Source {
     Debian(&'static str),
 }
 
-/// A file of `bench/peers`.
+/// A file of `programs/`.
 macro_rules! file {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../peers/", $name)))
+        ($name, include_str!(concat!("programs/", $name)))
     };
     ($path:literal from $name:literal) => {
-        ($path, include_str!(concat!("../../peers/", $name)))
+        ($path, include_str!(concat!("programs/", $name)))
     };
 }
 
