@@ -49,8 +49,8 @@ impl Runtime for Tokio {
 impl Host for Tokio {
     type RedisClient = RedisRs;
 
-    // Shorter than by default, so that no test waits for long.
-    const REDIS_TIMEOUT: Duration = Duration::from_millis(500);
+    // As the native server has it.
+    const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
 
     async fn settings(&self) -> Result<Rc<Settings>, InvalidSetting> {
         Ok(Rc::clone(&self.settings))
