@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use harness::http::Error;
+
 /// The API gives up on Redis within 5 s; it may take longer to answer only if it is broken.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -12,7 +14,10 @@ const TIMEOUT: Duration = Duration::from_secs(6);
 /// What came instead, in words.
 pub(crate) fn answers_ok(address: SocketAddr, path: &str) -> Result<(), String> {
     let answer = harness::http::agent(TIMEOUT).get(format!("http://{address}{path}")).call();
-    let mut answer = answer.map_err(|error| format!("GET {path}: {error}"))?;
+    let mut answer = answer.map_err(|error| match error {
+        Error::Timeout(_) => format!("GET {path} is not answered within {} s", TIMEOUT.as_secs()),
+        error => format!("GET {path}: {error}"),
+    })?;
     if answer.status() == 200 {
         return Ok(());
     }
