@@ -172,30 +172,12 @@ impl Redis for Client {
     type Error = redis::RedisError;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, redis::RedisError> {
-        let mut cmd = redis::cmd(command.name);
-        for argument in command.arguments {
-            cmd.arg(argument);
-        }
-        let mut values = Vec::new();
-        flatten(cmd.query(&mut *self.connection.borrow_mut())?, &mut values);
-        Ok(values)
+        redis_calls::values(redis_calls::cmd(&command).query(&mut *self.connection.borrow_mut())?)
     }
 
     fn is_unknown_script(error: &redis::RedisError) -> bool {
-        error.code() == Some("NOSCRIPT")
+        redis_calls::is_unknown_script(error)
     }
-}
-
-fn flatten(value: redis::Value, values: &mut Vec<Value>) {
-    values.push(match value {
-        redis::Value::Int(number) => Value::Int(number),
-        redis::Value::BulkString(bytes) => Value::Bytes(bytes),
-        redis::Value::SimpleString(status) => Value::Status(status),
-        redis::Value::Okay => Value::Status("OK".to_owned()),
-        redis::Value::Array(nested) => return nested.into_iter().for_each(|value| flatten(value, values)),
-        // No script answers anything else; if one does, its reader says so.
-        _ => Value::Nil,
-    });
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::{net::SocketAddr, num::NonZeroUsize, thread, time::Duration};
 use anyhow::{Context, bail};
 use api::settings::Settings;
 use clap::Parser;
+use program::logging::LogFormat;
 use redis::IntoConnectionInfo;
 
-use crate::{config::Config, logging::LogFormat};
+use crate::config::Config;
 
 /// Takes emails over HTTP and puts them on a queue in Redis.
 ///

@@ -9,7 +9,6 @@ mod body;
 mod cli;
 mod config;
 mod host;
-mod logging;
 mod redis_client;
 mod request;
 mod server;
@@ -18,13 +17,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use program::{USAGE, logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cli::Cli, config::Config, server::Server};
-
-/// The exit code for a setting that cannot be used: `EX_USAGE` of
-/// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
-const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     let config = match parse() {
@@ -51,7 +47,8 @@ fn parse() -> Result<Config, ExitCode> {
         eprintln!("native-api: {error:#}");
         ExitCode::from(USAGE)
     };
-    logging::begin(cli.log_format()).map_err(unusable)?;
+    let filter = logging::filter().map_err(|error| unusable(error.into()))?;
+    logging::begin(cli.log_format(), filter).map_err(|error| unusable(anyhow::anyhow!("cannot log: {error}")))?;
     cli.config().map_err(unusable)
 }
 

@@ -11,8 +11,7 @@ use email_queue::{
     call::{Command, Value},
 };
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ServerErrorKind, aio::MultiplexedConnection,
-    io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
 /// Opens connections to Redis. Several requests use one at the same time.
@@ -41,17 +40,8 @@ impl RedisClient for TokioRedis {
         connection: &MultiplexedConnection,
         command: &Command<'_>,
     ) -> Result<Vec<Value>, RedisError> {
-        let mut request = redis::cmd(command.name);
-        for argument in &command.arguments {
-            request.arg(argument);
-        }
-        let answer = connection.clone().send_packed_command(&request).await;
-        let mut values = Vec::new();
-        answer
-            .and_then(redis::Value::extract_error)
-            .and_then(|answer| flatten(answer, &mut values))
-            .map_err(|error| RedisError::of(command.name, error))?;
-        Ok(values)
+        let answer = connection.clone().send_packed_command(&redis_calls::cmd(command)).await;
+        answer.and_then(redis_calls::values).map_err(|error| RedisError::of(command.name, error))
     }
 
     fn fault(error: &RedisError) -> Option<Fault> {
@@ -65,7 +55,7 @@ impl RedisClient for TokioRedis {
     }
 
     fn is_unknown_script(error: &RedisError) -> bool {
-        matches!(&error.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+        matches!(&error.cause, Cause::Redis(error) if redis_calls::is_unknown_script(error))
     }
 
     fn timed_out(command: &Command<'_>, was_sent: bool) -> RedisError {
@@ -119,17 +109,4 @@ impl fmt::Display for RedisError {
 /// Whether Redis has answered with this error, and not the network.
 fn is_answer(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
-}
-
-fn flatten(value: redis::Value, values: &mut Vec<Value>) -> redis::RedisResult<()> {
-    values.push(match value {
-        redis::Value::Nil => Value::Nil,
-        redis::Value::Int(number) => Value::Int(number),
-        redis::Value::BulkString(bytes) => Value::Bytes(bytes),
-        redis::Value::SimpleString(status) => Value::Status(status),
-        redis::Value::Okay => Value::Status("OK".to_owned()),
-        redis::Value::Array(nested) => return nested.into_iter().try_for_each(|value| flatten(value, values)),
-        _ => return Err((ErrorKind::UnexpectedReturnType, "a type that no script returns").into()),
-    });
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
+use program::logging::{self, LogFormat};
 use smtp_client::Options;
 use tracing_subscriber::EnvFilter;
 
@@ -14,7 +15,6 @@ use crate::{
     config::{DEFAULT_FROM, DEFAULT_REDIS_URL},
     environment,
     invalid_config::InvalidConfig,
-    logging::{self, LogFormat},
     memory,
     transport::TransportConfig,
 };
@@ -62,7 +62,7 @@ pub fn read() -> Result<Settings, clap::Error> {
     let cli = Cli::from_arg_matches(&matches)?;
     let invalid = |error: InvalidConfig| Cli::command().error(ErrorKind::ValueValidation, error);
     let log_format = cli.log_format;
-    let log_filter = logging::filter().map_err(invalid)?;
+    let log_filter = logging::filter().map_err(|error| invalid(InvalidConfig(error.to_string())))?;
     Ok(Settings { config: cli.config().map_err(invalid)?, log_format, log_filter, old_names })
 }
 

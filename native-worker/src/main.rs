@@ -8,15 +8,12 @@ use anyhow::Context;
 use native_worker::{
     Config, Ended, RunError, Worker,
     cli::{self, Settings},
-    logging,
 };
+use program::{USAGE, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The exit code when a setting cannot be used: `EX_USAGE` of
+/// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL` of
 /// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
-const USAGE: u8 = 64;
-
-/// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL`.
 const TEMPORARY_FAILURE: u8 = 75;
 
 fn main() -> ExitCode {

@@ -202,17 +202,11 @@ impl Redis for SharedConnection {
     type Error = RedisError;
 
     async fn execute(&self, command: Command<'_>) -> RedisResult<Vec<Value>> {
-        let mut cmd = redis::cmd(command.name);
-        for argument in command.arguments {
-            cmd.arg(argument);
-        }
-        let mut values = Vec::new();
-        flatten(self.query(&cmd).await?, &mut values)?;
-        Ok(values)
+        redis_calls::values(self.query(&redis_calls::cmd(&command)).await?)
     }
 
     fn is_unknown_script(error: &RedisError) -> bool {
-        error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        redis_calls::is_unknown_script(error)
     }
 }
 
@@ -248,17 +242,4 @@ pub(crate) fn explained(error: &RedisError) -> String {
         Some(refusal) => format!("{refusal} ({text})"),
         None => text,
     }
-}
-
-fn flatten(value: redis::Value, values: &mut Vec<Value>) -> RedisResult<()> {
-    values.push(match value {
-        redis::Value::Nil => Value::Nil,
-        redis::Value::Int(number) => Value::Int(number),
-        redis::Value::BulkString(bytes) => Value::Bytes(bytes),
-        redis::Value::SimpleString(status) => Value::Status(status),
-        redis::Value::Okay => Value::Status("OK".to_owned()),
-        redis::Value::Array(nested) => return nested.into_iter().try_for_each(|value| flatten(value, values)),
-        _ => return Err((ErrorKind::UnexpectedReturnType, "a type that no script returns").into()),
-    });
-    Ok(())
 }

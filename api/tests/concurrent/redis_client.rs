@@ -5,7 +5,7 @@ use api::{
     redis_client::{Fault, RedisClient},
 };
 use email_queue::call::{Command, Value};
-use redis::{Client, ErrorKind, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{Client, ErrorKind, aio::MultiplexedConnection};
 
 /// Redis by redis-rs, whose connections carry commands of several requests.
 pub(crate) struct RedisRs;
@@ -27,18 +27,11 @@ impl RedisClient for RedisRs {
     }
 
     async fn execute(&self, connection: &MultiplexedConnection, command: &Command<'_>) -> Result<Vec<Value>, Error> {
-        let mut cmd = redis::cmd(command.name);
-        for argument in &command.arguments {
-            cmd.arg(argument);
-        }
-        let answer = connection.clone().send_packed_command(&cmd).await.and_then(redis::Value::extract_error);
-        let answer = answer.map_err(|error| {
+        let answer = connection.clone().send_packed_command(&redis_calls::cmd(command)).await;
+        answer.and_then(redis_calls::values).map_err(|error| {
             let effect = if is_answer(&error) { Effect::Refused } else { Effect::Unknown };
             Error::new(&error, effect)
-        })?;
-        let mut values = Vec::new();
-        flatten(answer, &mut values);
-        Ok(values)
+        })
     }
 
     fn fault(error: &Error) -> Option<Fault> {
@@ -57,7 +50,7 @@ impl RedisClient for RedisRs {
 
 impl Error {
     fn new(error: &redis::RedisError, effect: Effect) -> Self {
-        let is_unknown_script = error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+        let is_unknown_script = redis_calls::is_unknown_script(error);
         Self { text: error.to_string(), effect, is_unknown_script }
     }
 }
@@ -80,16 +73,4 @@ impl fmt::Display for Error {
 
 fn is_answer(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
-}
-
-fn flatten(value: redis::Value, into: &mut Vec<Value>) {
-    match value {
-        redis::Value::Nil => into.push(Value::Nil),
-        redis::Value::Okay => into.push(Value::Status("OK".to_owned())),
-        redis::Value::SimpleString(status) => into.push(Value::Status(status)),
-        redis::Value::Int(number) => into.push(Value::Int(number)),
-        redis::Value::BulkString(bytes) => into.push(Value::Bytes(bytes)),
-        redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
-        other => panic!("no script answers {other:?}"),
-    }
 }

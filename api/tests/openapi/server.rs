@@ -171,28 +171,11 @@ impl Redis for Connection {
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ConnectionError> {
         let Connection::Open(connection) = self else { return Err(ConnectionError::Unreachable) };
-        let mut cmd = redis::cmd(command.name);
-        for argument in command.arguments {
-            cmd.arg(argument);
-        }
-        let mut values = Vec::new();
-        flatten(cmd.query(&mut *connection.borrow_mut()).map_err(ConnectionError::Redis)?, &mut values);
-        Ok(values)
+        let answer = redis_calls::cmd(&command).query(&mut *connection.borrow_mut());
+        answer.and_then(redis_calls::values).map_err(ConnectionError::Redis)
     }
 
     fn is_unknown_script(error: &ConnectionError) -> bool {
-        matches!(error, ConnectionError::Redis(error) if error.code() == Some("NOSCRIPT"))
-    }
-}
-
-fn flatten(value: redis::Value, into: &mut Vec<Value>) {
-    match value {
-        redis::Value::Nil => into.push(Value::Nil),
-        redis::Value::Okay => into.push(Value::Status("OK".into())),
-        redis::Value::SimpleString(status) => into.push(Value::Status(status)),
-        redis::Value::Int(number) => into.push(Value::Int(number)),
-        redis::Value::BulkString(bytes) => into.push(Value::Bytes(bytes)),
-        redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
-        other => panic!("no script answers {other:?}"),
+        matches!(error, ConnectionError::Redis(error) if redis_calls::is_unknown_script(error))
     }
 }

@@ -338,29 +338,11 @@ impl Redis for Client {
     type Error = redis::RedisError;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, redis::RedisError> {
-        let mut cmd = redis::cmd(command.name);
-        for argument in command.arguments {
-            cmd.arg(argument);
-        }
-        let mut values = Vec::new();
-        flatten(cmd.query(&mut *self.0.borrow_mut())?, &mut values);
-        Ok(values)
+        redis_calls::values(redis_calls::cmd(&command).query(&mut *self.0.borrow_mut())?)
     }
 
     fn is_unknown_script(error: &redis::RedisError) -> bool {
-        error.code() == Some("NOSCRIPT")
-    }
-}
-
-fn flatten(value: redis::Value, into: &mut Vec<Value>) {
-    match value {
-        redis::Value::Nil => into.push(Value::Nil),
-        redis::Value::Okay => into.push(Value::Status("OK".into())),
-        redis::Value::SimpleString(status) => into.push(Value::Status(status)),
-        redis::Value::Int(number) => into.push(Value::Int(number)),
-        redis::Value::BulkString(bytes) => into.push(Value::Bytes(bytes)),
-        redis::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, into)),
-        other => panic!("no script answers {other:?}"),
+        redis_calls::is_unknown_script(error)
     }
 }
 

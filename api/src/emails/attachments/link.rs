@@ -7,6 +7,7 @@
 use email_queue::{
     AttachmentId, EmailId, Queue,
     call::Redis,
+    hex,
     query::{self, SECRET_BYTES},
 };
 use hmac::{Hmac, Mac, digest::Key};
@@ -50,7 +51,7 @@ impl Link {
         // Ids have a fixed length, so no two links have the same text.
         let signed = format!("{email}/{attachment}/{}", expires.as_second());
         let mac = <Hmac<Sha256> as Mac>::new(&secret.key()).chain_update(signed).finalize().into_bytes();
-        mac.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&mac)
     }
 }
 

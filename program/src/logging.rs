@@ -8,7 +8,10 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use crate::invalid_config::InvalidConfig;
+/// `RUST_LOG` cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("RUST_LOG {0}")]
+pub struct InvalidFilter(String);
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -24,22 +27,22 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// `RUST_LOG` cannot be read.
-pub fn filter() -> Result<EnvFilter, InvalidConfig> {
+pub fn filter() -> Result<EnvFilter, InvalidFilter> {
     match env::var("RUST_LOG") {
         Ok(directives) => parse(&directives),
         Err(VarError::NotPresent) => parse(""),
-        Err(VarError::NotUnicode(_)) => Err(InvalidConfig("RUST_LOG is not UTF-8".to_owned())),
+        Err(VarError::NotUnicode(_)) => Err(InvalidFilter("is not UTF-8".to_owned())),
     }
 }
 
-fn parse(directives: &str) -> Result<EnvFilter, InvalidConfig> {
+fn parse(directives: &str) -> Result<EnvFilter, InvalidFilter> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
     filter
         .parse(directives)
-        .map_err(|error| InvalidConfig(format!("RUST_LOG is not like info or native_worker=debug,warn: {error}")))
+        .map_err(|error| InvalidFilter(format!("is not like info or native_worker=debug,warn: {error}")))
 }
 
-/// Begins logging to standard error. A panic is logged with its place but without its message, which may quote an email.
+/// Begins logging to standard error. A panic is logged with its location but without its message, which may quote an email.
 ///
 /// # Errors
 /// Logging has begun already.
@@ -50,8 +53,8 @@ pub fn begin(format: LogFormat, filter: EnvFilter) -> Result<(), Box<dyn std::er
         LogFormat::Json => events.json().flatten_event(true).try_init()?,
     }
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "panicked");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "panicked");
     }));
     Ok(())
 }
