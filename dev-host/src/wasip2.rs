@@ -37,7 +37,7 @@ impl Runner {
     /// Links the component, so that a request has only to instantiate it.
     pub(crate) fn new(engine: &Engine, component: &Component, settings: Settings) -> anyhow::Result<Self> {
         let pre = link(&engine.wasmtime, component).map_err(anyhow::Error::from).context(
-            "it needs something that dev-host has not: WASI 0.2, fermyon:spin/redis and fermyon:spin/variables are there",
+            "it needs something that dev-host does not have: WASI 0.2, fermyon:spin/redis and fermyon:spin/variables are there",
         )?;
         Ok(Self { pre, settings: Arc::new(settings) })
     }

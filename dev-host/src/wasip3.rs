@@ -58,7 +58,7 @@ impl Runner {
         reuse: Reuse,
     ) -> anyhow::Result<Self> {
         let pre = link(&engine.wasmtime, component).map_err(anyhow::Error::from).context(
-            "it needs something that dev-host has not: WASI 0.2 and 0.3, spin:redis and spin:variables are there",
+            "it needs something that dev-host does not have: WASI 0.2 and 0.3, spin:redis and spin:variables are there",
         )?;
         let instances = Instances { pre, settings: Arc::new(settings), reuse };
         Ok(Self { handler: ProxyHandler::new(instances) })

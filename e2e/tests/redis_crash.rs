@@ -34,7 +34,7 @@ async fn every_email_that_got_a_2xx_arrives_however_often_redis_is_killed() {
     Records::of(&redis).wait_until_sent().await;
     Arrivals::new(server.received()).assert_once(&told.accepted);
     let lines = worker.process.lines();
-    assert!(lines.iter().any(|line| line.contains("Redis can be reached again")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("Redis is reachable again")), "{lines:?}");
 }
 
 #[tokio::test]

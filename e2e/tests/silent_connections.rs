@@ -108,7 +108,7 @@ async fn a_blackhole_of_all_connections_is_outlived() {
     proxy.wait_for_connections(proxy.connections() + 1).await;
     proxy.heal();
     let healed = Instant::now();
-    worker.process.wait_for_line(|line| line.contains("Redis can be reached again")).await;
+    worker.process.wait_for_line(|line| line.contains("Redis is reachable again")).await;
     let told = load.stop().await;
     assert_eq!((told.refused, told.unanswered), (0, 0), "the API does not go through the hole");
     let mut records = Records::of(&redis);

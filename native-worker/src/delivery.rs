@@ -53,8 +53,8 @@ pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> At
 
 /// The result for an email whose record cannot be read: nothing was sent.
 pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
-    tracing::error!(%id, "what Redis holds of this email cannot be read; it is a dead letter");
-    let error = "what the queue's Redis holds of it cannot be read".to_owned();
+    tracing::error!(%id, "the record of this email cannot be read; it is a dead letter");
+    let error = "its record in Redis cannot be read".to_owned();
     AttemptResult::without_progress(Outcome::Failed { class: Class::Unreadable, error })
 }
 
@@ -73,7 +73,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         }
     };
     if number == 1 && !submission.unknown_fields.is_empty() {
-        tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has fields that are not known; they are passed over");
+        tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has unknown fields, which are ignored");
     }
     if !submission.names_sender {
         Box::pin(name_sender(shared, claim, &json)).await;

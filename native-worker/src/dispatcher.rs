@@ -33,7 +33,7 @@ impl Dispatcher {
         let tracked = claims.emails.into_iter().filter_map(|claimed| {
             let handoff = self.shared.in_flight.track(claimed.claim);
             if handoff.is_none() {
-                tracing::warn!(id = %claimed.claim.id, "an email came back whose delivery is still in progress; it is not begun again");
+                tracing::warn!(id = %claimed.claim.id, "an email was claimed again during its delivery; no second one starts");
             }
             handoff.map(|handoff| (claimed, handoff))
         });

@@ -26,7 +26,7 @@ pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
                 shared.clock.set(extended.now);
                 for (claim, renewed) in claims.into_iter().zip(extended.held) {
                     if !renewed && shared.in_flight.lose(claim) {
-                        tracing::warn!(id = %claim.id, "the lease was over before it was renewed; another worker may send this email too");
+                        tracing::warn!(id = %claim.id, "the lease expired before it was renewed; another worker may send this email too");
                     }
                 }
                 lease / 3

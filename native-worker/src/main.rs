@@ -79,10 +79,10 @@ async fn run(config: Config) -> anyhow::Result<Ended> {
 /// Waits for SIGTERM or SIGINT. A second one ends the process at once.
 async fn stop_signal(mut signals: Signals) {
     let name = signals.next().await.0;
-    tracing::info!("{name}: the worker is asked to stop; a second signal ends it at once");
+    tracing::info!("{name}: stopping; a second signal exits at once");
     tokio::spawn(async move {
         let (name, number) = signals.next().await;
-        tracing::warn!("{name} again: ending at once; what is in flight is sent again when its lease is over");
+        tracing::warn!("{name} again: exiting at once; emails in flight are sent again when the lease expires");
         // A shell reports a program that a signal has ended so.
         std::process::exit(128 + number);
     });

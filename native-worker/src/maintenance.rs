@@ -52,10 +52,10 @@ async fn maintain_if_due(shared: &Shared) -> Result<Maintained, CallError<RedisE
 fn log(maintained: &Maintained) {
     let &Maintained { recovered, requeued, dead_lettered, .. } = maintained;
     if recovered + requeued > 0 {
-        tracing::warn!(recovered, requeued, "took back emails from workers that died or lost Redis");
+        tracing::warn!(recovered, requeued, "requeued emails of workers that died or lost Redis");
     }
     if dead_lettered > 0 {
-        tracing::error!(dead_lettered, "gave up emails with which too many workers died; they are dead letters");
+        tracing::error!(dead_lettered, "emails with which too many workers died are dead letters now");
     }
     if maintained.locked {
         tracing::debug!(?maintained, "maintained the queue");

@@ -17,7 +17,7 @@ pub enum RunError {
     #[error("Redis refuses the user, the password or the database of the Redis URL")]
     Refused(#[source] redis::RedisError),
     /// What is there is no Redis.
-    #[error("what answers at the Redis URL is no Redis")]
+    #[error("the server at the Redis URL is not Redis")]
     NoRedis,
     /// Redis lacks what the worker needs.
     #[error("Redis {0} is too old: version 6.2 or newer is needed")]
@@ -34,7 +34,7 @@ pub enum RunError {
         found: String,
     },
     /// A fault of the worker. What was in flight is sent again when its lease is over.
-    #[error("the worker's task `{0}` has panicked; what is in flight is sent again when its lease is over")]
+    #[error("the worker's task `{0}` has panicked; emails in flight are sent again when the lease expires")]
     Panicked(&'static str),
 }
 

@@ -103,7 +103,7 @@ impl Running {
         let grace_ends = Instant::now() + self.shared.config.grace;
         self.stop.cancel();
         // Logged after the stop: from here on no delivery starts.
-        tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are taken");
+        tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are claimed");
         self.deliveries.close();
         // The loop may be in BRPOP. Its end also closes its end of the channel, without which the completer would wait on.
         let worker = timeout_at(grace_ends, self.end_worker()).await;
@@ -127,7 +127,7 @@ impl Running {
         let released = give_back(&self.shared, &left.untouched, ends - SHUTDOWN_MARGIN / 8).await;
         if !left.uncertain.is_empty() {
             let emails = left.uncertain.len();
-            tracing::warn!(emails, "some emails may have been sent; they are sent again when their lease is over");
+            tracing::warn!(emails, "some emails may have been sent; they are sent again when the lease expires");
         }
         let _ = timeout_at(ends, self.shared.transport.close()).await;
         tracing::info!(released, "stopped");
@@ -166,7 +166,7 @@ async fn give_back(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 
             let emails = claims.len();
             tracing::warn!(
                 emails,
-                "Redis cannot be reached to give emails back; other workers take them when the leases are over"
+                "Redis is unreachable: emails could not be released, and are requeued when the lease expires"
             );
             0
         }
@@ -181,7 +181,7 @@ async fn log_end(shared: &Shared, ended: Ended) {
         depth(&shared.client.queue).run(&shared.client.redis).await.unwrap_or_default();
     let waiting: u64 = waiting.iter().sum();
     if ended == Ended::HeldOff {
-        tracing::warn!(waiting, scheduled, failed, "the relay fails; what is left waits for it");
+        tracing::warn!(waiting, scheduled, failed, "the relay fails; the remaining emails wait for it");
     } else {
         tracing::info!(scheduled, failed, "the queue is empty; scheduled emails, retries included, are for later");
     }

@@ -178,7 +178,7 @@ impl SharedConnection {
 
     fn log_reachable(&self) {
         if self.reachability.answered() {
-            tracing::info!(redis = self.address, "Redis can be reached again");
+            tracing::info!(redis = self.address, "Redis is reachable again");
         }
     }
 

@@ -79,7 +79,7 @@ impl Worker {
             "ready"
         );
         if matches!(shared.config.transport, TransportConfig::Log | TransportConfig::Null) {
-            tracing::warn!(transport = %shared.config.transport, "this transport sends nothing: emails count as sent and reach nobody");
+            tracing::warn!(transport = %shared.config.transport, "this transport sends nothing: emails are discarded and count as sent");
         }
         Ok(Running::spawn(&shared))
     }

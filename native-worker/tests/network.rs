@@ -49,7 +49,7 @@ async fn when_all_connections_go_silent_for_a_while_the_worker_consumes_again_by
     proxy.silence();
     worker.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     proxy.heal();
-    worker.wait_for_line(|line| line.contains("Redis can be reached again")).await;
+    worker.wait_for_line(|line| line.contains("Redis is reachable again")).await;
     // The silent connections are still open: Redis may hand the first to one of them, where it would be lost. And it may
     // take a moment to see that those of before are gone.
     let before = waiting(&queue);
@@ -96,7 +96,7 @@ async fn an_outcome_that_reaches_redis_twice_is_recorded_once() {
     worker.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     proxy.resume();
     queue.wait_for_state(&id, "sent").await;
-    worker.wait_for_line(|line| line.contains("Redis can be reached again")).await;
+    worker.wait_for_line(|line| line.contains("Redis is reachable again")).await;
     queue.push(&short("b@b.example", "hi"));
     smtp.wait_for(2).await;
     assert_eq!(queue.field(&id, "attempts"), "1");

@@ -69,7 +69,7 @@ async fn asked_to_stop_it_ends_what_is_in_flight_and_takes_no_more() {
     let id = queue.import(&short("a@b.example", "hi")).await;
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
-    worker.wait_for_line(|line| line.contains("no more emails are taken")).await;
+    worker.wait_for_line(|line| line.contains("no more emails are claimed")).await;
     queue.push(&short("b@b.example", "too late"));
     smtp.release();
     assert_eq!(worker.wait(DEADLINE).await.code(), Some(0));
@@ -129,7 +129,7 @@ async fn a_second_signal_ends_the_worker_at_once() {
     queue.push(&short("a@b.example", "hi"));
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     worker.terminate();
-    worker.wait_for_line(|line| line.contains("no more emails are taken")).await;
+    worker.wait_for_line(|line| line.contains("no more emails are claimed")).await;
     worker.terminate();
     assert_eq!(worker.wait(DEADLINE).await.code(), Some(143));
 }
@@ -158,7 +158,7 @@ async fn what_a_killed_worker_had_in_flight_is_sent_by_another() {
     first.kill_now();
     let second = queue.worker(&smtp.url(), &["--lease", "1s"]);
     queue.wait_for_state(&id, "sent").await;
-    second.wait_for_line(|line| line.contains("took back emails")).await;
+    second.wait_for_line(|line| line.contains("requeued emails of workers")).await;
     assert_eq!(smtp.received().len(), 1);
 }
 
@@ -172,7 +172,7 @@ async fn an_email_whose_lease_was_lost_comes_back_to_the_same_worker_and_is_stil
     smtp.wait_for_stage(Stage::EndOfData, 1).await;
     // As after a time without Redis that was longer than the lease.
     queue.pass_time("workers", &queue.lease().0);
-    worker.wait_for_line(|line| line.contains(&id) && line.contains("came back")).await;
+    worker.wait_for_line(|line| line.contains(&id) && line.contains("claimed again")).await;
     smtp.release();
     queue.wait_for_state(&id, "sent").await;
     assert_eq!((smtp.received().len(), queue.field(&id, "claims").as_str()), (1, "2"));

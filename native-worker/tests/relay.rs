@@ -228,7 +228,7 @@ async fn draining_ends_with_75_when_what_is_left_waits_for_a_relay() {
         push_many(&queue, count);
         let mut worker = queue.worker(&smtp.url(), &[LATE.as_slice(), &["--drain"]].concat());
         assert_eq!(worker.wait(DEADLINE).await.code(), Some(75));
-        assert_eq!(said(&worker, "what is left waits for it"), 1);
+        assert_eq!(said(&worker, "the remaining emails wait for it"), 1);
     }
     smtp.rules(Rules::new());
     let mut worker = queue.worker(&smtp.url(), &[LATE.as_slice(), &["--drain"]].concat());

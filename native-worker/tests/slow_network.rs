@@ -67,7 +67,7 @@ async fn a_backlog_over_a_slow_line_is_claimed_in_parts_that_come_in_time() {
     let worker = queue.worker_through(&proxy, &smtp.url(), &["--lease", "6s"]);
     sent(&queue, 16).await;
     assert_eq!(smtp.received().len(), 16);
-    assert!(!worker.lines().join("\n").contains("lease was over"));
+    assert!(!worker.lines().join("\n").contains("lease expired"));
 }
 
 #[tokio::test]

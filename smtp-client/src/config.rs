@@ -132,7 +132,7 @@ impl Config {
             ));
         }
         if tls == TlsMode::None && credentials.is_some() && !is_loopback(&host) {
-            return Err(invalid("says tls=none, but a password is not sent in the clear to another machine"));
+            return Err(invalid("says tls=none, but a password is not sent unencrypted to another machine"));
         }
         Ok(Self { host, port, tls, credentials, ca_file, hello, timeout: options.timeout })
     }

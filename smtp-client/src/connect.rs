@@ -105,7 +105,7 @@ impl Connector {
         }
         let Some(credentials) = &self.config.credentials else { return Ok(Session::new(wire, extensions, false)) };
         if !encrypted && !self.config.is_loopback() {
-            let reason = format!("{} offers no encryption, and a password is not sent in the clear", self.server);
+            let reason = format!("{} offers no encryption, and a password is not sent unencrypted", self.server);
             return Err(ConnectError::Tls(reason));
         }
         match auth::authenticate(&mut wire, extensions, credentials).await {
@@ -222,7 +222,7 @@ impl Connector {
                 "STARTTLS is no longer offered; an attacker may have removed it: messages go in the clear; tls=required forbids it"
             );
         } else if self.config.is_loopback() {
-            tracing::info!(server, "STARTTLS is not offered: messages go in the clear, on this machine");
+            tracing::info!(server, "STARTTLS is not offered: messages are sent unencrypted, on this machine");
         } else {
             tracing::warn!(
                 server,
