@@ -136,7 +136,7 @@ impl Completer {
                 if repeated {
                     tracing::debug!(id = %claim.id, "most likely recorded by the first try, whose reply was lost");
                 } else {
-                    tracing::warn!(id = %claim.id, "the outcome came too late: the lease was over and another worker has the email");
+                    tracing::warn!(id = %claim.id, "the outcome came too late: the lease expired and another worker has the email");
                 }
             }
             // An email that was claimed again meanwhile is recorded under its newer claim.
