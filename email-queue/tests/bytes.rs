@@ -257,8 +257,8 @@ enum Step {
     MakeRoom(u64),
     /// A record that another program wrote or deleted, followed by a complete recount.
     Overwrite(usize),
-    /// Sweeps with this batch.
-    Sweep(usize),
+    /// Does maintenance with this batch.
+    Maintain(usize),
     CountAnew,
     PassRetention,
 }
@@ -284,7 +284,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::NameSender),
         1 => (1..5000_u64).prop_map(Step::MakeRoom),
         1 => any::<usize>().prop_map(Step::Overwrite),
-        3 => (2..10_usize).prop_map(Step::Sweep),
+        3 => (2..10_usize).prop_map(Step::Maintain),
         1 => Just(Step::CountAnew),
         1 => Just(Step::PassRetention),
     ]
@@ -371,7 +371,7 @@ fn take(q: &TestQueue, step: &Step, accepted: &mut Vec<EmailId>, claims: &mut Ve
                 q.count_anew();
             }
         }
-        Step::Sweep(batch) => drop(q.maintain(Maintenance { batch: *batch, ..eager() })),
+        Step::Maintain(batch) => drop(q.maintain(Maintenance { batch: *batch, ..eager() })),
         Step::CountAnew => q.redis::<()>(&format!("HDEL {}:waiting counted", q.queue.name())),
         Step::PassRetention => drop(q.maintain(eager())),
     }

@@ -313,7 +313,7 @@ fn a_client_is_held_to_its_limit_and_no_other_client_is() {
     let q = TestQueue::start();
     let allowance = Allowance { requests: 2, within: Duration::from_secs(1) };
     let ask = |client| q.run(&throttle(&q.queue, client, allowance, 1));
-    let remaining: Vec<_> = (0..4).map(|_| ask("a")).map(|standing| (standing.allowed, standing.remaining)).collect();
+    let remaining: Vec<_> = (0..4).map(|_| ask("a")).map(|status| (status.allowed, status.remaining)).collect();
     assert_eq!(remaining, [(true, 1), (true, 0), (false, 0), (false, 0)]);
     assert!(ask("b").allowed);
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the next second", || ask("a").allowed);
@@ -324,8 +324,8 @@ fn many_requests_at_once_count_as_many_and_pass_while_one_is_left() {
     let q = TestQueue::start();
     let allowance = Allowance { requests: 10, within: LONG };
     let ask = |client, requests| {
-        let standing = q.run(&throttle(&q.queue, client, allowance, requests));
-        (standing.allowed, standing.remaining, standing.reset.as_millis().div_ceil(LONG.as_millis()))
+        let status = q.run(&throttle(&q.queue, client, allowance, requests));
+        (status.allowed, status.remaining, status.reset.as_millis().div_ceil(LONG.as_millis()))
     };
     assert_eq!([ask("a", 6), ask("a", 4), ask("a", 1)], [(true, 4, 1), (true, 0, 1), (false, 0, 1)]);
     // A client that always makes some can make many: it pays with time.

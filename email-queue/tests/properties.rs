@@ -44,7 +44,7 @@ enum Step {
     /// The nth email accepted so far.
     Cancel(usize),
     Reschedule(usize),
-    Sweep,
+    Maintain,
     /// Bodies of what has ended are removed, as many as give so many bytes.
     MakeRoom(u64),
     /// The relay fails under the nth claim, as this worker sees it.
@@ -83,7 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::Cancel),
         1 => any::<usize>().prop_map(Step::Reschedule),
-        3 => Just(Step::Sweep),
+        3 => Just(Step::Maintain),
         1 => (1..500_u64).prop_map(Step::MakeRoom),
         2 => (any::<usize>(), other_worker.clone()).prop_map(|(nth, worker)| Step::HoldOff(nth, worker)),
         3 => (other_worker, any::<bool>()).prop_map(|(worker, well)| Step::Ask(worker, well)),
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
                 let due = soon();
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
-            Step::Sweep => drop(self.q.maintain(eager())),
+            Step::Maintain => drop(self.q.maintain(eager())),
             Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, support::memory(*wanted)))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
             Step::Ask(worker, well) => self.ask(*worker, *well),

@@ -39,41 +39,6 @@ local function give_back(emails)
   return given_back
 end
 
--- Requeues emails of a dead worker: the first time in front, because they have waited; from the second time on at the
--- back, because an email that kills its workers must not block the lane; in the end as dead letters. Returns how many
--- were requeued, and how many became dead letters. Emails that are not `sending` were requeued by an earlier call that
--- failed later.
-local function recover(emails, max_recoveries)
-  table.sort(emails)
-  local others, listed, dead_lettered, unreadable = {}, 0, 0, 0
-  -- From the newest to the oldest, so that the oldest ends in front.
-  for i = #emails, 1, -1 do
-    local id, header = emails[i], header_of(emails[i])
-    local times = header and recovered_of(header) + 1
-    local counted = header and counters(claims_of(header), attempts_of(header), times)
-    if not header then
-      dead_letter_unreadable(id)
-      unreadable = unreadable + 1
-    elseif state_of(header) ~= SENDING_STATE then
-      -- Nothing is left to do.
-    elseif times > max_recoveries then
-      dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
-      dead_lettered = dead_lettered + 1
-    else
-      listed = listed + 1
-      if times == 1 then
-        list_first(id, lane_of(header), counted)
-      else
-        others[#others + 1] = {id, lane_of(header), counted}
-      end
-    end
-  end
-  for i = #others, 1, -1 do list_last(unpack(others[i])) end
-  count('recovered', listed)
-  count('failed', dead_lettered)
-  return listed, dead_lettered + unreadable
-end
-
 -- How long workers have to renew their leases after Redis was unreachable, in ms.
 local RETURN = 10000
 

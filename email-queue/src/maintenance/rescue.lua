@@ -5,6 +5,41 @@
 -- ARGV[2]  how often an email may be taken from a dead worker before it becomes a dead letter
 -- Reply    {how many were requeued, how many became dead letters, 1 when there may be more to do at once, else 0}
 
+-- Requeues emails of a dead worker: the first time in front, because they have waited; from the second time on at the
+-- back, because an email that kills its workers must not block the lane; in the end as dead letters. Returns how many
+-- were requeued, and how many became dead letters. Emails that are not `sending` were requeued by an earlier call that
+-- failed later.
+local function rescue(emails, max_recoveries)
+  table.sort(emails)
+  local others, listed, dead_lettered, unreadable = {}, 0, 0, 0
+  -- From the newest to the oldest, so that the oldest ends in front.
+  for i = #emails, 1, -1 do
+    local id, header = emails[i], header_of(emails[i])
+    local times = header and recovered_of(header) + 1
+    local counted = header and counters(claims_of(header), attempts_of(header), times)
+    if not header then
+      dead_letter_unreadable(id)
+      unreadable = unreadable + 1
+    elseif state_of(header) ~= SENDING_STATE then
+      -- Nothing is left to do.
+    elseif times > max_recoveries then
+      dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
+      dead_lettered = dead_lettered + 1
+    else
+      listed = listed + 1
+      if times == 1 then
+        list_first(id, lane_of(header), counted)
+      else
+        others[#others + 1] = {id, lane_of(header), counted}
+      end
+    end
+  end
+  for i = #others, 1, -1 do list_last(unpack(others[i])) end
+  count('recovered', listed)
+  count('failed', dead_lettered)
+  return listed, dead_lettered + unreadable
+end
+
 allow_write_when_full()
 local batch = tonumber(ARGV[1])
 local expired, more = due(WORKERS, batch)
@@ -24,7 +59,7 @@ for _, worker in ipairs(expired) do
   end
   taken[#taken + 1] = {worker, ids, 2 * #ids == #held}
 end
-local requeued, dead_lettered = recover(abandoned, tonumber(ARGV[2]))
+local requeued, dead_lettered = rescue(abandoned, tonumber(ARGV[2]))
 for _, those in ipairs(taken) do
   local worker, ids, all = unpack(those)
   call_with('HDEL', sending_of(worker), ids)

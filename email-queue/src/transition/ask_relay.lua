@@ -6,14 +6,14 @@
 -- ARGV[2]  the relay
 -- ARGV[3]  1 when the worker has just begun, with settings that may have been mended: then it need not wait for the end of
 --          the back-off, only for another one's probe; else 0
--- ARGV[4]  how many ms the turn lasts unless it is asked for again
+-- ARGV[4]  how many ms the lease to probe lasts unless it is asked for again
 -- Reply    {what, ms, class, text, 1 when a sender's emails are held off there, else 0, the learned limit of connections
 --          or 0}; what:
 --          0 it may
 --          1 no: the relay is held off, for so many ms or until another one's probe has ended
 --          2 this worker is to probe it with one email
 
-local worker, relay, begun, turn = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local worker, relay, begun, lease = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local key = relay_of(relay)
 local known = redis.call('HMGET', key, 'until', 'probe', 'probe_ends', 'class', 'error', 'senders', 'limit', 'behind')
 local senders = tonumber(known[6] or 0) > now and 1 or 0
@@ -26,12 +26,12 @@ if not probing and not begun and tonumber(known[1]) > now then
   return {1, tonumber(known[1]) - now, class, why, senders, limit}
 end
 allow_write_when_full()
-redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + turn))
+redis.call('HSET', key, 'probe', worker, 'probe_ends', text_of(now + lease))
 redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 if begun and known[8] then
   -- There may be no other email to probe with.
   redis.call('HDEL', key, 'behind')
   list_behind(known[8])
 end
-announce(relay, turn)
-return {2, turn, class, why, senders, limit}
+announce(relay, lease)
+return {2, lease, class, why, senders, limit}

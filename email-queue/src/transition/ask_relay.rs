@@ -40,10 +40,10 @@ pub struct Held {
     pub error: String,
 }
 
-/// Asks whether `worker` may send to a relay. A probe is reserved for `turn`.
+/// Asks whether `worker` may send to a relay. A probe is reserved for `lease`.
 ///
 /// A worker that has just `begun` does not wait for the back-off, because its configuration may be the corrected one.
-pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: Duration) -> Call<RelayState> {
+pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, lease: Duration) -> Call<RelayState> {
     let call = Call::script(&ASK_RELAY, queue, |answer| {
         let (what, wait) = (answer.number::<u8>()?, Duration::from_millis(answer.number()?));
         let class = answer.optional()?.unwrap_or(Class::Internal);
@@ -57,7 +57,7 @@ pub fn ask_relay(queue: &Queue, worker: &str, relay: &Relay, begun: bool, turn: 
         let holds_senders = answer.flag()?;
         Ok(RelayState { access, holds_senders, limit: Some(answer.number()?).filter(|limit| *limit > 0) })
     });
-    call.argument(worker).argument(relay.key()).number(u8::from(begun)).milliseconds(turn)
+    call.argument(worker).argument(relay.key()).number(u8::from(begun)).milliseconds(lease)
 }
 
 /// Ends the hold-off after a successful probe by `worker`. Returns whether this worker holds the probe; if not, nothing
