@@ -38,8 +38,8 @@ pub(crate) struct Caller {
 }
 
 impl Access {
-    /// Reads the variables `api_keys` and `open`. The second is looked up only if there are no keys: under WASI 0.2 each look-up
-    /// is a considerable part of the cost of a request.
+    /// Reads the variables `api_keys` and `open`. The second is looked up only if there are no keys: on some hosts a look-up is
+    /// a considerable part of the cost of a request.
     pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let given = |name| variable(name).filter(|value| !value.is_empty());
         if let Some(keys) = given("api_keys") {

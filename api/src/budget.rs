@@ -1,7 +1,7 @@
 //! How much memory the large bodies of an instance take at the same time.
 //!
-//! A host limits the memory of an instance: Spin's may have 16 requests in 128 MiB. A request that asks for more ends the whole
-//! instance, with all that it serves. So large bodies that do not fit together are read one after the other.
+//! A host may limit the memory of an instance, and end the instance with all its requests when one of them exceeds the limit.
+//! So large bodies that do not fit together are read one after the other.
 
 use std::{
     cell::{Cell, RefCell},
@@ -41,7 +41,7 @@ impl<R: Runtime> Budget<R> {
     /// Reserves so many bytes as soon as no more than `limit` are reserved in all, or none by others. `None` if that takes
     /// longer than 10 seconds. When the future is dropped, nothing is reserved.
     ///
-    /// A request reserves once: two that hold something and wait for more could wait for each other.
+    /// A request reserves only once, to avoid deadlock.
     pub(crate) async fn reserve(&self, bytes: usize, limit: usize) -> Option<Reservation<'_, R>> {
         let ticket = self.tickets.get();
         self.tickets.set(ticket.wrapping_add(1));

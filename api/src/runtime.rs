@@ -9,12 +9,13 @@ use std::{
 
 /// The runtime that polls the requests of an [`Instance`](crate::instance::Instance), all on one thread.
 ///
-/// The functions have no receiver: they serve the request that is being polled. On tokio they are those of `tokio::sync::oneshot`,
-/// `tokio::task::yield_now` and `tokio::time::sleep`. Under WASI 0.3 one task cannot wake another, only its host can.
+/// The functions have no receiver: they serve the request that is being polled. On tokio they are those of
+/// `tokio::sync::oneshot`, `tokio::task::yield_now` and `tokio::time::sleep`. Some hosts do not let one
+/// task wake another; there [`notify`](Self::notify) goes through the host.
 pub trait Runtime {
     /// How often a request that collects others for a group commit yields without a new one before it continues.
     ///
-    /// The default is for WASI 0.3, whose host begins one request at a time, in every second yield.
+    /// The default is for a host that begins one request in every second yield.
     const YIELDS_BEFORE_COMMIT: u32 = 3;
 
     /// Wakes the future of [`notify`](Self::notify) when it is dropped.

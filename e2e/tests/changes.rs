@@ -138,7 +138,7 @@ async fn a_cancellation_that_races_with_the_due_time_wins_or_is_refused_and_no_e
     for round in 0..40 {
         let subject = format!("round {round}");
         let id = api.accept(&email(&subject, &in_ms(50))).await;
-        // The sweep runs once a second: from well before it to well after.
+        // Maintenance runs once a second: from well before it to well after.
         tokio::time::sleep(Duration::from_millis(round * 29)).await;
         let answer = cancel(&api, &id).await;
         assert!(matches!(answer.status, 200 | 422), "{}", answer.json);

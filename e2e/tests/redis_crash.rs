@@ -75,7 +75,7 @@ async fn a_redis_that_lost_everything_is_no_reason_to_stop() {
 async fn a_redis_that_is_full_is_emptied_by_the_worker() {
     let redis = RedisServer::builder().without_persistence().setting("maxmemory-policy", "noeviction").start();
     let (api, server) = (Api::start(&redis).await, SmtpServer::start().await);
-    // One must be tried again, which needs the sweep.
+    // One must be tried again, which needs maintenance.
     server.rules(Rules::new().nth(Stage::Mail, 1, Action::reply(451, "4.3.0 not now")));
     for _ in 0..5 {
         api.accept(&json!({"to": "a@b.example", "message": "hi"})).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::{RedisServer, SmtpServer, TcpProxy, proxy::contains};
 use tokio::time::sleep;
 
-/// `BRPOP` waits for 5 s and is given 2 s more; a sweep and the grace of a popped email come on top, and some time for a
+/// `BRPOP` waits for 5 s and is given 2 s more; maintenance and the grace of a popped email come on top, and some time for a
 /// machine that is busy.
 const NOTICED: Duration = Duration::from_secs(15);
 

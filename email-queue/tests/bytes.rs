@@ -232,7 +232,7 @@ fn what_somebody_deleted_by_hand_is_not_counted_for_ever() {
     q.maintain(eager());
     q.redis::<()>(&format!("DEL emails:email:{}", ids[1]));
     assert_eq!(q.claim_ids(3), [ids[0], ids[2]]);
-    // The sweep finds that it is popped and has no record, and then counts again.
+    // Maintenance finds that it is popped and has no record, and then counts again.
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the missing email to be found", || {
         q.maintain(eager());
         q.record(ids[1]).is_some_and(|record| record.state == State::Failed)

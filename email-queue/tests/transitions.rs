@@ -444,8 +444,8 @@ fn an_email_popped_and_never_claimed_is_listed_again_after_the_grace_and_in_fron
     std::thread::sleep(Duration::from_millis(2)); // so that the next one is listed at another ms
     let waiting = q.enqueue(Lane::Normal);
     q.pop();
-    let patient = Maintenance { grace: LONG, ..eager() };
-    assert_eq!((q.maintain(patient).requeued, q.maintain(patient).requeued), (0, 0));
+    let with_long_grace = Maintenance { grace: LONG, ..eager() };
+    assert_eq!((q.maintain(with_long_grace).requeued, q.maintain(with_long_grace).requeued), (0, 0));
     assert_eq!(q.maintain(eager()).requeued, 1);
     assert_eq!(q.maintain(eager()).requeued, 0);
     assert_eq!(q.claim_ids(10), [lost, waiting]);

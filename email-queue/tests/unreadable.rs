@@ -59,7 +59,7 @@ fn the_others_of_a_claim_are_claimed() {
         let mut others = ids.clone();
         let broken = others.remove(2);
         assert_eq!(q.claim_ids(10), others, "{raw}");
-        // Of a missing one only its place is left, by which the sweep finds it.
+        // Of a missing one only its place is left, by which maintenance finds it.
         q.maintain(eager());
         q.maintain(eager());
         assert_unreadable(&q, broken, raw);

@@ -122,8 +122,8 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration)]
     grace: Duration,
 
-    /// How long an email is tried, from its first failure on, before it becomes a dead letter. While a relay fails
-    /// for all emails, workers hold off, and the time of emails that wait does not pass.
+    /// How long an email is tried, from its first failure on. The first failure after that makes it a dead letter. An
+    /// email that only waits for a failing relay does not fail meanwhile.
     #[arg(long, env = "EMAIL_QUEUE_RETRY_FOR", value_name = "DURATION", default_value = "5days", value_parser = duration)]
     retry_for: Duration,
 

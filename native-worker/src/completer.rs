@@ -35,7 +35,8 @@ const MAX_REFUSED: usize = 100;
 pub(crate) struct Completer {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) results: Mutex<mpsc::Receiver<Completion>>,
-    /// Where the results of deliveries go that start here. Weak, because the completer ends when all other senders are gone.
+    /// Sender for results of deliveries that the completer starts. Weak, because the completer ends when all other
+    /// senders are gone.
     pub(crate) done: mpsc::WeakSender<Completion>,
     pub(crate) give_up: CancellationToken,
     pub(crate) refused: Mutex<Refused>,

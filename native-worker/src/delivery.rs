@@ -30,7 +30,7 @@ pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, handoff: &Handoff
             result
         }
         Err(Failure { class, reason: error }) => AttemptResult {
-            // As it was: a return to the queue does not end a series of time-outs.
+            // Unchanged: a requeue does not reset the count of consecutive time-outs.
             progress: claimed.progress,
             outcome: Outcome::Returned { class, error },
         },

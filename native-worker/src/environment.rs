@@ -15,7 +15,7 @@ pub struct OldName {
     pub new: String,
 }
 
-/// Has each flag read the old name of its variable where that is set and the new one is not.
+/// Makes a flag read its old variable if the new one is unset.
 pub(crate) fn with_old_names(mut command: Command) -> (Command, Vec<(Id, OldName)>) {
     let old_name = |new: &str| Some(OldName { old: new.strip_prefix(PREFIX)?.to_owned(), new: new.to_owned() });
     let old_names: Vec<_> = command

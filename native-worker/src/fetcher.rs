@@ -21,7 +21,7 @@ use crate::{
 /// time.
 const WAIT: u64 = 5;
 
-/// The same for a worker that drains the queue: so often does it check whether the queue is empty.
+/// The `BRPOP` timeout while draining, in seconds; the queue is checked after each.
 const WAIT_DRAINING: u64 = 1;
 
 /// Claims emails for a worker.

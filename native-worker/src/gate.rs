@@ -83,7 +83,7 @@ impl Gate {
         });
     }
 
-    /// If this email was to be the probe, another one is.
+    /// If this email was the probe, lets another email probe.
     pub(crate) fn not_tried(&self, id: EmailId) {
         self.change(|state| match state {
             State::Probing(why, probe) if *probe == id => Some(State::ProbeDue(why.clone())),

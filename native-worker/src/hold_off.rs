@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// For how long a worker has the right to probe unless it asks again: several times [`PAUSE`].
 const PROBE_LEASE: Duration = Duration::from_secs(5);
 
-/// How much longer than others the email waits that met the failure, so that the probe is another one where there is one.
+/// Extra delay of the email that failed, so that another email is the probe.
 const BEHIND: Duration = Duration::from_secs(2);
 
 /// What follows for an email that met a failure of its relay. The failure counts as an attempt only if it is the email's own.
@@ -71,7 +71,8 @@ pub(crate) struct HoldOff {
     ask_now: Notify,
     /// When the relay last took a decision on an email.
     passed: std::sync::Mutex<Option<Instant>>,
-    /// The last failure that was an email's own, and when. Emails that waited for the same connection have met it as well.
+    /// The last failure that was an email's own, and when. Emails waiting for the same connection get the same error;
+    /// it is not counted again.
     own: std::sync::Mutex<Option<(Instant, String)>>,
     /// Whether the present failure was logged.
     logged: AtomicBool,
@@ -99,8 +100,8 @@ impl HoldOff {
         &self.relay
     }
 
-    /// Reads the state when the worker starts. It may probe before the end of a back-off: its settings may be other ones.
-    /// Returns the limit of connections that workers have learned.
+    /// Reads the state when the worker starts. A new worker may probe at once, because its configuration may have been
+    /// fixed. Returns the connection limit that workers have learned.
     pub(crate) async fn begin(&self, client: &QueueClient) -> Option<usize> {
         self.ask(client, true).await.limit
     }

@@ -16,7 +16,7 @@ pub enum RunError {
     /// Redis refuses the user, the password or the database of the URL.
     #[error("Redis refuses the user, the password or the database of the Redis URL")]
     Refused(#[source] redis::RedisError),
-    /// What is there is no Redis.
+    /// The server at the Redis URL does not speak the Redis protocol.
     #[error("the server at the Redis URL is not Redis")]
     NoRedis,
     /// Redis lacks what the worker needs.
@@ -30,7 +30,7 @@ pub enum RunError {
     OtherVersion {
         /// The queue's name.
         queue: String,
-        /// The value of `<q>:version`.
+        /// Its version, which is the value of `<q>:version`.
         found: String,
     },
     /// A fault of the worker. What was in flight is sent again when its lease is over.

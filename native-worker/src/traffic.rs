@@ -142,8 +142,8 @@ mod tests {
         let (ours, mut theirs) = duplex(2 * 1024 * 1024);
         let (mut stream, traffic) = Monitored::new(ours);
         stream.write_all(&vec![0; 1024 * 1024]).await.unwrap();
-        let patient = Instant::now() + SILENCE + Duration::from_secs(8);
-        assert_eq!(traffic.dead_at(Instant::now(), SILENCE), patient);
+        let end = Instant::now() + SILENCE + Duration::from_secs(8);
+        assert_eq!(traffic.dead_at(Instant::now(), SILENCE), end);
         theirs.write_all(b"x").await.unwrap();
         stream.read_u8().await.unwrap();
         assert_eq!(traffic.dead_at(Instant::now(), SILENCE), Instant::now() + SILENCE);

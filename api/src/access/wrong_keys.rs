@@ -26,8 +26,8 @@ pub(super) async fn refusal<R: Redis<Error: Failure>>(client: &Client, queue: &Q
     }
 }
 
-/// By what the wrong keys of a client are counted. It has blanks, so it is no API key. A client with one IPv6 address has all
-/// 2^64 of its network.
+/// The counter's name: the IPv4 address or the IPv6 /64, as a client has all addresses of its network. It contains a blank, so
+/// it cannot be an API key.
 fn id(client: &Client) -> String {
     match client.address() {
         Some(IpAddr::V6(address)) => format!("wrong keys of {:x?}", &address.segments()[..4]),

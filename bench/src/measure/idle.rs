@@ -23,7 +23,8 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
     let emails = bench.pick(10_000, 2_000);
     queue::fill(&server, emails)?;
     worker.wait_until_sent(&server, emails, SEND_LIMIT)?;
-    // Long enough that a sweep, once a minute, and a renewal of the lease, every 20 s, do not weigh more than they do.
+    // Long enough that maintenance, once a minute, and a renewal of the lease, every 20 s, do not weigh more than they
+    // do.
     observe(bench, rows, &server, &worker, bench.pick(60, 30), &format!("after {emails} emails"))
 }
 

@@ -1,4 +1,4 @@
-//! How much of what an email may have.
+//! Size and count limits of an email.
 
 /// How many addresses each of `to`, `cc`, `bcc` and `reply_to` may have.
 pub const MAX_RECIPIENTS: usize = 50;

@@ -37,7 +37,7 @@ return whole(undo, function()
   end
   undo[1] = {'SET', key, before, 'KEEPTTL'}
   if before >= limit then
-    -- One more than the limit says that some were refused, to those whose answer is lost.
+    -- limit + 1 records a refusal, so that the repeated call of a single request is refused too.
     redis.call('SET', key, math.max(before, limit + 1), 'KEEPTTL')
     return reply(false, before)
   end

@@ -4,8 +4,8 @@
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
 -- ARGV[2]  the relay
--- ARGV[3]  1 when the worker has just begun, with settings that may have been mended: then it need not wait for the end of
---          the back-off, only for another one's probe; else 0
+-- ARGV[3]  1 if the worker has just started: it may probe before the back-off ends, unless another worker is probing.
+--          Else 0
 -- ARGV[4]  how many ms the lease to probe lasts unless it is asked for again
 -- Reply    {what, ms, class, text, 1 when a sender's emails are held off there, else 0, the learned limit of connections
 --          or 0}; what:

@@ -12,7 +12,7 @@
 -- ARGV[8]  what the worker calls the entry, if it is no id; else ''
 -- Reply    per email: id, claim, its progress as failure.lua says or '', its record as it was before; for an
 --          entry with a name the claim is negative, and the record is only the header.
---          In the end, if the next email found no room, its size in bytes
+--          Last: the size of the next email in bytes, if it did not fit
 --
 -- `claim` is the number of this claim of the email. An outcome must carry it, so that an outcome of an earlier claim is
 -- ignored. An entry that is not an id was pushed by another program with a plain LPUSH. It gets a record here, and is

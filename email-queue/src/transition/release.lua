@@ -14,7 +14,7 @@ local ours = {}
 for i, id in ipairs(ids) do
   if is_held(headers[i], claims[i]) then ours[#ours + 1] = id end
 end
--- Removed from the worker last: after a failure before this, the sweep repeats it when the lease expires.
+-- Removed from the worker last: after a failure before this, maintenance repeats it when the lease expires.
 local released = give_back(ours)
 call_with('HDEL', sending_of(worker), ours)
 if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end

@@ -3,7 +3,7 @@
 // - Jobs are added by addBulk, 1,000 in a transaction.
 // - removeOnComplete, as the documentation recommends for production; without it Redis keeps every job that is done.
 //
-// kill -9: nothing is lost. A job in hand has a lock of 30 seconds; when that has ended, the stalled check requeues it.
+// kill -9: nothing is lost. A job in flight has a lock of 30 seconds; when that has ended, the stalled check requeues it.
 import { createRequire } from 'node:module';
 import IORedis from 'ioredis';
 import { Queue, Worker } from 'bullmq';

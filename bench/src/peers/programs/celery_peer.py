@@ -5,7 +5,7 @@
 # - The prefetch multiplier is left at 4.
 # - Gossip, mingle and the heartbeat, which serve clusters of workers, are off.
 #
-# kill -9: the jobs in hand are lost, as Celery acknowledges a job before it runs it. Those that were only prefetched come
+# kill -9: the jobs in flight are lost, as Celery acknowledges a job before it runs it. Those that were only prefetched come
 # back after the visibility timeout of an hour.
 import os
 

@@ -4,7 +4,7 @@
 # - Jobs are added by enqueue_many.
 # - result_ttl=0, so that a job is deleted once it is done; the default keeps it for 500 seconds.
 #
-# kill -9: a job in hand is not lost, but found among the failed ones and not run again by itself.
+# kill -9: a job in flight is not lost, but found among the failed ones and not run again by itself.
 import logging
 
 import redis

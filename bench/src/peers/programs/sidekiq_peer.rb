@@ -4,7 +4,7 @@
 # - The log level is WARN: it writes two lines for each job otherwise.
 # - A connection for each thread and five for the rest, which is its default for a concurrency given as a setting.
 #
-# kill -9: the jobs in hand are lost, as they were taken by BRPOP.
+# kill -9: the jobs in flight are lost, as they were taken by BRPOP.
 require "json"
 require "sidekiq/cli"
 

@@ -23,7 +23,7 @@ pub(super) trait Pooled: Send + Sized + 'static {
     fn quit(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Before or behind whom to wait for a session.
+/// Position in the queue for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Priority {
     /// Behind all others.
