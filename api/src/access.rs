@@ -17,7 +17,7 @@ const CLOSED: &str = "This server serves nobody yet. Its operator sets the varia
                       as `Authorization: Bearer KEY`; or, for development on one machine and behind no proxy, the variable \
                       `open` to `loopback` (on Spin: SPIN_VARIABLE_OPEN=loopback spin up).";
 
-/// Whom the operator lets use the API.
+/// Which clients may use the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Clients with one of these keys.
@@ -28,7 +28,7 @@ pub enum Access {
     Closed,
 }
 
-/// Whose request it is.
+/// The sender of a request.
 #[derive(Debug)]
 pub(crate) struct Caller {
     /// The API key; empty for a local client where no keys are set.

@@ -20,7 +20,7 @@ impl Client {
         Self { address: Some(address), is_local: address.is_loopback(), url: None }
     }
 
-    /// The same client, but not local, whatever its address: for a host that has a doubt about the address.
+    /// The same client, but not local: for a host that cannot be sure of the address.
     #[must_use]
     pub fn not_local(self) -> Self {
         Self { is_local: false, ..self }

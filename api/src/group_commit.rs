@@ -42,7 +42,7 @@ struct Group<N, E> {
     emails: RefCell<Vec<NewEmail>>,
     /// Wakes the requests that have joined, one each.
     joined: RefCell<Vec<N>>,
-    /// What they get from the call.
+    /// The result of the call for each.
     shared: RefCell<Shared<E>>,
 }
 

@@ -16,7 +16,8 @@ pub trait RedisClient {
     /// Opens a connection to the Redis of a URL. When the future is dropped, so is what was opened.
     ///
     /// # Errors
-    /// There is none. Its [effect](Failure::effect) is [`NotSent`](crate::backend::Effect::NotSent).
+    /// No connection could be opened. The [effect](Failure::effect) of the error is
+    /// [`NotSent`](crate::backend::Effect::NotSent).
     fn open(&self, url: &str) -> impl Future<Output = Result<Self::Connection, Self::Error>>;
 
     /// Sends one command and returns its answer, with nested arrays flattened.

@@ -82,8 +82,8 @@ impl<'a> Route<'a> {
 /// This is for a host whose instances serve one request each; others have an [`Instance`](crate::instance::Instance).
 /// The settings are read only if the request needs them. `client` comes from the host; no header is trusted for it.
 ///
-/// There always is an answer: what is refused gets one of the API's JSON errors. When the future is dropped, the email may or may
-/// not have been accepted.
+/// Every request gets an answer: a refused one gets one of the API's JSON errors. When the future is dropped, the email may or
+/// may not have been accepted.
 pub async fn respond<B, R, S>(
     request: Request<B>,
     client: &Client,

@@ -6,40 +6,40 @@ use std::{fmt, str::FromStr};
 /// **sender**'s account there: emails wait until it works again, and use up no attempt. The **queue** itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The email's: the server refused this recipient for good. The others go on.
+    /// Owner: email. The server refused this recipient for good. The email is still sent to the others.
     Recipient,
-    /// The email's: the server refused the message for good.
+    /// Owner: email. The server refused the message for good.
     Content,
-    /// The email's: the server refused the message or a recipient for good, because of a rule, a blocklist or a
+    /// Owner: email. The server refused the message or a recipient for good, because of a rule, a blocklist or a
     /// reputation.
     Policy,
-    /// The email's: the server takes no message of this size.
+    /// Owner: email. The server takes no message of this size.
     TooLarge,
-    /// The email's: a recipient or the message was refused for now, as in greylisting or with a full mailbox.
+    /// Owner: email. A recipient or the message was refused for now, as in greylisting or with a full mailbox.
     Deferred,
-    /// The relay's: it takes no more for now, or no more connections.
+    /// Owner: relay. It takes no more for now, or no more connections.
     Throttled,
-    /// The relay's: it cannot be reached, or greets with a refusal.
+    /// Owner: relay. It cannot be reached, or greets with a refusal.
     Connection,
-    /// The relay's: no encrypted connection that can be trusted, or none where one is required.
+    /// Owner: relay. No encrypted connection that can be trusted, or none where one is required.
     Tls,
-    /// The relay's: it wants a login, or refuses the one that it is given.
+    /// Owner: relay. It requires a login, or refuses the one that was sent.
     Authentication,
-    /// The sender's: the relay does not take emails of this sender, or no more of them for now.
+    /// Owner: sender. The relay does not take emails of this sender, or no more of them for now.
     Sender,
-    /// The relay's: silence or a disconnect before it had the last byte of a message.
+    /// Owner: relay. Silence or a disconnect before the relay had the last byte of a message.
     Timeout,
-    /// Unknown owner: silence or a disconnect after the last byte of a message. The email may be sent twice.
+    /// Owner: unknown. Silence or a disconnect after the last byte of a message. The email may be sent twice.
     Unknown,
-    /// The relay's: what it answers is no SMTP.
+    /// Owner: relay. Its answers are not SMTP.
     Protocol,
-    /// The email's: its retry period is over, or its attempts are used up. The reason includes the last failure.
+    /// Owner: email. Its retry period is over, or its attempts are used up. The reason includes the last failure.
     GivenUp,
-    /// The queue's: the email's record in Redis cannot be read.
+    /// Owner: queue. The email's record in Redis cannot be read.
     Unreadable,
-    /// The queue's: the email was taken back from workers that died, too often.
+    /// Owner: queue. The email was in flight at too many workers that died.
     Recovered,
-    /// The queue's: a panic, or no Redis. Costs no attempt.
+    /// Owner: queue. A panic or another fault of the worker. Costs no attempt.
     Internal,
 }
 
@@ -104,7 +104,7 @@ impl FromStr for Class {
     }
 }
 
-/// A text is the name of no class.
+/// A text that is not the name of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no class of failures has this name")]
 pub struct UnknownClass;

@@ -81,7 +81,7 @@ impl Completer {
         }
     }
 
-    /// The results that are there, or the next one; none when all senders are gone.
+    /// All results that have arrived, or the next one. Empty when all senders are dropped.
     async fn gather(&self, max: usize) -> Vec<Completion> {
         let mut results = self.results.lock().await;
         let mut batch = Vec::new();
@@ -97,7 +97,7 @@ impl Completer {
         batch
     }
 
-    /// Records a batch. False when it has given up.
+    /// Records a batch. Returns false after `give_up`.
     async fn record(&self, mut batch: Vec<Completion>) -> bool {
         let shared = &self.dispatcher.shared;
         let mut permits: Option<OwnedSemaphorePermit> = None;
@@ -157,7 +157,8 @@ impl Completer {
         true
     }
 
-    /// As many emails to claim as have ended, while no permit is free: else the loop claims. None while the relay is held off.
+    /// What to claim with a batch: as many emails as have ended, if the loop waits for a permit. `None` while the relay
+    /// is held off.
     fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shared, stop, .. } = &self.dispatcher;
         let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
@@ -167,7 +168,7 @@ impl Completer {
         Some(Next { lease: shared.config.lease, max, max_bytes })
     }
 
-    /// Records the results of a refused batch one by one: one of them may be what Redis refuses. That one is retried later.
+    /// Records the results of a refused batch one by one, so that only those that Redis refuses are retried later.
     async fn record_singly(&self, mut batch: Vec<Completion>) -> bool {
         if batch.len() > 1 {
             for done in batch {

@@ -15,9 +15,9 @@ pub(crate) struct Dispatcher {
     pub(crate) shared: Arc<Shared>,
     /// The deliveries that run.
     pub(crate) deliveries: TaskTracker,
-    /// No delivery starts any more: claimed emails are released.
+    /// When cancelled, no delivery starts any more; claimed emails are released.
     pub(crate) stop: CancellationToken,
-    /// Deliveries are cancelled.
+    /// When cancelled, so are deliveries.
     pub(crate) abort: CancellationToken,
 }
 

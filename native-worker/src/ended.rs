@@ -3,10 +3,10 @@
 /// Why the worker's loop has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The worker is to stop.
+    /// The worker was asked to stop.
     Stopped,
     /// The queue is empty, and the worker was to drain it.
     Drained,
-    /// The same, but for emails that wait because the relay fails.
+    /// The worker was to drain the queue, and the emails that are left wait for a failing relay.
     HeldOff,
 }

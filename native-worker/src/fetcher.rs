@@ -37,13 +37,13 @@ pub(crate) struct Fetcher<'a> {
     size_of_next: Option<usize>,
 }
 
-/// What a fetch has brought.
+/// The result of a fetch.
 pub(crate) enum Fetched {
-    /// Emails that are claimed; none when the time to wait is over.
+    /// Claimed emails; none after the timeout of `BRPOP`.
     Emails(Claims),
     /// Redis refused, which was logged, or cannot be reached. The next fetch is after a back-off.
     Failed,
-    /// Nothing more is to be fetched.
+    /// The loop ends.
     Ended(Ended),
 }
 
@@ -60,7 +60,7 @@ impl<'a> Fetcher<'a> {
 
     /// Claims emails; if there are none, waits until one is pushed, up to five seconds, and claims it.
     ///
-    /// Must not be cancelled: an entry may be on its way.
+    /// Must not be cancelled: Redis may have sent an entry that has not arrived.
     pub(crate) async fn fetch(&mut self, capacity: &Capacity) -> Fetched {
         let Self { shared, stop, .. } = *self;
         let mut claims = Claims::default();
@@ -125,8 +125,8 @@ async fn claim_some(
     Some(answered.map(|answered| answered.answer).map_err(drop))
 }
 
-/// Claims what `BRPOP` returned, which is on no list any more: tried until it works, across reconnects, or until `give_up`.
-/// Then maintenance requeues an id. An email that another program has pushed as it is was nowhere else, and is lost.
+/// Claims the entry that `BRPOP` has removed from its list. Repeats the claim until it succeeds, across reconnects, or
+/// until `give_up`. After that, maintenance requeues an id, but JSON that another program has pushed is lost.
 async fn claim_popped(
     shared: &Shared,
     capacity: &Capacity,
@@ -160,7 +160,7 @@ async fn claim_popped(
     Claims::default()
 }
 
-/// Logs why nothing is popped, unless Redis is unreachable, which the connection logs.
+/// Logs why `BRPOP` fails, unless Redis is unreachable, which the connection logs.
 async fn log_refused_brpop(shared: &Shared, error: &RedisError) {
     if ends_connection(error) {
         tracing::debug!(%error, "BRPOP failed");

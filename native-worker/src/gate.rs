@@ -8,13 +8,13 @@ use crate::transport::Failure;
 /// Whether this worker may send to the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// They may.
+    /// Emails may be handed to the relay.
     Open,
-    /// They may not, because of this.
+    /// No email may be handed over, because of this failure.
     Closed(Failure),
-    /// One may, as a probe.
+    /// The next email may be handed over, as a probe.
     ProbeDue(Failure),
-    /// Only this one may: it is the probe.
+    /// Only this email may be handed over: it is the probe.
     Probing(Failure, EmailId),
 }
 
@@ -50,7 +50,7 @@ impl Gate {
         matches!(&*self.0.borrow(), State::Probing(_, probe) if *probe == id)
     }
 
-    /// Returns whether it was not open before.
+    /// Opens the gate. Returns whether it was closed.
     pub(crate) fn open(&self) -> bool {
         self.0.send_replace(State::Open) != State::Open
     }
@@ -59,7 +59,7 @@ impl Gate {
         self.0.send_replace(State::Closed(why));
     }
 
-    /// This worker is to probe, unless it does so already.
+    /// Lets the next email probe, unless a probe is due or in progress.
     pub(crate) fn allow_probe(&self, why: Failure) {
         self.change(|state| match state {
             State::ProbeDue(_) | State::Probing(..) => None,
@@ -67,7 +67,7 @@ impl Gate {
         });
     }
 
-    /// This worker is not to probe any more.
+    /// Ends the right to probe.
     pub(crate) fn revoke_probe(&self) {
         self.change(|state| match state {
             State::ProbeDue(why) | State::Probing(why, _) => Some(State::Closed(why.clone())),
@@ -75,7 +75,7 @@ impl Gate {
         });
     }
 
-    /// If a probe is due, it is this email.
+    /// Makes this email the probe, if one is due.
     pub(crate) fn probe_with(&self, id: EmailId) {
         self.change(|state| match state {
             State::ProbeDue(why) => Some(State::Probing(why.clone(), id)),

@@ -43,15 +43,15 @@ const BEHIND: Duration = Duration::from_secs(2);
 /// What follows for an email that met a failure of its relay. The failure counts as an attempt only if it is the email's own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// Because of it all workers hold off. It waits until another email has probed the relay.
+    /// All workers hold off because of this failure. The email waits, longer than the back-off.
     Waits(Duration),
-    /// It goes back to where it was.
+    /// The email is requeued at the front of its lane.
     Returns,
     /// The failure is the email's own: the relay accepts others.
     Own,
 }
 
-/// What Redis has answered.
+/// The reply of Redis.
 struct Asked {
     /// When to ask again.
     again: Duration,
@@ -124,7 +124,7 @@ impl HoldOff {
         }
     }
 
-    /// Some relay or sender of the queue is held off, perhaps this one.
+    /// Reports that a relay or sender of the queue is held off, perhaps this relay: the state is read at once.
     pub(crate) fn announced(&self) {
         self.ask_now.notify_one();
     }
@@ -178,12 +178,12 @@ impl HoldOff {
         }
     }
 
-    /// Whether the failure of this delivery is one that was another email's own.
+    /// Whether this delivery met a failure that was found to be another email's own.
     fn is_of_another(&self, began: Instant, failure: &Failure) -> bool {
         lock(&self.own).as_ref().is_some_and(|(when, reason)| began < *when && *reason == failure.reason)
     }
 
-    /// The relay has accepted or refused an email. If that was the probe, the relay is held off no longer.
+    /// Reports that the relay has accepted or refused an email. If that was the probe, the hold-off ends.
     pub(crate) async fn passed(&self, client: &QueueClient, id: EmailId) {
         *lock(&self.passed) = Some(Instant::now());
         if self.gate.is_probe(id) {

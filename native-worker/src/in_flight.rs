@@ -31,17 +31,16 @@ struct Tracked {
     ended: bool,
     lost: bool,
     since: Instant,
-    /// Whether it was reported that it takes long.
+    /// Whether it was reported as slow.
     reported: bool,
 }
 
 /// The emails in flight when a worker ends.
 #[derive(Default)]
 pub(crate) struct Left {
-    /// Nothing of these was handed over: another worker may send them at once. In the order of claiming.
+    /// Not handed over: another worker may send them at once. In the order of claiming.
     pub(crate) untouched: Vec<ClaimRef>,
-    /// These may have been sent in part or in full. They are left to the end of their lease rather than sent twice at the same
-    /// time.
+    /// Perhaps sent, in part or in full. They are not released, but requeued when the lease expires.
     pub(crate) uncertain: Vec<ClaimRef>,
 }
 
@@ -126,7 +125,7 @@ impl InFlight {
         self.emails().by_id.is_empty()
     }
 
-    /// All emails in flight. Only for when no delivery runs any more.
+    /// All emails in flight. Call it when no delivery runs any more.
     pub(crate) fn left(&self) -> Left {
         let emails = self.emails();
         let mut held: Vec<&Tracked> = emails.by_id.values().collect();

@@ -39,7 +39,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether a setting is wrong, whatever Redis and the relay are like.
+    /// Whether the cause is an invalid setting, and not the state of Redis or the relay.
     #[must_use]
     pub fn is_setting(&self) -> bool {
         matches!(self, Self::Transport(..) | Self::RedisUrl(_))

@@ -78,7 +78,7 @@ impl Running {
         Self { shared: Arc::clone(shared), worker, deliveries, completer, background, stop, abort, give_up }
     }
 
-    /// Waits until the loop ends by itself, which it does only if the worker is to drain the queue.
+    /// Waits until the loop ends, which happens without [`drain`](Self::drain) only if the worker drains the queue.
     ///
     /// Nothing is lost when the future is dropped.
     ///
@@ -93,8 +93,8 @@ impl Running {
         }
     }
 
-    /// Stops the worker: it claims no more, deliveries in progress may end within the grace, and what has not begun returns
-    /// to the queue. What may have been sent is left to the end of its lease.
+    /// Stops the worker: it claims no more, deliveries in progress may end within the grace, and what has not begun
+    /// returns to the queue. An email that may have been sent is requeued only when its lease expires.
     ///
     /// Takes no longer than [`Config::grace`](crate::Config::grace) and five seconds, whatever does not answer. When the
     /// future is dropped, the tasks run on until the runtime is shut down; what is in flight then is sent again when its lease

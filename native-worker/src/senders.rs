@@ -51,7 +51,7 @@ impl Senders {
         }
     }
 
-    /// The relay has taken an email of a sender that was held off.
+    /// Ends the hold-off of a sender, after the relay has accepted one of its emails.
     pub(crate) async fn passed(&self, client: &QueueClient, sender: &str) {
         if let Err(error) = sender_well(&client.queue, &self.relay, sender).run(&client.redis).await {
             client.redis.report("sender_well", &error, 0);

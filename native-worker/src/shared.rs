@@ -12,7 +12,7 @@ use crate::{
     queue_client::QueueClient, shared_connection::SharedConnection, transport::Transport,
 };
 
-/// No claim is to keep the connection to Redis busy for longer, nor for longer than a sixth of the lease.
+/// The longest time for which a claim may keep the connection to Redis busy; a sixth of the lease if that is less.
 const MAX_TRANSFER: Duration = Duration::from_secs(2);
 
 pub(crate) struct Shared {

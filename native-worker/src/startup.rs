@@ -32,7 +32,7 @@ impl Worker {
     /// called within a tokio runtime.
     ///
     /// # Errors
-    /// A setting cannot be used, whatever Redis and the relay are like.
+    /// A setting is invalid, independently of Redis and the relay.
     pub async fn build(config: Config) -> Result<Self, RunError> {
         let transport = Transport::open(&config.transport)
             .await

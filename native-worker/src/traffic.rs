@@ -29,7 +29,7 @@ pub(crate) struct Monitored<S> {
     traffic: Arc<Traffic>,
 }
 
-/// What has gone through a [`Monitored`] stream.
+/// Counts the bytes of a [`Monitored`] stream.
 pub(crate) struct Traffic {
     opened: Instant,
     /// The last byte in either direction, in ms since it was opened.

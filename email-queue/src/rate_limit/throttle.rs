@@ -7,9 +7,9 @@ use crate::{Queue, call::Call, hex, script::THROTTLE};
 /// How many requests a client may make in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// So many, and at least one.
+    /// The number of requests, at least one.
     pub requests: u32,
-    /// In this time, which begins with the first of them.
+    /// The period, which begins with the first of them.
     pub within: Duration,
 }
 

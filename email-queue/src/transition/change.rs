@@ -11,7 +11,7 @@ use crate::{
 /// The result of a change that a client requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
-    /// It is done.
+    /// The email was changed.
     Done,
     /// There is no such email.
     Unknown,

@@ -19,7 +19,7 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
-    /// How much of them.
+    /// How many bytes of them at the most.
     pub bytes: ByteBudget,
     /// The entry that `BRPOP` just returned; claimed first.
     pub popped: Option<PoppedEntry>,
@@ -28,9 +28,9 @@ pub struct Claim<'a> {
 /// How many bytes of emails a claim may return. Redis reads no more than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteBudget {
-    /// All together, if there is more than one.
+    /// The limit for all emails together, if the claim returns more than one.
     pub all: usize,
-    /// The first one, which may be larger than the rest.
+    /// The limit for the first email; it may be larger than the limit for all.
     pub first: usize,
 }
 

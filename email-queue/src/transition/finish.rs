@@ -15,7 +15,7 @@ use crate::{
 pub struct Finish {
     /// Which email, and which claim of it.
     pub claim: ClaimRef,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The progress of all attempts together, unless it is sent. An empty list leaves the stored one unchanged.
     pub progress: Progress,
@@ -89,8 +89,7 @@ pub struct Next {
 /// The answer to [`finish`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// For each outcome, whether it was recorded. Not if the lease had expired and another worker has claimed the
-    /// email.
+    /// Whether each outcome was recorded. It is not if the lease had expired and another worker has claimed the email.
     pub recorded: Vec<bool>,
     /// The next emails, as from [`claim`](super::claim).
     pub next: Claims,

@@ -1,9 +1,9 @@
 //! One email to a server, over as many transactions and sessions as it takes.
 //!
-//! A refusal in a session that has been used may be about what was before: too many emails, too many errors, too long an
-//! idle time. The same goes for a session that is lost. Then a new session is tried, at once, and its replies count. A new
-//! one is tried as well for the recipients whom a transaction has left without a verdict, as long as each gives a verdict to
-//! some.
+//! A refusal in a reused session may be due to earlier emails: too many of them, too many errors, too long an idle
+//! time. So may the loss of the session. The client then repeats the transaction in a new session at once, and those
+//! replies count. A new one is tried as well for the recipients whom a transaction has left without a verdict, as long
+//! as each gives a verdict to some.
 
 use email_queue::{Class, email::Mailbox};
 use smtp_client::{Config, Connector, Session, SetupError};

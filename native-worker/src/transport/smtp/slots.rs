@@ -56,7 +56,7 @@ pub(super) struct Slot<S: Pooled> {
 enum Stage {
     Connecting,
     Open,
-    /// The pool has been given the session, or why there is none.
+    /// The session, or the fault, was passed to the pool.
     Released,
 }
 
@@ -117,7 +117,7 @@ impl<S: Pooled> Slot<S> {
         self.shared.works();
     }
 
-    /// The server has closed the session, or did not answer: it may not work any more.
+    /// Reports that the server closed the session or did not answer. The pool then opens one connection at a time.
     pub(super) fn doubt(self) {
         self.shared.lock().works = false;
     }
@@ -250,7 +250,7 @@ impl<S: Pooled> Shared<S> {
         self.grant(state);
     }
 
-    /// Where no other session is open, all who wait get the fault.
+    /// Passes the fault to all waiting emails, if no other session is open.
     fn give_up(&self, state: &mut State<S>, fault: &Fault) {
         state.works = false;
         if state.open > state.connecting {
@@ -263,7 +263,7 @@ impl<S: Pooled> Shared<S> {
         }
     }
 
-    /// Gives sessions, and the right to open them, to those who wait.
+    /// Passes sessions, and the right to open them, to waiting emails.
     fn grant(self: &Arc<Self>, mut state: MutexGuard<'_, State<S>>) {
         while let Some(first) = state.waiting.front() {
             if first.acquired.is_closed() {
