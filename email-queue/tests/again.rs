@@ -125,6 +125,9 @@ fn a_request_is_counted_once_however_often_it_is_sent() {
     assert_eq!((again.allowed, again.remaining), (true, 0));
     assert!(!q.run(&call).allowed);
     assert!(!q.again(&call).allowed);
+    let batch = throttle(&q.queue, "client", ONE_A_SECOND, 3);
+    assert!(!q.run(&batch).allowed);
+    assert!(!q.again(&batch).allowed, "what was refused is refused again");
     let unheard = q.again(&throttle(&q.queue, "other", ONE_A_SECOND, 1));
     assert_eq!((unheard.allowed, unheard.remaining), (true, 0));
 }

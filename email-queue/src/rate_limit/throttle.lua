@@ -37,8 +37,8 @@ return whole(undo, function()
   end
   undo[1] = {'SET', key, before, 'KEEPTTL'}
   if before >= limit then
-    -- limit + 1 records a refusal, so that the repeated call of a single request is refused too.
-    redis.call('SET', key, math.max(before, limit + 1), 'KEEPTTL')
+    -- limit + makes records a refusal, so that a repeated call is refused too.
+    redis.call('SET', key, math.max(before, limit + makes), 'KEEPTTL')
     return reply(false, before)
   end
   if made > limit then
