@@ -5,9 +5,11 @@
 //!
 //! - [`texts`], [`values`], [`email`], [`request`]: random requests, reproducible by a seed;
 //! - [`wire`]: how it is sent;
-//! - [`judge`]: checks of answers, and of the accepted emails.
+//! - [`judge`]: checks of answers, and of the accepted emails;
+//! - [`findings`]: what came of it.
 
 mod email;
+mod findings;
 mod judge;
 mod request;
 mod texts;
@@ -16,7 +18,6 @@ mod wire;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -25,58 +26,15 @@ use tokio::task::JoinSet;
 
 use crate::{MailServer, System};
 
+pub use self::findings::{Finding, Round};
 use self::{
     judge::{Accepted, accepted_by, fault_of},
-    request::{KEYS, Request, request},
+    request::{KEYS, request},
     wire::Client,
 };
 
 /// How many clients send at a time.
 const CLIENTS: u64 = 4;
-
-/// How much of a request is shown.
-const SHOWN: usize = 4000;
-
-/// The result of a round.
-#[derive(Debug, Default)]
-pub struct Round {
-    /// How many answers there were of each status.
-    pub answers: BTreeMap<u16, usize>,
-    /// How many emails were accepted.
-    pub accepted: usize,
-    /// How many of them have arrived.
-    pub arrived: usize,
-    /// Findings.
-    pub findings: Vec<Finding>,
-}
-
-/// A finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is.
-    pub what: String,
-    /// The request that caused it.
-    pub request: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n    {}", self.what, self.request)
-    }
-}
-
-impl Finding {
-    fn new(what: impl Into<String>, request: &Request) -> Self {
-        let Request { method, path, headers, body, chunked } = request;
-        let chunked = if *chunked { " in chunks" } else { "" };
-        let body = String::from_utf8_lossy(body);
-        let mut request = format!("{method} {path}{chunked} {headers:?} {body:?}");
-        if request.len() > SHOWN {
-            request = format!("{}…", &request[..request.floor_char_boundary(SHOWN)]);
-        }
-        Self { what: what.into(), request }
-    }
-}
 
 /// The answers in a round.
 #[derive(Default)]

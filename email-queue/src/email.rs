@@ -20,6 +20,7 @@ mod limits;
 mod mailbox;
 mod mailbox_list;
 pub mod names;
+mod origin;
 mod outline;
 pub mod schedule;
 mod submission;
@@ -43,15 +44,6 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::EmailId;
-
-/// Where a submission comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// From a client, which can correct what is refused.
-    Request,
-    /// From a record. What an earlier version accepted must still be sent.
-    List,
-}
 
 /// A valid email. Fields are in the order of the record's JSON: those that a list shows come first, because a list
 /// reads only the beginning.

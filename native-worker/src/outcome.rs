@@ -169,7 +169,7 @@ mod tests {
     use email_queue::Class;
 
     use super::*;
-    use crate::transport::Fault;
+    use crate::transport::outcome::Fault;
 
     fn config(max_attempts: Option<u32>) -> Config {
         Config { max_attempts, ..Config::new(crate::transport::TransportConfig::Null).unwrap() }

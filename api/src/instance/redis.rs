@@ -1,4 +1,4 @@
-//! Redis for one request to an instance: the shared connection, with a deadline.
+//! Redis for an instance, and for one request to it: the shared connection, with a deadline.
 
 use std::{
     cell::Cell,
@@ -11,8 +11,10 @@ use email_queue::{
     transition::{Enqueue, Enqueued},
 };
 
-use super::{Host, Instance};
-use crate::{backend::Backend, redis_client::RedisClient};
+use super::host::Host;
+use crate::{
+    backend::Backend, group_commit::GroupCommit, redis_client::RedisClient, shared_connection::SharedConnection,
+};
 
 /// How many bytes of a command the network to Redis must carry in a second. A large email on a slow network gets the time to send
 /// it, on top of [`Host::REDIS_TIMEOUT`].
@@ -20,28 +22,47 @@ const MIN_BYTES_PER_SECOND: u64 = 512 * 1024;
 
 type ClientError<H> = <<H as Host>::RedisClient as RedisClient>::Error;
 
-pub(super) struct InstanceRedis<'a, H: Host> {
-    instance: &'a Instance<H>,
+/// What the requests to an instance share.
+pub(super) struct InstanceRedis<H: Host> {
+    host: H,
+    connection: SharedConnection<H, H::RedisClient>,
+    commit: GroupCommit<H, ClientError<H>>,
+}
+
+impl<H: Host> InstanceRedis<H> {
+    /// Connects to nothing yet.
+    pub(super) fn new(host: H, client: H::RedisClient) -> Self {
+        Self { host, connection: SharedConnection::new(client), commit: GroupCommit::default() }
+    }
+
+    pub(super) fn host(&self) -> &H {
+        &self.host
+    }
+}
+
+/// Redis for one request.
+pub(super) struct RequestRedis<'a, H: Host> {
+    redis: &'a InstanceRedis<H>,
     /// How much longer the request waits for Redis.
     time_left: Cell<Duration>,
 }
 
-impl<'a, H: Host> InstanceRedis<'a, H> {
-    pub(super) fn new(instance: &'a Instance<H>) -> Self {
-        Self { instance, time_left: Cell::new(H::REDIS_TIMEOUT) }
+impl<'a, H: Host> RequestRedis<'a, H> {
+    pub(super) fn new(redis: &'a InstanceRedis<H>) -> Self {
+        Self { redis, time_left: Cell::new(H::REDIS_TIMEOUT) }
     }
 
     /// Makes a call, and counts how long it takes.
     async fn call<T>(&self, call: impl AsyncFnOnce(UntilDeadline<'a, H>) -> T) -> T {
         let began = Instant::now();
         let deadline = began + self.time_left.get();
-        let answer = call(UntilDeadline { instance: self.instance, began, deadline }).await;
+        let answer = call(UntilDeadline { redis: self.redis, began, deadline }).await;
         self.time_left.set(deadline.saturating_duration_since(Instant::now()));
         answer
     }
 }
 
-impl<H: Host> Redis for InstanceRedis<'_, H> {
+impl<H: Host> Redis for RequestRedis<'_, H> {
     type Error = ClientError<H>;
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ClientError<H>> {
@@ -53,15 +74,15 @@ impl<H: Host> Redis for InstanceRedis<'_, H> {
     }
 }
 
-impl<H: Host> Backend for InstanceRedis<'_, H> {
+impl<H: Host> Backend for RequestRedis<'_, H> {
     async fn enqueue(&self, queue: &Queue, emails: Enqueue<'_>) -> Result<Enqueued, CallError<ClientError<H>>> {
-        self.call(async |redis| self.instance.commit.enqueue(&redis, queue, emails).await).await
+        self.call(async |redis| self.redis.commit.enqueue(&redis, queue, emails).await).await
     }
 }
 
 /// The same for one call, which may be several commands.
 struct UntilDeadline<'a, H: Host> {
-    instance: &'a Instance<H>,
+    redis: &'a InstanceRedis<H>,
     began: Instant,
     deadline: Instant,
 }
@@ -72,8 +93,8 @@ impl<H: Host> Redis for UntilDeadline<'_, H> {
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, ClientError<H>> {
         let bytes: usize = command.arguments.iter().map(|argument| argument.len()).sum();
         let sending = Duration::from_millis(bytes as u64 * 1000 / MIN_BYTES_PER_SECOND);
-        let url = self.instance.host.redis_url(self.began).await;
-        self.instance.connection.execute(&url, &command, self.deadline + sending).await
+        let url = self.redis.host.redis_url(self.began).await;
+        self.redis.connection.execute(&url, &command, self.deadline + sending).await
     }
 
     fn is_unknown_script(error: &ClientError<H>) -> bool {

@@ -12,15 +12,12 @@ mod rounds;
 use anyhow::Context;
 use harness::Persistence;
 
-use self::rounds::{Kind, Measured, Subject};
+use self::rounds::{Kind, Measured, PEER, Subject};
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::peers;
 use crate::redis_server;
 use crate::report::{Row, Target};
-
-/// The name of what Node serves, in the rows.
-const PEER: &str = "fastify + BullMQ";
 
 pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let server = redis_server::start(bench, Persistence::None)?;

@@ -11,7 +11,7 @@ use testkit::DEADLINE;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Finding, Round,
+    findings::{Finding, Round},
     request::{KEYS, Request},
     wire::{Client, Reply},
 };

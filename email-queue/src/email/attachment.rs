@@ -1,7 +1,7 @@
 use mime::Mime;
 use serde::Serialize;
 
-use super::{Content, Invalid, InvalidKind, Origin, wire};
+use super::{Content, Invalid, InvalidKind, origin::Origin, wire};
 
 const MAX_FILENAME: usize = 255;
 const MAX_CONTENT_TYPE: usize = 255;

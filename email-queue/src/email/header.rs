@@ -1,6 +1,6 @@
 use serde::{Serializer, ser::SerializeMap};
 
-use super::{Invalid, Origin, header_rules::Rule};
+use super::{Invalid, header_rules::Rule, origin::Origin};
 use crate::field;
 
 /// A value may be longer than a line, because it is folded. Postfix keeps no more than 102,400 bytes of a field.

@@ -2,9 +2,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Origin, Tag,
+    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Tag,
     limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS},
     mailbox_list,
+    origin::Origin,
     schedule::{self, InvalidTime},
     wire,
 };

@@ -7,7 +7,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Mailbox, Origin, submission, wire};
+use super::{Mailbox, origin::Origin, submission, wire};
 
 /// Adds a sender to the JSON of an email without one. `None` if the result would be invalid or a different email.
 #[must_use]

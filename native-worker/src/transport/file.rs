@@ -9,7 +9,11 @@ use std::{
 use email_queue::Class;
 use tokio::task::spawn_blocking;
 
-use super::{Delivery, Fault, OpenError, Outgoing, Verdict};
+use super::{
+    open_error::OpenError,
+    outcome::{Delivery, Fault, Verdict},
+    outgoing::Outgoing,
+};
 use crate::message;
 
 pub(crate) struct FileTransport {

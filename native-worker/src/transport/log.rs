@@ -8,7 +8,10 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::{Delivery, Fault, Outgoing, Verdict};
+use super::{
+    outcome::{Delivery, Fault, Verdict},
+    outgoing::Outgoing,
+};
 
 /// Emails are printed one at a time.
 static STDOUT: Mutex<()> = Mutex::const_new(());

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Delivery, Outgoing, Verdict};
+use super::{
+    outcome::{Delivery, Verdict},
+    outgoing::Outgoing,
+};
 
 #[derive(Default)]
 pub(crate) struct NullTransport {

@@ -21,7 +21,10 @@ use smtp_client::{Config, SetupError};
 
 pub(crate) use limit::ConnectionLimit;
 
-use super::{Delivery, Failure, Fault, Outgoing, Scope, Verdict};
+use super::{
+    outcome::{Delivery, Failure, Fault, Scope, Verdict},
+    outgoing::Outgoing,
+};
 use crate::message::{self, ascii_domain};
 use client::Client;
 use verdicts::{Outbound, Recipient};

@@ -6,13 +6,15 @@ use std::time::Duration;
 use anyhow::ensure;
 use harness::RedisServer;
 
-use super::PEER;
 use crate::api_host::{ApiHost, Wasi};
 use crate::bench::Bench;
 use crate::load::{self, CONNECTIONS, Load, Request};
 use crate::queue::{self, Client};
 use crate::redis_server::{self, Info};
 use crate::samples::median;
+
+/// The name of what Node serves, in the rows.
+pub(super) const PEER: &str = "fastify + BullMQ";
 
 /// How many emails a batch has: the most that one may have.
 pub(super) const BATCH: u64 = 100;

@@ -15,7 +15,7 @@ use super::{
     slots::{Acquired, Checkout, Pooled, Priority},
     verdicts::{self, Decided, Next, Outbound, Recipient},
 };
-use crate::transport::{Delivery, Fault, Verdict};
+use crate::transport::outcome::{Delivery, Fault, Verdict};
 
 /// A client of one server, for use by many tasks at once.
 pub(crate) struct Client {

@@ -4,7 +4,7 @@ use email_queue::Class;
 use smtp_client::{ConnectError, Reply, SessionError, Severity, Step, Unsupported};
 
 use super::patterns::{Meaning, meaning};
-use crate::transport::{Failure, Fault, Verdict};
+use crate::transport::outcome::{Failure, Fault, Verdict};
 
 /// The consequence of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::{
     limit::ConnectionLimit,
     slots::{Acquired, MAX_IDLE, Pooled, Priority, Shared},
 };
-use crate::transport::Fault;
+use crate::transport::outcome::Fault;
 
 /// All sessions with a server.
 pub(super) struct Pool<S: Pooled>(Arc<Shared<S>>);

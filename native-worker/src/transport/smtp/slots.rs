@@ -11,7 +11,7 @@ use email_queue::Class;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::limit::{ConnectionLimit, EmailKey, LimitEstimate};
-use crate::transport::{Fault, Scope};
+use crate::transport::outcome::{Fault, Scope};
 
 /// How long a session may be idle. By RFC 5321 4.5.3.2.7 servers close one after five minutes at the earliest; many do
 /// sooner.

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     message::Message,
-    transport::{Failure, Fault, Handoff, Scope, Verdict},
+    transport::{
+        outcome::{Failure, Fault, Scope, Verdict},
+        outgoing::Handoff,
+    },
 };
 
 /// An email on its way to the server.
