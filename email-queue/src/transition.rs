@@ -16,6 +16,7 @@
 mod ask_relay;
 mod change;
 mod claim;
+mod claim_ref;
 mod enqueue;
 mod extend;
 mod finish;
@@ -30,6 +31,7 @@ mod sender;
 pub use ask_relay::{Access, Held, RelayState, ask_relay, learn_limit, relay_well};
 pub use change::{Changed, cancel, reschedule};
 pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
+pub use claim_ref::ClaimRef;
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::{Extended, extend};
 pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
@@ -40,23 +42,3 @@ pub use note_slow::note_slow;
 pub use progress::{Progress, RecipientRefusal};
 pub use release::release;
 pub use sender::{ask_sender, hold_sender, sender_well};
-
-use crate::{EmailId, call::Call};
-
-/// An email that a worker has in flight.
-///
-/// The number counts how often the email was claimed; Redis takes outcomes from the last claim only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClaimRef {
-    /// The email.
-    pub id: EmailId,
-    /// Which claim of it.
-    pub number: u64,
-}
-
-impl<T> Call<T> {
-    /// A claim, as the scripts compare it: with its number as it stands in the record.
-    fn claim(self, claim: ClaimRef) -> Self {
-        self.number(claim.id).argument(format!("{:05}", claim.number))
-    }
-}

@@ -31,19 +31,42 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The members of the workspace, by their folders.
+fn members() -> BTreeSet<String> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let list = manifest.split_once("\nmembers = [").unwrap().1.split(']').next().unwrap();
+    list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+}
+
+/// The crates that a manifest names as dependencies, tests apart: as keys of a table, or as tables of their own.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let mut used = Vec::new();
+    let mut counts = false;
+    for line in manifest.lines() {
+        if let Some(header) = line.trim().strip_prefix('[') {
+            let table = header.split(']').next().unwrap_or_default();
+            let (before, name) = table.rsplit_once('.').unwrap_or(("", table));
+            let is_list = |name: &str| name.ends_with("dependencies") && name != "dev-dependencies";
+            counts = is_list(name);
+            if is_list(before.rsplit('.').next().unwrap_or_default()) {
+                used.push(name.trim_matches('"'));
+            }
+        } else if counts {
+            used.push(line.split(['.', ' ', '=']).next().unwrap_or_default().trim_matches('"'));
+        }
+    }
+    used
+}
+
 #[test]
 fn crates_use_each_other_in_one_direction() {
+    let listed: BTreeSet<_> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed, members(), "the list above, and the members of the workspace");
     for (name, may_use) in MAY_USE {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
-        let mut section = "";
-        for line in manifest.lines() {
-            if line.starts_with('[') {
-                section = line;
-            }
-            let used = line.split(['.', ' ', '=']).next().unwrap_or_default();
-            let is_ours = MAY_USE.iter().any(|(name, _)| *name == used);
-            let counts = section.ends_with("dependencies]") && section != "[dev-dependencies]";
-            assert!(!(is_ours && counts) || may_use.contains(&used), "{name} uses {used}");
+        for used in dependencies(&manifest) {
+            let is_ours = MAY_USE.iter().any(|(name, _)| name.rsplit('/').next() == Some(used));
+            assert!(!is_ours || may_use.contains(&used), "{name} uses {used}");
         }
     }
 }
@@ -51,24 +74,16 @@ fn crates_use_each_other_in_one_direction() {
 /// A file of a crate, by its modules: `["transport", "smtp"]`.
 type Module = Vec<String>;
 
+/// The program of a crate that is a library too. It is a crate of its own, and `lib.rs` has the root.
+const PROGRAM: &str = "main.rs";
+
 #[test]
 fn no_files_import_each_other_in_a_ring() {
     for (name, _) in MAY_USE {
-        let source = root().join(name).join("src");
-        let mut files = BTreeMap::new();
-        read(&source, &mut Vec::new(), &mut files);
-        let imports: BTreeMap<_, BTreeSet<_>> = files
-            .iter()
-            .map(|(module, text)| {
-                let paths = paths(text).into_iter().filter_map(|path| resolve(&path, module, &files));
-                // What stands above a file is the face of the folder that it is in.
-                (module, paths.filter(|target| target != module && !module.starts_with(target)).collect())
-            })
-            .collect();
-        for module in files.keys() {
-            if let Some(ring) = ring(module, &imports) {
-                panic!("{name}: {}", ring.iter().map(|module| module.join("::")).collect::<Vec<_>>().join(" -> "));
-            }
+        let mut texts = BTreeMap::new();
+        read(&root().join(name).join("src"), &mut Vec::new(), &mut texts);
+        if let Some(ring) = Files::new(&texts).ring() {
+            panic!("{name}: {ring}");
         }
     }
 }
@@ -84,23 +99,156 @@ fn read(folder: &Path, module: &mut Module, files: &mut BTreeMap<Module, String>
             module.pop();
         } else if path.extension().is_some_and(|extension| extension == "rs") && !name.ends_with("tests") {
             let mut module = module.clone();
-            if name != "lib" && name != "main" {
+            if name == "main" && folder.join("lib.rs").exists() {
+                module.push(PROGRAM.to_owned());
+            } else if name != "lib" && name != "main" {
                 module.push(name);
             }
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
             let code: Vec<_> = code.lines().map(|line| line.split("//").next().unwrap()).collect();
-            files.insert(module, code.join("\n"));
+            let former = files.insert(module, code.join("\n"));
+            assert!(former.is_none(), "{} has the name of another file", path.display());
         }
     }
 }
 
-/// All that is named from the crate, the file or what is above it, with what stands in braces written out.
-fn paths(text: &str) -> Vec<Vec<String>> {
+/// A path of a crate, and the name that it has in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    path: Vec<String>,
+    name: String,
+}
+
+/// What the code of a file names.
+struct Code {
+    /// In its `use` declarations.
+    imports: Vec<Named>,
+    /// In `pub use` declarations, which it may only hand on.
+    exports: Vec<Named>,
+    /// Elsewhere.
+    paths: Vec<Named>,
+    /// The words elsewhere.
+    words: BTreeSet<String>,
+}
+
+impl Code {
+    fn new(text: &str, children: &[String]) -> Self {
+        let (mut imports, mut exports, mut rest) = (String::new(), String::new(), String::new());
+        // Whether the line continues a declaration, and of which kind.
+        let mut open = None;
+        for line in text.lines() {
+            let code = line.trim_start();
+            let hands_on = code.starts_with("pub") && code.contains(" use ");
+            let kind = open.or((hands_on || code.starts_with("use ")).then_some(hands_on));
+            let part = match kind {
+                Some(true) => &mut exports,
+                Some(false) => &mut imports,
+                None => &mut rest,
+            };
+            // Its name may be that of what it hands on, too.
+            if kind.is_none() && code.ends_with(';') && (code.starts_with("mod ") || code.contains(" mod ")) {
+                continue;
+            }
+            part.push_str(line);
+            part.push('\n');
+            open = kind.filter(|_| !code.contains(';'));
+        }
+        let words = rest.split(|c: char| !is_of_name(c)).map(ToOwned::to_owned).collect();
+        let named = |text: &str| paths(text, children);
+        Self { imports: named(&imports), exports: named(&exports), paths: named(&rest), words }
+    }
+
+    /// What makes this file depend on another one. What it hands on counts if it uses it too.
+    fn uses(&self) -> impl Iterator<Item = &Named> {
+        let used = self.exports.iter().filter(|named| named.name.is_empty() || self.words.contains(&named.name));
+        self.imports.iter().chain(&self.paths).chain(used)
+    }
+}
+
+/// The files of a crate.
+struct Files(BTreeMap<Module, Code>);
+
+impl Files {
+    fn new(texts: &BTreeMap<Module, String>) -> Self {
+        let code = |(module, text): (&Module, &String)| {
+            // The root's paths without a prefix are those of its children too.
+            let parent = if module.last().is_some_and(|name| name == PROGRAM) { &[][..] } else { module };
+            let is_child = |other: &&Module| other.len() > parent.len() && other.starts_with(parent);
+            let mut children: Vec<_> = texts.keys().filter(is_child).map(|other| other[parent.len()].clone()).collect();
+            children.dedup();
+            (module.clone(), Code::new(text, &children))
+        };
+        Self(texts.iter().map(code).collect())
+    }
+
+    /// The file that defines what a path of a file leads to: not one that only hands it on.
+    fn resolve(&self, path: &[String], from: &Module) -> Option<Module> {
+        self.follow(path, from, 8)
+    }
+
+    fn follow(&self, path: &[String], from: &Module, most: usize) -> Option<Module> {
+        let mut at = match path.first()?.as_str() {
+            "crate" => Module::new(),
+            _ => from.clone(),
+        };
+        for (index, name) in path.iter().enumerate() {
+            match name.as_str() {
+                "crate" | "self" => {}
+                "super" => drop(at.pop()),
+                name => {
+                    at.push(name.to_owned());
+                    if self.0.keys().any(|module| module.starts_with(&at)) {
+                        continue;
+                    }
+                    at.pop();
+                    let code = self.0.get(&at)?;
+                    let handed_on = code.exports.iter().chain(&code.imports).find(|named| named.name == name);
+                    if let (Some(handed_on), Some(most)) = (handed_on, most.checked_sub(1)) {
+                        let whole: Vec<_> = handed_on.path.iter().chain(&path[index + 1..]).cloned().collect();
+                        return self.follow(&whole, &at, most);
+                    }
+                    break;
+                }
+            }
+        }
+        self.0.contains_key(&at).then_some(at)
+    }
+
+    /// Files that depend on each other in a ring, if there are any.
+    fn ring(&self) -> Option<String> {
+        let imports: BTreeMap<_, BTreeSet<_>> = self
+            .0
+            .iter()
+            .map(|(module, code)| {
+                let targets = code.uses().filter_map(|named| self.resolve(&named.path, module));
+                (module, targets.filter(|target| target != module).collect())
+            })
+            .collect();
+        let ring = self.0.keys().find_map(|module| ring(module, &imports))?;
+        let names: Vec<_> = ring
+            .iter()
+            .map(|module| if module.is_empty() { "the root".to_owned() } else { module.join("::") })
+            .collect();
+        Some(names.join(" -> "))
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// All that is named from the crate, the file, what is above it or one of its children, with what stands in braces
+/// written out.
+fn paths(text: &str, children: &[String]) -> Vec<Named> {
     let mut paths = Vec::new();
-    for start in ["crate::", "self::", "super::"] {
-        for (at, _) in text.match_indices(start) {
-            if !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+    let children = children.iter().map(String::as_str);
+    for start in ["crate", "self", "super"].into_iter().chain(children) {
+        for (at, _) in text.match_indices(&format!("{start}::")) {
+            let before = &text[..at];
+            // As in `pub(in crate::a)`, which imports nothing.
+            let is_visibility = before.ends_with("pub(in ");
+            if !is_visibility && !before.ends_with(|c: char| is_of_name(c) || c == ':') {
                 expand(&text[at..], &mut Vec::new(), &mut paths);
             }
         }
@@ -109,7 +257,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
 }
 
 /// Adds the paths that begin here, and returns what follows them.
-fn expand<'a>(mut text: &'a str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
+fn expand<'a>(mut text: &'a str, before: &mut Vec<String>, paths: &mut Vec<Named>) -> &'a str {
     let depth = before.len();
     loop {
         text = text.trim_start();
@@ -128,7 +276,7 @@ fn expand<'a>(mut text: &'a str, before: &mut Vec<String>, paths: &mut Vec<Vec<S
             before.truncate(depth);
             return inner.strip_prefix('}').unwrap_or(inner);
         }
-        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+        let end = text.find(|c: char| !is_of_name(c)).unwrap_or(text.len());
         before.push(text[..end].to_owned());
         text = &text[end..];
         match text.strip_prefix("::") {
@@ -136,33 +284,16 @@ fn expand<'a>(mut text: &'a str, before: &mut Vec<String>, paths: &mut Vec<Vec<S
             None => break,
         }
     }
-    paths.push(before.clone());
+    let path = before.clone();
     before.truncate(depth);
     // As in `a as b`.
-    let other_name = text.trim_start().strip_prefix("as ");
-    other_name.map_or(text, |rest| rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
-}
-
-/// The file that a path leads to from a file.
-fn resolve(path: &[String], from: &Module, files: &BTreeMap<Module, String>) -> Option<Module> {
-    let mut at = match path.first()?.as_str() {
-        "crate" => Module::new(),
-        _ => from.clone(),
+    let alias = text.trim_start().strip_prefix("as ");
+    let (name, rest) = match alias {
+        Some(alias) => alias.split_at(alias.find(|c: char| !is_of_name(c)).unwrap_or(alias.len())),
+        None => (path.iter().rev().find(|name| *name != "self").map_or("", String::as_str), text),
     };
-    for name in path {
-        match name.as_str() {
-            "crate" | "self" => {}
-            "super" => drop(at.pop()),
-            name => {
-                at.push(name.to_owned());
-                if !files.contains_key(&at) && !files.keys().any(|module| module.starts_with(&at)) {
-                    at.pop();
-                    break;
-                }
-            }
-        }
-    }
-    files.contains_key(&at).then_some(at)
+    paths.push(Named { name: name.to_owned(), path });
+    rest
 }
 
 /// A way from a file back to itself.
@@ -214,16 +345,56 @@ fn each_file_that_the_architecture_begins_with_exists() {
     }
 }
 
+fn texts(files: &[(&str, &str)]) -> BTreeMap<Module, String> {
+    let module = |path: &str| path.split("::").filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect();
+    files.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect()
+}
+
 #[test]
 fn braces_names_and_steps_up_are_understood() {
-    let files: BTreeMap<Module, String> = [&["a"][..], &["a", "b"], &["c"]]
-        .into_iter()
-        .map(|module| (module.iter().map(ToString::to_string).collect(), String::new()))
-        .collect();
+    let files = Files::new(&texts(&[("a", ""), ("a::b", ""), ("c", "")]));
     let from = vec!["a".to_owned(), "b".to_owned()];
     let found = |text: &str| -> Vec<String> {
-        paths(text).iter().filter_map(|path| resolve(path, &from, &files)).map(|module| module.join("::")).collect()
+        let targets = paths(text, &[]).into_iter().filter_map(|named| files.resolve(&named.path, &from));
+        targets.map(|module| module.join("::")).collect()
     };
     assert_eq!(found("use crate::{a::{b::X, Y}, c as other, d::Z};\nuse std::c;"), ["a::b", "a", "c"]);
     assert_eq!(found("super::thing(self::Own, my_crate::c)"), ["a::b", "a"]);
+}
+
+#[test]
+fn a_ring_of_a_file_and_what_is_below_it_is_found() {
+    let ring = |parent: &str, child: &str| Files::new(&texts(&[("", ""), ("a", parent), ("a::b", child)])).ring();
+    for parent in [
+        "use b::Child;\npub struct Own;",
+        "use self::b::Child;\npub struct Own;",
+        "use crate::a::{b::Child as Other};\npub struct Own;",
+        "pub struct Own(b::Child);",
+        "pub use b::Child;\npub struct Own(Child);",
+    ] {
+        for child in ["use super::Own;", "use crate::a::Own;", "fn of(own: super::Own) {}", "use super::*;"] {
+            assert_eq!(ring(parent, child).as_deref(), Some("a -> a::b -> a"), "{parent} {child}");
+        }
+    }
+    // The parent is the face of its folder: it names its children, and hands on what they define.
+    assert_eq!(ring("mod b;\npub use b::Child;\npub struct Own;", "use super::Own;"), None);
+}
+
+#[test]
+fn what_a_file_only_hands_on_leads_to_the_file_that_defines_it() {
+    let with = |c: &str| {
+        let parent = "mod b;\nmod c;\npub use b::Child;\npub(crate) use {\n    c::Other,\n};\nfn f(child: Child) {}";
+        Files::new(&texts(&[("", "pub use a::Child;"), ("a", parent), ("a::b", "use super::Other;"), ("a::c", c)]))
+            .ring()
+    };
+    assert_eq!(with("pub struct Other;"), None);
+    assert_eq!(with("use crate::Child;").as_deref(), Some("a::b -> a::c -> a::b"));
+}
+
+#[test]
+fn a_dependency_is_found_in_each_form() {
+    let manifest = "[package]\nname = \"one\"\n[dependencies]\ntwo.workspace = true\n[dependencies.three]\npath = \"x\"\n\
+        [target.'cfg(unix)'.dependencies]\nfour = \"1\"\n[dev-dependencies]\nfive = \"1\"\n[dev-dependencies.six]\n\
+        path = \"x\"\n[build-dependencies.seven]\npath = \"x\"\n";
+    assert_eq!(dependencies(manifest), ["two", "three", "four", "seven"]);
 }
