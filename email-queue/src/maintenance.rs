@@ -45,14 +45,11 @@ impl Default for Maintenance {
             lock: Duration::from_millis(900),
             batch: 1000,
             grace: Duration::from_secs(5),
-            max_recoveries: MAX_RECOVERIES,
+            max_recoveries: 20,
             longest_lock: Duration::from_secs(60),
         }
     }
 }
-
-/// How often an email may be recovered from dead workers before it becomes a dead letter.
-pub const MAX_RECOVERIES: u32 = 20;
 
 /// What [`maintain`] has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

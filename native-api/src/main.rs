@@ -38,11 +38,7 @@ fn main() -> ExitCode {
 
 /// Reads the settings and begins logging.
 fn parse() -> Result<Config, ExitCode> {
-    let cli = Cli::try_parse().map_err(|error| {
-        // It fails if standard error is closed.
-        let _unwritten = error.print();
-        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
-    })?;
+    let cli = Cli::try_parse().map_err(|error| program::exit_with(&error))?;
     let unusable = |error: anyhow::Error| {
         eprintln!("native-api: {error:#}");
         ExitCode::from(USAGE)

@@ -20,12 +20,7 @@ fn main() -> ExitCode {
     // Parse.
     let Settings { config, log_format, log_filter, old_names } = match cli::read() {
         Ok(settings) => settings,
-        Err(error) => {
-            // It fails only when standard error is closed.
-            let _ = error.print();
-            // --help and --version are no errors.
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return program::exit_with(&error),
     };
     if let Err(error) = logging::begin(log_format, log_filter) {
         eprintln!("native-worker: cannot log: {error}");

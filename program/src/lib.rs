@@ -2,8 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+use std::process::ExitCode;
+
 pub mod logging;
 
 /// The exit code when a setting cannot be used: `EX_USAGE` of
 /// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
 pub const USAGE: u8 = 64;
+
+/// Prints what clap says of the flags, and returns the exit code for it: [`USAGE`], or success for `--help` and `--version`.
+pub fn exit_with(error: &clap::Error) -> ExitCode {
+    // It fails if the output is closed.
+    let _unwritten = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
