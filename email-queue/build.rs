@@ -27,7 +27,8 @@ const SHARED: [&str; 14] = [
 ];
 
 /// Where the scripts are, each beside the Rust function that runs it.
-const SCRIPTS: [&str; 4] = ["src/transition", "src/query", "src/maintenance", "src/rate_limit"];
+const SCRIPTS: [&str; 6] =
+    ["src/transition", "src/transition/relay", "src/query", "src/maintenance", "src/rate_limit", "src/setup"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src");

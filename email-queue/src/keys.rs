@@ -11,9 +11,9 @@ use crate::{Lane, Relay};
 /// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since` of the first; recipients `accepted`; recipients `refused` for good, with reasons; `timeouts` in a row; `faults` of the relay that the email met while others passed, and when the last (`met`); `slow`: the mark of a slow delivery | until the email is sent or deleted |
 /// | `<q>:waiting` | hash | number of waiting emails per lane, last sequence numbers at its end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the lane's chunk numbers | while any email waits |
-/// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of listed emails that are not claimed | until claimed |
+/// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of waiting emails that are not claimed | until claimed |
 /// | `<q>:sending:<worker>` | hash | what a worker has in flight: id → header when claimed | until finished |
-/// | `<q>:scheduled` | sorted set | id → due time, of scheduled and delayed emails | until listed |
+/// | `<q>:scheduled` | sorted set | id → due time, of scheduled and delayed emails | until pushed to its list |
 /// | `<q>:finished` | sorted set | ids that ended together → when to delete them | for the retention |
 /// | `<q>:emptied` | sorted set | the same, for emails whose bodies were removed to make room | for the retention |
 /// | `<q>:failed` | sorted set | id → since when it is a dead letter | until an operator decides |
@@ -77,7 +77,7 @@ impl Queue {
     }
 
     /// Exists while a relay or a sender is held off.
-    pub(crate) fn held(&self) -> String {
+    pub(crate) fn held_off(&self) -> String {
         format!("{}:held", self.0)
     }
 

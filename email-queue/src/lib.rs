@@ -10,6 +10,7 @@
 //! - [`Queue`]: the names of the Redis keys, with what each holds;
 //! - [`transition`]: the moves of an email, each a Lua script with one typed function; `lua/` has what the scripts share;
 //! - [`maintenance`]: moves of emails that no worker has in flight;
+//! - [`setup`]: what a worker stores when it starts;
 //! - [`query`]: reads of a queue; [`Record`]: an email as stored in Redis;
 //! - [`rate_limit`]: how many requests a client may make;
 //! - [`call`]: the interface to a Redis client; [`Refusal`]: errors of Redis that the operator must resolve.
@@ -36,6 +37,7 @@ mod record;
 mod refusal;
 mod relay;
 mod script;
+pub mod setup;
 mod state;
 pub mod transition;
 

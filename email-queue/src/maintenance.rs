@@ -1,9 +1,9 @@
-//! Maintenance of a queue: lists due emails, requeues those of dead workers, deletes those past their retention. One
+//! Maintenance of a queue: pushes due emails to their lists, requeues those of dead workers, deletes those past their retention. One
 //! worker at a time does it for all, with [`maintain`].
 
 mod expire;
-mod list_due;
 mod lock;
+mod push_due;
 mod recount;
 mod requeue;
 mod rescue;
@@ -17,8 +17,8 @@ use crate::{
     call::{CallError, Redis},
 };
 use expire::{Expired, expire};
-use list_due::{DueListed, list_due};
 use lock::{lock, unlock};
+use push_due::{Pushed, push_due};
 use recount::recount;
 use requeue::requeue;
 use rescue::{Rescued, rescue};
@@ -57,7 +57,7 @@ pub struct Maintained {
     /// Whether this caller had the lock; if not, nothing was done.
     pub locked: bool,
     /// Scheduled emails and retries that were due.
-    pub listed: u64,
+    pub due: u64,
     /// Emails recovered from dead workers.
     pub recovered: u64,
     /// Dead letters, because too many workers died with them.
@@ -86,14 +86,14 @@ pub async fn maintain<R: Redis>(
     if !lock(queue, settings.lock).run(redis).await? {
         return Ok(Maintained::default());
     }
-    let due = list_due(queue, batch).run(redis).await?;
+    let due = push_due(queue, batch).run(redis).await?;
     let rescued = rescue(queue, batch, max_recoveries).run(redis).await?;
     let requeued = requeue(queue, batch, grace).run(redis).await?;
     let expired = expire(queue, batch).run(redis).await?;
     recount(queue, batch.div_ceil(2)).run(redis).await?;
-    let (DueListed { listed, .. }, Rescued { recovered, dead_lettered, .. }) = (due, rescued);
+    let (Pushed { pushed, .. }, Rescued { recovered, dead_lettered, .. }) = (due, rescued);
     let more = due.more || rescued.more || expired.more;
-    unlock(queue, more, listed + recovered > 0, settings.lock, longest_lock).run(redis).await?;
+    unlock(queue, more, pushed + recovered > 0, settings.lock, longest_lock).run(redis).await?;
     let Expired { expired, .. } = expired;
-    Ok(Maintained { locked: true, listed, recovered, dead_lettered, requeued, expired, more })
+    Ok(Maintained { locked: true, due: pushed, recovered, dead_lettered, requeued, expired, more })
 }

@@ -2,22 +2,19 @@
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
-//! - [`default_sender`]: the sender of emails without one, which [`announce_sender`] stores;
-//! - [`secret`]: signs the API's links; [`mark_version`]: the version of the queue's keys. Both store a value if there
-//!   is none yet.
+//! - [`default_sender`]: the sender of emails without one;
+//! - [`secret`]: signs the API's links. The first call stores it.
 
 mod default_sender;
 mod depth;
 mod list;
-mod mark_version;
 mod read;
 mod ready;
 mod secret;
 
-pub use default_sender::{announce_sender, default_sender};
+pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
 pub use list::{Cursor, Listed, Page, list};
-pub use mark_version::{KNOWN_VERSION, mark_version};
 pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};

@@ -7,20 +7,20 @@ use std::{fmt, str::FromStr};
 ///               ▲ ▲               │   │
 ///               │ └ release,      │   └── finish ─▶ delayed ──┐
 ///               │   rescue ───────┘                           │
-///               └── list_due ◀──── scheduled ◀─ enqueue       │
+///               └── push_due ◀──── scheduled ◀─ enqueue       │
 ///                       ▲─────────────────────────────────────┘
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// On the list of its lane; a worker claims it.
     Queued,
-    /// Waits for its due time; maintenance lists it then.
+    /// Waits for its due time; maintenance requeues it then.
     Scheduled,
     /// Claimed by a worker under a lease; the worker finishes it, or maintenance takes it back when the lease is over.
     Sending,
     /// The transport took it. It is deleted after the retention.
     Sent,
-    /// An attempt failed for now; maintenance lists it when its back-off is over.
+    /// An attempt failed for now; maintenance requeues it when its back-off is over.
     Delayed,
     /// A dead letter: it cannot be delivered, or was retried for too long. Kept until an operator decides.
     Failed,

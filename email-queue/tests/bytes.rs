@@ -15,7 +15,7 @@ use email_queue::{
     maintenance::Maintenance,
     transition::{
         ClaimRef, Enqueue, Enqueued, Finish, NewEmail, Next, Outcome, Periods, Progress, Room, RoomFor, cancel,
-        enqueue, finish, make_room, name_sender,
+        enqueue, finish, make_room, set_sender,
     },
 };
 use jiff::Timestamp;
@@ -356,7 +356,7 @@ fn take(q: &TestQueue, step: &Step, accepted: &mut Vec<EmailId>, claims: &mut Ve
         Step::Cancel(nth) => drop(nth_of(*nth, accepted).map(|id| q.run(&cancel(&q.queue, id, LONG)))),
         Step::NameSender(nth) => {
             if let Some(claim) = (!claims.is_empty()).then(|| claims[nth % claims.len()]) {
-                q.run(&name_sender(&q.queue, claim, br#"{"from":"x@b.c","to":"a@b.c","message":"m"}"#.to_vec()));
+                q.run(&set_sender(&q.queue, claim, br#"{"from":"x@b.c","to":"a@b.c","message":"m"}"#.to_vec()));
             }
         }
         Step::MakeRoom(wanted) => drop(q.run(&make_room(&q.queue, support::memory(*wanted)))),

@@ -10,10 +10,11 @@ use email_queue::{
     Class, EmailId, Lane, State,
     email::Mailbox,
     query,
-    query::{Cursor, Listed, Page, SECRET_BYTES, announce_sender, default_sender, list, secret},
+    query::{Cursor, Listed, Page, SECRET_BYTES, default_sender, list, secret},
     rate_limit::{Allowance, throttle},
+    setup::set_default_sender,
     transition::{
-        Changed, ClaimRef, Enqueue, Enqueued, Idempotency, NewEmail, Outcome, cancel, enqueue, name_sender, reschedule,
+        Changed, ClaimRef, Enqueue, Enqueued, Idempotency, NewEmail, Outcome, cancel, enqueue, reschedule, set_sender,
     },
 };
 use jiff::Timestamp;
@@ -168,7 +169,7 @@ fn a_scheduled_email_can_be_moved_and_others_cannot() {
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Done);
     assert_eq!(q.record(id).unwrap().due, Some(due));
     assert_eq!(q.run(&reschedule(&q.queue, id, later(-1))), Changed::Done);
-    assert_eq!(q.maintain(eager()).listed, 1);
+    assert_eq!(q.maintain(eager()).due, 1);
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Refused(State::Queued));
     assert_eq!(q.run(&reschedule(&q.queue, EmailId::new(), due)), Changed::Unknown);
     assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
@@ -287,7 +288,7 @@ fn a_sender_is_named_by_whoever_has_the_email_in_hand() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claim = q.claim(1, LONG)[0].claim;
-    let named = |number, json: &str| q.run(&name_sender(&q.queue, ClaimRef { id, number }, json.into()));
+    let named = |number, json: &str| q.run(&set_sender(&q.queue, ClaimRef { id, number }, json.into()));
     let before = q.record(id).unwrap();
     assert!(!named(claim.number + 1, "other"));
     assert!(named(claim.number, "{}"));
@@ -296,7 +297,7 @@ fn a_sender_is_named_by_whoever_has_the_email_in_hand() {
     assert!(!named(claim.number, "other"));
     assert_eq!(q.run(&default_sender(&q.queue)), None);
     let sender: Mailbox = "Shop <shop@example.com>".parse().unwrap();
-    q.run(&announce_sender(&q.queue, &sender));
+    q.run(&set_default_sender(&q.queue, &sender));
     assert_eq!(q.run(&default_sender(&q.queue)), Some(sender));
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use email_queue::{
     Class, EmailId, Lane, State,
     query::{Cursor, Page, list},
-    transition::{Claimed, Finish, Outcome, Periods, Progress, RecipientRefusal, finish, note_slow},
+    transition::{Claimed, Finish, Outcome, Periods, Progress, RecipientRefusal, finish, mark_slow},
 };
-use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, held, returned};
+use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, postponed, returned};
 
 fn end(q: &TestQueue, claimed: &Claimed, outcome: Outcome, progress: Progress) {
     let finished = Finish { claim: claimed.claim, outcome, progress };
@@ -39,7 +39,7 @@ fn an_email_that_waits_through_no_fault_of_its_own_uses_up_no_attempt_and_says_w
     for _ in 0..3 {
         let claimed = claim_again(&q);
         assert_eq!(claimed.attempts, 0);
-        q.finish(claimed.claim, held(Duration::ZERO));
+        q.finish(claimed.claim, postponed(Duration::ZERO));
         let record = q.record(id).unwrap();
         assert_eq!((record.state, record.attempts, record.due.is_some()), (State::Delayed, 0, true));
         assert_eq!((record.class, record.error.as_deref()), (Some(Class::Connection), Some("connection refused")));
@@ -62,7 +62,7 @@ fn what_an_attempt_came_to_is_there_for_the_next_one_and_gone_when_the_email_is_
     };
     let first = claim_again(&q);
     assert_eq!(first.progress, Progress::default());
-    end(&q, &first, held(Duration::ZERO), progress.clone());
+    end(&q, &first, postponed(Duration::ZERO), progress.clone());
     let second = claim_again(&q);
     assert_eq!(second.progress, progress);
     // Lists that are empty leave those before as they are; time-outs are in a row or not.
@@ -79,7 +79,7 @@ fn what_an_attempt_came_to_is_there_for_the_next_one_and_gone_when_the_email_is_
 fn an_email_is_given_up_when_it_has_been_tried_for_the_retry_period_whatever_for() {
     for (outcome, attempts, last) in [
         (delayed(Duration::ZERO), 2, "(deferred): 450 later"),
-        (held(Duration::ZERO), 0, "(connection): connection refused"),
+        (postponed(Duration::ZERO), 0, "(connection): connection refused"),
     ] {
         let q = TestQueue::start();
         let id = q.enqueue(Lane::Normal);
@@ -150,10 +150,10 @@ fn a_delivery_that_takes_long_is_said_in_the_email_for_as_long_as_it_lasts() {
     let id = q.enqueue(Lane::Normal);
     let claimed = claim_again(&q);
     let other = q.other_worker();
-    let note = |q: &TestQueue| q.run(&note_slow(&q.queue, q.worker, &[claimed.claim], "takes long"));
+    let note = |q: &TestQueue| q.run(&mark_slow(&q.queue, q.worker, &[claimed.claim], "takes long"));
     assert_eq!((note(&other), note(&q)), (0, 1));
     assert_eq!(q.record(id).unwrap().error.as_deref(), Some("takes long"));
-    q.finish(claimed.claim, held(Duration::ZERO));
+    q.finish(claimed.claim, postponed(Duration::ZERO));
     assert_eq!(q.record(id).unwrap().error.as_deref(), Some("connection refused"));
     let again = claim_again(&q);
     assert_eq!(q.record(id).unwrap().error.as_deref(), Some("connection refused"), "another delivery");

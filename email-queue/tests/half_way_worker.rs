@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use support::{
     ANY, LONG, PERIODS, TestQueue,
     breaking::{COMMANDS, assert_whole, assert_whole_without, everything, fresh, later},
-    delayed, eager, failed, held, returned,
+    delayed, eager, failed, postponed, returned,
 };
 
 #[test]
@@ -42,7 +42,7 @@ fn emails_that_cannot_be_claimed_stay_where_they_are() {
 /// An outcome that Redis has refused is reported again, until it is recorded.
 #[test]
 fn an_outcome_that_cannot_be_recorded_can_be_reported_again() {
-    let outcomes = [Outcome::Sent, delayed(LONG), held(LONG), returned(), failed("550 no"), scheduled()];
+    let outcomes = [Outcome::Sent, delayed(LONG), postponed(LONG), returned(), failed("550 no"), scheduled()];
     for outcome in outcomes {
         for key in ["totals", "finished", "scheduled", "failed", "waiting", "waiting:normal", "sending:w", ""] {
             let key = format!("emails:{key}").trim_end_matches(':').to_owned();
@@ -70,7 +70,7 @@ fn an_outcome_that_cannot_be_recorded_can_be_reported_again() {
             let (state, attempts) = match outcome {
                 Outcome::Sent => (State::Sent, 1),
                 Outcome::Delayed { .. } => (State::Delayed, 1),
-                Outcome::Held { .. } => (State::Delayed, 0),
+                Outcome::Postponed { .. } => (State::Delayed, 0),
                 Outcome::Returned { .. } => (State::Queued, 0),
                 Outcome::Failed { .. } => (State::Failed, 1),
                 Outcome::Scheduled { .. } => (State::Scheduled, 0),

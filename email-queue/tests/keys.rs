@@ -7,10 +7,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use email_queue::{
     Class, EmailId, Lane, Relay,
     email::Mailbox,
-    query::{SECRET_BYTES, announce_sender, mark_version, secret},
+    query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
+    setup::{mark_version, set_default_sender},
     transition::{
-        Enqueue, HoldOffFor, Idempotency, Outcome, PoppedEntry, RelayFailure, enqueue, hold_off, hold_sender, make_room,
+        Enqueue, Idempotency, Outcome, PoppedEntry, enqueue, make_room,
+        relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
     },
 };
 use jiff::Timestamp;
@@ -52,9 +54,9 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
         error: "refused",
     };
     q.run(&hold_off(&q.queue, q.worker, &relay, failure, back_off));
-    q.run(&hold_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
+    q.run(&hold_off_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
     q.run(&mark_version(&q.queue));
-    q.run(&announce_sender(&q.queue, &Mailbox::built_in_sender()));
+    q.run(&set_default_sender(&q.queue, &Mailbox::built_in_sender()));
     q.enqueue(Lane::High);
     q.pop();
     q.push("emails", "{}");

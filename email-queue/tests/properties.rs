@@ -14,13 +14,14 @@ use email_queue::{
     Class, EmailId, Lane, Relay, State,
     maintenance::Maintenance,
     transition::{
-        Access, ClaimRef, HeldOff, HoldOffFor, Outcome, PoppedEntry, RelayFailure, ask_relay, cancel, hold_off,
-        make_room, relay_well, reschedule,
+        ClaimRef, Outcome, PoppedEntry, cancel, make_room,
+        relay::{Access, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access},
+        reschedule,
     },
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
-use support::{LONG, TestQueue, delayed, eager, failed, held, returned};
+use support::{LONG, TestQueue, delayed, eager, failed, postponed, returned};
 
 /// Something that clients, workers or fate do.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ enum Step {
 enum End {
     Sent,
     Delayed,
-    Held,
+    Postponed,
     Returned,
     Failed,
     Scheduled,
@@ -68,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
     let worker = prop::sample::select(vec![Worker::Lives, Worker::Dies]);
     let other_worker = worker.clone();
     let end =
-        prop::sample::select(vec![End::Sent, End::Delayed, End::Held, End::Returned, End::Failed, End::Scheduled]);
+        prop::sample::select(vec![End::Sent, End::Delayed, End::Postponed, End::Returned, End::Failed, End::Scheduled]);
     prop_oneof![
         4 => lane.clone().prop_map(Step::Enqueue),
         1 => (lane.clone(), 2..20usize).prop_map(|(lane, count)| Step::EnqueueBatch(lane, count)),
@@ -99,7 +100,7 @@ struct World<'a> {
     popped: Vec<PoppedEntry>,
     claims: Vec<(Worker, ClaimRef)>,
     /// Whether the relay is held off, and who probes it.
-    held: bool,
+    held_off: bool,
     prober: Option<Worker>,
 }
 
@@ -156,29 +157,29 @@ impl<'a> World<'a> {
         };
         let reporter = self.worker(worker);
         let answer = reporter.run(&hold_off(&reporter.queue, reporter.worker, &relay(), failure, BACK_OFF));
-        let known = self.held && self.prober != Some(worker);
+        let known = self.held_off && self.prober != Some(worker);
         match answer {
-            HeldOff::Now(wait) => {
+            Reported::HeldOff(wait) => {
                 assert!(!known && wait >= BACK_OFF.base && wait <= BACK_OFF.max);
-                (self.held, self.prober) = (true, None);
+                (self.held_off, self.prober) = (true, None);
             }
-            HeldOff::Known(_) => assert!(known || !self.held, "a failure of the probe counts"),
-            HeldOff::Emails => assert!(!known),
+            Reported::Known(_) => assert!(known || !self.held_off, "a failure of the probe counts"),
+            Reported::EmailsOwn => assert!(!known),
         }
     }
 
     fn ask(&mut self, worker: Worker, well: bool) {
         let asking = self.worker(worker);
-        let state = asking.run(&ask_relay(&asking.queue, asking.worker, &relay(), false, LONG));
+        let state = asking.run(&relay_access(&asking.queue, asking.worker, &relay(), false, LONG));
         match state.access {
-            Access::Free => assert!(!self.held),
-            Access::Held(_) => assert!(self.held && self.prober != Some(worker)),
+            Access::Free => assert!(!self.held_off),
+            Access::HeldOff(_) => assert!(self.held_off && self.prober != Some(worker)),
             Access::Probe(_) => {
-                assert!(self.held && self.prober.is_none_or(|prober| prober == worker), "one probe at a time");
+                assert!(self.held_off && self.prober.is_none_or(|prober| prober == worker), "one probe at a time");
                 self.prober = Some(worker);
                 if well {
-                    assert!(asking.run(&relay_well(&asking.queue, asking.worker, &relay())));
-                    (self.held, self.prober) = (false, None);
+                    assert!(asking.run(&end_hold_off(&asking.queue, asking.worker, &relay())));
+                    (self.held_off, self.prober) = (false, None);
                 }
             }
         }
@@ -200,7 +201,7 @@ impl<'a> World<'a> {
         let outcome = match end {
             End::Sent => Outcome::Sent,
             End::Delayed => delayed(Duration::from_millis(3)),
-            End::Held => held(Duration::from_millis(3)),
+            End::Postponed => postponed(Duration::from_millis(3)),
             End::Returned => returned(),
             End::Failed => failed("never"),
             End::Scheduled => Outcome::Scheduled { due: soon() },
@@ -306,7 +307,7 @@ proptest! {
         QUEUE.with(|q| {
             let case = CASE.fetch_add(1, Ordering::Relaxed);
             let q = TestQueue::on(q, &format!("case{case}"));
-            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![], held: false, prober: None };
+            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![], held_off: false, prober: None };
             for step in &steps {
                 world.take(step);
                 world.check_places();

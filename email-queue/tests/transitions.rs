@@ -260,7 +260,7 @@ fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it
     q.run(&finish(&q.queue, q.worker, PERIODS, &[outcome], None));
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
-    assert_eq!(q.maintain(eager()).listed, 1);
+    assert_eq!(q.maintain(eager()).due, 1);
     let again = q.claim(1, LONG).remove(0);
     assert_eq!((again.claim.id, again.attempts, again.progress), (id, 1, progress));
     assert_eq!(again.claim.number, 2);
@@ -273,7 +273,7 @@ fn what_is_not_due_is_not_listed() {
     let soon = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(50)));
     assert_eq!((q.state(later), q.state(soon)), (State::Scheduled, State::Scheduled));
     testkit::wait::eventually_blocking(testkit::DEADLINE, "the due email to be listed", || {
-        q.maintain(eager()).listed == 1
+        q.maintain(eager()).due == 1
     });
     assert_eq!(q.claim_ids(10), [soon]);
 }

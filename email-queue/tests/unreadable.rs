@@ -13,7 +13,7 @@ use email_queue::{
     transition::{self, ByteBudget, Changed, Claim, Outcome, cancel, reschedule},
 };
 use jiff::Timestamp;
-use support::{EMAIL, LONG, TestQueue, delayed, eager, failed, held, returned};
+use support::{EMAIL, LONG, TestQueue, delayed, eager, failed, postponed, returned};
 
 /// What may be found where a record should be.
 const BROKEN: [&str; 5] = [
@@ -164,8 +164,12 @@ fn a_time_that_is_too_far_away_still_fits_its_column() {
 
 #[test]
 fn what_stands_in_the_way_of_an_emails_failure_keeps_no_email_from_its_outcome() {
-    let outcomes: [(fn() -> Outcome, u32); 4] =
-        [(|| delayed(Duration::ZERO), 2), (|| held(Duration::ZERO), 2), (returned, 2), (|| failed("no such user"), 1)];
+    let outcomes: [(fn() -> Outcome, u32); 4] = [
+        (|| delayed(Duration::ZERO), 2),
+        (|| postponed(Duration::ZERO), 2),
+        (returned, 2),
+        (|| failed("no such user"), 1),
+    ];
     for (outcome, attempts) in outcomes {
         let q = TestQueue::start();
         let ids = q.enqueue_many(3);

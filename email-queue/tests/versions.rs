@@ -10,7 +10,8 @@ use email_queue::{
     EmailId, Lane, Refusal,
     call::Call,
     query::read,
-    query::{Cursor, KNOWN_VERSION, Page, list, mark_version, ready},
+    query::{Cursor, Page, list, ready},
+    setup::{KNOWN_VERSION, mark_version},
     transition::{Enqueue, NewEmail, cancel, enqueue, reschedule},
 };
 use support::{

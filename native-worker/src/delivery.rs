@@ -44,7 +44,7 @@ pub(crate) fn panicked(config: &Config, ClaimRef { id, number }: ClaimRef) -> At
     tracing::error!(%id, "a delivery panicked");
     // The number of claims grows with each such panic, and with it the back-off.
     let retry_in = config.retry.delay(u32::try_from(number).unwrap_or(u32::MAX));
-    AttemptResult::without_progress(Outcome::Held {
+    AttemptResult::without_progress(Outcome::Postponed {
         retry_in,
         class: Class::Internal,
         error: "internal error".to_owned(),
@@ -76,10 +76,10 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has unknown fields, which are ignored");
     }
     if !submission.names_sender {
-        Box::pin(name_sender(shared, claim, &json)).await;
+        Box::pin(set_sender(shared, claim, &json)).await;
     }
     drop(json);
-    // From another program: an email of the API is listed only when it is due.
+    // From another program: an email of the API is queued only when it is due.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
         && due > shared.clock.now()
@@ -88,15 +88,15 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     }
     let email = &submission.email;
     let sender = || address(&email.from).to_lowercase();
-    let held = match shared.hold_off.senders.any_held() {
+    let held_off = match shared.hold_off.senders.any_held_off() {
         true => Box::pin(shared.hold_off.senders.ask(&shared.client, &sender())).await,
         false => None,
     };
-    if let Some(held) = &held
-        && held.wait > Duration::ZERO
+    if let Some(held_off) = &held_off
+        && held_off.wait > Duration::ZERO
     {
-        let (retry_in, class, error) = (held.wait, held.class, held.error.clone());
-        return AttemptResult { outcome: Outcome::Held { retry_in, class, error }, progress };
+        let (retry_in, class, error) = (held_off.wait, held_off.class, held_off.error.clone());
+        return AttemptResult { outcome: Outcome::Postponed { retry_in, class, error }, progress };
     }
     let mut recipients = email.recipients();
     recipients.retain(|recipient| {
@@ -145,7 +145,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
                 Some(_) => {}
                 None => shared.hold_off.passed(&shared.client, id).await,
             }
-            if held.is_some() && tried.advanced {
+            if held_off.is_some() && tried.advanced {
                 Box::pin(shared.hold_off.senders.passed(&shared.client, &sender())).await;
             }
             result(shared, tried)
@@ -155,10 +155,10 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
 
 /// Writes the default sender into the record of an email without one, so that each attempt has the same, whichever worker
 /// makes it. If that fails, the email is sent all the same.
-async fn name_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
+async fn set_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
     let Config { queue, default_from, .. } = &shared.config;
     let Some(named) = email::with_sender(json, default_from) else { return };
-    if let Err(error) = transition::name_sender(queue, claim, named).run(&shared.client.redis).await {
+    if let Err(error) = transition::set_sender(queue, claim, named).run(&shared.client.redis).await {
         tracing::debug!(id = %claim.id, %error, "the default sender cannot be written into the record");
     }
 }
@@ -170,7 +170,7 @@ fn result(shared: &Shared, tried: Tried) -> AttemptResult {
 
 /// Delays a retry to this time at the earliest.
 fn no_sooner(mut result: AttemptResult, wait: Duration) -> AttemptResult {
-    if let Outcome::Delayed { retry_in, .. } | Outcome::Held { retry_in, .. } = &mut result.outcome {
+    if let Outcome::Delayed { retry_in, .. } | Outcome::Postponed { retry_in, .. } = &mut result.outcome {
         *retry_in = wait.max(*retry_in);
     }
     result
@@ -179,7 +179,7 @@ fn no_sooner(mut result: AttemptResult, wait: Duration) -> AttemptResult {
 /// The email is retried later, which counts as no attempt.
 fn wait(tried: Tried, retry_in: Duration) -> AttemptResult {
     let Failure { class, reason: error } = tried.failure();
-    AttemptResult { outcome: Outcome::Held { retry_in, class, error }, progress: tried.progress }
+    AttemptResult { outcome: Outcome::Postponed { retry_in, class, error }, progress: tried.progress }
 }
 
 /// Logs one line: the outcome, and how long it took. Why a relay or a sender is held off is logged once, and not for each
@@ -195,9 +195,9 @@ fn log(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
             let (retry_in_s, error) = (retry_in.as_secs(), without_addresses(error));
             tracing::warn!(%id, outcome = "delayed", attempt, duration_ms, retry_in_s, %class, error, "email delayed");
         }
-        Outcome::Held { retry_in, class, error } => {
+        Outcome::Postponed { retry_in, class, error } => {
             let (retry_in_s, error) = (retry_in.as_secs(), without_addresses(error));
-            tracing::info!(%id, outcome = "held", duration_ms, retry_in_s, %class, error, "email delayed; this counts as no attempt");
+            tracing::info!(%id, outcome = "postponed", duration_ms, retry_in_s, %class, error, "email delayed; this counts as no attempt");
         }
         Outcome::Returned { class, .. } => {
             tracing::debug!(%id, outcome = "returned", duration_ms, %class, "email back in the queue");
@@ -218,7 +218,7 @@ mod tests {
     fn a_delivery_that_panics_is_tried_again_later_and_later_and_uses_up_no_attempt() {
         let config = Config::new(TransportConfig::Null).unwrap();
         let pause = |number| match panicked(&config, ClaimRef { id: EmailId::new(), number }).outcome {
-            Outcome::Held { retry_in, class: Class::Internal, .. } => retry_in,
+            Outcome::Postponed { retry_in, class: Class::Internal, .. } => retry_in,
             outcome => panic!("{outcome:?}"),
         };
         assert!(pause(1) <= config.retry.base && pause(20) > config.retry.base);

@@ -137,7 +137,7 @@ async fn claim_popped(
     loop {
         match claim_some(shared, capacity, Some(popped.clone()), give_up).await {
             Some(Ok(mut claims)) => {
-                claims.give(popped.entry);
+                claims.set_popped_json(popped.entry);
                 return claims;
             }
             // Maintenance requeues it.

@@ -13,7 +13,7 @@ use std::{
 
 use email_queue::{
     Class, EmailId, Relay,
-    transition::{Access, Held, HeldOff, HoldOffFor, RelayFailure, ask_relay, hold_off, relay_well},
+    transition::relay::{Access, HeldOff, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access},
 };
 use tokio::{
     sync::{Mutex, Notify},
@@ -64,7 +64,7 @@ pub(crate) struct HoldOff {
     back_off: HoldOffFor,
     pub(crate) gate: Gate,
     pub(crate) senders: Senders,
-    /// Held from a call until its answer is applied, so that no older answer is applied after a newer one.
+    /// Locked from a call until its answer is applied, so that no older answer is applied after a newer one.
     call: Mutex<()>,
     /// Failed calls in a row.
     failures: AtomicU32,
@@ -83,7 +83,7 @@ impl HoldOff {
         let relay = relay(&config.transport);
         let back_off = HoldOffFor { base: config.retry.base, max: config.retry.max };
         Self {
-            senders: Senders { relay: relay.clone(), back_off, held: AtomicBool::new(false) },
+            senders: Senders { relay: relay.clone(), back_off, any_held_off: AtomicBool::new(false) },
             relay,
             back_off,
             gate: Gate::new(),
@@ -109,7 +109,7 @@ impl HoldOff {
     /// Runs until `stop`: reads the state for as long as anything is held off, and when it may have changed.
     pub(crate) async fn watch_on(&self, client: &QueueClient, stop: &CancellationToken) {
         loop {
-            let pause = if self.gate.is_open() && !self.senders.any_held() {
+            let pause = if self.gate.is_open() && !self.senders.any_held_off() {
                 None
             } else {
                 Some(self.ask(client, false).await.again)
@@ -150,7 +150,7 @@ impl HoldOff {
         };
         let call = hold_off(&client.queue, &client.worker, &self.relay, failure_of_relay, self.back_off);
         match call.run(&client.redis).await {
-            Ok(HeldOff::Now(wait)) => {
+            Ok(Reported::HeldOff(wait)) => {
                 self.close(failure);
                 let (class, error, wait_ms) = (failure.class, without_addresses(&failure.reason), ms(wait));
                 if self.logged.swap(true, Ordering::Relaxed) {
@@ -160,11 +160,11 @@ impl HoldOff {
                 }
                 Consequence::Waits(wait + wait.min(BEHIND))
             }
-            Ok(HeldOff::Known(_)) => {
+            Ok(Reported::Known(_)) => {
                 self.close(failure);
                 Consequence::Returns
             }
-            Ok(HeldOff::Emails) => {
+            Ok(Reported::EmailsOwn) => {
                 self.gate.not_tried(id);
                 *lock(&self.own) = Some((Instant::now(), failure.reason.clone()));
                 Consequence::Own
@@ -194,12 +194,12 @@ impl HoldOff {
 
     async fn probe_passed(&self, client: &QueueClient) {
         let _one_at_a_time = self.call.lock().await;
-        match relay_well(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
+        match end_hold_off(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
             Ok(true) => self.open(),
             // This worker has no right to probe any more: another one may have it.
             Ok(false) => self.ask_again(),
             Err(error) => {
-                client.redis.report("relay_well", &error, 0);
+                client.redis.report("end_hold_off", &error, 0);
                 self.ask_again();
             }
         }
@@ -216,33 +216,33 @@ impl HoldOff {
 
     async fn ask(&self, client: &QueueClient, begun: bool) -> Asked {
         let _one_at_a_time = self.call.lock().await;
-        let call = ask_relay(&client.queue, &client.worker, &self.relay, begun, PROBE_LEASE);
+        let call = relay_access(&client.queue, &client.worker, &self.relay, begun, PROBE_LEASE);
         let state = match call.run(&client.redis).await {
             Ok(state) => state,
             Err(error) => {
-                client.redis.report("ask_relay", &error, self.failures.fetch_add(1, Ordering::Relaxed));
+                client.redis.report("relay_access", &error, self.failures.fetch_add(1, Ordering::Relaxed));
                 return Asked { again: PAUSE, limit: None };
             }
         };
         self.failures.store(0, Ordering::Relaxed);
-        self.senders.held.store(state.holds_senders, Ordering::Relaxed);
+        self.senders.any_held_off.store(state.senders_held_off, Ordering::Relaxed);
         let again = match state.access {
             Access::Free => {
                 self.open();
                 PAUSE
             }
-            Access::Held(held) => {
-                let wait = held.wait.clamp(Duration::from_millis(1), PAUSE);
+            Access::HeldOff(held_off) => {
+                let wait = held_off.wait.clamp(Duration::from_millis(1), PAUSE);
                 if !self.logged.swap(true, Ordering::Relaxed) {
-                    let (class, error) = (held.class, without_addresses(&held.error));
+                    let (class, error) = (held_off.class, without_addresses(&held_off.error));
                     tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay; so does this one");
                 }
                 // Not by `close`, which would ask again.
-                self.gate.close(why(held));
+                self.gate.close(why(held_off));
                 wait
             }
-            Access::Probe(held) => {
-                self.gate.allow_probe(why(held));
+            Access::Probe(held_off) => {
+                self.gate.allow_probe(why(held_off));
                 PAUSE
             }
         };
@@ -276,7 +276,7 @@ fn ms(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-fn why(Held { class, error, .. }: Held) -> Failure {
+fn why(HeldOff { class, error, .. }: HeldOff) -> Failure {
     Failure { class, reason: error }
 }
 

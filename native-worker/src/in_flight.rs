@@ -51,9 +51,9 @@ impl InFlight {
     /// claimed it again. Then the delivery in progress counts for the new claim.
     pub(crate) fn track(&self, claim: ClaimRef) -> Option<Handoff> {
         let mut emails = self.emails();
-        if let Some(held) = emails.by_id.get_mut(&claim.id) {
-            held.claim = claim;
-            held.lost = false;
+        if let Some(tracked) = emails.by_id.get_mut(&claim.id) {
+            tracked.claim = claim;
+            tracked.lost = false;
             return None;
         }
         emails.count += 1;
@@ -73,18 +73,18 @@ impl InFlight {
 
     /// The claim under which an email is in flight.
     pub(crate) fn claim(&self, id: EmailId) -> Option<ClaimRef> {
-        self.emails().by_id.get(&id).map(|held| held.claim)
+        self.emails().by_id.get(&id).map(|tracked| tracked.claim)
     }
 
     /// All claims, whose leases are to be renewed.
     pub(crate) fn claims(&self) -> Vec<ClaimRef> {
-        self.emails().by_id.values().map(|held| held.claim).collect()
+        self.emails().by_id.values().map(|tracked| tracked.claim).collect()
     }
 
     /// Notes that the delivery has ended; only its recording is left.
     pub(crate) fn end(&self, id: EmailId) {
-        if let Some(held) = self.emails().by_id.get_mut(&id) {
-            held.ended = true;
+        if let Some(tracked) = self.emails().by_id.get_mut(&id) {
+            tracked.ended = true;
         }
     }
 
@@ -93,7 +93,7 @@ impl InFlight {
     pub(crate) fn lose(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
         match emails.by_id.get_mut(&claim.id) {
-            Some(held) if held.claim == claim && !held.ended => !std::mem::replace(&mut held.lost, true),
+            Some(tracked) if tracked.claim == claim && !tracked.ended => !std::mem::replace(&mut tracked.lost, true),
             _ => false,
         }
     }
@@ -101,11 +101,13 @@ impl InFlight {
     /// The emails whose delivery has been in progress for longer than this; each is returned once.
     pub(crate) fn slow(&self, long: Duration) -> Vec<ClaimRef> {
         let mut emails = self.emails();
-        let slow =
-            emails.by_id.values_mut().filter(|held| !held.ended && !held.reported && held.since.elapsed() > long);
-        slow.map(|held| {
-            held.reported = true;
-            held.claim
+        let slow = emails
+            .by_id
+            .values_mut()
+            .filter(|tracked| !tracked.ended && !tracked.reported && tracked.since.elapsed() > long);
+        slow.map(|tracked| {
+            tracked.reported = true;
+            tracked.claim
         })
         .collect()
     }
@@ -113,7 +115,7 @@ impl InFlight {
     /// Removes an email that is recorded under this claim, or lost. False when it was claimed again since.
     pub(crate) fn remove(&self, claim: ClaimRef) -> bool {
         let mut emails = self.emails();
-        let newer = emails.by_id.get(&claim.id).is_some_and(|held| held.claim != claim);
+        let newer = emails.by_id.get(&claim.id).is_some_and(|tracked| tracked.claim != claim);
         if !newer {
             emails.by_id.remove(&claim.id);
         }
@@ -128,10 +130,11 @@ impl InFlight {
     /// All emails in flight. Call it when no delivery runs any more.
     pub(crate) fn left(&self) -> Left {
         let emails = self.emails();
-        let mut held: Vec<&Tracked> = emails.by_id.values().collect();
-        held.sort_by_key(|held| held.sequence);
-        let (uncertain, untouched) = held.into_iter().partition(|held| held.ended || held.handoff.has_begun());
-        let claims = |held: Vec<&Tracked>| held.into_iter().map(|held| held.claim).collect();
+        let mut tracked: Vec<&Tracked> = emails.by_id.values().collect();
+        tracked.sort_by_key(|tracked| tracked.sequence);
+        let (uncertain, untouched) =
+            tracked.into_iter().partition(|tracked| tracked.ended || tracked.handoff.has_begun());
+        let claims = |tracked: Vec<&Tracked>| tracked.into_iter().map(|tracked| tracked.claim).collect();
         Left { untouched: claims(untouched), uncertain: claims(uncertain) }
     }
 

@@ -1,6 +1,6 @@
 //! Shares the limit of connections to the relay, which one worker learns and all keep.
 
-use email_queue::transition::learn_limit;
+use email_queue::transition::relay::set_connection_limit;
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
@@ -15,9 +15,9 @@ pub(crate) async fn share(shared: &Shared, stop: &CancellationToken) {
             () = stop.cancelled() => return,
         }
         let learned = *changes.borrow_and_update();
-        let call = learn_limit(&shared.client.queue, shared.hold_off.relay(), learned);
+        let call = set_connection_limit(&shared.client.queue, shared.hold_off.relay(), learned);
         if let Err(error) = call.run(&shared.client.redis).await {
-            shared.client.redis.report("learn_limit", &error, 0);
+            shared.client.redis.report("set_connection_limit", &error, 0);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
             Ok(extended) => {
                 failures = 0;
                 shared.clock.set(extended.now);
-                for (claim, renewed) in claims.into_iter().zip(extended.held) {
+                for (claim, renewed) in claims.into_iter().zip(extended.in_flight) {
                     if !renewed && shared.in_flight.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease expired before it was renewed; another worker may send this email too");
                     }

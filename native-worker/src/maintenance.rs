@@ -42,8 +42,8 @@ pub(crate) async fn maintain_on(shared: &Shared, stop: &CancellationToken) {
 /// Asking costs an idle Redis one command, maintenance about twenty.
 async fn maintain_if_due(shared: &Shared) -> Result<Maintained, CallError<RedisError>> {
     let (redis, queue) = (&shared.client.redis, &shared.client.queue);
-    let Watch { maintenance_is_due, holds_off } = watch(queue).run(redis).await?;
-    if holds_off {
+    let Watch { maintenance_is_due, any_held_off } = watch(queue).run(redis).await?;
+    if any_held_off {
         shared.hold_off.announced();
     }
     if maintenance_is_due { maintain(redis, queue, shared.config.maintenance).await } else { Ok(Maintained::default()) }

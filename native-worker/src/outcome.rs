@@ -96,7 +96,7 @@ impl Tried {
         let outcome = if self.is_over() {
             Outcome::Failed { class, error }
         } else if free {
-            Outcome::Held { retry_in: config.retry.delay(attempt.max(self.progress.timeouts)), class, error }
+            Outcome::Postponed { retry_in: config.retry.delay(attempt.max(self.progress.timeouts)), class, error }
         } else if config.max_attempts.is_some_and(|max| attempt >= max) {
             let error = format!("given up after {attempt} attempts; the last failure ({class}): {error}");
             Outcome::Failed { class: Class::GivenUp, error: printable(&error, MAX_ERROR) }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_attempt_in_which_somebody_got_it_is_none() {
         let (outcome, progress) = outcome_of(0, Progress::default(), [Verdict::Accepted, deferred(), refused()]);
-        assert!(matches!(outcome, Outcome::Held { class: Class::Deferred, .. }), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::Postponed { class: Class::Deferred, .. }), "{outcome:?}");
         assert_eq!(progress.accepted, ["a@x.example"]);
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use email_queue::{
     call::{Call, CallError, ping},
-    query::{KNOWN_VERSION, mark_version},
+    setup::{KNOWN_VERSION, mark_version},
 };
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};

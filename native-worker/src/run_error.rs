@@ -1,6 +1,6 @@
 //! Why a worker ends.
 
-use email_queue::query::KNOWN_VERSION;
+use email_queue::setup::KNOWN_VERSION;
 
 use crate::transport::OpenError;
 

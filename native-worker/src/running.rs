@@ -124,7 +124,7 @@ impl Running {
         let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.deliveries.wait()).await;
         let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.background.end()).await;
         let left = self.shared.in_flight.left();
-        let released = give_back(&self.shared, &left.untouched, ends - SHUTDOWN_MARGIN / 8).await;
+        let released = release_claims(&self.shared, &left.untouched, ends - SHUTDOWN_MARGIN / 8).await;
         if !left.uncertain.is_empty() {
             let emails = left.uncertain.len();
             tracing::warn!(emails, "some emails may have been sent; they are sent again when the lease expires");
@@ -158,7 +158,7 @@ impl Running {
     }
 }
 
-async fn give_back(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 {
+async fn release_claims(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 {
     let release = release(&shared.client.queue, &shared.client.worker, claims);
     match timeout_at(until, release.run(&shared.client.redis)).await {
         Ok(Ok(released)) => released,

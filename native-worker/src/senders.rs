@@ -7,7 +7,7 @@ use std::{
 
 use email_queue::{
     Relay,
-    transition::{Held, HoldOffFor, ask_sender, hold_sender, sender_well},
+    transition::relay::{HeldOff, HoldOffFor, end_sender_hold_off, hold_off_sender, sender_access},
 };
 
 use crate::{outcome::without_addresses, queue_client::QueueClient, transport::Failure};
@@ -16,26 +16,26 @@ pub(crate) struct Senders {
     pub(crate) relay: Relay,
     pub(crate) back_off: HoldOffFor,
     /// Whether any sender is held off, by the last answer of Redis.
-    pub(crate) held: AtomicBool,
+    pub(crate) any_held_off: AtomicBool,
 }
 
 impl Senders {
     /// Whether any sender may be held off.
-    pub(crate) fn any_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
+    pub(crate) fn any_held_off(&self) -> bool {
+        self.any_held_off.load(Ordering::Relaxed)
     }
 
     /// Why emails of a sender may not be handed to the relay for now, and for how long. It costs a command: call it only while
     /// any sender is held off.
-    pub(crate) async fn ask(&self, client: &QueueClient, sender: &str) -> Option<Held> {
-        ask_sender(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
+    pub(crate) async fn ask(&self, client: &QueueClient, sender: &str) -> Option<HeldOff> {
+        sender_access(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
     }
 
     /// Holds off this sender's emails. Returns for how long.
     pub(crate) async fn failed(&self, client: &QueueClient, sender: &str, failure: &Failure) -> Duration {
-        self.held.store(true, Ordering::Relaxed);
+        self.any_held_off.store(true, Ordering::Relaxed);
         let queue = &client.queue;
-        let call = hold_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
+        let call = hold_off_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
         match call.run(&client.redis).await {
             Ok((is_news, wait)) => {
                 if is_news {
@@ -45,7 +45,7 @@ impl Senders {
                 wait
             }
             Err(error) => {
-                client.redis.report("hold_sender", &error, 0);
+                client.redis.report("hold_off_sender", &error, 0);
                 self.back_off.base
             }
         }
@@ -53,8 +53,8 @@ impl Senders {
 
     /// Ends the hold-off of a sender, after the relay has accepted one of its emails.
     pub(crate) async fn passed(&self, client: &QueueClient, sender: &str) {
-        if let Err(error) = sender_well(&client.queue, &self.relay, sender).run(&client.redis).await {
-            client.redis.report("sender_well", &error, 0);
+        if let Err(error) = end_sender_hold_off(&client.queue, &self.relay, sender).run(&client.redis).await {
+            client.redis.report("end_sender_hold_off", &error, 0);
         }
     }
 }

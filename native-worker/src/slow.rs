@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email_queue::transition::note_slow;
+use email_queue::transition::mark_slow;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +29,9 @@ pub(crate) async fn report_slow(shared: &Shared, stop: &CancellationToken) {
             tracing::warn!(id = %claim.id, "a delivery takes longer than {}s and is still in progress", LONG.as_secs());
         }
         let text = format!("in progress for longer than {} s", LONG.as_secs());
-        let call = note_slow(&shared.client.queue, &shared.client.worker, &slow, &text);
+        let call = mark_slow(&shared.client.queue, &shared.client.worker, &slow, &text);
         if let Err(error) = call.run(&shared.client.redis).await {
-            shared.client.redis.report("note_slow", &error, 0);
+            shared.client.redis.report("mark_slow", &error, 0);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use email_queue::query::announce_sender;
+use email_queue::setup::set_default_sender;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,7 @@ impl Worker {
 /// Lets the API show who sends emails without a sender. If it fails, the API shows the built-in sender.
 async fn announce_default_sender(shared: &Shared) {
     let Config { queue, default_from, .. } = &shared.config;
-    if let Err(error) = announce_sender(queue, default_from).run(&shared.client.redis).await {
+    if let Err(error) = set_default_sender(queue, default_from).run(&shared.client.redis).await {
         tracing::debug!(%error, "the default sender cannot be announced");
     }
 }

@@ -82,7 +82,7 @@ async fn a_redis_that_refuses_what_is_asked_about_a_relay_is_told_of_once() {
     let mut redis = queue.redis.connection();
     let keys: Vec<String> = redis.keys("emails:relay:*").unwrap();
     let _: () = redis.set(&keys[0], "something else").unwrap();
-    let refused = |line: &str| line.contains("WARN") && line.contains("Redis refuses") && line.contains("ask_relay");
+    let refused = |line: &str| line.contains("WARN") && line.contains("Redis refuses") && line.contains("relay_access");
     worker.wait_for_line(refused).await;
     smtp.rules(Rules::new());
     let _: () = redis.del(&keys).unwrap();

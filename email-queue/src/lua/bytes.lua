@@ -12,7 +12,7 @@ local function size_of(id)
 end
 
 -- Requests a recount of all records, from the next maintenance on.
-local function count_anew() redis.call('HDEL', WAITING, 'counted') end -- lazy
+local function request_recount() redis.call('HDEL', WAITING, 'counted') end -- lazy
 
 -- Updates a recount in progress: a record has grown by `by` bytes.
 local function grow_recount(id, by) -- lazy
@@ -24,6 +24,6 @@ end
 local function shrink_all(by)
   if by > 0 and redis.call('HINCRBY', WAITING, 'bytes', string.format('%.0f', -by)) < 0 then
     redis.call('HSET', WAITING, 'bytes', '0')
-    count_anew()
+    request_recount()
   end
 end

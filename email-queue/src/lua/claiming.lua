@@ -6,9 +6,9 @@ local LANE_OF_NEW = {
   [' 00000 0000 00 high  '] = 'high', [' 00000 0000 00 normal'] = 'normal', [' 00000 0000 00 low   '] = 'low',
 }
 
--- For a listed email that is not new: its lane, the claim's number, the header under this claim, and its progress. nil
+-- For an email on a list that is not new: its lane, the claim's number, the header under this claim, and its progress. nil
 -- if it is not queued. An unreadable one becomes a dead letter.
-local function look_at(id, record) -- lazy
+local function prepare_claim(id, record) -- lazy
   if record == '' then return end
   only_wrong_type(record)
   if not is_header(record) then
@@ -22,10 +22,10 @@ end
 
 -- Undoes a claim that has failed: the worker has none of it in flight, and the entries in `taken` are back on their
 -- lists.
-local function take_back_claim(worker, joins, held, name, taken) -- lazy
-  for i = 1, #held, 2 do redis.pcall('HDEL', sending_of(worker), held[i]) end
+local function undo_claim(worker, joins, in_flight, name, taken) -- lazy
+  for i = 1, #in_flight, 2 do redis.pcall('HDEL', sending_of(worker), in_flight[i]) end
   if joins then redis.pcall('ZREM', WORKERS, worker) end
-  take_back_imported()
+  undo_imports()
   if name ~= '' and imported[1] then remove(import_of(worker)) end
   for n = #taken, 1, -1 do
     local list, entries, many = unpack(taken[n])
@@ -48,7 +48,7 @@ end
 -- returns the error, with `reply` unchanged.
 local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, popped_from, popped, name)
   local claimed, bytes, left = 0, 0, nil
-  local sequences, held, beginnings = {}, {}, {}
+  local sequences, in_flight, beginnings = {}, {}, {}
   local replied = #reply
   local claimed_once = SENDING_STATE .. NOW .. CLAIMED_ONCE
   -- As text: no more of a record is read than could be taken.
@@ -60,10 +60,10 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
   end
 
   -- Assigns an email to the worker under this claim. `ends` is the end of the header in the record.
-  local function hold(id, record, ends, claim, beginning, progress)
+  local function assign(id, record, ends, claim, beginning, progress)
     claimed, bytes = claimed + 1, bytes + #record - ends
     local n = 2 * claimed
-    held[n - 1], held[n] = id, beginning .. string.sub(record, #beginning + 1, ends)
+    in_flight[n - 1], in_flight[n] = id, beginning .. string.sub(record, #beginning + 1, ends)
     n = #reply
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, claim, progress, record
   end
@@ -80,14 +80,14 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       if not has_room(#entry) then return false end
       local id, header = import(entry, lane)
       beginnings[record_of(id)] = claimed_once
-      hold(id, header .. entry, #header, 1, claimed_once, '')
+      assign(id, header .. entry, #header, 1, claimed_once, '')
       return true
     end
     local claim, beginning, progress = 1, claimed_once, ''
     local ends = type(record) == 'string' and string.find(record, '\n', 59, true)
     local its_lane = ends and state_of(record) == QUEUED and LANE_OF_NEW[string.sub(record, 24, 44)]
     if not its_lane then
-      its_lane, claim, beginning, progress = look_at(entry, record)
+      its_lane, claim, beginning, progress = prepare_claim(entry, record)
       -- Dropped.
       if not its_lane then return true end
     end
@@ -98,7 +98,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     end
     beginnings[key] = beginning
     add_sequence(sequences, its_lane, when_of(record))
-    hold(entry, record, ends, claim, beginning, progress)
+    assign(entry, record, ends, claim, beginning, progress)
     return true
   end
 
@@ -112,18 +112,18 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
         if list_of(lane) == popped_from then from = lane end
       end
       if name ~= '' then
-        local id, header, is_held = import_popped(worker, popped, name, from)
-        if is_held then
+        local id, header, was_imported = import_popped(worker, popped, name, from)
+        if was_imported then
           local n = #reply
           reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, -claims_of(header), '', header
           claimed, bytes = 1, #popped
-          held[1], held[2] = id, header
+          in_flight[1], in_flight[2] = id, header
         elseif id and has_room(#popped) then
           beginnings[record_of(id)] = claimed_once
-          hold(id, header, #header, -1, claimed_once, '')
+          assign(id, header, #header, -1, claimed_once, '')
           bytes = #popped
         elseif id then
-          list_first(id, from)
+          push_front(id, from)
         end
       elseif not take(popped, from) then
         redis.call('RPUSH', list_of(from), popped)
@@ -134,18 +134,18 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     for _, lane in ipairs(LANES) do
       local list = list_of(lane)
       -- Not a number if the key is not a list: the other lanes continue.
-      local listed = claimed < max and not left and redis.pcall('LLEN', list)
-      if type(listed) ~= 'number' then listed = 0 end
+      local length = claimed < max and not left and redis.pcall('LLEN', list)
+      if type(length) ~= 'number' then length = 0 end
       -- Ids are small. Pushed entries may be large, so they are taken one at a time. There are none if the list is no
       -- longer than the number of waiting emails.
       local at_once = 1
-      if listed > 1 and listed <= (tonumber(redis.call('HGET', WAITING, lane)) or 0) then at_once = 1000 end
-      while listed > 0 and claimed < max and bytes < max_bytes and scan_budget > 0 and not left do
-        local entries = redis.call('RPOP', list, math.min(at_once, listed, max - claimed, scan_budget))
+      if length > 1 and length <= (tonumber(redis.call('HGET', WAITING, lane)) or 0) then at_once = 1000 end
+      while length > 0 and claimed < max and bytes < max_bytes and scan_budget > 0 and not left do
+        local entries = redis.call('RPOP', list, math.min(at_once, length, max - claimed, scan_budget))
         if not entries then break end
         local those = {list, entries, #entries}
         taken[#taken + 1] = those
-        listed, scan_budget = listed - #entries, scan_budget - #entries
+        length, scan_budget = length - #entries, scan_budget - #entries
         for i, entry in ipairs(entries) do
           if not take(entry, lane) then
             for j = #entries, i, -1 do redis.call('RPUSH', list, entries[j]) end
@@ -157,7 +157,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     end
     if claimed > 0 then
       joins = redis.call('ZADD', WORKERS, text_of(now + lease), worker) == 1
-      call_with('HSET', sending_of(worker), held)
+      call_with('HSET', sending_of(worker), in_flight)
       -- The last write: if it is not permitted, the first one has failed as well, and nothing was moved.
       for key, beginning in pairs(beginnings) do move_record(key, beginning) end
     end
@@ -165,7 +165,7 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
 
   local done, why = pcall(take_all)
   if not done then
-    take_back_claim(worker, joins, held, name, taken)
+    undo_claim(worker, joins, in_flight, name, taken)
     for n = #reply, replied + 1, -1 do reply[n] = nil end
     return as_reply(why)
   end

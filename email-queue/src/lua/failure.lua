@@ -19,17 +19,17 @@ local function keep_progress(id, accepted, refused, timeouts) -- lazy
 end
 
 -- A duration as human-readable text.
-local function spelled(ms) -- lazy
+local function duration_text(ms) -- lazy
   for _, unit in ipairs({{'days', 86400000}, {'hours', 3600000}, {'minutes', 60000}, {'seconds', 1000}}) do
     if ms >= 2 * unit[2] then return math.floor(ms / unit[2]) .. ' ' .. unit[1] end
   end
   return ms .. ' ms'
 end
 
--- The reason why this queue's relay is held off: {error, class}; {} if it is not. For five seconds longer than the
+-- Why this queue's relay is held off: {error, class}; {} if it is not. For five seconds longer than the
 -- hold-off, because a worker must probe first.
-local function why_held()
-  local relay = redis.call('GET', HELD)
+local function hold_off_reason()
+  local relay = redis.call('GET', HELD_OFF)
   if not relay then return {} end
   local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends', 'error', 'class')
   local ends = math.max(tonumber(state[1] or 0), tonumber(state[2] or 0))
@@ -39,27 +39,27 @@ end
 
 -- The last failure as shown to clients: error or '', class or ''. For a slow delivery the error says so; for a waiting
 -- email that was not tried it is the reason of the hold-off.
-local function shown_failure(id, header, held)
+local function shown_failure(id, header, reason)
   local kept = redis.pcall('HMGET', failure_of(id), 'error', 'class', 'slow')
   local why, class = kept[1], kept[2]
   local state = state_of(header)
   if state == SENDING_STATE and kept[3] and string.sub(kept[3], 1, 5) == claim_of(header) then
     why, class = string.sub(kept[3], 7), ''
   elseif state == QUEUED and not why then
-    if not held.asked then held.asked, held.why = true, why_held() end
-    why, class = held.why[1], held.why[2]
+    if not reason.read then reason.read = hold_off_reason() end
+    why, class = reason.read[1], reason.read[2]
   end
   return why or '', class or ''
 end
 
 -- A record as shown to clients, and its last error with class; nil if there is none. An unreadable record is shown as
--- the dead letter that a worker will make of it. `held` is a cache that the caller keeps between emails. The record is
+-- the dead letter that a worker will make of it. `reason` is a cache that the caller keeps between emails. The record is
 -- read up to byte `up_to`, or all of it with '-1'.
-local function shown(id, held, up_to)
+local function shown(id, reason, up_to)
   local record = redis.pcall('GETRANGE', record_of(id), '0', up_to)
   only_wrong_type(record)
   if record == '' then return end
-  if is_header(record) then return record, shown_failure(id, record, held) end
+  if is_header(record) then return record, shown_failure(id, record, reason) end
   local raw = type(record) == 'string' and record or ''
   return header_anew(id, FAILED_STATE .. accepted_at(id)) .. raw, 'its record in Redis cannot be read', 'unreadable'
 end

@@ -44,7 +44,7 @@ local function import(entry, lane) -- lazy
 end
 
 -- Undoes the imports of this script. The caller puts the entries back.
-local function take_back_imported() -- lazy
+local function undo_imports() -- lazy
   for _, id in ipairs(imported) do
     pcall(unindex, {id})
     redis.pcall('ZREM', INDEX, id)

@@ -7,7 +7,7 @@ local function is_over(id, retry_for) -- lazy
 end
 
 -- Attempts that each outcome counts as.
-local ATTEMPTS = {delayed = 1, failed = 1, held = 0, returned = 0, scheduled = 0} -- lazy
+local ATTEMPTS = {delayed = 1, failed = 1, postponed = 0, returned = 0, scheduled = 0} -- lazy
 
 -- Records one outcome. Adds to `others` what the caller does for all together: `scheduled`, times and ids for the set
 -- of that name; `returned`, {id, counters} by lane, for the front of the lanes; the counts `delayed` and `failed`; and
@@ -16,9 +16,9 @@ local function record_other(others, id, header, outcome, when, class, why, accep
   local counted = counters(claims_of(header), attempts_of(header) + ATTEMPTS[outcome], recovered_of(header))
   local failures = failures_of(id)
   if outcome ~= 'scheduled' then keep_progress(id, accepted, refused, timeouts) end
-  local tries = outcome == 'delayed' or outcome == 'held'
+  local tries = outcome == 'delayed' or outcome == 'postponed'
   if tries and is_over(id, tonumber(retry_for)) then
-    outcome, why = 'failed', 'given up after ' .. spelled(tonumber(retry_for)) .. '; the last failure (' .. class .. '): ' .. why
+    outcome, why = 'failed', 'given up after ' .. duration_text(tonumber(retry_for)) .. '; the last failure (' .. class .. '): ' .. why
     class = 'given_up'
   end
   if outcome == 'failed' then

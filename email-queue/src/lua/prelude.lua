@@ -43,7 +43,7 @@ local LOCK = queue .. ':sweep'
 
 local SECRET = queue .. ':secret'
 
-local HELD = queue .. ':held'
+local HELD_OFF = queue .. ':held'
 
 local VERSION = queue .. ':version'
 

@@ -115,7 +115,7 @@ local function move_record(key, beginning)
   if type(length) ~= 'number' or length < 59 then
     only_wrong_type(length)
     redis.call('SET', key, header_anew(string.sub(key, -36), beginning))
-    count_anew()
+    request_recount()
   end
 end
 
@@ -149,7 +149,7 @@ local function dead_letter_unreadable(id) -- lazy
   end
   redis.call('SET', record_of(id), header_anew(id, FAILED_STATE .. NOW) .. raw)
   -- Its length before is not known.
-  count_anew()
+  request_recount()
   dead_letter(id, 'unreadable', why)
   count('failed', 1)
 end

@@ -12,16 +12,16 @@ local function back_off(failures, base, max)
 end
 
 -- Makes all workers ask about their relay within a second, for so many ms.
-local function announce(relay, ms)
-  redis.call('SET', HELD, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD))))
+local function notify_workers(relay, ms)
+  redis.call('SET', HELD_OFF, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD_OFF))))
 end
 
 -- Requeues those of these emails (ids as text) that are delayed because they met a relay failure.
-local function list_behind(ids)
+local function requeue_delayed(ids)
   for id in string.gmatch(ids or '', '%S+') do
     local header = header_of(id)
     if header and state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
-      list_last(id, lane_of(header))
+      push_back(id, lane_of(header))
     end
   end
 end

@@ -11,14 +11,14 @@ local function remove(key) -- lazy
 end
 
 -- The command that restores the present value of a hash field.
-local function as_it_was(key, field)
+local function to_restore(key, field)
   local value = redis.call('HGET', key, field)
   if value then return {'HSET', key, field, value} end
   return {'HDEL', key, field}
 end
 
 -- Runs a function and returns its reply. If it fails, runs the commands of `undo`.
-local function whole(undo, run)
+local function all_or_nothing(undo, run)
   local done, reply = pcall(run)
   if done then return reply end
   for i = 1, #undo do redis.pcall(unpack(undo[i])) end

@@ -50,7 +50,7 @@ local function enter_one(lane, id, sequence)
 end
 
 -- Enters an email that has just been put on its lane's list, under a sequence number given as a number.
-local function wait_at(nth, id, lane, counted) -- lazy
+local function enter_at(nth, id, lane, counted) -- lazy
   local sequence = text_of(nth)
   redis.call('HINCRBY', WAITING, lane, 1)
   enter_one(lane, id, sequence)
@@ -60,15 +60,15 @@ end
 -- Puts an email behind all others of its lane. The caller has taken it out of the set that it was in.
 --
 -- If the key is not a list, the email waits without an entry; maintenance adds one when it is a list again.
-local function list_last(id, lane, counted) -- lazy
+local function push_back(id, lane, counted) -- lazy
   redis.pcall('LPUSH', list_of(lane), id)
-  wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)
+  enter_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':last', 1), id, lane, counted)
 end
 
 -- Puts an email before all others of its lane: it has waited longest.
-local function list_first(id, lane, counted) -- lazy
+local function push_front(id, lane, counted) -- lazy
   redis.pcall('RPUSH', list_of(lane), id)
-  wait_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1), id, lane, counted)
+  enter_at(ORIGIN + redis.call('HINCRBY', WAITING, lane .. ':first', -1), id, lane, counted)
 end
 
 -- Adds a sequence number to others, which are grouped by lane and chunk: the fields.
@@ -125,7 +125,7 @@ end
 
 -- Puts emails of one lane, given as {id, counters}, in front, in order of id. Merges them with emails that were put in
 -- front before, because several workers may release emails at about the same time.
-local function list_in_front(lane, emails) -- lazy
+local function push_front_in_order(lane, emails) -- lazy
   local last = ''
   for _, email in ipairs(emails) do
     if email[1] > last then last = email[1] end
@@ -141,5 +141,5 @@ local function list_in_front(lane, emails) -- lazy
   end
   leave(before)
   table.sort(emails, function(a, b) return a[1] > b[1] end)
-  for _, email in ipairs(emails) do list_first(email[1], lane, email[2]) end
+  for _, email in ipairs(emails) do push_front(email[1], lane, email[2]) end
 end

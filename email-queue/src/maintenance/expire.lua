@@ -22,7 +22,7 @@ for _, set in ipairs({FINISHED, EMPTIED}) do
       ids[#ids + 1] = id
       keys[2 * #ids - 1], keys[2 * #ids] = record_of(id), failure_of(id)
       local size = size_of(id)
-      if size == 0 then count_anew() end
+      if size == 0 then request_recount() end
       if recounts then grow_recount(id, -size) end
       freed = freed + size
     end

@@ -11,8 +11,8 @@ use crate::{
 pub struct Watch {
     /// The lock has expired: something may be due for [`maintain`](super::maintain).
     pub maintenance_is_due: bool,
-    /// A relay or a sender may be held off: see [`ask_relay`](crate::transition::ask_relay).
-    pub holds_off: bool,
+    /// A relay or a sender may be held off: see [`relay_access`](crate::transition::relay_access).
+    pub any_held_off: bool,
 }
 
 /// Checks for due maintenance and hold-offs. One command ([`MGET`](https://redis.io/docs/latest/commands/mget/)), for
@@ -21,10 +21,10 @@ pub fn watch(queue: &Queue) -> Call<Watch> {
     let call = Call::plain("MGET", |answer| {
         Ok(Watch {
             maintenance_is_due: answer.optional_bytes()?.is_none(),
-            holds_off: answer.optional_bytes()?.is_some(),
+            any_held_off: answer.optional_bytes()?.is_some(),
         })
     });
-    call.argument(queue.lock()).argument(queue.held())
+    call.argument(queue.lock()).argument(queue.held_off())
 }
 
 /// Takes the lock. Returns whether it was free.

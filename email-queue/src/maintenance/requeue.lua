@@ -17,7 +17,7 @@ local batch, grace = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- The sequence number of the oldest waiting email on the lane's list; +inf if there is none. Skips entries without a
 -- waiting email (canceled ones, plain JSON). After a hundred of them, or a megabyte, returns -inf for "unknown", and
 -- the caller tries again when workers have removed them. Also -inf if the key is not a list.
-local function oldest_listed(lane)
+local function oldest_entry(lane)
   local bytes = 0
   for back = 1, 100 do
     local entry = redis.pcall('LINDEX', list_of(lane), -back)
@@ -33,7 +33,7 @@ end
 
 local requeued = 0
 for i, lane in ipairs(LANES) do
-  local gone = waits[i] > 0 and sequences_below(lane, oldest_listed(lane), batch) or {}
+  local gone = waits[i] > 0 and sequences_below(lane, oldest_entry(lane), batch) or {}
   -- From the newest to the oldest, so that the oldest ends in front.
   for j = #gone, 1, -1 do
     local id = gone[j].id

@@ -11,7 +11,7 @@
 -- failed later.
 local function rescue(emails, max_recoveries)
   table.sort(emails)
-  local others, listed, dead_lettered, unreadable = {}, 0, 0, 0
+  local others, requeued, dead_lettered, unreadable = {}, 0, 0, 0
   -- From the newest to the oldest, so that the oldest ends in front.
   for i = #emails, 1, -1 do
     local id, header = emails[i], header_of(emails[i])
@@ -26,40 +26,40 @@ local function rescue(emails, max_recoveries)
       dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
       dead_lettered = dead_lettered + 1
     else
-      listed = listed + 1
+      requeued = requeued + 1
       if times == 1 then
-        list_first(id, lane_of(header), counted)
+        push_front(id, lane_of(header), counted)
       else
         others[#others + 1] = {id, lane_of(header), counted}
       end
     end
   end
-  for i = #others, 1, -1 do list_last(unpack(others[i])) end
-  count('recovered', listed)
+  for i = #others, 1, -1 do push_back(unpack(others[i])) end
+  count('recovered', requeued)
   count('failed', dead_lettered)
-  return listed, dead_lettered + unreadable
+  return requeued, dead_lettered + unreadable
 end
 
 allow_write_when_full()
-local batch = tonumber(ARGV[1])
+local batch, max_recoveries = tonumber(ARGV[1]), tonumber(ARGV[2])
 local expired, more = due(WORKERS, batch)
 -- A worker whose lease has expired counts as dead. If no worker could reach Redis to renew, all get time to return.
-if expired[1] and all_back_at() > now then expired = {} end
+if expired[1] and renewal_deadline() > now then expired = {} end
 local abandoned, taken = {}, {}
 for _, worker in ipairs(expired) do
-  local held = redis.call('HGETALL', sending_of(worker))
+  local in_flight = redis.call('HGETALL', sending_of(worker))
   local ids = {}
-  for i = 1, #held, 2 do
+  for i = 1, #in_flight, 2 do
     if #abandoned == batch then
       more = 1
       break
     end
-    ids[#ids + 1] = held[i]
-    abandoned[#abandoned + 1] = held[i]
+    ids[#ids + 1] = in_flight[i]
+    abandoned[#abandoned + 1] = in_flight[i]
   end
-  taken[#taken + 1] = {worker, ids, 2 * #ids == #held}
+  taken[#taken + 1] = {worker, ids, 2 * #ids == #in_flight}
 end
-local requeued, dead_lettered = rescue(abandoned, tonumber(ARGV[2]))
+local requeued, dead_lettered = rescue(abandoned, max_recoveries)
 for _, those in ipairs(taken) do
   local worker, ids, all = unpack(those)
   call_with('HDEL', sending_of(worker), ids)

@@ -15,7 +15,7 @@ local max, direction, cursor, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV
 local SCAN_BUDGET, BEGINNING = 200, '32767'
 
 local found, looked, more = {}, 0, 0
-local held = {}
+local reason = {}
 local last = cursor
 local ids
 repeat
@@ -29,7 +29,7 @@ repeat
     end
     looked, last = looked + 1, id
     local record, why, class
-    if matches then record, why, class = shown(id, held, BEGINNING) end
+    if matches then record, why, class = shown(id, reason, BEGINNING) end
     if record then found[#found + 1] = {id, record, why, class} end
   end
 until more == 1 or #ids == 0

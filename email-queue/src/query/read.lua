@@ -7,6 +7,7 @@
 
 local other = other_version()
 if other then return other end
-local record, why, class = shown(ARGV[1], {}, ARGV[2])
+local id, last_byte = ARGV[1], ARGV[2]
+local record, why, class = shown(id, {}, last_byte)
 if not record then return {} end
 return {record, why, class}

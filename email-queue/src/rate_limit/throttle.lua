@@ -11,7 +11,7 @@
 -- extended accordingly. Refused requests do not count.
 
 local key = rate_of(ARGV[1])
-local limit, period, makes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local limit, period, makes, again = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local function reply(is_allowed, counted)
   return {is_allowed and 1 or 0, math.max(0, limit - counted), math.max(1, redis.call('PTTL', key))}
@@ -19,9 +19,9 @@ end
 
 -- What puts the counter back, once it is another.
 local undo = {}
-return whole(undo, function()
-  local counted = (ARGV[5] or makes > 1) and tonumber(redis.call('GET', key))
-  if ARGV[5] and counted then return reply(counted - makes < limit, counted) end
+return all_or_nothing(undo, function()
+  local counted = (again or makes > 1) and tonumber(redis.call('GET', key))
+  if again and counted then return reply(counted - makes < limit, counted) end
   local made
   if makes == 1 then
     made = redis.call('INCR', key)

@@ -21,6 +21,9 @@
 -- is missing or unreadable becomes a dead letter of the class `unreadable`.
 
 allow_write_when_full()
+-- In the order in which claim.rs writes them.
+local worker, lease, max, max_bytes, first_bytes, popped_from, popped, name = unpack(ARGV)
 local reply = {}
-local lease, max, max_bytes, first_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-return claim_into(reply, ARGV[1], lease, max, max_bytes, first_bytes, ARGV[6], ARGV[7], ARGV[8]) or reply
+return claim_into(
+  reply, worker, tonumber(lease), tonumber(max), tonumber(max_bytes), tonumber(first_bytes), popped_from, popped, name
+) or reply

@@ -95,7 +95,7 @@ impl Claims {
     }
 
     /// Sets the first email's JSON, if it is the popped entry.
-    pub fn give(&mut self, entry: Arc<Vec<u8>>) {
+    pub fn set_popped_json(&mut self, entry: Arc<Vec<u8>>) {
         if let Some(email) = self.emails.first_mut().filter(|_| self.popped) {
             email.json = Arc::unwrap_or_clone(entry);
         }

@@ -1,5 +1,5 @@
--- Accepts emails: creates the record of each, and lists or schedules it. All of them, or none if there is no room for
--- all.
+-- Accepts emails: creates the record of each, and pushes its id to a list or schedules it. All of them, or none if
+-- there is no room for all.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  backlog limit: how many emails may wait or be scheduled; 0 for no limit
@@ -65,7 +65,7 @@ local fresh = {}
 local done, why
 
 if emails == 1 and key == '' and tonumber(ARGV[FIRST + DUE]) <= now then
-  -- One email for now, as nearly all calls have, spelled out: it is the same as below, without the lists for many, and with
+  -- One email for now, as nearly all calls have, spelled out: it is the same as below, without tables for many, and with
   -- numbers made texts in the way that takes the least time. Its sequence number is ORIGIN and the last one.
   local id, lane = ARGV[FIRST + ID], ARGV[FIRST + LANE]
   local at = COUNTED_AT[lane]
@@ -88,7 +88,7 @@ if emails == 1 and key == '' and tonumber(ARGV[FIRST + DUE]) <= now then
   if done then done, why = pcall(redis.call, 'HINCRBY', TOTALS, 'accepted', '1') end
 else
   done, why = pcall(function()
-    -- The lanes in which emails are listed now, each with the new ones and their sequence numbers.
+    -- The lanes to which emails are pushed now, each with the new ones and their sequence numbers.
     local lanes, lane_named, ids, known = {}, {}, {}, {}
     local function note(id, record)
       known[#known + 1], bytes = id, bytes + #record

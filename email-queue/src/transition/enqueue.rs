@@ -77,7 +77,7 @@ pub enum Enqueued {
     },
 }
 
-/// Accepts emails: each gets a record, and is listed or scheduled.
+/// Accepts emails: each gets a record, and is pushed to its list or scheduled.
 pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
     let retention = enqueue.retention.map(|retention| milliseconds(retention).to_string());
     let (key, request) = match enqueue.idempotency {

@@ -4,7 +4,7 @@
 -- ARGV[1]  the worker's id
 -- ARGV[2]  lease in ms, from now
 -- ARGV[3]  for how many ms the answer to a claim may be on its way
--- ARGV[4…] per email that the worker knows it has in flight: id, claim in five digits
+-- ARGV[4…] per email that the worker has in flight: id, claim in five digits
 -- Reply    now, in ms since 1970; per email 1, or 0: it is no longer this claim's, nothing was changed for it
 --
 -- Requeues emails that were claimed longer ago than that and are not listed: the reply to their claim must have been
@@ -12,15 +12,15 @@
 
 allow_write_when_full()
 local worker, lease, on_its_way = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-all_back_at(lease)
+renewal_deadline(lease)
 redis.call('ZADD', WORKERS, text_of(now + lease), worker)
-local held = redis.call('HGETALL', sending_of(worker))
+local in_flight = redis.call('HGETALL', sending_of(worker))
 local headers = {}
-for i = 1, #held, 2 do headers[held[i]] = held[i + 1] end
+for i = 1, #in_flight, 2 do headers[in_flight[i]] = in_flight[i + 1] end
 local reply = {now}
-for i = 4, #ARGV, 2 do
-  local id = ARGV[i]
-  reply[#reply + 1] = is_held(headers[id], ARGV[i + 1]) and 1 or 0
+local ids, claims = claims_from(4)
+for i, id in ipairs(ids) do
+  reply[i + 1] = is_in_flight(headers[id], claims[i]) and 1 or 0
   headers[id] = nil
 end
 local unknown = {}
@@ -30,6 +30,6 @@ for id, header in pairs(headers) do
   end
 end
 table.sort(unknown)
-give_back(unknown)
+release(unknown)
 call_with('HDEL', sending_of(worker), unknown)
 return reply

@@ -14,15 +14,15 @@ use crate::{
 pub struct Extended {
     /// The time by Redis' clock.
     pub now: Timestamp,
-    /// For each listed email, whether it is still in flight under this claim.
-    pub held: Vec<bool>,
+    /// For each email of the call, whether it is still in flight under its claim.
+    pub in_flight: Vec<bool>,
 }
 
 /// Renews the lease of `worker`, to end `lease` from now. Call it well before the lease ends, also with nothing in
 /// flight.
 ///
-/// `claims` are all emails that the worker has. An email that it holds in Redis but does not list is requeued if it was
-/// claimed longer ago than `on_its_way`, because the reply must have been lost. This does not count as a recovery.
+/// `claims` are all emails that the worker has. An email that is in flight in Redis and not among them is requeued if it
+/// was claimed longer ago than `on_its_way`, because the reply must have been lost. This does not count as a recovery.
 pub fn extend(
     queue: &Queue,
     worker: &str,
@@ -32,7 +32,7 @@ pub fn extend(
 ) -> Call<Extended> {
     let call = Call::script(&EXTEND, queue, |answer| {
         let now = Timestamp::from_millisecond(answer.number()?).map_err(|_| UnexpectedAnswer)?;
-        Ok(Extended { now, held: answer.flags()? })
+        Ok(Extended { now, in_flight: answer.flags()? })
     });
     let call = call.argument(worker).milliseconds(lease).milliseconds(on_its_way);
     claims.iter().fold(call, |call, &claim| call.claim(claim))

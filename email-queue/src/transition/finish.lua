@@ -13,7 +13,7 @@
 --          is tried
 --          outcome 'sent'
 --                  'delayed'   to be tried again `when` ms from now
---                  'held'      the same, and counts as no attempt
+--                  'postponed' the same, and counts as no attempt
 --                  'returned'  to the front of its lane; counts as no attempt
 --                  'scheduled' not tried: its time is `when`, in ms since 1970
 --                  'failed'    a dead letter
@@ -34,6 +34,7 @@ local WHEN = 3
 local CLASS = 4
 local RETRY_FOR = 9
 local worker, retention = ARGV[1], tonumber(ARGV[2])
+local lease, max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local reply = {}
 local ended, finished = {}, {}
 local sent, sent_now = 0, SENT .. NOW
@@ -49,12 +50,12 @@ while i <= last do
   i = i + (ARGV[i + OUTCOME] == 'sent' and FIELDS_SENT or FIELDS)
 end
 reply[1] = #ids
-for n, header in ipairs(headers_held(worker, ids)) do
+for n, header in ipairs(headers_in_flight(worker, ids)) do
   local id, at = ids[n], outcomes[n]
   local claim, outcome = ARGV[at + CLAIM], ARGV[at + OUTCOME]
   -- Nearly all are sent at their first claim.
   local is_first = header and counters_of(header) == CLAIMED_ONCE
-  local ours = is_first and claim == '00001' or not is_first and is_held(header, claim)
+  local ours = is_first and claim == '00001' or not is_first and is_in_flight(header, claim)
   if ours then
     ended[#ended + 1] = id
   elseif outcome == 'sent' then
@@ -81,7 +82,7 @@ end
 
 local soonest = others.soonest
 call_with('ZADD', SCHEDULED, others.scheduled)
-for lane, those in pairs(others.returned) do list_in_front(lane, those) end
+for lane, those in pairs(others.returned) do push_front_in_order(lane, those) end
 for kept, those in pairs(finished) do
   expire_in(kept, those)
   soonest = math.min(soonest, kept)
@@ -94,6 +95,5 @@ count('failed', others.failed)
 call_with('HDEL', sending_of(worker), ended)
 
 -- An error here is ignored, because the outcomes are recorded; the next claim reports it.
-local max, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
-if max > 0 then claim_into(reply, worker, tonumber(ARGV[3]), max, max_bytes, max_bytes, '', '', '') end
+if max > 0 then claim_into(reply, worker, lease, max, max_bytes, max_bytes, '', '', '') end
 return reply

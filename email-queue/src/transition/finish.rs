@@ -36,7 +36,7 @@ pub enum Outcome {
         error: String,
     },
     /// It waits through no fault of its own. Counts no attempt.
-    Held {
+    Postponed {
         /// For how long.
         retry_in: Duration,
         /// What kind of failure it is.
@@ -78,7 +78,7 @@ pub struct Periods {
 /// What a [`finish`] claims in the same call.
 #[derive(Debug, Clone, Copy)]
 pub struct Next {
-    /// How long the worker's lease holds from then on, for all that it has in flight.
+    /// How long the worker's lease lasts from then on, for all that it has in flight.
     pub lease: Duration,
     /// How many emails at the most.
     pub max: usize,
@@ -118,8 +118,8 @@ pub fn finish(
             Outcome::Delayed { retry_in, class, error } => {
                 ("delayed", milliseconds(*retry_in), class.as_str(), error.as_str())
             }
-            Outcome::Held { retry_in, class, error } => {
-                ("held", milliseconds(*retry_in), class.as_str(), error.as_str())
+            Outcome::Postponed { retry_in, class, error } => {
+                ("postponed", milliseconds(*retry_in), class.as_str(), error.as_str())
             }
             Outcome::Returned { class, error } => ("returned", 0, class.as_str(), error.as_str()),
             Outcome::Scheduled { due } => ("scheduled", due.as_millisecond().try_into().unwrap_or(0), "", ""),

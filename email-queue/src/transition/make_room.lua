@@ -7,10 +7,10 @@
 -- Reply    {how many bytes became free; 1 when there is room now; 1 when there may be more to remove by another call, else 0}
 -- Removes nothing if another call has made room meanwhile.
 
-local wanted = tonumber(ARGV[2])
-if ARGV[1] ~= '' then
-  wanted = tonumber(redis.call('HGET', WAITING, 'bytes') or 0) + wanted - tonumber(ARGV[1])
-elseif ARGV[3] == '0' and type(try_to_write()) == 'number' then
+local limit, wanted, only_these = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+if limit ~= '' then
+  wanted = tonumber(redis.call('HGET', WAITING, 'bytes') or 0) + wanted - tonumber(limit)
+elseif not only_these and type(try_to_write()) == 'number' then
   wanted = 0
 end
 if wanted <= 0 then return {0, 1, 1} end

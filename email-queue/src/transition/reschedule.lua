@@ -8,15 +8,15 @@
 
 local other = other_version()
 if other then return other end
-local id, due = ARGV[1], tonumber(ARGV[2])
+local id, due, again = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local header = header_of(id)
 if not header then return {0} end
 local state = state_of(header)
-if ARGV[3] and due <= now and state ~= SCHEDULED_STATE and state ~= CANCELED then return {1} end
+if again and due <= now and state ~= SCHEDULED_STATE and state ~= CANCELED then return {1} end
 if state ~= SCHEDULED_STATE then return {2, string.match(state, '%a+')} end
 
 local undo = {{'SETRANGE', record_of(id), '0', string.sub(header, 1, 23)}, {'ZADD', SCHEDULED, when_of(header), id}}
-return whole(undo, function()
+return all_or_nothing(undo, function()
   redis.call('ZADD', SCHEDULED, due, id)
   move(id, SCHEDULED_STATE .. text_of(due))
   maintain_within(due - now)

@@ -185,7 +185,7 @@ impl TestQueue {
     }
 
     pub fn extend(&self, lease: Duration, claims: &[ClaimRef]) -> Vec<bool> {
-        self.run(&extend(&self.queue, self.worker, lease, lease, claims)).held
+        self.run(&extend(&self.queue, self.worker, lease, lease, claims)).in_flight
     }
 
     pub fn release(&self, claims: &[ClaimRef]) -> u64 {
@@ -355,8 +355,8 @@ pub fn delayed(retry_in: Duration) -> Outcome {
     Outcome::Delayed { retry_in, class: Class::Deferred, error: "450 later".into() }
 }
 
-pub fn held(retry_in: Duration) -> Outcome {
-    Outcome::Held { retry_in, class: Class::Connection, error: "connection refused".into() }
+pub fn postponed(retry_in: Duration) -> Outcome {
+    Outcome::Postponed { retry_in, class: Class::Connection, error: "connection refused".into() }
 }
 
 pub fn returned() -> Outcome {

@@ -17,7 +17,9 @@
 --          0 it is known already, or the relay was well after that delivery began: nothing was changed
 --          2 it is the email's own: it has met such a failure three times while others passed. Nothing else was changed
 
-local worker, relay, name, id, age = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+-- In the order in which hold_off.rs writes them.
+local worker, relay, name, id, age, passed, class, why, base, longest = unpack(ARGV)
+age, passed, base, longest = tonumber(age), tonumber(passed), tonumber(base), tonumber(longest)
 local key = relay_of(relay)
 local known = redis.call('HMGET', key, 'until', 'failures', 'probe', 'cleared', 'behind')
 local probes = known[3] == worker
@@ -29,19 +31,19 @@ allow_write_when_full()
 if redis.call('EXISTS', record_of(id)) == 1 then
   local failures_of_email = failures_of(id)
   local met = redis.call('HMGET', failures_of_email, 'faults', 'met')
-  local faults, passed = tonumber(met[1] or 0), math.max(now - (tonumber(ARGV[6]) or now), tonumber(known[4] or 0))
-  local counts = faults == 0 or passed > tonumber(met[2])
+  local faults, last_passed = tonumber(met[1] or 0), math.max(now - (passed or now), tonumber(known[4] or 0))
+  local counts = faults == 0 or last_passed > tonumber(met[2])
   if counts then redis.call('HSET', failures_of_email, 'faults', faults + 1, 'met', NOW) end
   if counts and faults >= 2 then return {2, 0} end
 end
 
 local failures = tonumber(known[2] or 0) + 1
-local wait, longest = back_off(failures, tonumber(ARGV[9]), tonumber(ARGV[10])), tonumber(ARGV[10])
-redis.call('HSET', key, 'name', name, 'until', text_of(now + wait), 'failures', failures, 'class', ARGV[7], 'error', ARGV[8])
+local wait = back_off(failures, base, longest)
+redis.call('HSET', key, 'name', name, 'until', text_of(now + wait), 'failures', failures, 'class', class, 'error', why)
 -- Emails that met the failure wait slightly longer than the others, and are requeued after a successful probe.
 if #(known[5] or '') < 100 * 37 then redis.call('HSET', key, 'behind', (known[5] or '') .. ' ' .. id) end
 redis.call('HSETNX', key, 'since', NOW)
 redis.call('HDEL', key, 'probe', 'probe_ends')
 redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
-announce(relay, wait + longest)
+notify_workers(relay, wait + longest)
 return {1, wait}

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
-use super::{HoldOffFor, ask_relay::Held};
+use super::{HeldOff, HoldOffFor};
 use crate::{
     Class, Queue, Relay,
     call::Call,
-    script::{ASK_SENDER, HOLD_SENDER},
+    script::{HOLD_OFF_SENDER, SENDER_ACCESS},
 };
 
 /// Makes all workers hold off one sender's emails at a relay. Returns whether this hold-off is new, and how long it
 /// lasts.
-pub fn hold_sender(
+pub fn hold_off_sender(
     queue: &Queue,
     relay: &Relay,
     sender: &str,
@@ -18,7 +18,7 @@ pub fn hold_sender(
     back_off: HoldOffFor,
 ) -> Call<(bool, Duration)> {
     let call =
-        Call::script(&HOLD_SENDER, queue, |answer| Ok((answer.flag()?, Duration::from_millis(answer.number()?))));
+        Call::script(&HOLD_OFF_SENDER, queue, |answer| Ok((answer.flag()?, Duration::from_millis(answer.number()?))));
     call.argument(relay.key())
         .argument(relay.sender_key(sender))
         .argument(class.as_str())
@@ -29,18 +29,18 @@ pub fn hold_sender(
 
 /// Asks whether one sender's emails may be sent to a relay: `None`, or why not and for how long. A wait of zero means
 /// that they may, but that the last one failed.
-pub fn ask_sender(queue: &Queue, relay: &Relay, sender: &str) -> Call<Option<Held>> {
-    let call = Call::script(&ASK_SENDER, queue, |answer| {
+pub fn sender_access(queue: &Queue, relay: &Relay, sender: &str) -> Call<Option<HeldOff>> {
+    let call = Call::script(&SENDER_ACCESS, queue, |answer| {
         let (wait, class) = (Duration::from_millis(answer.number()?), answer.optional()?);
         let error = answer.optional_text()?.unwrap_or_default();
-        Ok(class.map(|class| Held { wait, class, error }))
+        Ok(class.map(|class| HeldOff { wait, class, error }))
     });
     call.argument(relay.sender_key(sender))
 }
 
 /// Ends a sender's hold-off, after the relay has accepted one of its emails
 /// ([`DEL`](https://redis.io/docs/latest/commands/del/)).
-pub fn sender_well(queue: &Queue, relay: &Relay, sender: &str) -> Call<()> {
+pub fn end_sender_hold_off(queue: &Queue, relay: &Relay, sender: &str) -> Call<()> {
     let key = queue.sender(&relay.sender_key(sender));
     Call::plain("DEL", |answer| answer.next().map(drop)).argument(key)
 }

@@ -1,21 +1,21 @@
--- Lists emails whose time has come: scheduled or delayed -> queued.
+-- Pushes emails whose time has come to their lists: scheduled or delayed -> queued.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  how many at the most
--- Reply    {how many were listed, 1 when there may be more to do at once, else 0}
+-- Reply    {how many were pushed, 1 when there may be more to do at once, else 0}
 
 allow_write_when_full()
-local listed = 0
+local pushed = 0
 local ids, more = due(SCHEDULED, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
   local header = header_of(id)
   if not header then
     dead_letter_unreadable(id)
   elseif state_of(header) == SCHEDULED_STATE or state_of(header) == DELAYED then
-    list_last(id, lane_of(header))
-    listed = listed + 1
+    push_back(id, lane_of(header))
+    pushed = pushed + 1
   end
   -- Last, so that it is repeated if something above fails.
   redis.call('ZREM', SCHEDULED, id)
 end
-return {listed, more}
+return {pushed, more}

@@ -13,6 +13,6 @@ if known[1] ~= worker then return {0} end
 allow_write_when_full()
 redis.call('HDEL', key, 'until', 'failures', 'class', 'error', 'since', 'probe', 'probe_ends', 'behind')
 redis.call('HSET', key, 'cleared', NOW)
-if redis.call('GET', HELD) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD) end
-list_behind(known[3])
+if redis.call('GET', HELD_OFF) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD_OFF) end
+requeue_delayed(known[3])
 return {1}

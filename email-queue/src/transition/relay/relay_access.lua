@@ -1,4 +1,4 @@
--- Asks whether a worker may send emails to a relay. After the back-off of a held-off relay, one worker may probe it.
+-- Returns whether a worker may send emails to a relay. After the back-off of a held-off relay, one worker may probe it.
 -- When a probe begins, the emails that met the failure are requeued: delayed -> queued.
 --
 -- KEYS[1]  the queue
@@ -6,7 +6,7 @@
 -- ARGV[2]  the relay
 -- ARGV[3]  1 if the worker has just started: it may probe before the back-off ends, unless another worker is probing.
 --          Else 0
--- ARGV[4]  how many ms the lease to probe lasts unless it is asked for again
+-- ARGV[4]  how many ms the lease to probe lasts unless the worker calls again
 -- Reply    {what, ms, class, text, 1 when a sender's emails are held off there, else 0, the learned limit of connections
 --          or 0}; what:
 --          0 it may
@@ -31,7 +31,7 @@ redis.call('PEXPIRE', key, RELAY_REMEMBERED_MS)
 if begun and known[8] then
   -- There may be no other email to probe with.
   redis.call('HDEL', key, 'behind')
-  list_behind(known[8])
+  requeue_delayed(known[8])
 end
-announce(relay, lease)
+notify_workers(relay, lease)
 return {2, lease, class, why, senders, limit}

@@ -30,15 +30,15 @@ pub struct HoldOffFor {
     pub max: Duration,
 }
 
-/// The effect of a reported failure.
+/// The effect of a reported relay failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeldOff {
+pub enum Reported {
     /// All workers now hold off from the relay, for this long.
-    Now(Duration),
+    HeldOff(Duration),
     /// The relay is held off already, or worked after the delivery began. Nothing has changed.
     Known(Duration),
     /// The failure is the email's own: it has met such failures three times while others passed. Nothing has changed.
-    Emails,
+    EmailsOwn,
 }
 
 /// Makes all workers hold off from a failing relay. Of many failures at once the first counts, and during the hold-off
@@ -49,13 +49,13 @@ pub fn hold_off(
     relay: &Relay,
     failure: RelayFailure<'_>,
     back_off: HoldOffFor,
-) -> Call<HeldOff> {
+) -> Call<Reported> {
     let call = Call::script(&HOLD_OFF, queue, |answer| {
         let (what, wait) = (answer.number::<u8>()?, Duration::from_millis(answer.number()?));
         match what {
-            0 => Ok(HeldOff::Known(wait)),
-            1 => Ok(HeldOff::Now(wait)),
-            2 => Ok(HeldOff::Emails),
+            0 => Ok(Reported::Known(wait)),
+            1 => Ok(Reported::HeldOff(wait)),
+            2 => Ok(Reported::EmailsOwn),
             _ => Err(UnexpectedAnswer),
         }
     });

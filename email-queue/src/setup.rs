@@ -1,0 +1,11 @@
+//! What a worker stores in the queue when it starts.
+//!
+//! - [`mark_version`]: the version of the queue's keys, if there is none yet;
+//! - [`set_default_sender`]: the sender of emails without one, which [`default_sender`](crate::query::default_sender)
+//!   reads.
+
+mod mark_version;
+mod set_default_sender;
+
+pub use mark_version::{KNOWN_VERSION, mark_version};
+pub use set_default_sender::set_default_sender;
