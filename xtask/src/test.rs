@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check there is, in the order of how quickly it fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::compile;
 use crate::console::{complain, say};
 use crate::install::clients::{
     OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
-    find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
+    find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
 };
 use crate::install::postfix::{self, POSTFIX_VARIABLE};
 use crate::install::redis;
@@ -109,16 +109,22 @@ fn run_steps(
         })?;
     }
     step("build", || compile::for_tests(workspace, signals))?;
+    let redis = &tests.redis_server;
     step("cargo test --workspace --exclude dev-host", || {
-        tests.run(&["--workspace", "--exclude", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST))
+        tests.run(&["--workspace", "--exclude", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST), redis)
+    })?;
+    step("cargo test -p email-queue, on Redis 6.2", || {
+        tests.run(&["-p", "email-queue"], Served::Natively, &tests.oldest_redis)
     })?;
     step("cargo test -p e2e, on the component for WASI 0.3", || {
-        tests.run(&["-p", "e2e"], Served::ByDevHost(WASIP3_MANIFEST))
+        tests.run(&["-p", "e2e"], Served::ByDevHost(WASIP3_MANIFEST), redis)
     })?;
-    step("cargo test -p e2e, on the native server", || tests.run(&["-p", "e2e"], Served::Natively))?;
+    step("cargo test -p email-queue -p e2e, on the native server and Valkey 9", || {
+        tests.run(&["-p", "email-queue", "-p", "e2e"], Served::Natively, &tests.valkey)
+    })?;
     // By the profile that it is built with, so that wasmtime is compiled once.
     let selection = ["--profile", Profile::Quick.name(), "-p", DEV_HOST];
-    step("cargo test --profile quick -p dev-host", || tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST)))
+    step("cargo test --profile quick -p dev-host", || tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis))
 }
 
 fn run_on_spin(
@@ -131,14 +137,14 @@ fn run_on_spin(
     let tests = Tests::prepare(workspace, signals, options, count)?;
     step("build", || compile::build(workspace, signals, &compile::FOR_SPIN))?;
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.2"), || {
-        tests.run(&["-p", "e2e"], Served::BySpin(WASIP2_MANIFEST, spin))
+        tests.run(&["-p", "e2e"], Served::BySpin(WASIP2_MANIFEST, spin), &tests.redis_server)
     })?;
     if !spin.runs_wasip3() {
         say(&format!("{spin} does not run the component for WASI 0.3, which needs 4.1 or newer."));
         return Ok(());
     }
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.3"), || {
-        tests.run(&["-p", "e2e"], Served::BySpin(WASIP3_MANIFEST, spin))
+        tests.run(&["-p", "e2e"], Served::BySpin(WASIP3_MANIFEST, spin), &tests.redis_server)
     })
 }
 
@@ -166,6 +172,7 @@ struct Tests<'a> {
     sdk: PathBuf,
     schemathesis: PathBuf,
     oldest_redis: PathBuf,
+    valkey: PathBuf,
     resend_python: PathBuf,
 }
 
@@ -189,12 +196,13 @@ impl<'a> Tests<'a> {
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
+            valkey: find_or_install_valkey(workspace, signals)?,
             resend_python: find_or_install_resend_python(workspace, signals)?,
         })
     }
 
-    /// Runs the test programs that the arguments of `cargo test` select.
-    fn run(&self, selection: &[&str], served: Served<'_>) -> anyhow::Result<()> {
+    /// Runs the test programs that the arguments of `cargo test` select, against this Redis.
+    fn run(&self, selection: &[&str], served: Served<'_>, redis: &Path) -> anyhow::Result<()> {
         let Tests { workspace, signals, .. } = *self;
         let mut command = workspace.cargo();
         command
@@ -208,7 +216,7 @@ impl<'a> Tests<'a> {
             .envs(compile::environment(workspace))
             .env_remove(SPIN_VARIABLE)
             .env_remove("NATIVE_API")
-            .env("REDIS_SERVER", &self.redis_server)
+            .env("REDIS_SERVER", redis)
             .env(PYTHON_VARIABLE, &self.python)
             .env(POSTFIX_VARIABLE, &self.postfix_root)
             .env(SDK_VARIABLE, &self.sdk)

