@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use harness::{Output, Process, RedisServer};
+use harness::{Output, Process, RedisServer, http};
 
 use crate::bench::Bench;
 use crate::host::Host;
@@ -120,7 +120,7 @@ impl ApiHost {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = bench.directory.join(format!("api-{number}.log"));
         let process = Process::start(command, Output::File(log))?;
-        let address = process.wait_for("where it listens", START_LIMIT, || Ok(address(&process.text())))?;
+        let address = http::serving_address(&process, START_LIMIT)?;
         Ok(ApiHost { process, address })
     }
 
@@ -173,23 +173,9 @@ fn variables_file(bench: &Bench<'_>, manifest: &Path, variables: &[(&str, String
     Ok(file)
 }
 
-/// The address in the line that a host prints once it listens.
-fn address(written: &str) -> Option<String> {
-    // A line that is not yet whole may hold half an address.
-    let (lines, _) = written.rsplit_once('\n')?;
-    let address = lines.lines().find_map(|line| line.strip_prefix("Serving http://"))?;
-    Some(address.trim_end_matches('/').to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_address_is_read_once_its_line_is_whole() {
-        assert_eq!(address("warning\nServing http://127.0.0.1:30"), None);
-        assert_eq!(address("warning\nServing http://127.0.0.1:3000\n"), Some("127.0.0.1:3000".to_owned()));
-    }
 
     #[test]
     fn a_host_is_named_with_its_version() {

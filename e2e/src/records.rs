@@ -1,11 +1,7 @@
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use redis::{Commands, Connection, FromRedisValue, RedisResult};
 use testkit::{DEADLINE, RedisServer, eventually, record};
-use tokio::time::sleep;
 
 use crate::Worker;
 
@@ -51,13 +47,7 @@ impl Records {
     /// # Panics
     /// After [`DEADLINE`], when some are not.
     pub async fn wait_until_sent(&mut self) {
-        let deadline = Instant::now() + DEADLINE;
-        while self.unfinished() > 0 || self.states().keys().any(|state| state != "sent") {
-            if Instant::now() > deadline {
-                self.assert_all_sent();
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+        eventually(DEADLINE, "all emails to be sent", async || self.all_sent()).await;
     }
 
     /// How many emails are in which state.
@@ -76,25 +66,24 @@ impl Records {
     /// When it is otherwise.
     #[track_caller]
     pub fn assert_all_sent(&mut self) {
-        assert_eq!(self.unfinished(), 0);
-        let states = self.states();
-        assert_eq!(states.keys().collect::<Vec<_>>(), ["sent"], "{states:?}: {:?}", self.unsent());
+        self.all_sent().unwrap_or_else(|unsent| panic!("not all emails are sent: {unsent}"));
+        assert!(!self.states().is_empty());
     }
 
-    /// For the message of a failed test: the headers of unsent emails, and the counts by state.
-    fn unsent(&mut self) -> Vec<String> {
-        let mut unsent: Vec<String> = read(self.redis.hgetall("emails:waiting"));
-        for id in record::ids(&mut self.redis) {
-            let header: String = read(self.redis.getrange(format!("emails:email:{id}"), 0, 58));
-            if !header.starts_with("sent") {
-                unsent.push(format!("{id} {header}"));
-            }
+    /// Whether all emails are sent; otherwise what is not.
+    fn all_sent(&mut self) -> Result<(), String> {
+        let unfinished = self.unfinished();
+        if unfinished > 0 {
+            let waiting: Vec<String> = read(self.redis.hgetall("emails:waiting"));
+            return Err(format!("{unfinished} are unfinished; waiting: {waiting:?}"));
         }
-        unsent
+        let headers = record::ids(&mut self.redis).into_iter().map(|id| (record::header(&mut self.redis, &id), id));
+        let unsent: Vec<_> = headers.filter(|(header, _)| !header.starts_with("sent ")).collect();
+        if unsent.is_empty() { Ok(()) } else { Err(format!("{unsent:?}")) }
     }
 
     /// The emails that this worker has in flight, as Redis has it.
-    pub fn held_by(&mut self, worker: &Worker) -> Vec<String> {
+    pub fn in_flight_at(&mut self, worker: &Worker) -> Vec<String> {
         let process = format!(":{}:", worker.process.id());
         let workers = self.workers().into_iter().filter(|worker| worker.contains(&process));
         workers.flat_map(|worker| read::<Vec<String>>(self.redis.hkeys(format!("emails:sending:{worker}")))).collect()
@@ -111,7 +100,7 @@ impl Records {
     }
 
     /// How many entries the list of the normal lane has.
-    pub fn listed(&mut self) -> usize {
+    pub fn entries(&mut self) -> usize {
         read(self.redis.llen("emails"))
     }
 

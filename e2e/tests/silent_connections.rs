@@ -47,7 +47,7 @@ async fn a_brpop_on_a_connection_gone_silent_is_noticed_and_the_email_it_took_is
     let silenced = Instant::now();
     let id = api.accept(&email("into the void")).await;
     records.wait_for_blocked(0).await;
-    assert_eq!(records.listed(), 0, "Redis has given it to the connection that is silent");
+    assert_eq!(records.entries(), 0, "Redis has given it to the connection that is silent");
     assert_eq!(records.field(&id, "state").as_deref(), Some("queued"));
 
     server.wait_for(1).await;
@@ -173,7 +173,7 @@ async fn an_email_pushed_by_another_program_survives_a_claim_lost_on_the_way() {
     proxy.silence_when_client_sends(move |piece| contains(piece, pushed.as_bytes()));
     redis::cmd("LPUSH").arg("emails").arg(pushed).exec(&mut redis.connection()).unwrap();
     proxy.silenced().await;
-    assert_eq!(records.listed(), 0, "only the worker knows of it");
+    assert_eq!(records.entries(), 0, "only the worker has it");
     proxy.heal();
     server.wait_for(1).await;
     records.wait_until_finished().await;

@@ -49,7 +49,7 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
         sleep(Duration::from_micros(random.u64(..100_000))).await;
         let victim = &mut workers[random.usize(..2)];
         victim.process.kill_now();
-        for id in records.held_by(victim) {
+        for id in records.in_flight_at(victim) {
             *in_flight.entry(id).or_default() += 1;
         }
         *victim = start();
@@ -88,7 +88,7 @@ async fn an_email_whose_worker_died_between_brpop_and_the_claim_is_delivered_by_
     let popped = api.accept(&email("popped")).await;
     proxy.silenced().await;
     worker.process.kill_now();
-    assert_eq!(records.listed(), 0, "BRPOP has taken it");
+    assert_eq!(records.entries(), 0, "BRPOP has taken it");
     assert_eq!(records.field(&popped, "state").as_deref(), Some("queued"));
     assert_eq!(records.field(&popped, "claims"), None);
     let later = api.accept(&email("later")).await;
@@ -131,7 +131,7 @@ async fn what_a_worker_was_sending_when_it_was_killed_is_sent_by_another_whateve
         server.wait_for_stage(stage, ids.len() - nth).await;
     }
     let mut records = Records::of(&redis);
-    assert_eq!(records.held_by(&worker).len(), ids.len());
+    assert_eq!(records.in_flight_at(&worker).len(), ids.len());
     worker.process.kill_now();
     hanging.store(false, Ordering::Relaxed);
 

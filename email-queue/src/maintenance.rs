@@ -1,6 +1,7 @@
 //! Maintenance of a queue: pushes due emails to their lists, requeues those of dead workers, deletes those past their retention. One
 //! worker at a time does it for all, with [`maintain`].
 
+mod batch;
 mod expire;
 mod lock;
 mod push_due;
@@ -16,12 +17,12 @@ use crate::{
     Queue,
     call::{CallError, Redis},
 };
-use expire::{Expired, expire};
+use expire::expire;
 use lock::{lock, unlock};
-use push_due::{Pushed, push_due};
+use push_due::push_due;
 use recount::recount;
 use requeue::requeue;
-use rescue::{Rescued, rescue};
+use rescue::rescue;
 
 /// How [`maintain`] works. The default suits everything but tests.
 #[derive(Debug, Clone, Copy)]
@@ -87,13 +88,19 @@ pub async fn maintain<R: Redis>(
         return Ok(Maintained::default());
     }
     let due = push_due(queue, batch).run(redis).await?;
-    let rescued = rescue(queue, batch, max_recoveries).run(redis).await?;
+    let (rescued, dead_lettered) = rescue(queue, batch, max_recoveries).run(redis).await?;
     let requeued = requeue(queue, batch, grace).run(redis).await?;
     let expired = expire(queue, batch).run(redis).await?;
     recount(queue, batch.div_ceil(2)).run(redis).await?;
-    let (Pushed { pushed, .. }, Rescued { recovered, dead_lettered, .. }) = (due, rescued);
     let more = due.more || rescued.more || expired.more;
-    unlock(queue, more, pushed + recovered > 0, settings.lock, longest_lock).run(redis).await?;
-    let Expired { expired, .. } = expired;
-    Ok(Maintained { locked: true, due: pushed, recovered, dead_lettered, requeued, expired, more })
+    unlock(queue, more, due.emails + rescued.emails > 0, settings.lock, longest_lock).run(redis).await?;
+    Ok(Maintained {
+        locked: true,
+        due: due.emails,
+        recovered: rescued.emails,
+        dead_lettered,
+        requeued,
+        expired: expired.emails,
+        more,
+    })
 }

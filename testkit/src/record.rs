@@ -18,20 +18,23 @@ pub fn field(redis: &mut Connection, id: &str, field: &str) -> Option<String> {
     let Some(column) = COLUMNS.iter().position(|&column| column == field) else {
         return answer(redis.hget(format!("emails:failure:{id}"), field));
     };
-    let header = halves(redis, id).map(|(header, _)| header).unwrap_or_default();
+    let header = header(redis, id);
     let value = header.split_ascii_whitespace().nth(column).map(|value| value.trim_start_matches('0'));
     value.filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
-/// The email of a record, which is JSON unless another program has pushed something else.
-pub fn email(redis: &mut Connection, id: &str) -> Option<Vec<u8>> {
-    halves(redis, id).map(|(_, email)| email)
+/// The header of a record; empty if there is no record.
+pub fn header(redis: &mut Connection, id: &str) -> String {
+    let beginning: Vec<u8> = answer(redis.getrange(format!("emails:email:{id}"), 0, 90));
+    let line = beginning.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
 }
 
-fn halves(redis: &mut Connection, id: &str) -> Option<(String, Vec<u8>)> {
+/// The email of a record, which is JSON unless another program has pushed something else.
+pub fn email(redis: &mut Connection, id: &str) -> Option<Vec<u8>> {
     let record: Vec<u8> = answer::<Option<Vec<u8>>>(redis.get(format!("emails:email:{id}")))?;
     let end = record.iter().position(|&byte| byte == b'\n')?;
-    Some((String::from_utf8_lossy(&record[..end]).into_owned(), record[end + 1..].to_vec()))
+    Some(record[end + 1..].to_vec())
 }
 
 fn answer<T: FromRedisValue>(answer: RedisResult<T>) -> T {

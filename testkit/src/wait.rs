@@ -23,17 +23,19 @@ pub use harness::wait::{DEADLINE, eventually as eventually_blocking};
 /// # Panics
 /// Naming `what`, when `deadline` has passed. A condition that never returns is abandoned then as well.
 pub async fn eventually<A: Answer>(deadline: Duration, what: &str, mut condition: impl AsyncFnMut() -> A) -> A::Value {
+    let mut missing = String::new();
     let asking = async {
         loop {
-            if let Some(value) = condition().await.value() {
-                return value;
+            match condition().await.value() {
+                Ok(value) => return value,
+                Err(still) => missing = still,
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
     match tokio::time::timeout(deadline, asking).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {deadline:?} in vain for {what}"),
+        Err(_) => panic!("waited {deadline:?} in vain for {what}{missing}"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::{Output, Process};
+use harness::{Output, Process, http};
 
 use crate::console::say;
 use crate::install::wasm_toolchain::{TARGET, WasmToolchain};
@@ -99,8 +99,7 @@ pub(crate) fn for_tests(workspace: &Workspace, signals: &Signals) -> anyhow::Res
         let mut host = Command::new(workspace.binary(DEV_HOST, Profile::Quick));
         host.arg("--from").arg(workspace.manifest(manifest)).args(["--listen", "127.0.0.1:0"]);
         let host = Process::start(&mut host, Output::Lines(LAST_LINES, None))?;
-        let serves = || Ok(host.lines().iter().any(|line| line.starts_with("Serving ")).then_some(()));
-        host.wait_for("its component to be compiled", COMPONENT_LIMIT, serves)?;
+        http::serving_address(&host, COMPONENT_LIMIT)?;
     }
     Ok(())
 }

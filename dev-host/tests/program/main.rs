@@ -13,10 +13,9 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
-use harness::{DEADLINE, Output, Process, Signal, Stream, eventually};
+use harness::{DEADLINE, Output, Process, Signal, Stream, eventually, http};
 use tempfile::TempDir;
 
 const MANIFEST: &str = r#"
@@ -94,26 +93,28 @@ impl Serving {
         let application = application();
         let mut command = dev_host(application.path(), ANY_PORT);
         let process = Process::start(change(&mut command), Output::Lines(usize::MAX, None)).unwrap();
-        let address = || {
-            let lines = process.lines_of(Stream::Stdout);
-            Ok(lines.first().and_then(|line| line.strip_prefix("Serving http://")).map(str::to_owned))
-        };
-        let address = process.wait_for("where it serves", DEADLINE, address).unwrap();
+        let address = http::serving_address(&process, DEADLINE).unwrap();
         Self { process, address, _application: application }
     }
 
-    /// Sends a request as it is written here and returns the status of the answer.
-    fn status(&self, request: &str) -> u16 {
+    /// A connection on which these bytes have been sent.
+    fn send(&self, request: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(request).unwrap();
+        stream
+    }
+
+    /// Sends a request as it is written here and returns the status of the answer.
+    fn status(&self, request: &[u8]) -> u16 {
+        let stream = self.send(request);
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     fn get(&self, path: &str) -> u16 {
-        self.status(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"))
+        self.status(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())
     }
 
     /// Asks the host to stop; returns what it has logged.
@@ -165,23 +166,16 @@ fn the_health_of_the_host_does_not_depend_on_a_component() {
 fn a_request_that_names_no_host_gets_no_answer() {
     let host = Serving::start();
     for request in ["GET /returns HTTP/1.1\r\n\r\n", "GET /returns HTTP/1.1\r\nHost: not a host\r\n\r\n"] {
-        let mut stream = TcpStream::connect(&host.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        assert_eq!(stream.read(&mut [0; 1024]).unwrap(), 0, "{request}");
+        assert_eq!(host.send(request.as_bytes()).read(&mut [0; 1024]).unwrap(), 0, "{request}");
     }
     // Of two hosts the first one counts, and the component is asked.
-    assert_eq!(host.status("GET /returns HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 500);
+    assert_eq!(host.status(b"GET /returns HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 500);
 }
 
 #[test]
 fn a_header_that_is_not_utf_8_is_a_500() {
     let host = Serving::start();
-    let mut stream = TcpStream::connect(&host.address).unwrap();
-    stream.write_all(b"GET /returns HTTP/1.1\r\nHost: h\r\nX: \xff\r\n\r\n").unwrap();
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).unwrap();
-    assert!(line.starts_with("HTTP/1.1 500 "), "{line}");
+    assert_eq!(host.status(b"GET /returns HTTP/1.1\r\nHost: h\r\nX: \xff\r\n\r\n"), 500);
     assert!(host.stop(Signal::TERM).contains("the header x is not UTF-8"));
 }
 
@@ -189,8 +183,7 @@ fn a_header_that_is_not_utf_8_is_a_500() {
 fn a_request_for_which_there_is_no_room_is_a_500_at_once() {
     let host = Serving::start_with(|command| command.env("SPIN_MAX_INSTANCE_COUNT", "1"));
     // It takes the only place, and keeps it.
-    let mut busy = TcpStream::connect(&host.address).unwrap();
-    busy.write_all(b"GET /waits HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let _busy = host.send(b"GET /waits HTTP/1.1\r\nHost: h\r\n\r\n");
     eventually(DEADLINE, "the place to be taken", || {
         assert_eq!(host.get("/returns"), 500);
         host.log().contains("limit of 1 ")
@@ -202,8 +195,7 @@ fn a_request_for_which_there_is_no_room_is_a_500_at_once() {
 fn a_signal_stops_it_even_while_a_client_keeps_its_connection() {
     for signal in [Signal::TERM, Signal::INT] {
         let host = Serving::start();
-        let mut idle = TcpStream::connect(&host.address).unwrap();
-        idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        let mut idle = host.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_ne!(idle.read(&mut [0; 1024]).unwrap(), 0);
         assert_eq!(host.stop(signal), "");
     }

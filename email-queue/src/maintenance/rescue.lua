@@ -3,7 +3,7 @@
 -- KEYS[1]  the queue
 -- ARGV[1]  how many emails at the most
 -- ARGV[2]  how often an email may be taken from a dead worker before it becomes a dead letter
--- Reply    {how many were requeued, how many became dead letters, 1 when there may be more to do at once, else 0}
+-- Reply    {how many were requeued, 1 when there may be more to do at once, else 0, how many became dead letters}
 
 -- Requeues emails of a dead worker: the first time in front, because they have waited; from the second time on at the
 -- back, because an email that kills its workers must not block the lane; in the end as dead letters. Returns how many
@@ -65,4 +65,4 @@ for _, those in ipairs(taken) do
   call_with('HDEL', sending_of(worker), ids)
   if all then redis.call('ZREM', WORKERS, worker) end
 end
-return {requeued, dead_lettered, more}
+return {requeued, more, dead_lettered}
