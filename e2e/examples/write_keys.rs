@@ -89,7 +89,7 @@ async fn main() {
     emails.push(expect(answer.text("id"), "queued", &["repeated@b.example"]));
     let _: usize = redis.connection().lpush("emails", r#"{"to": "plain@b.example", "message": "pushed"}"#).unwrap();
 
-    assert_eq!(Records::of(&redis).listed(), 4, "three that wait in the normal lane, and the plain entry");
+    assert_eq!(Records::of(&redis).entries(), 4, "three that wait in the normal lane, and the plain entry");
     let mut connection = redis.connection();
     let mut names: Vec<String> = connection.keys("*").unwrap();
     names.sort();
