@@ -103,7 +103,7 @@ impl fmt::Display for SpinRedisError {
                 "{operation}: the address in the variable `redis_url` is not usable, or not the one in `redis_host`"
             ),
             Cause::TooManyConnections => write!(f, "{operation}: too many connections"),
-            Cause::TypeError => write!(f, "{operation}: an answer of a type that the host does not know"),
+            Cause::TypeError => write!(f, "{operation}: an answer of an unknown type"),
             Cause::TimedOut => write!(f, "{operation}: no answer in time"),
             // The text may quote the URL, which may hold a password.
             Cause::Other(text) if text.contains("://") => write!(f, "{operation}: failed"),

@@ -13,9 +13,9 @@ use http::{HeaderMap, header};
 pub use self::key::ApiKey;
 use crate::{backend::Failure, client::Client, error::ApiError, invalid_setting::InvalidSetting};
 
-const CLOSED: &str = "This server serves nobody yet. Its operator sets the variable `api_keys`, of which each client sends one \
-                      as `Authorization: Bearer KEY`; or, for development on one machine and behind no proxy, the variable \
-                      `open` to `loopback` (on Spin: SPIN_VARIABLE_OPEN=loopback spin up).";
+const CLOSED: &str = "This server serves nobody yet. Its operator sets `api_keys`, of which each client sends one \
+                      as `Authorization: Bearer KEY`; or, for development on one machine and behind no proxy, \
+                      `open` to `loopback` (on Spin SPIN_VARIABLE_OPEN=loopback, of the native server --open loopback).";
 
 /// Which clients may use the API.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) ratio: Option<Ratio>,
     pub(crate) target: Option<Target>,
-    /// Whether the ratio, or where there is none the value, is as the target wants it.
+    /// Whether the ratio, or where there is none the value, meets the target.
     pub(crate) met: Option<bool>,
     pub(crate) note: Option<String>,
 }

@@ -59,15 +59,15 @@ fn parse_entry(entry: &str) -> Result<Entry, &'static str> {
         _ => (rest, None),
     };
     let port = match port {
-        Some(port) => port.parse().map_err(|_| "the port must be a number: dev-host knows no ranges and no *")?,
+        Some(port) => port.parse().map_err(|_| "the port must be a number: dev-host supports no ranges and no *")?,
         None => well_known_port(scheme).ok_or("it needs a port: the scheme has no well-known one")?,
     };
     match host {
         "" => Err("there is no host"),
-        "self" => Err("dev-host has no outgoing HTTP, so it knows no `self`"),
-        host if host.contains('/') => Err("it has a path or is a network: dev-host knows only exact hosts"),
+        "self" => Err("dev-host has no outgoing HTTP, so it has no `self`"),
+        host if host.contains('/') => Err("it has a path or is a network: dev-host supports only exact hosts"),
         host if host.contains('@') => Err("it has a user name or password"),
-        host if host.contains('*') => Err("it has a *: dev-host knows only exact hosts"),
+        host if host.contains('*') => Err("it has a *: dev-host supports only exact hosts"),
         host => Ok(Entry { scheme: scheme.to_owned(), host: host.to_owned(), port }),
     }
 }

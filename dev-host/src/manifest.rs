@@ -28,7 +28,7 @@ pub(crate) struct Manifest {
     folder: PathBuf,
 }
 
-/// An application variable. Spin also knows `required` ones, without a default.
+/// An application variable. Spin also has `required` ones, without a default.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Variable {
     /// The value where none is given.

@@ -35,7 +35,7 @@ pub use api::Api;
 pub use arrivals::Arrivals;
 pub use binaries::path as program;
 pub use http::HttpConnection;
-pub use load::{Load, Told};
+pub use load::{Answers, Load};
 pub use mail::{Mail, MailFile};
 pub use records::Records;
 pub use system::{MailServer, System};

@@ -22,13 +22,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Load {
     clients: JoinSet<()>,
-    told: Arc<watch::Sender<Told>>,
+    answers: Arc<watch::Sender<Answers>>,
     stop: watch::Sender<bool>,
 }
 
 /// The answers that clients got.
 #[derive(Debug, Default, Clone)]
-pub struct Told {
+pub struct Answers {
     /// The ids of accepted emails, which must arrive.
     pub accepted: Vec<String>,
     /// How many emails were refused with a 503, which may be stored all the same.
@@ -41,13 +41,13 @@ impl Load {
     /// Begins to post.
     #[must_use]
     pub fn start(api: &Api) -> Self {
-        let (told, stop) = (Arc::new(watch::Sender::default()), watch::Sender::new(false));
+        let (answers, stop) = (Arc::new(watch::Sender::default()), watch::Sender::new(false));
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
             let url = format!("http://{}/emails", api.address());
-            clients.spawn(post_on(client, url, Arc::clone(&told), stop.subscribe()));
+            clients.spawn(post_on(client, url, Arc::clone(&answers), stop.subscribe()));
         }
-        Self { clients, told, stop }
+        Self { clients, answers, stop }
     }
 
     /// Waits until this many more emails than now have been accepted.
@@ -55,42 +55,42 @@ impl Load {
     /// # Panics
     /// After [`DEADLINE`].
     pub async fn wait_for_more(&self, emails: usize) {
-        let goal = self.told.borrow().accepted.len() + emails;
-        self.wait_until("more accepted emails", |told| told.accepted.len() >= goal).await;
+        let goal = self.answers.borrow().accepted.len() + emails;
+        self.wait_until("more accepted emails", |answers| answers.accepted.len() >= goal).await;
     }
 
     /// Waits until the answers satisfy a condition.
     ///
     /// # Panics
     /// After [`DEADLINE`].
-    pub async fn wait_until(&self, what: &str, condition: impl Fn(&Told) -> bool) {
-        let mut told = self.told.subscribe();
-        let waited = timeout(DEADLINE, told.wait_for(|told| condition(told))).await.is_ok();
-        let now = self.told.borrow();
+    pub async fn wait_until(&self, what: &str, condition: impl Fn(&Answers) -> bool) {
+        let mut answers = self.answers.subscribe();
+        let waited = timeout(DEADLINE, answers.wait_for(|answers| condition(answers))).await.is_ok();
+        let now = self.answers.borrow();
         let accepted = now.accepted.len();
         assert!(waited, "no {what}: {accepted} accepted, {} refused, {} unanswered", now.refused, now.unanswered);
     }
 
     /// The answers so far.
     #[must_use]
-    pub fn told(&self) -> Told {
-        self.told.borrow().clone()
+    pub fn answers(&self) -> Answers {
+        self.answers.borrow().clone()
     }
 
     /// Waits for each client's last answer, and returns all answers.
     ///
     /// # Panics
     /// If a client got an invalid answer.
-    pub async fn stop(mut self) -> Told {
+    pub async fn stop(mut self) -> Answers {
         self.stop.send_replace(true);
         while let Some(ended) = self.clients.join_next().await {
             assert!(ended.is_ok(), "a client of the API panicked");
         }
-        self.told()
+        self.answers()
     }
 }
 
-async fn post_on(client: usize, url: String, told: Arc<watch::Sender<Told>>, stop: watch::Receiver<bool>) {
+async fn post_on(client: usize, url: String, answers: Arc<watch::Sender<Answers>>, stop: watch::Receiver<bool>) {
     let http = Client::new();
     for number in 0.. {
         if *stop.borrow() {
@@ -99,13 +99,13 @@ async fn post_on(client: usize, url: String, told: Arc<watch::Sender<Told>>, sto
         let subject = format!("email {number} of client {client}");
         let email = json!({"to": format!("{number}@c{client}.example"), "subject": subject, "text": subject});
         let Some((status, answer)) = post(&http, &url, &email).await else {
-            told.send_modify(|told| told.unanswered += 1);
+            answers.send_modify(|answers| answers.unanswered += 1);
             sleep(PAUSE).await;
             continue;
         };
         match (status, answer["id"].as_str()) {
-            (StatusCode::OK, Some(id)) => told.send_modify(|told| told.accepted.push(id.to_owned())),
-            (StatusCode::SERVICE_UNAVAILABLE, _) => told.send_modify(|told| told.refused += 1),
+            (StatusCode::OK, Some(id)) => answers.send_modify(|answers| answers.accepted.push(id.to_owned())),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => answers.send_modify(|answers| answers.refused += 1),
             _ => panic!("the API answered {status} {answer}"),
         }
         sleep(PAUSE).await;

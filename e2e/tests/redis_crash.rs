@@ -23,7 +23,7 @@ async fn every_email_that_got_a_2xx_arrives_however_often_redis_is_killed() {
         let refused = api.post(&json!({"to": "a@b.example", "message": "hi"})).await;
         refused.assert_refused("Redis is killed", 503, "service_unavailable", "queue");
         assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
-        let refused = load.told().refused;
+        let refused = load.answers().refused;
         load.wait_until("refused emails", |told| told.refused > refused).await;
         redis.start_again();
     }

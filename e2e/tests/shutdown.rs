@@ -188,11 +188,11 @@ async fn a_rolling_restart_under_load_loses_and_repeats_nothing() {
             assert_eq!(old.process.wait(DEADLINE).await.code(), Some(0));
         }
     }
-    let told = load.stop().await;
+    let answers = load.stop().await;
     let mut records = Records::of(&redis);
     records.wait_until_finished().await;
     records.assert_all_sent();
-    Arrivals::new(server.received()).assert_once(&told.accepted);
+    Arrivals::new(server.received()).assert_once(&answers.accepted);
 }
 
 #[tokio::test]

@@ -71,12 +71,12 @@ async fn a_client_kill_of_every_connection_again_and_again_loses_and_repeats_not
         // More than were in flight: the worker has connections again, for the next round to kill.
         server.wait_for(server.received().len() + CONCURRENCY + 1).await;
     }
-    let told = load.stop().await;
-    assert_eq!(told.unanswered, 0);
+    let answers = load.stop().await;
+    assert_eq!(answers.unanswered, 0);
     let mut records = Records::of(&redis);
     records.wait_until_finished().await;
     records.assert_all_sent();
-    Arrivals::new(server.received()).assert_once(&told.accepted);
+    Arrivals::new(server.received()).assert_once(&answers.accepted);
     assert_consumes(&api, &server, PROMPT).await;
 }
 
@@ -109,13 +109,13 @@ async fn a_blackhole_of_all_connections_is_outlived() {
     proxy.heal();
     let healed = Instant::now();
     worker.process.wait_for_line(|line| line.contains("Redis is reachable again")).await;
-    let told = load.stop().await;
-    assert_eq!((told.refused, told.unanswered), (0, 0), "the API does not go through the hole");
+    let answers = load.stop().await;
+    assert_eq!((answers.refused, answers.unanswered), (0, 0), "the API does not go through the hole");
     let mut records = Records::of(&redis);
     records.wait_until_finished().await;
     assert!(healed.elapsed() < NOTICED, "it took {:?}", healed.elapsed());
     records.assert_all_sent();
-    Arrivals::new(server.received()).assert_once(&told.accepted);
+    Arrivals::new(server.received()).assert_once(&answers.accepted);
     // `BRPOP` may only now find that its connection has been silent since.
     assert_consumes(&api, &server, NOTICED).await;
 }
@@ -129,18 +129,18 @@ async fn a_redis_that_freezes_under_load_and_thaws_is_outlived() {
     load.wait_for_more(100).await;
     redis.freeze();
     if !Api::waits_for_redis() {
-        load.wait_until("refused emails", |told| told.refused > 0).await;
+        load.wait_until("refused emails", |answers| answers.refused > 0).await;
     }
     worker.process.wait_for_line(|line| line.contains("Redis is unreachable")).await;
     redis.thaw();
     let thawed = Instant::now();
     load.wait_for_more(100).await;
-    let told = load.stop().await;
+    let answers = load.stop().await;
     let mut records = Records::of(&redis);
     records.wait_until_finished().await;
     assert!(thawed.elapsed() < NOTICED, "it took {:?}", thawed.elapsed());
     records.assert_all_sent();
-    Arrivals::new(server.received()).assert_once(&told.accepted);
+    Arrivals::new(server.received()).assert_once(&answers.accepted);
 }
 
 #[tokio::test]

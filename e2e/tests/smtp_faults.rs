@@ -304,10 +304,10 @@ async fn a_server_that_closes_all_connections_under_load_gets_only_unanswered_me
         load.wait_for_more(5).await;
         taken_at_once.store(false, Ordering::Relaxed);
     }
-    let told = load.stop().await;
+    let answers = load.stop().await;
     system.finish().await.assert_all_sent();
     let arrivals = Arrivals::new(system.server.received());
-    arrivals.assert_all(&told.accepted);
+    arrivals.assert_all(&answers.accepted);
     let (repeated, unanswered) = (arrivals.repeated(), system.logged_as_unanswered());
     assert!(!repeated.is_empty(), "no answer was lost");
     let unexplained: Vec<_> = repeated.keys().filter(|id| !unanswered.contains(*id)).collect();

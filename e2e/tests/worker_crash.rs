@@ -54,14 +54,14 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
         }
         *victim = start();
     }
-    let told = load.stop().await;
-    assert_eq!((told.refused, told.unanswered), (0, 0), "only workers were killed");
+    let answers = load.stop().await;
+    assert_eq!((answers.refused, answers.unanswered), (0, 0), "only workers were killed");
     records.wait_until_finished().await;
     records.assert_all_sent();
 
     let arrivals = Arrivals::new(server.received());
-    arrivals.assert_all(&told.accepted);
-    assert_eq!(arrivals.emails(), told.accepted.len());
+    arrivals.assert_all(&answers.accepted);
+    assert_eq!(arrivals.emails(), answers.accepted.len());
     assert!(!in_flight.is_empty(), "no kill hit a worker with anything in flight");
     for (id, repeats) in arrivals.repeated() {
         let deaths = in_flight.get(&id).copied().unwrap_or_default();
@@ -69,7 +69,7 @@ async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they
     }
     println!(
         "{} emails, {} in flight at a kill, {} of them sent again",
-        told.accepted.len(),
+        answers.accepted.len(),
         in_flight.len(),
         arrivals.repeated().len()
     );

@@ -71,7 +71,7 @@ pub struct Maintained {
     pub more: bool,
 }
 
-/// Does what is due, unless another worker has the lock. Call it when [`watch`] asks for it.
+/// Does what is due, unless another worker has the lock. Call it when [`watch`] returns that it is due.
 ///
 /// When the future is dropped, or a call fails, the work stops between two scripts; the lock expires after
 /// [`Maintenance::lock`].

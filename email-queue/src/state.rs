@@ -16,7 +16,7 @@ pub enum State {
     Queued,
     /// Waits for its due time; maintenance requeues it then.
     Scheduled,
-    /// Claimed by a worker under a lease; the worker finishes it, or maintenance takes it back when the lease is over.
+    /// Claimed by a worker under a lease; the worker finishes it, or maintenance requeues it when the lease has expired.
     Sending,
     /// The transport took it. It is deleted after the retention.
     Sent,

@@ -9,7 +9,7 @@
 //! - [`finish`]: a worker records outcomes, and claims the next emails;
 //! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
 //! - [`set_sender`], [`mark_slow`]: the worker changes or marks an email that it has in flight;
-//! - [`cancel`], [`reschedule`]: a client takes an email back, or changes its time;
+//! - [`cancel`], [`reschedule`]: a client cancels an email, or changes its time;
 //! - [`relay`]: a relay fails, is probed, and works again.
 
 mod change;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long to wait unless told otherwise. Long, because a shared machine may stall for many seconds; what succeeds never
+/// How long to wait by default. Long, because a shared machine may stall for many seconds; what succeeds never
 /// waits this long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 

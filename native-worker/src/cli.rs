@@ -141,7 +141,7 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_RETRY_MAX", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     retry_max: Duration,
 
-    /// How long the record of a sent email is kept, unless the email says itself. Dead letters stay until they are retried or
+    /// How long the record of a sent email is kept, unless the email has its own retention. Dead letters stay until they are retried or
     /// discarded.
     #[arg(long, env = "EMAIL_QUEUE_RETENTION", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     retention: Duration,

@@ -30,7 +30,7 @@ pub struct Config {
     pub max_attempts: Option<u32>,
     /// The pause between two attempts.
     pub retry: Backoff,
-    /// How long the record of a sent email is kept, unless the email says itself.
+    /// How long the record of a sent email is kept, unless the email has its own retention.
     pub retention: Duration,
     /// The sender of emails without one.
     pub default_from: Mailbox,

@@ -89,7 +89,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     let email = &submission.email;
     let sender = || address(&email.from).to_lowercase();
     let held_off = match shared.hold_off.senders.any_held_off() {
-        true => Box::pin(shared.hold_off.senders.ask(&shared.client, &sender())).await,
+        true => Box::pin(shared.hold_off.senders.access(&shared.client, &sender())).await,
         false => None,
     };
     if let Some(held_off) = &held_off

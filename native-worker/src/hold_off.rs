@@ -34,7 +34,7 @@ use crate::{
 /// time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// For how long a worker has the right to probe unless it asks again: several times [`PAUSE`].
+/// For how long a worker has the right to probe unless it reads the state again: several times [`PAUSE`].
 const PROBE_LEASE: Duration = Duration::from_secs(5);
 
 /// Extra delay of the email that failed, so that another email is the probe.
@@ -51,9 +51,9 @@ pub(crate) enum Consequence {
     Own,
 }
 
-/// The reply of Redis.
-struct Asked {
-    /// When to ask again.
+/// The rest of the state.
+struct Refreshed {
+    /// When to read it again.
     again: Duration,
     /// How many connections the relay takes at a time, if that was learned.
     limit: Option<usize>,
@@ -68,7 +68,7 @@ pub(crate) struct HoldOff {
     call: Mutex<()>,
     /// Failed calls in a row.
     failures: AtomicU32,
-    ask_now: Notify,
+    refresh_now: Notify,
     /// When the relay last took a decision on an email.
     passed: std::sync::Mutex<Option<Instant>>,
     /// The last failure that was an email's own, and when. Emails waiting for the same connection get the same error;
@@ -89,7 +89,7 @@ impl HoldOff {
             gate: Gate::new(),
             call: Mutex::new(()),
             failures: AtomicU32::new(0),
-            ask_now: Notify::new(),
+            refresh_now: Notify::new(),
             passed: std::sync::Mutex::new(None),
             own: std::sync::Mutex::new(None),
             logged: AtomicBool::new(false),
@@ -103,7 +103,7 @@ impl HoldOff {
     /// Reads the state when the worker starts. A new worker may probe at once, because its configuration may have been
     /// fixed. Returns the connection limit that workers have learned.
     pub(crate) async fn begin(&self, client: &QueueClient) -> Option<usize> {
-        self.ask(client, true).await.limit
+        self.refresh(client, true).await.limit
     }
 
     /// Runs until `stop`: reads the state for as long as anything is held off, and when it may have changed.
@@ -112,12 +112,12 @@ impl HoldOff {
             let pause = if self.gate.is_open() && !self.senders.any_held_off() {
                 None
             } else {
-                Some(self.ask(client, false).await.again)
+                Some(self.refresh(client, false).await.again)
             };
             tokio::select! {
                 () = sleep(pause.unwrap_or(PAUSE)), if pause.is_some() => {}
-                () = self.ask_now.notified() => if pause.is_none() {
-                    self.ask(client, false).await;
+                () = self.refresh_now.notified() => if pause.is_none() {
+                    self.refresh(client, false).await;
                 },
                 () = stop.cancelled() => return,
             }
@@ -125,8 +125,8 @@ impl HoldOff {
     }
 
     /// Reports that a relay or sender of the queue is held off, perhaps this relay: the state is read at once.
-    pub(crate) fn announced(&self) {
-        self.ask_now.notify_one();
+    pub(crate) fn refresh_soon(&self) {
+        self.refresh_now.notify_one();
     }
 
     /// Reports a relay failure of a delivery that began then.
@@ -197,10 +197,10 @@ impl HoldOff {
         match end_hold_off(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
             Ok(true) => self.open(),
             // This worker has no right to probe any more: another one may have it.
-            Ok(false) => self.ask_again(),
+            Ok(false) => self.revoke_probe(),
             Err(error) => {
                 client.redis.report("end_hold_off", &error, 0);
-                self.ask_again();
+                self.revoke_probe();
             }
         }
     }
@@ -214,14 +214,14 @@ impl HoldOff {
         *lock(&self.passed)
     }
 
-    async fn ask(&self, client: &QueueClient, begun: bool) -> Asked {
+    async fn refresh(&self, client: &QueueClient, begun: bool) -> Refreshed {
         let _one_at_a_time = self.call.lock().await;
         let call = relay_access(&client.queue, &client.worker, &self.relay, begun, PROBE_LEASE);
         let state = match call.run(&client.redis).await {
             Ok(state) => state,
             Err(error) => {
                 client.redis.report("relay_access", &error, self.failures.fetch_add(1, Ordering::Relaxed));
-                return Asked { again: PAUSE, limit: None };
+                return Refreshed { again: PAUSE, limit: None };
             }
         };
         self.failures.store(0, Ordering::Relaxed);
@@ -237,7 +237,7 @@ impl HoldOff {
                     let (class, error) = (held_off.class, without_addresses(&held_off.error));
                     tracing::info!(relay = %self.relay, %class, error, "another worker holds off from the relay; so does this one");
                 }
-                // Not by `close`, which would ask again.
+                // Not by `close`, which would read the state again.
                 self.gate.close(why(held_off));
                 wait
             }
@@ -246,7 +246,7 @@ impl HoldOff {
                 PAUSE
             }
         };
-        Asked { again, limit: state.limit }
+        Refreshed { again, limit: state.limit }
     }
 
     fn open(&self) {
@@ -257,13 +257,13 @@ impl HoldOff {
 
     fn close(&self, why: &Failure) {
         self.gate.close(why.clone());
-        self.ask_now.notify_one();
+        self.refresh_now.notify_one();
     }
 
-    /// Holds off until Redis has answered.
-    fn ask_again(&self) {
+    /// Ends the right to probe, and holds off until the state is read again.
+    fn revoke_probe(&self) {
         self.gate.revoke_probe();
-        self.ask_now.notify_one();
+        self.refresh_now.notify_one();
     }
 }
 

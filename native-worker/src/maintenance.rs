@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{shared::Shared, shared_connection::RECONNECT};
 
-/// How often a worker asks whether something is due, unless there is more to do at once. All workers ask; Redis gives the
-/// lock to one.
+/// How often a worker checks whether something is due, unless there is more to do at once. All workers check; one gets the
+/// lock.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until `stop`.
@@ -39,12 +39,12 @@ pub(crate) async fn maintain_on(shared: &Shared, stop: &CancellationToken) {
     }
 }
 
-/// Asking costs an idle Redis one command, maintenance about twenty.
+/// The check costs an idle Redis one command, maintenance about twenty.
 async fn maintain_if_due(shared: &Shared) -> Result<Maintained, CallError<RedisError>> {
     let (redis, queue) = (&shared.client.redis, &shared.client.queue);
     let Watch { maintenance_is_due, any_held_off } = watch(queue).run(redis).await?;
     if any_held_off {
-        shared.hold_off.announced();
+        shared.hold_off.refresh_soon();
     }
     if maintenance_is_due { maintain(redis, queue, shared.config.maintenance).await } else { Ok(Maintained::default()) }
 }

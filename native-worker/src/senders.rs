@@ -27,7 +27,7 @@ impl Senders {
 
     /// Why emails of a sender may not be handed to the relay for now, and for how long. It costs a command: call it only while
     /// any sender is held off.
-    pub(crate) async fn ask(&self, client: &QueueClient, sender: &str) -> Option<HeldOff> {
+    pub(crate) async fn access(&self, client: &QueueClient, sender: &str) -> Option<HeldOff> {
         sender_access(&client.queue, &self.relay, sender).run(&client.redis).await.ok().flatten()
     }
 

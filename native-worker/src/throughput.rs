@@ -1,4 +1,4 @@
-//! How many bytes to ask for at once, by the throughput of the connection so far.
+//! How many bytes to request at once, by the throughput of the connection so far.
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +54,7 @@ impl Throughput {
         self.state().transfers.values().next().map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// How many bytes to ask for, so that they arrive within `time`.
+    /// How many bytes to request, so that they arrive within `time`.
     pub(crate) fn bytes_in(&self, time: Duration) -> usize {
         match self.state().speed {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]

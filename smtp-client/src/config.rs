@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What a URL may leave out. What it says wins.
+/// Settings that a URL may leave out. The URL takes precedence.
 #[derive(Clone)]
 pub struct Options {
     /// The user, if the URL names none.

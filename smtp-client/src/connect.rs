@@ -187,7 +187,7 @@ impl Connector {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) if is_no_tls(&error) && self.config.tls == TlsMode::Implicit => {
                 let Config { host, port, .. } = &self.config;
-                Err(failed(format!("what it speaks is no TLS; if it is plain SMTP write smtp://{host}:{port}")))
+                Err(failed(format!("it does not answer with TLS; if it is plain SMTP write smtp://{host}:{port}")))
             }
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(SessionError::Timeout(self.config.timeout).to_string())),

@@ -64,7 +64,7 @@ impl Aiosmtpd {
     /// # Panics
     /// When the server expects none.
     pub fn url_with_login(&self) -> String {
-        let Some((user, password)) = &self.login else { panic!("this aiosmtpd knows no user") };
+        let Some((user, password)) = &self.login else { panic!("this aiosmtpd has no user") };
         format!("smtp://{user}:{password}@{}", self.address)
     }
 

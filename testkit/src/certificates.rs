@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The names that a server's certificate is for unless told otherwise.
+/// The names that a server's certificate is for by default.
 pub const LOOPBACK_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// A new authority and one server certificate that it signed. Only clients that were given its certificate trust it.

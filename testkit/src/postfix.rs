@@ -19,7 +19,7 @@ use crate::wait::{DEADLINE, eventually};
 /// The variable that names the directory under which Postfix is, as its package has it.
 pub const ROOT_VARIABLE: &str = "POSTFIX_ROOT";
 
-/// Users that every Linux has, and that own nothing but here: Postfix wants two without rights in common.
+/// Users that every Linux has, and that own nothing but here: Postfix needs two without rights in common.
 const OWNER: &str = "mail";
 const POSTDROP: &str = "news";
 

@@ -75,7 +75,7 @@ impl SmtpServer {
     /// When the server expects none.
     pub fn url_with_login(&self) -> String {
         let Some(Login { user, password }) = &self.shared.login else {
-            panic!("this SMTP server knows no user");
+            panic!("this SMTP server has no user");
         };
         format!("{}://{user}:{password}@{}", self.scheme(), self.address)
     }

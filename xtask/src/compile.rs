@@ -112,14 +112,18 @@ pub(crate) fn environment(workspace: &Workspace) -> [(&'static str, PathBuf); 2]
     ]
 }
 
-/// Says how long it may take, as far as nothing is there yet.
+/// Prints how long it may take. Only cargo can find out what has to be compiled again.
 fn announce(workspace: &Workspace, parts: &[Part]) {
-    let missing = parts.iter().filter(|part| !part.wanted(workspace).exists());
-    let seconds: usize = missing.map(|part| part.cpu_seconds()).sum();
-    if seconds > 0 {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let minutes = (seconds / cores).div_ceil(60);
+    let seconds = |parts: &mut dyn Iterator<Item = &Part>| parts.map(|part| part.cpu_seconds()).sum::<usize>();
+    let missing = seconds(&mut parts.iter().filter(|part| !part.wanted(workspace).exists()));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let minutes = |seconds: usize| (seconds / cores).div_ceil(60);
+    if missing > 0 {
+        let minutes = minutes(missing);
         say(&format!("compiling for the first time, which may take {minutes} minutes on {cores} cores..."));
+    } else {
+        let minutes = minutes(seconds(&mut parts.iter()));
+        say(&format!("compiling what has changed; up to {minutes} minutes if the compiler or dependencies have..."));
     }
 }
 

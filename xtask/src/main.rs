@@ -6,6 +6,7 @@
 //! - `soak`: many faults at once, for a long time.
 //! - `fuzz`: requests of every kind, and what may not come of them.
 //! - `bench`: speed, beside its limits.
+//! - `deny`: the rules for dependencies.
 //!
 //! In reading order:
 //!
@@ -13,7 +14,7 @@
 //!   is the Spin CLI, if installed.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
-//! - [`mod@bench`] prepares `cargo xtask bench`.
+//! - [`mod@bench`] prepares `cargo xtask bench`; [`mod@deny`] is `cargo xtask deny`.
 //! - [`install`] finds or installs what all of them need; [`compile`] builds.
 //! - [`redis_service`] is the Redis that `up` starts; [`redis_url`] reads the URL of another one.
 //! - [`stack`] is the set of running services; [`process`] runs a step to its end; [`signals`] receives what reaches
@@ -21,7 +22,7 @@
 //! - [`workspace`], [`ports`], [`http`], [`console`] are small helpers.
 //!
 //! Nothing here is linked with the queue itself: xtask must compile quickly on a fresh machine, so it uses `harness` and
-//! knows the other crates only by their binaries.
+//! uses the other crates only by their binaries.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod compile;
 mod console;
 mod data_dir;
 mod defaults;
+mod deny;
 mod fuzz;
 mod http;
 mod install;
@@ -71,6 +73,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Measures throughput, latency and memory, beside their limits; see `bench --help`.
     Bench(bench::Options),
+    /// Checks licenses, bans and sources of all dependencies by the rules in deny.toml.
+    Deny,
 }
 
 /// The exit code for a wrong flag or setting, of `sysexits.h`.
@@ -108,6 +112,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Soak(options) => soak::soak(&workspace, &signals, &options),
         Command::Fuzz(options) => fuzz::fuzz(&workspace, &signals, &options),
         Command::Bench(options) => bench::bench(&workspace, &signals, &options),
+        Command::Deny => deny::deny(&workspace, &signals),
     }
 }
 

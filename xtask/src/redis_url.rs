@@ -67,7 +67,7 @@ impl RedisUrl {
         &self.url
     }
 
-    /// Host and port, as `allowed_outbound_hosts` of Spin wants them.
+    /// Host and port, as in `allowed_outbound_hosts` of Spin.
     pub(crate) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -82,7 +82,7 @@ impl RedisUrl {
         self.has_credentials
     }
 
-    /// Whether a Redis answers there. Where it wants TLS or a password, only whether something accepts
+    /// Whether a Redis answers there. Where it requires TLS or a password, only whether something accepts
     /// a connection: the API's own check follows soon enough.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl RedisUrl {
         if answer.starts_with("+PONG") {
             Ok(())
         } else if answer.starts_with("-NOAUTH") {
-            Err(format!("{0} wants a password: redis://:PASSWORD@{0}", self.address()))
+            Err(format!("{0} requires a password: redis://:PASSWORD@{0}", self.address()))
         } else if answer.starts_with('-') {
             Err(format!("{} answers {}", self.address(), answer.trim()))
         } else {

@@ -48,6 +48,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", env = "EMAIL_QUEUE_TRANSPORT", hide_env_values = true)]
     transport: Option<String>,
 
+    /// The sender of emails that name none [default: queue@example.com].
+    #[arg(long, value_name = "MAILBOX", env = "EMAIL_QUEUE_DEFAULT_FROM")]
+    default_from: Option<String>,
+
     /// How many worker processes to start.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
@@ -83,11 +87,16 @@ impl Options {
         };
         old_name(&mut self.redis_url, "REDIS_URL");
         old_name(&mut self.transport, "TRANSPORT");
+        old_name(&mut self.default_from, "DEFAULT_FROM");
         self
     }
 
     fn transport(&self) -> &str {
         self.transport.as_deref().unwrap_or(DEFAULT_TRANSPORT)
+    }
+
+    fn default_from(&self) -> &str {
+        self.default_from.as_deref().unwrap_or(DEFAULT_FROM)
     }
 
     /// An empty one is as good as none.
@@ -201,12 +210,10 @@ impl Plan<'_> {
             .env("EMAIL_QUEUE_REDIS_URL", redis.with_secrets())
             .env("EMAIL_QUEUE_TRANSPORT", self.options.transport())
             .env("EMAIL_QUEUE_QUEUE", QUEUE)
+            .env("EMAIL_QUEUE_DEFAULT_FROM", self.options.default_from())
             // It would end as soon as there is nothing to do.
             .env_remove("EMAIL_QUEUE_DRAIN")
             .env_remove("DRAIN");
-        if env::var_os("DEFAULT_FROM").is_none() {
-            set_unless_given(&mut command, "EMAIL_QUEUE_DEFAULT_FROM", DEFAULT_FROM);
-        }
         Service { name: self.worker_name(number), role: Role::Worker, log: None, command }
     }
 
@@ -218,7 +225,10 @@ impl Plan<'_> {
             .env(self.server.variable("REDIS_URL"), redis.with_secrets())
             .env(self.server.variable("REDIS_HOST"), redis.address())
             .env(self.server.variable("QUEUE"), QUEUE);
-        set_unless_given(&mut command, &self.server.variable("DEFAULT_FROM"), DEFAULT_FROM);
+        let default_from = self.server.variable("DEFAULT_FROM");
+        if env::var_os(&default_from).is_none() {
+            command.env(default_from, self.options.default_from());
+        }
         match self.options.api_key() {
             Some(key) => command.env(self.server.variable("API_KEYS"), key),
             None => command.env(self.server.variable("OPEN"), "loopback"),
@@ -236,13 +246,6 @@ impl Plan<'_> {
 }
 
 const WORKER_NAME: &str = "worker";
-
-/// Sets a variable of a child that our own environment, which it inherits, does not have.
-fn set_unless_given(command: &mut Command, name: &str, value: &str) {
-    if env::var_os(name).is_none() {
-        command.env(name, value);
-    }
-}
 
 /// Parses the URL and checks that a Redis replies.
 fn reachable_redis(url: &str) -> anyhow::Result<RedisUrl> {

@@ -30,7 +30,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// As cargo knows it, and calls its directory.
+    /// Its name in cargo, and that of its directory.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Profile::Release => "release",

@@ -11,7 +11,7 @@ use crate::{invalid_setting::InvalidSetting, redis_client::RedisClient, runtime:
 /// What an instance needs of its host, beside a [`Runtime`] and a [`RedisClient`].
 ///
 /// Time comes from `std`, random bytes from [`getrandom`](https://docs.rs/getrandom), and log lines go to the crate
-/// [`log`](https://docs.rs/log): a host that wants them installs a logger.
+/// [`log`](https://docs.rs/log): a host that writes them installs a logger.
 pub trait Host: Runtime {
     /// How its connections to Redis are made.
     type RedisClient: RedisClient;

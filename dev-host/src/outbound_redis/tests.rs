@@ -122,7 +122,7 @@ async fn an_error_of_the_server_is_in_the_words_of_the_client() {
     let this = request.open(url(server.port)).await.unwrap();
     let mut redis = request.redis();
 
-    // A code that the client knows gets its own name.
+    // A code that the client has a name for gets that.
     let arguments = vec![RedisParameter::Binary(b"0123".to_vec()), RedisParameter::Int64(0)];
     let error = redis.execute(this(), "EVALSHA".into(), arguments).await.unwrap_err();
     let known = "An error was signalled by the server - NoScriptError: No matching script. Please use EVAL.";

@@ -33,7 +33,7 @@ const RULES: &[(&str, Rule)] = &[
     ("content-disposition", Rule::Foreign("it is for attachments")),
     ("content-id", Rule::Foreign("it is for attachments; use their `content_id` field")),
     ("content-length", Rule::Foreign("it follows from the content")),
-    // Servers write these on the way, and believe them.
+    // Servers add these on the way, and act on them.
     ("return-path", Rule::Written("it is set by the receiving server")),
     ("delivered-to", Rule::Foreign("it is set by the receiving server")),
     ("envelope-to", Rule::Foreign("it is set by the receiving server")),

@@ -68,9 +68,9 @@ local function dead_letter_too_large(id) -- lazy
   count('failed', 1)
 end
 
--- Makes an email of an entry that is no id and that BRPOP has given to a worker, which calls it `name`. Returns its id and
--- header, and whether it is the same as before: then the answer was lost, and the worker has it in flight already. nil when
--- there is nothing to send: what this worker no longer has in flight was requeued.
+-- Imports an entry that BRPOP returned to a worker and that is not an id; `name` is the worker's name for it. Returns its
+-- id and header, and true if an earlier call has imported it: its reply was lost, and the email is in flight. nil if there
+-- is nothing to send, because the email is too large, or was requeued after the earlier call.
 local function import_popped(worker, entry, name, lane) -- lazy
   local key = import_of(worker)
   local before = redis.call('GET', key)

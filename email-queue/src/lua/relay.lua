@@ -11,7 +11,7 @@ local function back_off(failures, base, max)
   return math.min(max, base * 2 ^ math.min(failures - 1, 30))
 end
 
--- Makes all workers ask about their relay within a second, for so many ms.
+-- Makes all workers read the state of their relay within a second, for so many ms.
 local function notify_workers(relay, ms)
   redis.call('SET', HELD_OFF, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD_OFF))))
 end

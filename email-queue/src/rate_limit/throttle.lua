@@ -6,7 +6,7 @@
 -- ARGV[3]  in how many ms
 -- ARGV[4]  how many it makes now
 -- ARGV[5]  'again' when the answer to the same call was lost: what was counted then is not counted anew
--- Reply    {1 within the limit, else 0; how many are left; ms until it may ask again for all}
+-- Reply    {1 within the limit, else 0; how many are left; ms until the whole limit is available again}
 -- While one request is left, a larger batch passes too, or a busy client could never send one; the period is then
 -- extended accordingly. Refused requests do not count.
 

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the email's id
--- ARGV[2]  retention in ms: how long the canceled email is kept, where it does not say itself
+-- ARGV[2]  retention in ms: how long the canceled email is kept, unless it has its own
 -- ARGV[3]  'again' on a retry: an email canceled in the last 10 s counts as canceled by this call
 -- Reply    {1} canceled; {0} there is no such email; {2, state} it is too late: nothing was changed
 -- Its entry may stay on the list: a claim drops it.

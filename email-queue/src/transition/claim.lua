@@ -9,14 +9,14 @@
 -- ARGV[5]  and how many the first email may have
 -- ARGV[6]  list and
 -- ARGV[7]  entry that BRPOP just returned, claimed before any other; both '' for none
--- ARGV[8]  what the worker calls the entry, if it is no id; else ''
+-- ARGV[8]  the worker's name for the entry if it is not an id; else ''
 -- Reply    per email: id, claim, its progress as failure.lua says or '', its record as it was before; for an
 --          entry with a name the claim is negative, and the record is only the header.
 --          Last: the size of the next email in bytes, if it did not fit
 --
 -- `claim` is the number of this claim of the email. An outcome must carry it, so that an outcome of an earlier claim is
 -- ignored. An entry that is not an id was pushed by another program with a plain LPUSH. It gets a record here, and is
--- from now on as safe as any other email; the worker parses it. The script remembers the last such entry that BRPOP
+-- from now on as safe as any other email; the worker parses it. The key `import` has the last such entry that BRPOP
 -- returned to the worker, by its name, so that a repeated call finds it again after a lost reply. An email whose record
 -- is missing or unreadable becomes a dead letter of the class `unreadable`.
 

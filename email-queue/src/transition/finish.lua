@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
--- ARGV[2]  retention in ms: how long a sent email is kept, where the email does not say itself
+-- ARGV[2]  retention in ms: how long a sent email is kept, unless the email has its own retention
 -- ARGV[3]  for the next emails: lease in ms,
 -- ARGV[4]  how many at the most, 0 for none,
 -- ARGV[5]  how many bytes of JSON at the most, the first email included

@@ -41,7 +41,7 @@ pub enum Security {
 }
 
 impl SmtpServerBuilder {
-    /// Whether and how to encrypt; [`Security::Plain`] unless told otherwise.
+    /// Whether and how to encrypt; [`Security::Plain`] by default.
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self

@@ -10,7 +10,7 @@ use super::wire::{BadLine, Over, TooBig, Wire};
 use super::{Security, Shared};
 use crate::received::Received;
 
-/// The most recipients of one message; RFC 5321, section 4.5.3.1.8, wants at least 100.
+/// The most recipients of one message; RFC 5321, section 4.5.3.1.8, requires at least 100.
 const MAX_RECIPIENTS: usize = 1000;
 
 /// Serves one connection until it is over, whoever ends it.

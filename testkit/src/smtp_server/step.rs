@@ -12,7 +12,7 @@ pub(super) struct Subject<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// What the script wants, once all waiting is over.
+/// What the script does, once all waiting is over.
 pub(super) enum Verdict {
     Accept,
     Reply(Reply),

@@ -25,7 +25,7 @@ pub(crate) struct Accepted {
 
 /// The answers that clients got.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Told {
+pub(crate) struct Answers {
     pub(crate) accepted: Vec<Accepted>,
     /// How many emails were refused with a 503, which may be stored all the same.
     pub(crate) refused: usize,
@@ -37,31 +37,31 @@ pub(crate) struct Told {
 
 pub(crate) struct Clients {
     running: JoinSet<()>,
-    told: Arc<watch::Sender<Told>>,
+    answers: Arc<watch::Sender<Answers>>,
     stop: watch::Sender<bool>,
 }
 
 impl Clients {
     /// Begins to post to the API at that address, which may change.
     pub(crate) fn start(seed: u64, api: watch::Receiver<String>) -> Self {
-        let (told, stop) = (Arc::new(watch::Sender::default()), watch::Sender::new(false));
+        let (answers, stop) = (Arc::new(watch::Sender::default()), watch::Sender::new(false));
         let mut running = JoinSet::new();
         for client in 0..CLIENTS {
             let random = fastrand::Rng::with_seed(seed.wrapping_add(client));
-            running.spawn(post_on(client, random, api.clone(), Arc::clone(&told), stop.subscribe()));
+            running.spawn(post_on(client, random, api.clone(), Arc::clone(&answers), stop.subscribe()));
         }
-        Self { running, told, stop }
+        Self { running, answers, stop }
     }
 
-    pub(crate) fn told(&self) -> Told {
-        self.told.borrow().clone()
+    pub(crate) fn answers(&self) -> Answers {
+        self.answers.borrow().clone()
     }
 
     /// Waits for each client's last answer, and returns all answers.
-    pub(crate) async fn stop(mut self) -> Told {
+    pub(crate) async fn stop(mut self) -> Answers {
         self.stop.send_replace(true);
         while self.running.join_next().await.is_some() {}
-        self.told()
+        self.answers()
     }
 }
 
@@ -69,7 +69,7 @@ async fn post_on(
     client: u64,
     mut random: fastrand::Rng,
     api: watch::Receiver<String>,
-    told: Arc<watch::Sender<Told>>,
+    answers: Arc<watch::Sender<Answers>>,
     stop: watch::Receiver<bool>,
 ) {
     let http = Client::new();
@@ -80,15 +80,17 @@ async fn post_on(
         let email = email(client, number, &mut random);
         let url = format!("http://{}/emails", api.borrow().as_str());
         let answer = post(&http, &url, &email).await;
-        told.send_modify(|told| match answer {
-            None => told.unanswered += 1,
+        answers.send_modify(|answers| match answer {
+            None => answers.unanswered += 1,
             Some((StatusCode::OK, answer)) if answer["id"].is_string() => {
                 let recipients = email["to"].as_array().into_iter().flatten();
                 let recipients = recipients.filter_map(Value::as_str).map(str::to_owned).collect();
-                told.accepted.push(Accepted { id: answer["id"].as_str().unwrap_or_default().to_owned(), recipients });
+                answers
+                    .accepted
+                    .push(Accepted { id: answer["id"].as_str().unwrap_or_default().to_owned(), recipients });
             }
-            Some((StatusCode::SERVICE_UNAVAILABLE, _)) => told.refused += 1,
-            Some((status, answer)) => told.wrong.push(format!("{status} {answer}")),
+            Some((StatusCode::SERVICE_UNAVAILABLE, _)) => answers.refused += 1,
+            Some((status, answer)) => answers.wrong.push(format!("{status} {answer}")),
         });
         sleep(PAUSE).await;
     }

@@ -64,20 +64,20 @@ async fn main() -> ExitCode {
         }
         if Instant::now() >= report_at {
             report_at += REPORT_EVERY;
-            let (told, unfinished) = (clients.told(), records.unfinished());
+            let (answers, unfinished) = (clients.answers(), records.unfinished());
             println!(
                 "{:>5} s  accepted {}, refused {}, unanswered {}, arrived {}, unfinished {unfinished}; {}",
                 began.elapsed().as_secs(),
-                told.accepted.len(),
-                told.refused,
-                told.unanswered,
+                answers.accepted.len(),
+                answers.refused,
+                answers.unanswered,
                 relay.arrived(),
                 trouble.summary(),
             );
         }
     }
 
-    let told = clients.stop().await;
+    let answers = clients.stop().await;
     trouble.end().await;
     relay.be_well();
     println!("nothing goes wrong any more; {} emails are unfinished", records.unfinished());
@@ -85,7 +85,7 @@ async fn main() -> ExitCode {
     while records.unfinished() > 0 && Instant::now() < drained_by {
         sleep(Duration::from_millis(200)).await;
     }
-    let verdict = verdict::judge(&told, &relay.received(), records.unfinished(), trouble.redis());
+    let verdict = verdict::judge(&answers, &relay.received(), records.unfinished(), trouble.redis());
     println!("{verdict}\n{}", trouble.summary());
     if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,7 +9,7 @@ use e2e::Mail;
 use redis::Commands;
 use testkit::{Received, RedisServer};
 
-use crate::{clients::Told, relay::REFUSED};
+use crate::{clients::Answers, relay::REFUSED};
 
 /// How many examples of a fault are named.
 const EXAMPLES: usize = 10;
@@ -32,7 +32,7 @@ impl Verdict {
 }
 
 /// Compares the emails that arrived with those that were accepted.
-pub(crate) fn judge(told: &Told, received: &[Received], unfinished: usize, redis: &RedisServer) -> Verdict {
+pub(crate) fn judge(answers: &Answers, received: &[Received], unfinished: usize, redis: &RedisServer) -> Verdict {
     let mut arrived: HashMap<String, HashSet<&str>> = HashMap::new();
     let mut repeated = 0;
     for received in received {
@@ -43,7 +43,7 @@ pub(crate) fn judge(told: &Told, received: &[Received], unfinished: usize, redis
         }
     }
     let mut lost = Vec::new();
-    for email in &told.accepted {
+    for email in &answers.accepted {
         let arrived = arrived.get(&email.id);
         for recipient in email.recipients.iter().filter(|recipient| !recipient.ends_with(REFUSED)) {
             if !arrived.is_some_and(|arrived| arrived.contains(recipient.as_str())) {
@@ -53,7 +53,7 @@ pub(crate) fn judge(told: &Told, received: &[Received], unfinished: usize, redis
     }
     let unjust = dead_letters(redis).into_iter().filter(|(_, class)| class != "recipient");
     let unjust = unjust.map(|(id, class)| format!("{id} {class}")).collect();
-    Verdict { accepted: told.accepted.len(), unfinished, repeated, lost, unjust, wrong: told.wrong.clone() }
+    Verdict { accepted: answers.accepted.len(), unfinished, repeated, lost, unjust, wrong: answers.wrong.clone() }
 }
 
 /// Each with its class.
