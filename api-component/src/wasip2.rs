@@ -7,7 +7,7 @@
 use std::{cell::OnceCell, time::Duration};
 
 use api::{
-    backend::Backend,
+    backend::{Backend, Failure},
     body::{Body, BodyError},
     response::Response,
     router,
@@ -191,7 +191,14 @@ impl Redis for SpinRedis {
             .connection()?
             .execute(command.name, &arguments)
             .map_err(|error| SpinRedisError::new(command.name, error))?;
-        Ok(answer.into_iter().map(value).collect())
+        let mut reply: Vec<_> = answer.into_iter().map(value).collect();
+        if let Some(replication) = command.replication {
+            let wait = replication.wait();
+            // The first command has been carried out, whatever happens to this one.
+            let confirmed = Box::pin(self.execute(wait.command())).await.map_err(SpinRedisError::after_lost_answer)?;
+            reply.extend(confirmed);
+        }
+        Ok(reply)
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use email_queue::{
-    Queue,
+    Queue, Replication,
     call::{CallError, Redis},
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
@@ -66,6 +66,7 @@ struct Terms {
     backlog_limit: Option<u64>,
     backlog_bytes: Option<u64>,
     retention: Option<Duration>,
+    replication: Option<Replication>,
 }
 
 impl<R: Runtime, E: Failure + Clone> GroupCommit<R, E> {
@@ -140,7 +141,7 @@ fn may_share(emails: &Enqueue<'_>) -> bool {
 /// Redis is not asked again, because the clients have waited long enough.
 fn holds_for_each<E>(outcome: &Outcome<E>, took: Duration) -> bool {
     match outcome {
-        Ok(Enqueued::Accepted) => true,
+        Ok(Enqueued::Accepted) | Err(CallError::NotReplicated(_)) => true,
         Ok(_) => false,
         Err(_) => took >= RESEND_WITHIN,
     }
@@ -216,8 +217,8 @@ impl<N, E> Drop for Leader<'_, N, E> {
 
 impl Terms {
     fn of(queue: &Queue, emails: &Enqueue<'_>) -> Self {
-        let Enqueue { backlog_limit, backlog_bytes, retention, .. } = *emails;
-        Self { queue: queue.clone(), backlog_limit, backlog_bytes, retention }
+        let Enqueue { backlog_limit, backlog_bytes, retention, replication, .. } = *emails;
+        Self { queue: queue.clone(), backlog_limit, backlog_bytes, retention, replication }
     }
 
     fn matches(&self, queue: &Queue, emails: &Enqueue<'_>) -> bool {
@@ -225,6 +226,7 @@ impl Terms {
             && self.backlog_limit == emails.backlog_limit
             && self.backlog_bytes == emails.backlog_bytes
             && self.retention == emails.retention
+            && self.replication == emails.replication
     }
 }
 

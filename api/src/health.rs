@@ -1,6 +1,6 @@
 //! Liveness and readiness.
 
-use email_queue::{Queue, call::Redis, query::ready};
+use email_queue::{call::Redis, query::ready};
 use http::StatusCode;
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use crate::{
     backend::Failure,
     error::ApiError,
     response::{Response, json},
+    settings::Settings,
 };
 
 /// `GET /healthz`: the API runs. It does not call Redis.
@@ -15,8 +16,8 @@ pub(crate) fn healthz() -> Response {
     json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: the API can accept emails. Redis answers, has room, and takes writes for this queue.
-pub(crate) async fn readyz<R: Redis<Error: Failure>>(redis: &R, queue: &Queue) -> Result<Response, ApiError> {
-    ready(queue).run(redis).await?;
+/// `GET /readyz`: the API can accept emails. Redis answers, has room, takes writes for this queue, and has the required replicas.
+pub(crate) async fn readyz<R: Redis<Error: Failure>>(redis: &R, settings: &Settings) -> Result<Response, ApiError> {
+    ready(&settings.queue).replicated(settings.require_replicas).run(redis).await?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))
 }

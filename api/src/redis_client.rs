@@ -7,7 +7,7 @@ use email_queue::call::{Command, Value};
 use crate::backend::Failure;
 
 /// A client of Redis whose connections carry the commands of several requests at the same time.
-pub trait RedisClient {
+pub trait RedisClient: Clone {
     /// An open connection. Dropping it closes it.
     type Connection;
     /// Why a command has no answer, or why there is no connection.

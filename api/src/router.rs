@@ -129,7 +129,7 @@ where
         Route::Healthz => return Ok(health::healthz()),
         Route::Readyz => {
             let settings = settings().await.map_err(|invalid| ApiError::from(invalid).not_ready())?;
-            return health::readyz(redis, &settings.borrow().queue).await;
+            return health::readyz(redis, settings.borrow()).await;
         }
         _ => {}
     }

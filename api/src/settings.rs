@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email_queue::{Queue, email::Mailbox};
+use email_queue::{Queue, Replication, email::Mailbox};
 use jiff::{Span, SpanRelativeTo};
 
 use crate::{access::Access, invalid_setting::InvalidSetting};
@@ -30,11 +30,14 @@ pub struct Settings {
     /// `retention`: how long an email accepted here is kept after it was sent, such as `24h` or `7d`. `None`, the default, for the
     /// worker's setting.
     pub retention: Option<Duration>,
+    /// `require_replicas`: how many replicas must have an email before it is accepted, such as `1`, or `1:aof` for what is on disk.
+    /// `None`, the default, for none.
+    pub require_replicas: Option<Replication>,
 }
 
 impl Settings {
     /// The variables that [`from_variables`](Self::from_variables) looks up.
-    pub const VARIABLES: [&str; 9] = [
+    pub const VARIABLES: [&str; 10] = [
         "queue",
         "api_keys",
         "open",
@@ -44,6 +47,7 @@ impl Settings {
         "backlog_bytes",
         "rate_limit",
         "retention",
+        "require_replicas",
     ];
 
     /// Reads the settings by a look-up of variables by name. A variable that is not set, or empty, has its default.
@@ -67,6 +71,11 @@ impl Settings {
             rate_limit: parsed("rate_limit", read("rate_limit"), |limit| limit.parse().ok())?
                 .filter(|limit| *limit > 0),
             retention: parsed("retention", read("retention"), duration)?,
+            require_replicas: parsed(
+                "require_replicas",
+                read("require_replicas").filter(|text| text != "0"),
+                |text| text.parse().ok(),
+            )?,
         })
     }
 }

@@ -103,12 +103,24 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
         open: &Rc<Open<C::Connection>>,
         command: &Command<'_>,
     ) -> (Result<Vec<Value>, C::Error>, Option<Fault>) {
-        let answer = self.client.execute(&open.connection, command).await;
+        let answer = self.execute_on(&open.connection, command).await;
         let fault = answer.as_ref().err().and_then(C::fault);
         if fault.is_some() {
             self.discard(open);
         }
         (answer, fault)
+    }
+
+    /// The reply to a command, and behind it the one to the command that waits for its replication.
+    async fn execute_on(&self, connection: &C::Connection, command: &Command<'_>) -> Result<Vec<Value>, C::Error> {
+        let mut reply = self.client.execute(connection, command).await?;
+        if let Some(replication) = command.replication {
+            let wait = replication.wait();
+            let confirmed = self.client.execute(connection, &wait.command()).await;
+            // The first command has been carried out, whatever happens to this one.
+            reply.extend(confirmed.map_err(Failure::after_lost_answer)?);
+        }
+        Ok(reply)
     }
 
     /// Gives a connection to no more commands. Those that wait for an answer on it keep it open until then.

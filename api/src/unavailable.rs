@@ -22,6 +22,13 @@ impl Change {
             return error.into();
         }
         log(&error);
+        if let CallError::NotReplicated(_) = error {
+            return ApiError::unavailable(
+                "The email is in the queue, but too few replicas have it, so it is not known whether it survives a fail-over. A \
+                 request that has an `Idempotency-Key` can be repeated with it, and is accepted once; any other one may be \
+                 sent twice.",
+            );
+        }
         ApiError::unavailable(match self {
             Self::Accept => {
                 "The queue did not answer, so it is not known whether this was accepted. A request that has an \
@@ -43,6 +50,11 @@ impl Change {
 impl<E: Failure> From<CallError<E>> for ApiError {
     fn from(error: CallError<E>) -> Self {
         let refusal = log(&error);
+        if let CallError::NotReplicated(_) = error {
+            return Self::unavailable(
+                "Fewer replicas are connected to the queue's Redis than `require_replicas` asks for.",
+            );
+        }
         let trouble = match (effect(&error), refusal) {
             (Effect::NotSent, _) => "The queue cannot be reached for now.",
             (Effect::Unknown, _) => "The queue did not answer.",
@@ -61,7 +73,7 @@ fn effect<E: Failure>(error: &CallError<E>) -> Effect {
     match error {
         CallError::Redis(error) => error.effect(),
         // Redis has answered, but the answer does not say what was done.
-        CallError::Answer(_) => Effect::Unknown,
+        CallError::Answer(_) | CallError::NotReplicated(_) => Effect::Unknown,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use crate::script::Script;
+use crate::{
+    replication::{Confirmed, Replication},
+    script::Script,
+};
 
 /// One Redis command, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,9 @@ pub struct Command<'a> {
     pub arguments: Vec<&'a [u8]>,
     /// Whether a repetition of the command has an extra argument, without which its reply would differ.
     pub marked_when_resent: bool,
+    /// What must have its writes before the reply counts. The client then sends [`Replication::wait`] on the same connection,
+    /// and appends that reply to the one of this command.
+    pub replication: Option<Replication>,
 }
 
 impl Command<'_> {
@@ -68,6 +74,7 @@ pub struct Call<T> {
     kind: Kind,
     arguments: Vec<Argument>,
     marked_when_resent: bool,
+    replication: Option<Replication>,
     read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
 }
 
@@ -100,12 +107,12 @@ impl<T> Call<T> {
         read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
     ) -> Self {
         let arguments = vec![Argument::Own(queue.name().into())];
-        Self { kind: Kind::Script(script), arguments, marked_when_resent: false, read }
+        Self { kind: Kind::Script(script), arguments, marked_when_resent: false, replication: None, read }
     }
 
     /// A command of Redis' own.
     pub(crate) fn plain(name: &'static str, read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>) -> Self {
-        Self { kind: Kind::Plain(name), arguments: Vec::new(), marked_when_resent: false, read }
+        Self { kind: Kind::Plain(name), arguments: Vec::new(), marked_when_resent: false, replication: None, read }
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
@@ -134,6 +141,13 @@ impl<T> Call<T> {
         self
     }
 
+    /// Lets the call fail with [`CallError::NotReplicated`] unless so many replicas have what it wrote. A call that writes
+    /// nothing checks how many are connected.
+    pub fn replicated(mut self, replication: Option<Replication>) -> Self {
+        self.replication = replication;
+        self
+    }
+
     /// What the call does, for logs and errors: a transition's name, or a Redis command.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -148,7 +162,8 @@ impl<T> Call<T> {
     /// When the future is dropped, Redis may or may not have executed the transition, but never half of it.
     ///
     /// # Errors
-    /// [`CallError::Redis`] from the client; [`CallError::Answer`] if the reply does not have the transition's format.
+    /// [`CallError::Redis`] from the client; [`CallError::Answer`] if the reply does not have the transition's format;
+    /// [`CallError::NotReplicated`] if the call has been carried out, and too few replicas have it.
     pub async fn run<R: Redis>(&self, redis: &R) -> Result<T, CallError<R::Error>> {
         let answer = match self.kind {
             Kind::Plain(name) => redis.execute(self.command(name, None)).await,
@@ -159,7 +174,14 @@ impl<T> Call<T> {
                 answer => answer,
             },
         };
-        let mut answer = Answer(answer.map_err(CallError::Redis)?.into_iter());
+        let mut values = answer.map_err(CallError::Redis)?;
+        if let Some(replication) = self.replication {
+            let confirmed = replication.take_reply(&mut values).ok_or(CallError::Answer(self.name()))?;
+            if !confirmed.is_enough() {
+                return Err(CallError::NotReplicated(confirmed));
+            }
+        }
+        let mut answer = Answer(values.into_iter());
         (self.read)(&mut answer)
             .and_then(|value| answer.end().map(|()| value))
             .map_err(|_| CallError::Answer(self.name()))
@@ -168,7 +190,7 @@ impl<T> Call<T> {
     fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {
         let script = script.map(|script| [script.as_bytes(), b"1"]);
         let arguments = script.iter().flatten().copied().chain(self.arguments.iter().map(Argument::as_slice)).collect();
-        Command { name, arguments, marked_when_resent: self.marked_when_resent }
+        Command { name, arguments, marked_when_resent: self.marked_when_resent, replication: self.replication }
     }
 }
 
@@ -190,6 +212,9 @@ pub enum CallError<E> {
     /// The reply does not have the format of the named transition.
     #[error("Redis gave an unexpected answer to {0}")]
     Answer(&'static str),
+    /// Redis has carried out the call, and replicas have not confirmed it.
+    #[error("not replicated: {0}")]
+    NotReplicated(Confirmed),
 }
 
 /// A reply does not have the expected format.

@@ -57,7 +57,8 @@ mod tests {
             "del",
             "type",
         ];
-        for (user, is_of_api, plain) in [("email-queue-api", true, &[][..]), ("email-queue-worker", false, &worker[..])]
+        for (user, is_of_api, plain) in
+            [("email-queue-api", true, &["wait"][..]), ("email-queue-worker", false, &worker[..])]
         {
             let scripts = ALL.iter().filter(|script| OF_API.contains(&script.name) == is_of_api);
             let used: BTreeSet<String> = scripts

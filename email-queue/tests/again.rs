@@ -20,7 +20,17 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 fn enqueue_with_limit(q: &TestQueue, emails: &[NewEmail], idempotency: Option<&Idempotency>) -> Call<Enqueued> {
-    enqueue(&q.queue, Enqueue { emails, backlog_limit: Some(2), backlog_bytes: None, retention: None, idempotency })
+    enqueue(
+        &q.queue,
+        Enqueue {
+            emails,
+            backlog_limit: Some(2),
+            backlog_bytes: None,
+            retention: None,
+            idempotency,
+            replication: None,
+        },
+    )
 }
 
 fn emails(number: usize) -> Vec<NewEmail> {

@@ -40,6 +40,7 @@ fn enqueue_within(q: &TestQueue, backlog_bytes: usize, emails: &[NewEmail]) -> E
             backlog_bytes: Some(backlog_bytes as u64),
             retention: None,
             idempotency: None,
+            replication: None,
         },
     );
     loop {
@@ -195,7 +196,14 @@ fn an_email_without_its_body_is_forgotten_when_its_retention_is_over() {
     let q = TestQueue::start();
     let retention = Some(Duration::from_millis(300));
     let emails = [email("s", "t")];
-    let call = Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention, idempotency: None };
+    let call = Enqueue {
+        emails: &emails,
+        backlog_limit: None,
+        backlog_bytes: None,
+        retention,
+        idempotency: None,
+        replication: None,
+    };
     assert_eq!(q.run(&enqueue(&q.queue, call)), Enqueued::Accepted);
     let id = send(&q, 1)[0];
     assert!(q.run(&make_room(&q.queue, support::memory(1))).freed > 0);

@@ -32,6 +32,7 @@ fn enqueue_once(q: &TestQueue, id: EmailId, idempotency: &Idempotency) -> Enqueu
         backlog_bytes: None,
         retention: None,
         idempotency: Some(idempotency),
+        replication: None,
     };
     q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
 }
@@ -103,6 +104,7 @@ fn a_repeated_batch_gets_all_its_ids_in_order() {
             backlog_bytes: None,
             retention: None,
             idempotency: Some(&request("batch", 1)),
+            replication: None,
         };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
     };
@@ -246,8 +248,14 @@ fn a_page_of_large_emails_is_full_and_holds_the_beginning_of_each() {
     let json = "x".repeat(1024 * 1024);
     for _ in 0..8 {
         let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: json.clone().into() };
-        let enqueue =
-            Enqueue { emails: &[email], backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
+        let enqueue = Enqueue {
+            emails: &[email],
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: None,
+            idempotency: None,
+            replication: None,
+        };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let page = |limit| q.run(&list(&q.queue, Page { limit, cursor: Cursor::Newest, state: None }));
@@ -269,8 +277,14 @@ fn a_page_of_one_state_says_how_far_it_looked() {
         let emails: Vec<_> = (0..100)
             .map(|_| NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: b"{}".into() })
             .collect();
-        let enqueue =
-            Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
+        let enqueue = Enqueue {
+            emails: &emails,
+            backlog_limit: None,
+            backlog_bytes: None,
+            retention: None,
+            idempotency: None,
+            replication: None,
+        };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let failed = |cursor| q.run(&list(&q.queue, Page { limit: 1, cursor, state: Some(State::Failed) }));
@@ -386,6 +400,7 @@ fn of_many_clients_racing_with_one_key_one_is_accepted() {
                                 backlog_bytes: None,
                                 retention: None,
                                 idempotency: Some(request),
+                                replication: None,
                             },
                         );
                         q.run(&call)

@@ -26,7 +26,14 @@ fn new(lane: Lane, due: Option<Timestamp>) -> NewEmail {
 fn accept(q: &TestQueue, emails: &[NewEmail], idempotency: Option<&Idempotency>) -> Call<Enqueued> {
     enqueue(
         &q.queue,
-        Enqueue { emails, backlog_limit: Some(100), backlog_bytes: Some(1 << 40), retention: None, idempotency },
+        Enqueue {
+            emails,
+            backlog_limit: Some(100),
+            backlog_bytes: Some(1 << 40),
+            retention: None,
+            idempotency,
+            replication: None,
+        },
     )
 }
 

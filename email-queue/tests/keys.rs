@@ -40,6 +40,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
             backlog_bytes: None,
             retention: None,
             idempotency: Some(&idempotency),
+            replication: None,
         },
     ));
     q.run(&throttle(&q.queue, "client", Allowance { requests: 1, within: LONG }, 1));

@@ -78,6 +78,7 @@ fn enqueueing_the_same_id_again_changes_nothing() {
             backlog_bytes: None,
             retention: None,
             idempotency: None,
+            replication: None,
         },
     );
     assert_eq!((q.run(&call), q.run(&call)), (Enqueued::Accepted, Enqueued::Accepted));
@@ -104,6 +105,7 @@ fn a_full_backlog_refuses_all_and_changes_nothing() {
                 backlog_bytes: None,
                 retention: None,
                 idempotency: None,
+                replication: None,
             },
         )
     };
@@ -117,8 +119,14 @@ fn where_a_lane_is_no_list_nothing_is_accepted_however_often_it_is_tried() {
     let q = TestQueue::start();
     q.redis::<()>("SET emails:high x");
     let emails = [Lane::High, Lane::Normal].map(|lane| NewEmail { lane, ..new_email() });
-    let request =
-        Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None };
+    let request = Enqueue {
+        emails: &emails,
+        backlog_limit: None,
+        backlog_bytes: None,
+        retention: None,
+        idempotency: None,
+        replication: None,
+    };
     let call = enqueue(&q.queue, request);
     for _ in 0..2 {
         assert!(q.try_run(&call).is_err());
@@ -235,6 +243,7 @@ fn an_emails_own_retention_comes_before_the_workers() {
             backlog_bytes: None,
             retention: Some(LONG),
             idempotency: None,
+            replication: None,
         },
     );
     q.run(&enqueue);

@@ -69,6 +69,11 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_RETENTION", value_name = "DURATION")]
     retention: Option<String>,
 
+    /// How many replicas of Redis must have an email before it is accepted, such as 1, or 1:aof for what is on disk (Redis
+    /// 7.2). With fewer, posts get a 503. 0 for none.
+    #[arg(long, env = "EMAIL_QUEUE_REQUIRE_REPLICAS", value_name = "REPLICAS", default_value = "0")]
+    require_replicas: String,
+
     /// How many threads serve requests [default: half as many as processors]
     #[arg(long, env = "EMAIL_QUEUE_THREADS", value_name = "THREADS")]
     threads: Option<NonZeroUsize>,
@@ -124,6 +129,7 @@ impl Cli {
             "backlog_bytes" => Some(self.backlog_bytes.clone()),
             "rate_limit" => Some(self.rate_limit.clone()),
             "retention" => self.retention.clone(),
+            "require_replicas" => Some(self.require_replicas.clone()),
             _ => None,
         }
     }
@@ -151,7 +157,16 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_and_not_shown() {
-        for name in ["redis-url", "queue", "open", "default-from", "max-body-bytes", "backlog-limit", "retention"] {
+        for name in [
+            "redis-url",
+            "queue",
+            "open",
+            "default-from",
+            "max-body-bytes",
+            "backlog-limit",
+            "retention",
+            "require-replicas",
+        ] {
             let error = cli(&[&format!("--{name}=hunter 2")]).config().unwrap_err();
             let told = format!("{error:#}");
             assert!(told.contains(name) || told.contains(&name.replace('-', "_")), "{name}: {told}");

@@ -15,6 +15,7 @@ use redis::{
 };
 
 /// Opens connections to Redis. Several requests use one at the same time.
+#[derive(Clone)]
 pub(crate) struct TokioRedis;
 
 impl RedisClient for TokioRedis {

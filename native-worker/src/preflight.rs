@@ -50,7 +50,7 @@ async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -
     match shared.client.redis.persist(call, stop).await.transpose() {
         Ok(answered) => Ok(answered.map(|answered| answered.answer)),
         Err(CallError::Redis(error)) => Err(RunError::Refused(error)),
-        Err(CallError::Answer(_)) => Err(RunError::NoRedis),
+        Err(CallError::Answer(_) | CallError::NotReplicated(_)) => Err(RunError::NoRedis),
     }
 }
 

@@ -188,7 +188,7 @@ impl SharedConnection {
         let unreachable = matches!(error, CallError::Redis(error) if ends_connection(error));
         let text = match error {
             CallError::Redis(error) => explained(error),
-            CallError::Answer(_) => error.to_string(),
+            CallError::Answer(_) | CallError::NotReplicated(_) => error.to_string(),
         };
         if failures == 0 && !unreachable {
             tracing::warn!(call, redis = self.address, error = text, "Redis refuses; trying again");

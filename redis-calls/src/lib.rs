@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn a_command_keeps_its_arguments_in_order() {
-        let command = Command { name: "SET", arguments: vec![b"key", b"value"], marked_when_resent: false };
+        let command =
+            Command { name: "SET", arguments: vec![b"key", b"value"], marked_when_resent: false, replication: None };
         assert_eq!(cmd(&command).get_packed_command(), b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
     }
 }

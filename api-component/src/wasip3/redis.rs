@@ -7,6 +7,7 @@ use spin_sdk_wasip3::redis::{Connection, RedisParameter};
 use crate::spin_redis::{SpinRedisError, impl_conversions};
 
 /// Opens connections by Spin's outbound Redis.
+#[derive(Clone)]
 pub(super) struct SpinRedisClient;
 
 impl RedisClient for SpinRedisClient {

@@ -55,6 +55,7 @@ pub(super) async fn accept<R: Backend>(
         backlog_bytes: settings.backlog_bytes,
         retention: settings.retention,
         idempotency: idempotency.as_ref(),
+        replication: settings.require_replicas,
     };
     match room::enqueue(*redis, &settings.queue, enqueue).await.map_err(|error| Change::Accept.failed(error))? {
         Enqueued::Accepted => Ok(emails.iter().map(|email| email.id).collect()),

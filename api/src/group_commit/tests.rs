@@ -79,7 +79,11 @@ fn request<'a>(commit: &'a Commit, redis: &'a Scripted, given: &'a Given) -> Req
     let Given { queue, emails, backlog_limit, retention, idempotency } = given;
     let (backlog_limit, retention, idempotency) = (*backlog_limit, *retention, idempotency.as_ref());
     let backlog_bytes = None;
-    Box::pin(commit.enqueue(redis, queue, Enqueue { emails, backlog_limit, backlog_bytes, retention, idempotency }))
+    Box::pin(commit.enqueue(
+        redis,
+        queue,
+        Enqueue { emails, backlog_limit, backlog_bytes, retention, idempotency, replication: None },
+    ))
 }
 
 fn poll(request: &mut Request<'_>) -> Poll<Outcome<&'static str>> {

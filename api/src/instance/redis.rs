@@ -26,13 +26,16 @@ type ClientError<H> = <<H as Host>::RedisClient as RedisClient>::Error;
 pub(super) struct InstanceRedis<H: Host> {
     host: H,
     connection: SharedConnection<H, H::RedisClient>,
+    /// For commands that wait for replicas: Redis carries out nothing else of a connection meanwhile.
+    replicated: SharedConnection<H, H::RedisClient>,
     commit: GroupCommit<H, ClientError<H>>,
 }
 
 impl<H: Host> InstanceRedis<H> {
     /// Connects to nothing yet.
     pub(super) fn new(host: H, client: H::RedisClient) -> Self {
-        Self { host, connection: SharedConnection::new(client), commit: GroupCommit::default() }
+        let (connection, replicated) = (SharedConnection::new(client.clone()), SharedConnection::new(client));
+        Self { host, connection, replicated, commit: GroupCommit::default() }
     }
 
     pub(super) fn host(&self) -> &H {
@@ -94,7 +97,10 @@ impl<H: Host> Redis for UntilDeadline<'_, H> {
         let bytes: usize = command.arguments.iter().map(|argument| argument.len()).sum();
         let sending = Duration::from_millis(bytes as u64 * 1000 / MIN_BYTES_PER_SECOND);
         let url = self.redis.host.redis_url(self.began).await;
-        self.redis.connection.execute(&url, &command, self.deadline + sending).await
+        let Some(replication) = command.replication else {
+            return self.redis.connection.execute(&url, &command, self.deadline + sending).await;
+        };
+        self.redis.replicated.execute(&url, &command, self.deadline + sending + replication.timeout()).await
     }
 
     fn is_unknown_script(error: &ClientError<H>) -> bool {

@@ -69,7 +69,8 @@ const FAR: Duration = Duration::from_secs(600);
 
 const SOON: Duration = Duration::from_millis(20);
 
-static PING: Command<'static> = Command { name: "PING", arguments: Vec::new(), marked_when_resent: true };
+static PING: Command<'static> =
+    Command { name: "PING", arguments: Vec::new(), marked_when_resent: true, replication: None };
 
 fn ask(shared: &Shared<'_>, url: &str) -> Result<Vec<Value>, &'static str> {
     pollster::block_on(shared.execute(url, &PING, Instant::now() + FAR))

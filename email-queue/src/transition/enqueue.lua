@@ -7,7 +7,9 @@
 -- ARGV[3]  retention in ms of these emails once finished; '' for the worker's own
 -- ARGV[4]  idempotency key, hashed; '' for none
 -- ARGV[5]  hash of the request, 64 characters
--- ARGV[6…] per email: ID, LANE, DUE in ms since 1970 (0: now), EMAIL as JSON
+-- ARGV[6]  '1' if WAIT follows, '' if not. WAIT covers only what its connection wrote, so a call whose emails are there already
+--          counts itself as `confirmed`
+-- ARGV[7…] per email: ID, LANE, DUE in ms since 1970 (0: now), EMAIL as JSON
 -- Reply    {1} accepted
 --          {0} too many wait: nothing was changed
 --          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
@@ -20,7 +22,7 @@ local other = other_version()
 if other then return other end
 local limit, max_bytes, retention, key, request = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 -- Where the emails begin, and what each has; enqueue.rs writes them in this order.
-local FIRST = 6
+local FIRST = 7
 local FIELDS = 4
 local ID = 0
 local LANE = 1
@@ -29,13 +31,18 @@ local EMAIL = 3
 local emails = (#ARGV - FIRST + 1) / FIELDS
 local REMEMBERED_MS = 24 * 60 * 60 * 1000
 
+local function known_already(reply)
+  if ARGV[6] ~= '' then count('confirmed', 1) end
+  return reply
+end
+
 if key ~= '' then
   local before = redis.call('GET', idempotency_of(key))
   if before then
     if string.sub(before, 1, 64) ~= request then return {3} end
     local reply = {2}
     for id in string.gmatch(string.sub(before, 65), '%S+') do reply[#reply + 1] = id end
-    return reply
+    return known_already(reply)
   end
 end
 -- The hint of the index; how many emails wait in each lane, and its last sequence number; how many bytes are stored.
@@ -46,14 +53,15 @@ if limit > 0 then
   local waits = (counted[2] or 0) + (counted[4] or 0) + (counted[6] or 0)
   if redis.call('ZCARD', SCHEDULED) + waits + emails > limit then
     -- If this call is a repetition, its emails are already counted.
-    return {emails > 0 and redis.call('EXISTS', record_of(ARGV[FIRST + ID])) or 0}
+    if emails > 0 and redis.call('EXISTS', record_of(ARGV[FIRST + ID])) == 1 then return known_already({1}) end
+    return {0}
   end
 end
 if max_bytes > 0 and emails > 0 then
   local asked = emails * (retention == '' and 59 or 60 + #retention)
   for i = FIRST, #ARGV, FIELDS do asked = asked + #ARGV[i + EMAIL] end
   if bytes + asked > max_bytes then
-    if redis.call('EXISTS', record_of(ARGV[FIRST + ID])) == 1 then return {1} end
+    if redis.call('EXISTS', record_of(ARGV[FIRST + ID])) == 1 then return known_already({1}) end
     return {4, bytes, asked}
   end
 end
@@ -72,7 +80,7 @@ if emails == 1 and key == '' and tonumber(ARGV[FIRST + DUE]) <= now then
   local waits, last = (counted[at] or 0) + 1, (counted[at + 1] or 0) + 1
   local sequence = '5' .. string.format('%012d', last)
   local record = create(id, QUEUED, sequence, lane, retention, ARGV[FIRST + EMAIL])
-  if not record then return {1} end
+  if not record then return known_already({1}) end
   fresh[id] = sequence
   bytes = string.format('%d', bytes + #record)
   waits, last = string.format('%d', waits), string.format('%d', last)
@@ -139,6 +147,7 @@ else
       redis.call('SET', idempotency_of(key), request .. table.concat(ids, ' '), 'PX', REMEMBERED_MS)
     end
     count('accepted', #known)
+    if not known[1] then known_already() end
   end)
 end
 if done then return {1} end

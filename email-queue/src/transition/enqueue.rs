@@ -7,6 +7,7 @@ use crate::{
     EmailId, Lane, Queue,
     call::{Answer, Call, UnexpectedAnswer, milliseconds},
     hex,
+    replication::Replication,
     script::ENQUEUE,
 };
 
@@ -23,6 +24,8 @@ pub struct Enqueue<'a> {
     pub retention: Option<Duration>,
     /// Identifies a repetition of this request for 24 hours; `None` if it need not be recognised.
     pub idempotency: Option<&'a Idempotency>,
+    /// What must have the emails before the call succeeds; `None` for the primary alone.
+    pub replication: Option<Replication>,
 }
 
 /// An email to be accepted.
@@ -89,7 +92,9 @@ pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
         .number(enqueue.backlog_bytes.unwrap_or(0))
         .argument(retention.unwrap_or_default())
         .argument(key)
-        .argument(request);
+        .argument(request)
+        .argument(if enqueue.replication.is_some() { "1" } else { "" })
+        .replicated(enqueue.replication);
     enqueue.emails.iter().fold(call, |call, email| {
         call.number(email.id)
             .argument(email.lane.as_str())

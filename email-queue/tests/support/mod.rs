@@ -138,7 +138,14 @@ impl TestQueue {
         let emails: Vec<_> = ids.iter().map(|&id| NewEmail { id, lane, due, json: EMAIL.into() }).collect();
         let enqueue = enqueue(
             &self.queue,
-            Enqueue { emails: &emails, backlog_limit: None, backlog_bytes: None, retention: None, idempotency: None },
+            Enqueue {
+                emails: &emails,
+                backlog_limit: None,
+                backlog_bytes: None,
+                retention: None,
+                idempotency: None,
+                replication: None,
+            },
         );
         assert_eq!(self.run(&enqueue), Enqueued::Accepted);
     }
