@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, thread, time::Duration};
 use anyhow::{Context, bail};
 use api::settings::Settings;
 use clap::Parser;
-use program::logging::LogFormat;
+use program::{VERSION, generate::Generated, logging::LogFormat};
 use redis::IntoConnectionInfo;
 
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::config::Config;
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
 #[derive(Debug, Parser)]
-#[command(name = "native-api", version)]
+#[command(name = "native-api", version = VERSION)]
 pub(crate) struct Cli {
     /// Where to listen: an IP address and a port; port 0 for any free one.
     #[arg(long, env = "EMAIL_QUEUE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
@@ -89,9 +89,23 @@ pub(crate) struct Cli {
     /// How to write what is logged.
     #[arg(long, env = "EMAIL_QUEUE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
+
+    /// Ask the server that listens at --listen whether it can accept emails, and exit: 0 if it can, else 1. For health checks
+    /// of containers.
+    #[arg(long)]
+    pub(crate) check_ready: bool,
+
+    /// Print a man page or completions, for packages.
+    #[arg(long, hide = true, value_name = "WHAT")]
+    pub(crate) generate: Option<Generated>,
 }
 
 impl Cli {
+    /// Where to listen.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
     pub(crate) fn log_format(&self) -> LogFormat {
         self.log_format
     }

@@ -1,11 +1,12 @@
 //! The HTTP API as a native server: the handlers of [`api`], for where there is no Spin.
 //!
 //! In reading order: [`cli`] and [`config`] are the settings, [`server`] accepts connections on several threads, [`request`]
-//! answers one request, with [`host`], [`body`] and [`redis_client`] behind it.
+//! answers one request, with [`host`], [`body`] and [`redis_client`] behind it. [`check`] asks another process of this program.
 
 #![forbid(unsafe_code)]
 
 mod body;
+mod check;
 mod cli;
 mod config;
 mod host;
@@ -16,7 +17,7 @@ mod server;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use program::{USAGE, logging};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,9 +37,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads the settings and begins logging.
+/// Reads the settings and begins logging. The error is the exit code, also where something else than serving was asked for
+/// and is done.
 fn parse() -> Result<Config, ExitCode> {
     let cli = Cli::try_parse().map_err(|error| program::exit_with(&error))?;
+    if let Some(generated) = cli.generate {
+        return Err(generated.print(Cli::command()));
+    }
+    if cli.check_ready {
+        return Err(check::check_ready(cli.listen()));
+    }
     let unusable = |error: anyhow::Error| {
         eprintln!("native-api: {error:#}");
         ExitCode::from(USAGE)

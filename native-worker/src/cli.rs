@@ -1,11 +1,15 @@
 //! Flags and environment variables.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
-use program::logging::{self, LogFormat};
+use program::{
+    VERSION,
+    generate::Generated,
+    logging::{self, LogFormat},
+};
 use smtp_client::Options;
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +17,7 @@ use crate::{
     Config,
     backoff::Backoff,
     config::{DEFAULT_FROM, DEFAULT_REDIS_URL},
-    environment,
+    environment, health,
     invalid_config::InvalidConfig,
     memory,
     transport::TransportConfig,
@@ -54,12 +58,23 @@ pub struct Settings {
 /// Reads flags and environment variables.
 ///
 /// # Errors
-/// A setting cannot be used, which the error says without a value that may be secret; or `--help` or `--version` was given.
-pub fn read() -> Result<Settings, clap::Error> {
+/// The exit code, when a setting cannot be used, which was printed without a value that may be secret; or when something else
+/// than to run was asked for, such as `--version`, and is done.
+pub fn read() -> Result<Settings, ExitCode> {
     let (command, old_names) = environment::with_old_names(Cli::command());
-    let matches = command.try_get_matches()?;
+    let parsed = command.try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = parsed.map_err(|error| program::exit_with(&error))?;
+    if let Some(generated) = cli.generate {
+        return Err(generated.print(Cli::command()));
+    }
+    if cli.check_health {
+        return Err(health::check(cli.health_file.as_deref()));
+    }
     let old_names = environment::used(old_names, &matches);
-    let cli = Cli::from_arg_matches(&matches)?;
+    settings(cli, old_names).map_err(|error| program::exit_with(&error))
+}
+
+fn settings(cli: Cli, old_names: Vec<OldName>) -> Result<Settings, clap::Error> {
     let invalid = |error: InvalidConfig| Cli::command().error(ErrorKind::ValueValidation, error);
     let log_format = cli.log_format;
     let log_filter = logging::filter().map_err(|error| invalid(InvalidConfig(error.to_string())))?;
@@ -71,7 +86,7 @@ pub fn read() -> Result<Settings, clap::Error> {
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
 #[derive(Parser)]
-#[command(name = "native-worker", version)]
+#[command(name = "native-worker", version = VERSION)]
 struct Cli {
     // URLs are parsed after clap, which would print a wrong one with its password.
     #[arg(
@@ -163,6 +178,19 @@ struct Cli {
     /// The format of the log on standard error. RUST_LOG sets the level; default: info.
     #[arg(long, env = "EMAIL_QUEUE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
+
+    /// A file that the worker writes every second or so as long as it works, also while it waits for Redis.
+    #[arg(long, env = "EMAIL_QUEUE_HEALTH_FILE", value_name = "FILE")]
+    health_file: Option<PathBuf>,
+
+    /// Exit at once: with 0 if a running worker has written --health-file within the last 30 seconds, else with 1. For health
+    /// checks of containers.
+    #[arg(long)]
+    check_health: bool,
+
+    /// Print a man page or completions, for packages.
+    #[arg(long, hide = true, value_name = "WHAT")]
+    generate: Option<Generated>,
 }
 
 impl Cli {
@@ -197,6 +225,7 @@ impl Cli {
             default_from: self.default_from,
             maintenance: Maintenance { grace: self.pop_grace, ..Maintenance::default() },
             drain: self.drain,
+            health_file: self.health_file.filter(|file| !file.as_os_str().is_empty()),
         };
         config.check()?;
         Ok(config)

@@ -1,6 +1,6 @@
 //! All settings and their limits.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
 use redis::{ConnectionAddr, IntoConnectionInfo};
@@ -38,6 +38,8 @@ pub struct Config {
     pub maintenance: Maintenance,
     /// Whether to end when the queue is empty.
     pub drain: bool,
+    /// The file that shows that the worker works.
+    pub health_file: Option<PathBuf>,
 }
 
 /// The most emails that one worker may have in flight.
@@ -64,6 +66,7 @@ impl Config {
             default_from: Mailbox::built_in_sender(),
             maintenance: Maintenance::default(),
             drain: false,
+            health_file: None,
         })
     }
 

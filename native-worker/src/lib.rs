@@ -21,7 +21,8 @@
 //! - `message`: an email as MIME;
 //! - [`transport`]: where emails go: the console, a directory, an SMTP server;
 //! - [`config`]: all settings and their limits; [`cli`] reads them from flags and the environment, `environment` has the old
-//!   names of variables; [`backoff`]: pauses between attempts; `clock`: the time of Redis.
+//!   names of variables; [`backoff`]: pauses between attempts; `clock`: the time of Redis;
+//!   `health`: the file for health checks.
 //!
 //! An email is claimed only when a permit of the concurrency semaphore is free. The permit goes with it to its delivery and
 //! on to the completer, and is released, or passed to the next email, when Redis has recorded the result. So a crash can
@@ -45,6 +46,7 @@ mod ended;
 mod environment;
 mod fetcher;
 mod gate;
+mod health;
 mod hold_off;
 mod in_flight;
 mod invalid_config;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     // Parse.
     let Settings { config, log_format, log_filter, old_names } = match cli::read() {
         Ok(settings) => settings,
-        Err(error) => return program::exit_with(&error),
+        Err(code) => return code,
     };
     if let Err(error) = logging::begin(log_format, log_filter) {
         eprintln!("native-worker: cannot log: {error}");

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn maintain_on(shared: &Shared, stop: &CancellationToken) {
     let mut failures = 0;
     loop {
+        // Here, as this loop waits for nothing without end: it turns also while Redis is unreachable or the relay is held off.
+        shared.health.write().await;
         let pause = match maintain_if_due(shared).await {
             Ok(maintained) => {
                 failures = 0;

@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, blocking::BlockedClient, clock::Clock, hold_off::HoldOff, in_flight::InFlight, memory::Memory,
-    queue_client::QueueClient, shared_connection::SharedConnection, transport::Transport,
+    Config, blocking::BlockedClient, clock::Clock, health::Health, hold_off::HoldOff, in_flight::InFlight,
+    memory::Memory, queue_client::QueueClient, shared_connection::SharedConnection, transport::Transport,
 };
 
 /// The longest time for which a claim may keep the connection to Redis busy; a sixth of the lease if that is less.
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     /// The memory for emails.
     pub(crate) memory: Memory,
     pub(crate) clock: Clock,
+    pub(crate) health: Health,
     pub(crate) blocked: BlockedClient,
     pub(crate) permits: Arc<Semaphore>,
     /// Whether the loop waits for a permit. Then the completer claims the next emails.

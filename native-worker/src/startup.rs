@@ -10,6 +10,7 @@ use crate::{
     Config,
     blocking::BlockedClient,
     clock::Clock,
+    health::Health,
     hold_off::HoldOff,
     in_flight::InFlight,
     memory::Memory,
@@ -48,6 +49,7 @@ impl Worker {
             in_flight: InFlight::default(),
             memory: Memory::new(config.max_memory),
             clock: Clock::default(),
+            health: Health::new(config.health_file.clone()),
             blocked: BlockedClient::default(),
             permits: Arc::new(Semaphore::new(config.concurrency)),
             saturated: AtomicBool::new(false),
@@ -64,7 +66,7 @@ impl Worker {
     /// Redis refuses this worker, or lacks what it needs.
     pub async fn start(self) -> Result<Running, RunError> {
         let Self { shared } = self;
-        preflight::check(&shared, &CancellationToken::new()).await?;
+        shared.health.write_during(preflight::check(&shared, &CancellationToken::new())).await?;
         announce_default_sender(&shared).await;
         let learned = shared.hold_off.begin(&shared.client).await;
         if let (Some(limit), Some(_)) = (shared.transport.connection_limit(), learned) {

@@ -51,6 +51,23 @@ fn help_and_version_are_no_errors() {
     }
 }
 
+#[test]
+fn the_version_names_the_commit_and_a_man_page_and_completions_know_the_flags() {
+    let printed = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_native-worker"));
+        let output = command.env_clear().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // A debug build is not made anew for each commit.
+    assert_eq!(printed(&["--version"]), format!("native-worker {} (debug build)\n", env!("CARGO_PKG_VERSION")));
+    for what in ["man", "bash", "fish", "zsh"] {
+        let text = printed(&["--generate", what]).replace("\\-", "-");
+        assert!(text.contains("health-file") && text.contains("smtp-timeout"), "{what}: {text}");
+        assert!(what != "man" || !text.contains("generate"), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn variables_are_still_read_by_their_old_names_which_is_said_once_each() {
     let redis = RedisServer::builder().without_persistence().password("s3cret").start();

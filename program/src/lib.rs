@@ -4,7 +4,11 @@
 
 use std::process::ExitCode;
 
+pub mod generate;
 pub mod logging;
+
+/// The version and the commit, as `--version` prints them.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("EMAIL_QUEUE_COMMIT"), ")");
 
 /// The exit code when a setting cannot be used: `EX_USAGE` of
 /// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).

@@ -1,0 +1,74 @@
+//! A file that shows that the worker works, for health checks of containers, which can ask no port of it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::time::{interval, timeout};
+
+/// How often the file is written during the start. Later, each turn of maintenance writes it.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A worker that has not written its file for so long is stuck. A turn of maintenance on a Redis that does not answer takes
+/// less than half of it, and so does a drain after the last turn.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Writes the file, if there is to be one.
+#[derive(Debug)]
+pub(crate) struct Health {
+    file: Option<PathBuf>,
+    failed: AtomicBool,
+}
+
+impl Health {
+    pub(crate) fn new(file: Option<PathBuf>) -> Self {
+        Self { file, failed: AtomicBool::new(false) }
+    }
+
+    /// Writes the file. That it cannot be written is logged once; a disk that hangs does not hold up the caller.
+    pub(crate) async fn write(&self) {
+        let Some(file) = &self.file else { return };
+        let written = timeout(PAUSE, tokio::fs::write(file, b"")).await;
+        let fault = match written {
+            Ok(Ok(())) => return self.failed.store(false, Ordering::Relaxed),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the disk does not answer".to_owned(),
+        };
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(file = %file.display(), error = fault, "the health file cannot be written: health checks will fail");
+        }
+    }
+
+    /// Writes the file again and again until a future ends. Cancelled with it.
+    pub(crate) async fn write_during<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut again = interval(PAUSE);
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                ended = &mut future => return ended,
+                _ = again.tick() => self.write().await,
+            }
+        }
+    }
+}
+
+/// The exit code of a health check; what is wrong is printed.
+pub(crate) fn check(file: Option<&Path>) -> ExitCode {
+    let Some(file) = file else {
+        eprintln!("native-worker: --check-health needs --health-file or EMAIL_QUEUE_HEALTH_FILE");
+        return ExitCode::from(program::USAGE);
+    };
+    match fs::metadata(file).and_then(|metadata| metadata.modified()) {
+        // A time in the future is that of a clock that was set back.
+        Ok(written) if written.elapsed().is_ok_and(|age| age > STUCK) => {
+            eprintln!("native-worker: {} was last written more than {} s ago", file.display(), STUCK.as_secs());
+        }
+        Ok(_) => return ExitCode::SUCCESS,
+        Err(error) => eprintln!("native-worker: cannot read {}: {error}", file.display()),
+    }
+    ExitCode::FAILURE
+}
