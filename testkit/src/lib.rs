@@ -15,6 +15,8 @@
 //! - [`postfix`]: Postfix, with its limits.
 //! - [`certificates`]: the certificate authority that both present to clients over TLS.
 //!
+//! The program `catch-all` is that SMTP server for people who try a recipe.
+//!
 //! Functions panic instead of returning errors, which fails the test; the message names the awaited condition. Dropping
 //! a future only ends the waiting.
 

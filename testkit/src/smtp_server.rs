@@ -38,7 +38,7 @@ use listener::{Login, Shared};
 use log::Log;
 use script::Script;
 
-/// A running SMTP server on a free port of 127.0.0.1. Without a script it accepts everything.
+/// A running SMTP server, on a free port of 127.0.0.1 unless told otherwise. Without a script it accepts everything.
 ///
 /// Dropping it closes its port and its connections.
 #[derive(Debug)]

@@ -2,12 +2,13 @@
 //!
 //! - [`apt`]: Debian packages;
 //! - [`wasm_toolchain`]: a compiler for the component; [`redis`]: a Redis server;
-//! - [`test_tools`], [`clients`]: what only the tests need; [`bench_tools`]: what only the benches need; [`postfix`]: what
+//! - [`test_tools`], [`clients`], [`containers`]: what only the tests need; [`bench_tools`]: what only the benches need; [`postfix`]: what
 //!   both need.
 
 pub(crate) mod apt;
 pub(crate) mod bench_tools;
 pub(crate) mod clients;
+pub(crate) mod containers;
 pub(crate) mod postfix;
 pub(crate) mod redis;
 pub(crate) mod test_tools;

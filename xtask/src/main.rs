@@ -7,6 +7,7 @@
 //! - `fuzz`: requests of every kind, and what may not come of them.
 //! - `bench`: speed, beside its limits.
 //! - `deny`: the rules for dependencies.
+//! - `dist`: what people download.
 //!
 //! In reading order:
 //!
@@ -14,7 +15,7 @@
 //!   is the Spin CLI, if installed.
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
-//! - [`mod@bench`] prepares `cargo xtask bench`; [`mod@deny`] is `cargo xtask deny`.
+//! - [`mod@bench`] prepares `cargo xtask bench`; [`mod@deny`] is `cargo xtask deny`; [`mod@dist`] builds for `cargo xtask dist`.
 //! - [`install`] finds or installs what all of them need; [`compile`] builds.
 //! - [`redis_service`] is the Redis that `up` starts; [`redis_url`] reads the URL of another one.
 //! - [`stack`] is the set of running services; [`process`] runs a step to its end; [`signals`] receives what reaches
@@ -32,6 +33,7 @@ mod console;
 mod data_dir;
 mod defaults;
 mod deny;
+mod dist;
 mod fuzz;
 mod http;
 mod install;
@@ -75,6 +77,8 @@ enum Command {
     Bench(bench::Options),
     /// Checks licenses, bans and sources of all dependencies by the rules in deny.toml.
     Deny,
+    /// Packs what people download: static programs, components, container images, checksums, an SBOM.
+    Dist(dist::Options),
 }
 
 /// The exit code for a wrong flag or setting, of `sysexits.h`.
@@ -113,6 +117,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz(options) => fuzz::fuzz(&workspace, &signals, &options),
         Command::Bench(options) => bench::bench(&workspace, &signals, &options),
         Command::Deny => deny::deny(&workspace, &signals),
+        Command::Dist(options) => dist::dist(&workspace, &signals, &options).map(|()| ExitCode::SUCCESS),
     }
 }
 

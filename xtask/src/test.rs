@@ -10,10 +10,13 @@ use clap::{Args, ValueEnum};
 
 use crate::compile;
 use crate::console::{complain, say};
+use crate::dist;
 use crate::install::clients::{
-    OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
-    find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
+    OLDEST_REDIS_VARIABLE, RECIPE_TOOLS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE,
+    find_or_install_oldest_redis, find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
+    find_or_install_valkey,
 };
+use crate::install::containers;
 use crate::install::postfix::{self, POSTFIX_VARIABLE};
 use crate::install::redis;
 use crate::install::test_tools::{
@@ -24,7 +27,7 @@ use crate::process;
 use crate::signals::{Interrupted, Signals};
 use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_count::TestCount;
-use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+use crate::workspace::{DEV_HOST, DIST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
@@ -44,6 +47,8 @@ pub(crate) struct Options {
 enum Part {
     /// The end-to-end tests of both builds, on the real Spin that the variable SPIN names, or else on the one on the PATH.
     Spin,
+    /// What `cargo xtask dist` makes, and the recipes that run it in containers. Needs root.
+    Containers,
 }
 
 /// Runs the steps until one fails. The last line says how many tests passed and failed.
@@ -63,6 +68,7 @@ pub(crate) fn test(workspace: &Workspace, signals: &Signals, options: &Options) 
                 return Ok(ExitCode::SUCCESS);
             }
         },
+        Some(Part::Containers) => run_in_containers(workspace, signals, options, &count),
     };
     let seconds = started.elapsed().as_secs();
     let code = match outcome {
@@ -110,8 +116,8 @@ fn run_steps(
     }
     step("build", || compile::for_tests(workspace, signals))?;
     let redis = &tests.redis_server;
-    step("cargo test --workspace --exclude dev-host", || {
-        tests.run(&["--workspace", "--exclude", DEV_HOST], Served::ByDevHost(WASIP2_MANIFEST), redis)
+    step("cargo test --workspace --exclude dev-host --exclude dist", || {
+        tests.run(&["--workspace", "--exclude", DEV_HOST, "--exclude", DIST], Served::ByDevHost(WASIP2_MANIFEST), redis)
     })?;
     step("cargo test -p email-queue, on Redis 6.2", || {
         tests.run(&["-p", "email-queue"], Served::Natively, &tests.oldest_redis)
@@ -124,7 +130,40 @@ fn run_steps(
     })?;
     // By the profile that it is built with, so that wasmtime is compiled once.
     let selection = ["--profile", Profile::Quick.name(), "-p", DEV_HOST];
-    step("cargo test --profile quick -p dev-host", || tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis))
+    step("cargo test --profile quick -p dev-host", || {
+        tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis)
+    })?;
+    run_in_containers(workspace, signals, options, count)
+}
+
+fn run_in_containers(
+    workspace: &Workspace,
+    signals: &Signals,
+    options: &Options,
+    count: &Arc<TestCount>,
+) -> anyhow::Result<()> {
+    let Some(tools) = containers::find_or_install(workspace, signals)? else {
+        say("\nThe container tests need root and x86-64 Linux: they are left out.");
+        return Ok(());
+    };
+    let redis_server = redis::find_or_install_server(signals)?;
+    find_or_install_curl(signals)?;
+    step("cargo xtask dist", || {
+        compile::for_tests(workspace, signals)?;
+        dist::pack(workspace, signals, &workspace.target_dir().join("dist"))?;
+        // Packed twice, so that a test can compare.
+        dist::pack(workspace, signals, &workspace.target_dir().join("dist-again"))
+    })?;
+    step("cargo test -p dist", || {
+        let mut command = workspace.cargo();
+        command
+            .args(["test", "-p", DIST, "--no-fail-fast", "--"])
+            .args(&options.test_args)
+            .envs(compile::environment(workspace))
+            .env("REDIS_SERVER", &redis_server)
+            .env(RECIPE_TOOLS_VARIABLE, &tools);
+        run_tests(signals, &mut command, count)
+    })
 }
 
 fn run_on_spin(

@@ -20,6 +20,9 @@ pub(crate) const DEV_HOST: &str = "dev-host";
 /// The program that serves the API natively.
 pub(crate) const NATIVE_API: &str = "native-api";
 
+/// The package that packs what people download, and tests the recipes.
+pub(crate) const DIST: &str = "dist";
+
 /// How a native program is compiled: a profile of `Cargo.toml`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {

@@ -1,5 +1,6 @@
 //! How to start the server.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -15,6 +16,8 @@ use crate::certificates::{Certificates, LOOPBACK_NAMES};
 /// How to start an [`SmtpServer`].
 #[derive(Debug)]
 pub struct SmtpServerBuilder {
+    listen: SocketAddr,
+    keeps: bool,
     security: Security,
     certificate_names: Vec<String>,
     login: Option<Login>,
@@ -102,12 +105,24 @@ impl SmtpServerBuilder {
         self.script(move |step| rules.action(step))
     }
 
-    /// Binds a free port and serves it in the background of the current tokio runtime.
+    /// Listens there, and not on a free port of 127.0.0.1.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Keeps no message in memory: the script sees each as it arrives.
+    pub fn keeping_nothing(mut self) -> Self {
+        self.keeps = false;
+        self
+    }
+
+    /// Binds a port and serves it in the background of the current tokio runtime.
     ///
     /// # Panics
     /// When no port can be bound.
     pub async fn start(self) -> SmtpServer {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = TcpListener::bind(self.listen).await;
         let listener = listener.unwrap_or_else(|error| panic!("the SMTP server cannot listen: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("the SMTP server has no address: {error}"));
         let names = self.certificate_names.iter().map(String::as_str).collect::<Vec<_>>();
@@ -116,6 +131,7 @@ impl SmtpServerBuilder {
             None => Certificates::generate(&names),
         });
         let shared = Arc::new(Shared {
+            keeps: self.keeps,
             security: self.security,
             tls: certificates.as_ref().map(|certificates| TlsSetup(certificates.acceptor())),
             login: self.login,
@@ -136,6 +152,8 @@ impl SmtpServerBuilder {
 impl Default for SmtpServerBuilder {
     fn default() -> Self {
         Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            keeps: true,
             security: Security::Plain,
             certificate_names: LOOPBACK_NAMES.map(str::to_owned).to_vec(),
             login: None,

@@ -13,6 +13,8 @@ use super::{Security, session};
 /// What the server and its sessions share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Whether messages are kept.
+    pub(super) keeps: bool,
     pub(super) security: Security,
     pub(super) tls: Option<TlsSetup>,
     pub(super) login: Option<Login>,

@@ -212,7 +212,7 @@ impl Session<'_> {
             Verdict::Accept | Verdict::StoreThenDrop => true,
             Verdict::Reply(reply) => reply.is_positive(),
         };
-        if let Some(transaction) = transaction.filter(|_| store) {
+        if let Some(transaction) = transaction.filter(|_| store && self.shared.keeps) {
             self.store(transaction, message);
         }
         match verdict {

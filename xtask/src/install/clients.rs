@@ -32,6 +32,9 @@ const VALKEY_VARIABLE: &str = "VALKEY_SERVER";
 /// Names a Python that has Resend's SDK and what others have built for Resend, here and for the tests.
 pub(crate) const RESEND_PYTHON_VARIABLE: &str = "RESEND_PYTHON";
 
+/// Names the folder of the programs that read recipes, here and for the tests.
+pub(crate) const RECIPE_TOOLS_VARIABLE: &str = "RECIPE_TOOLS";
+
 /// Left in a directory whose content is complete, with the versions that it was made of.
 const STAMP: &str = "installed";
 
@@ -120,6 +123,19 @@ fn in_site_packages(environment: &Path, path: &str) -> Option<PathBuf> {
 
 fn subdirectories(directory: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
+}
+
+/// The folder of the programs that read recipes: `podman-compose`, and the Python that has `kubernetes-validate`.
+///
+/// # Errors
+/// As [`find_or_install_schemathesis`].
+pub(crate) fn find_or_install_recipe_tools(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(RECIPE_TOOLS_VARIABLE) {
+        return Ok(named.into());
+    }
+    let program = |directory: &Path| Some(directory.join("bin/python"));
+    let python = find_or_install_from_pypi(workspace, signals, "recipes", "what reads recipes", program)?;
+    Ok(python.with_file_name(""))
 }
 
 /// What the file `e2e/<name>/requirements.txt` pins, in an environment of its own; `program` finds it there.

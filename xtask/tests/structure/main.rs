@@ -32,6 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("e2e", &["email-queue", "testkit"]),
     ("bench", &["email-queue", "harness", "redis-calls"]),
     ("bench/ceiling", &[]),
+    // It packs files, whatever programs they are.
+    ("dist", &[]),
     // Compiled before anything else on a fresh machine.
     ("xtask", &["harness"]),
 ];
