@@ -4,7 +4,7 @@
 
 use std::process::{Command, Output};
 
-use testkit::{Process, RedisServer};
+use harness::{DEADLINE, Output as Kept, Process, RedisServer, eventually};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_native-api"));
@@ -34,12 +34,14 @@ fn a_man_page_and_completions_know_the_flags() {
     }
 }
 
-#[tokio::test]
-async fn the_health_check_succeeds_while_the_server_can_accept_emails() {
+#[test]
+fn the_health_check_succeeds_while_the_server_can_accept_emails() {
     let redis = RedisServer::builder().without_persistence().start();
-    let server = Process::start(program(&["--listen", "127.0.0.1:0", "--redis-url", &redis.url()]));
-    let line = server.wait_for_line(|line| line.starts_with("Serving http://")).await;
-    let address = line.trim_start_matches("Serving http://").to_owned();
+    let mut server = program(&["--listen", "127.0.0.1:0", "--redis-url", &redis.url()]);
+    let server = Process::start(&mut server, Kept::Lines(10, None)).unwrap();
+    let address = eventually(DEADLINE, "the server to listen", || {
+        server.lines().iter().find_map(|line| line.strip_prefix("Serving http://").map(str::to_owned))
+    });
     let check = || program(&["--check-ready", "--listen", &address]).output().unwrap();
     assert!(check().status.success(), "{:?}", check());
     redis.freeze();
