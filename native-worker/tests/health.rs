@@ -48,7 +48,7 @@ async fn a_worker_is_well_as_long_as_it_writes_its_file_whether_redis_answers_or
     // A worker that starts waits for Redis.
     drop(worker);
     age(&file);
-    let mut worker = queue.worker("null:", &flags);
+    let worker = queue.worker("null:", &flags);
     is_well().await;
     queue.redis.thaw();
     worker.wait_for_line(|line| line.contains("ready")).await;
