@@ -46,8 +46,10 @@ pub(super) fn install(library: &Library, folder: &Path, progress: &dyn Fn(&str))
         }
         Source::Pip(requirements) => {
             step(Command::new(python()?).args(["-m", "venv", "venv"]))?;
-            let pip = ["-m", "pip", "install", "--disable-pip-version-check"];
-            step(Command::new(directory.join("venv/bin/python")).args(pip).args(requirements))?;
+            fs::write(directory.join("requirements.txt"), requirements).context("cannot write the requirements")?;
+            let pip =
+                ["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.txt"];
+            step(Command::new(directory.join("venv/bin/python")).args(pip))?;
         }
         Source::Cargo(_) => {
             let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

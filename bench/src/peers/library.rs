@@ -19,14 +19,14 @@ pub(super) struct Library {
     pub(super) survives_kill: bool,
 }
 
-/// Where a library is from. Versions are the newest at the time of the installation, within the major version that the
-/// program is written for.
+/// Where a library is from. npm and cargo take the newest version at the time of the installation, within the major version
+/// that the program is written for.
 #[derive(Debug)]
 pub(super) enum Source {
     /// npm, with these packages.
     Npm(&'static [&'static str]),
-    /// pip, in a virtual environment, with these requirements.
-    Pip(&'static [&'static str]),
+    /// pip, in a virtual environment, with this file of requirements and their hashes.
+    Pip(&'static str),
     /// Cargo, by the `Cargo.toml` among the files, whose package has this name.
     Cargo(&'static str),
     /// The distribution's package, unpacked.
@@ -83,21 +83,21 @@ pub(super) const LIBRARIES: &[Library] = &[
     },
     Library {
         name: "dramatiq",
-        source: Source::Pip(&["dramatiq[redis]>=2,<3"]),
+        source: Source::Pip(include_str!("programs/dramatiq.txt")),
         files: &[file!("dramatiq_peer.py"), file!("tally.py")],
         modes: &[""],
         survives_kill: true,
     },
     Library {
         name: "Celery",
-        source: Source::Pip(&["celery[redis]>=5,<6"]),
+        source: Source::Pip(include_str!("programs/celery.txt")),
         files: &[file!("celery_peer.py"), file!("tally.py")],
         modes: &["threads", "prefork"],
         survives_kill: false,
     },
     Library {
         name: "RQ",
-        source: Source::Pip(&["rq>=3,<4"]),
+        source: Source::Pip(include_str!("programs/rq.txt")),
         files: &[file!("rq_peer.py"), file!("tally.py")],
         modes: &["Worker", "SimpleWorker"],
         survives_kill: true,
