@@ -4,13 +4,14 @@
 //! - `client`: one email, over as many transactions and sessions as it takes;
 //! - `verdicts`: the verdict of a transaction per recipient; `judge`: the owner of a failure; `patterns`: the meaning
 //!   of servers' texts;
-//! - `pool`, `slots`: sessions and the emails that wait for one; `limit`: the server's connection limit.
+//! - `pool`, `slots`, `sessions`: sessions and the emails that wait for one; `limit`: the server's connection limit.
 
 mod client;
 mod judge;
 mod limit;
 mod patterns;
 mod pool;
+mod sessions;
 mod slots;
 mod verdicts;
 

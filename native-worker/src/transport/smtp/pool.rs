@@ -18,7 +18,8 @@ use tokio::{
 
 use super::{
     limit::ConnectionLimit,
-    slots::{Acquired, MAX_IDLE, Pooled, Priority, Shared},
+    sessions::MAX_IDLE,
+    slots::{Acquired, Pooled, Priority, Shared},
 };
 use crate::transport::outcome::Fault;
 

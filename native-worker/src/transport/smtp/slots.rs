@@ -1,5 +1,4 @@
-//! The state of a pool: idle sessions, the number of open ones, and the waiting emails. Dropping a [`Checkout`] or a
-//! [`Slot`] returns it.
+//! The emails that wait for a session, and what they get. Dropping a [`Checkout`] or a [`Slot`] returns it.
 
 use std::{
     collections::VecDeque,
@@ -7,15 +6,13 @@ use std::{
     time::Duration,
 };
 
-use email_queue::Class;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
-use super::limit::{ConnectionLimit, EmailKey, LimitEstimate};
+use super::{
+    limit::{ConnectionLimit, EmailKey},
+    sessions::{Next, Sessions},
+};
 use crate::transport::outcome::{Fault, Scope};
-
-/// How long a session may be idle. By RFC 5321 4.5.3.2.7 servers close one after five minutes at the earliest; many do
-/// sooner.
-pub(super) const MAX_IDLE: Duration = Duration::from_secs(30);
 
 /// A session that can be pooled.
 pub(super) trait Pooled: Send + Sized + 'static {
@@ -66,21 +63,8 @@ pub(super) struct Shared<S: Pooled> {
 }
 
 struct State<S: Pooled> {
-    /// Idle sessions, the one used last at the end.
-    idle: Vec<Idle<S>>,
-    /// How many sessions there are, including those that are being opened.
-    open: usize,
-    /// How many are being opened.
-    connecting: usize,
+    sessions: Sessions<S>,
     waiting: VecDeque<Waiter<S>>,
-    /// Whether the server has accepted a sender since it last refused, or lost, a session.
-    works: bool,
-    estimate: LimitEstimate,
-}
-
-struct Idle<S> {
-    session: S,
-    since: Instant,
 }
 
 struct Waiter<S: Pooled> {
@@ -119,7 +103,7 @@ impl<S: Pooled> Slot<S> {
 
     /// Reports that the server closed the session or did not answer. The pool then opens one connection at a time.
     pub(super) fn doubt(self) {
-        self.shared.lock().works = false;
+        self.shared.lock().sessions.doubt();
     }
 
     /// The session was new, and could not be used for this email.
@@ -141,14 +125,7 @@ impl<S: Pooled> Drop for Slot<S> {
 
 impl<S: Pooled> Shared<S> {
     pub(super) fn new() -> Self {
-        let state = State {
-            idle: Vec::new(),
-            open: 0,
-            connecting: 0,
-            waiting: VecDeque::new(),
-            works: false,
-            estimate: LimitEstimate::default(),
-        };
+        let state = State { sessions: Sessions::new(), waiting: VecDeque::new() };
         Self { state: Mutex::new(state), limit: ConnectionLimit::default() }
     }
 
@@ -165,12 +142,10 @@ impl<S: Pooled> Shared<S> {
         granted
     }
 
-    /// Takes out the sessions that have been idle for so long.
+    /// Removes and returns the sessions that have been idle for so long.
     pub(super) fn take_idle(self: &Arc<Self>, for_at_least: Duration) -> Vec<S> {
         let mut state = self.lock();
-        let fresh = state.idle.partition_point(|idle| idle.since.elapsed() >= for_at_least);
-        let old: Vec<_> = state.idle.drain(..fresh).map(|idle| idle.session).collect();
-        state.open -= old.len();
+        let old = state.sessions.take_idle(for_at_least);
         self.grant(state);
         old
     }
@@ -183,11 +158,11 @@ impl<S: Pooled> Shared<S> {
     /// A session can be used by the next email.
     fn put_back(self: &Arc<Self>, session: S) {
         let mut state = self.lock();
-        if self.limit.get().is_some_and(|limit| state.open > limit) {
-            state.open -= 1;
+        if state.sessions.exceed(&self.limit) {
+            state.sessions.closed();
             tokio::spawn(session.quit());
         } else {
-            state.idle.push(Idle { session, since: Instant::now() });
+            state.sessions.put_back(session);
         }
         self.grant(state);
     }
@@ -195,23 +170,21 @@ impl<S: Pooled> Shared<S> {
     /// A session was closed.
     fn closed(self: &Arc<Self>) {
         let mut state = self.lock();
-        state.open -= 1;
+        state.sessions.closed();
         self.grant(state);
     }
 
     /// The server has accepted a sender.
     fn works(self: &Arc<Self>) {
         let mut state = self.lock();
-        if !std::mem::replace(&mut state.works, true) {
+        if state.sessions.works() {
             self.grant(state);
         }
     }
 
     fn connected(self: &Arc<Self>) {
         let mut state = self.lock();
-        state.connecting -= 1;
-        let established = state.open - state.connecting;
-        state.estimate.opened(&self.limit, established);
+        state.sessions.connected(&self.limit);
         self.grant(state);
     }
 
@@ -219,18 +192,11 @@ impl<S: Pooled> Shared<S> {
     /// ones, which is waited for.
     fn not_connected(self: &Arc<Self>, fault: Option<Fault>) -> Option<Fault> {
         let mut state = self.lock();
-        state.open -= 1;
-        state.connecting -= 1;
-        let established = state.open - state.connecting;
-        let fault = fault.and_then(|fault| {
-            let may_be_a_limit = matches!(fault.failure.class, Class::Connection | Class::Throttled | Class::Timeout);
-            if established > 0 && may_be_a_limit {
-                state.estimate.refused(&self.limit, established, Instant::now());
-                return None;
-            }
-            self.give_up(&mut state, &fault);
-            Some(fault)
-        });
+        state.sessions.not_connected();
+        let fault = fault.filter(|fault| !state.sessions.is_limited(fault.failure.class, &self.limit));
+        if let Some(fault) = &fault {
+            self.give_up(&mut state, fault);
+        }
         self.grant(state);
         fault
     }
@@ -238,25 +204,18 @@ impl<S: Pooled> Shared<S> {
     /// A new session could not be used for this email.
     fn useless(self: &Arc<Self>, fault: &Fault, email: EmailKey) {
         let mut state = self.lock();
-        state.open -= 1;
-        let established = state.open - state.connecting;
-        if fault.scope == Scope::Relay {
-            if established > 0 && fault.failure.class == Class::Throttled {
-                state.estimate.refused_email(email, &self.limit, established, Instant::now());
-            } else {
-                self.give_up(&mut state, fault);
-            }
+        state.sessions.closed();
+        if fault.scope == Scope::Relay && !state.sessions.may_be_limited(fault.failure.class, email, &self.limit) {
+            self.give_up(&mut state, fault);
         }
         self.grant(state);
     }
 
     /// Passes the fault to all waiting emails, if no other session is open.
     fn give_up(&self, state: &mut State<S>, fault: &Fault) {
-        state.works = false;
-        if state.open > state.connecting {
+        if !state.sessions.down(&self.limit) {
             return;
         }
-        state.estimate.down(&self.limit, Instant::now());
         for waiter in state.waiting.drain(..) {
             // It fails for a waiter that was dropped.
             let _ = waiter.acquired.send(Err(fault.clone()));
@@ -271,57 +230,27 @@ impl<S: Pooled> Shared<S> {
                 continue;
             }
             let new = first.new;
-            let Some(session) = state.next(new, &self.limit) else { return };
+            let Some(next) = state.sessions.next(new, &self.limit) else { return };
             let Some(first) = state.waiting.pop_front() else { return };
-            let acquired = match session {
-                Some(session) => {
+            let acquired = match next {
+                Next::Idle(session) => {
                     let slot = Slot { stage: Stage::Open, shared: Arc::clone(self) };
                     Acquired::Idle(Checkout { session, slot })
                 }
-                None => Acquired::Connect(Slot { stage: Stage::Connecting, shared: Arc::clone(self) }),
+                Next::Connect => Acquired::Connect(Slot { stage: Stage::Connecting, shared: Arc::clone(self) }),
             };
             // A waiter that was dropped meanwhile gives it back. Dropping the slot here would take the lock again.
             match first.acquired.send(Ok(acquired)) {
                 Err(Ok(Acquired::Idle(Checkout { session, mut slot }))) => {
                     slot.stage = Stage::Released;
-                    state.idle.push(Idle { session, since: Instant::now() });
+                    state.sessions.put_back(session);
                 }
                 Err(Ok(Acquired::Connect(mut slot))) => {
                     slot.stage = Stage::Released;
-                    state.open -= 1;
-                    state.connecting -= 1;
+                    state.sessions.not_connected();
                 }
                 Ok(()) | Err(Err(_)) => {}
             }
         }
-    }
-}
-
-impl<S: Pooled> State<S> {
-    /// An idle session, or `Some(None)` for the right to open one, which counts as open from now on.
-    fn next(&mut self, new: bool, limit: &ConnectionLimit) -> Option<Option<S>> {
-        while !new && let Some(idle) = self.idle.pop() {
-            // The one used last comes first, so that sessions that are not needed become idle for long.
-            if idle.since.elapsed() < MAX_IDLE {
-                return Some(Some(idle.session));
-            }
-            self.open -= 1;
-        }
-        let established = self.open - self.connecting;
-        let at_once = if self.works { established.max(1) } else { 1 };
-        if self.connecting >= at_once {
-            return None;
-        }
-        if limit.get().is_some_and(|limit| self.open >= limit) {
-            if new && !self.idle.is_empty() {
-                self.idle.remove(0);
-                self.open -= 1;
-            } else if self.connecting > 0 || !self.estimate.raise(limit, Instant::now()) {
-                return None;
-            }
-        }
-        self.open += 1;
-        self.connecting += 1;
-        Some(None)
     }
 }
