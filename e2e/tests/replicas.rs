@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use e2e::{Answer, Api, Arrivals, Records, Worker};
+use std::net::SocketAddr;
+
+use e2e::{Answer, Api, Arrivals, Load, Records, Worker};
 use redis::Commands;
 use serde_json::{Value, json};
-use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
+use testkit::{DEADLINE, RedisServer, SmtpServer, TcpProxy, eventually};
 
 fn primary() -> RedisServer {
     RedisServer::builder().setting("repl-diskless-sync-delay", "0").start()
@@ -13,7 +15,12 @@ fn primary() -> RedisServer {
 
 /// A replica that has caught up.
 async fn replica_of(primary: &RedisServer) -> RedisServer {
-    let replica = RedisServer::builder().setting("replicaof", format!("127.0.0.1 {}", primary.port())).start();
+    replica_through(primary, primary.address()).await
+}
+
+/// A replica that reaches its primary at an address: that of a proxy.
+async fn replica_through(primary: &RedisServer, address: SocketAddr) -> RedisServer {
+    let replica = RedisServer::builder().setting("replicaof", format!("{} {}", address.ip(), address.port())).start();
     eventually(DEADLINE, "a connected replica", async || {
         let replicated: usize = redis::cmd("WAIT").arg(1).arg(1).query(&mut primary.connection()).unwrap();
         replicated == 1 && replica.connection().ping::<String>().is_ok()
@@ -81,6 +88,27 @@ async fn an_email_that_no_replica_confirms_stays_in_the_queue_and_its_post_is_a_
     let _worker = Worker::ready(&primary.url(), &server.url(), &[]).await;
     let arrivals = Arrivals::new(server.wait_for(3).await);
     arrivals.assert_once(&[answer.text("id")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fail_over_to_a_replica_that_lagged_loses_no_email_that_was_accepted() {
+    let mut primary = primary();
+    let proxy = TcpProxy::start(primary.address()).await;
+    let replica = replica_through(&primary, proxy.address()).await;
+    let (api, server) =
+        (Api::start_with(&primary.url(), &[("require_replicas", "1")]).await, SmtpServer::start().await);
+    let load = Load::start(&api);
+    load.wait_for_more(100).await;
+    // What the primary takes from here on, the replica never gets: it is lost, and was not accepted.
+    proxy.silence();
+    let waiting = Records::of(&primary).entries();
+    eventually(DEADLINE, "emails that only the primary has", async || Records::of(&primary).entries() > waiting).await;
+    primary.kill_now();
+    let told = load.stop().await;
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut replica.connection()).unwrap();
+    let _worker = Worker::ready(&replica.url(), &server.url(), &[]).await;
+    Records::of(&replica).wait_until_sent().await;
+    Arrivals::new(server.received()).assert_once(&told.accepted);
 }
 
 #[tokio::test]
