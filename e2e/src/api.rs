@@ -1,4 +1,4 @@
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -39,6 +39,17 @@ impl Api {
     pub async fn start_within(memory: usize, redis_url: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = host::command();
         command.env("SPIN_MAX_INSTANCE_MEMORY", memory.to_string());
+        Self::serve(command, redis_url, variables).await
+    }
+
+    /// Starts the API on a Redis whose certificate one of these authorities has signed.
+    ///
+    /// # Panics
+    /// When it does not start to listen.
+    pub async fn start_trusting(authorities: &Path, redis_url: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = host::command();
+        // Of a component the host opens the connections.
+        command.env(if host::is_native() { "EMAIL_QUEUE_REDIS_CA" } else { "SSL_CERT_FILE" }, authorities);
         Self::serve(command, redis_url, variables).await
     }
 

@@ -1,14 +1,14 @@
 //! Flags and environment variables.
 
-use std::{net::SocketAddr, num::NonZeroUsize, thread, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use api::settings::Settings;
 use clap::Parser;
 use program::{VERSION, generate::Generated, logging::LogFormat};
-use redis::IntoConnectionInfo;
+use redis_connection::{RedisFlags, RedisServer};
 
-use crate::config::Config;
+use crate::{config::Config, proxies::Proxies};
 
 /// Takes emails over HTTP and puts them on a queue in Redis.
 ///
@@ -21,16 +21,8 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 
-    // Read by hand, as all that may hold a secret: clap would print a wrong one.
-    /// Where Redis is: redis://[user:password@]host[:port][/db], or rediss:// for TLS.
-    #[arg(
-        long,
-        env = "EMAIL_QUEUE_REDIS_URL",
-        value_name = "URL",
-        default_value = "redis://127.0.0.1:6379",
-        hide_env_values = true
-    )]
-    redis_url: String,
+    #[command(flatten)]
+    redis: RedisFlags,
 
     /// The queue, the same as the worker's. On Redis Cluster put it in braces.
     #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
@@ -82,6 +74,17 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_MAX_CONNECTIONS", value_name = "CONNECTIONS", default_value = "4096")]
     max_connections: NonZeroUsize,
 
+    /// Addresses and networks of proxies, separated by commas, such as 127.0.0.1 or 10.0.0.0/8: for requests from them the
+    /// client's address is the last one in X-Forwarded-For that is none of theirs.
+    #[arg(
+        long,
+        env = "EMAIL_QUEUE_TRUSTED_PROXIES",
+        value_name = "ADDRESSES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    trusted_proxies: Proxies,
+
     /// How long requests in progress may take to end when the server is asked to stop.
     #[arg(long, env = "EMAIL_QUEUE_GRACE", value_name = "DURATION", default_value = "25s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -115,9 +118,7 @@ impl Cli {
     /// # Errors
     /// Names the first flag whose value cannot be used, and not the value.
     pub(crate) fn config(self) -> anyhow::Result<Config> {
-        if self.redis_url.as_str().into_connection_info().is_err() {
-            bail!("--redis-url is not like redis://[user:password@]host[:port][/db]");
-        }
+        let redis = RedisServer::new(self.redis.url().context("--redis-url cannot be used")?, self.redis.files())?;
         let settings = Settings::from_variables(|name| self.variable(name)).context("a setting cannot be used")?;
         // Redis has the other half, where it is on the same machine; and fewer threads share more calls.
         let half = thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
@@ -126,8 +127,9 @@ impl Cli {
             settings,
             threads: self.threads.map_or(half, NonZeroUsize::get),
             max_connections: self.max_connections.get(),
+            proxies: self.trusted_proxies,
             grace: self.grace,
-            redis_url: self.redis_url,
+            redis: Arc::new(redis),
         })
     }
 
@@ -151,6 +153,8 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
+    use redis_connection::url::DEFAULT_REDIS_URL;
+
     use super::*;
 
     fn cli(flags: &[&str]) -> Cli {
@@ -164,7 +168,7 @@ mod tests {
         for name in Settings::VARIABLES.into_iter().chain(["redis_url"]) {
             let declared = manifest.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = { default = \""));
             let default = declared.unwrap().split('"').next().unwrap();
-            let ours = if name == "redis_url" { Some(cli.redis_url.clone()) } else { cli.variable(name) };
+            let ours = if name == "redis_url" { Some(DEFAULT_REDIS_URL.to_owned()) } else { cli.variable(name) };
             assert_eq!(ours.unwrap_or_default(), default, "{name}");
         }
     }
@@ -181,10 +185,15 @@ mod tests {
             "retention",
             "require-replicas",
         ] {
-            let error = cli(&[&format!("--{name}=hunter 2")]).config().unwrap_err();
+            let error = cli(&[&format!("--{name}=hunter 2")]).config().err().unwrap();
             let told = format!("{error:#}");
             assert!(told.contains(name) || told.contains(&name.replace('-', "_")), "{name}: {told}");
             assert!(!told.contains("hunter"), "{told}");
+        }
+        for file in ["redis-ca", "redis-cert", "redis-key"] {
+            let error = cli(&["--redis-url=rediss://localhost", &format!("--{file}=/nowhere.pem")]).config();
+            let told = format!("{:#}", error.err().unwrap());
+            assert!(told.contains(&format!("--{file}")), "{told}");
         }
     }
 }

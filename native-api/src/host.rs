@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     future::Future,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use api::{
     runtime::Runtime,
     settings::Settings,
 };
+use redis_connection::RedisServer;
 use tokio::{sync::oneshot, task::yield_now, time::sleep};
 
 use crate::redis_client::TokioRedis;
@@ -20,14 +22,14 @@ use crate::redis_client::TokioRedis;
 /// A thread of the server, whose connections are tasks of its [`LocalSet`](tokio::task::LocalSet).
 pub(crate) struct Thread {
     settings: Rc<Settings>,
-    redis_url: Rc<str>,
+    redis_address: Rc<str>,
 }
 
 impl Thread {
     /// An instance of the API for this thread.
-    pub(crate) fn instance(settings: Settings, redis_url: String) -> Rc<Instance<Self>> {
-        let thread = Self { settings: Rc::new(settings), redis_url: redis_url.into() };
-        Rc::new(Instance::new(thread, TokioRedis))
+    pub(crate) fn instance(settings: Settings, redis: Arc<RedisServer>) -> Rc<Instance<Self>> {
+        let thread = Self { settings: Rc::new(settings), redis_address: redis.url().to_string().into() };
+        Rc::new(Instance::new(thread, TokioRedis(redis)))
     }
 }
 
@@ -40,8 +42,9 @@ impl Host for Thread {
         Ok(Rc::clone(&self.settings))
     }
 
+    /// The client knows the rest, and it never changes.
     async fn redis_url(&self, _now: Instant) -> Rc<str> {
-        Rc::clone(&self.redis_url)
+        Rc::clone(&self.redis_address)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The HTTP API as a native server: the handlers of [`api`], for where there is no Spin.
 //!
 //! In reading order: [`cli`] and [`config`] are the settings, [`server`] accepts connections on several threads, [`request`]
-//! answers one request, with [`host`], [`body`] and [`redis_client`] behind it. [`check`] asks another process of this program.
+//! answers one request, with [`host`], [`body`] and [`redis_client`] behind it; [`proxies`] finds out who the client is.
+//! [`check`] asks another process of this program.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod check;
 mod cli;
 mod config;
 mod host;
+mod proxies;
 mod redis_client;
 mod request;
 mod server;

@@ -1,6 +1,6 @@
 //! Redis, by redis-rs.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use api::{
     backend::{Effect, Failure},
@@ -10,38 +10,27 @@ use email_queue::{
     Refusal,
     call::{Command, Value},
 };
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings,
-};
+use redis::ErrorKind;
+use redis_connection::{Connection, RedisServer};
 
-/// Opens connections to Redis. Several requests use one at the same time.
+/// Opens connections to this Redis. Several requests use one at the same time.
 #[derive(Clone)]
-pub(crate) struct TokioRedis;
+pub(crate) struct TokioRedis(pub(crate) Arc<RedisServer>);
 
 impl RedisClient for TokioRedis {
-    type Connection = MultiplexedConnection;
+    type Connection = Connection;
     type Error = RedisError;
 
-    async fn open(&self, url: &str) -> Result<MultiplexedConnection, RedisError> {
-        let open = async {
-            let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-            // Each request has its own deadline.
-            let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-            Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
-        };
-        open.await.map_err(|error| RedisError {
+    async fn open(&self, _url: &str) -> Result<Connection, RedisError> {
+        self.0.open().await.map_err(|error| RedisError {
             operation: "no connection",
             cause: Cause::Redis(error),
             effect: Effect::NotSent,
         })
     }
 
-    async fn execute(
-        &self,
-        connection: &MultiplexedConnection,
-        command: &Command<'_>,
-    ) -> Result<Vec<Value>, RedisError> {
-        let answer = connection.clone().send_packed_command(&redis_calls::cmd(command)).await;
+    async fn execute(&self, connection: &Connection, command: &Command<'_>) -> Result<Vec<Value>, RedisError> {
+        let answer = connection.send(&redis_calls::cmd(command)).await;
         answer.and_then(redis_calls::values).map_err(|error| RedisError::of(command.name, error))
     }
 

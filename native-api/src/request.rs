@@ -8,25 +8,33 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use crate::{body::RequestBody, host::Thread};
+use crate::{body::RequestBody, host::Thread, proxies::Proxies};
 
-/// Answers a request.
-///
-/// When the future is dropped, because the client went away, the email may or may not have been accepted.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    address: SocketAddr,
-    instance: Rc<Instance<Thread>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let client = client(address, request.uri());
-    let response = instance.respond(request.map(RequestBody), &client).await;
-    Ok(response.map(|body| Full::new(body.into())))
+/// What answers the requests of a thread.
+pub(crate) struct Answering {
+    pub(crate) instance: Rc<Instance<Thread>>,
+    /// Who may say who the client is.
+    pub(crate) proxies: Proxies,
 }
 
-/// The client, by the address of its connection. A URL in the request line counts more than the `Host` header
+impl Answering {
+    /// Answers a request that came from `peer`.
+    ///
+    /// When the future is dropped, because the client went away, the email may or may not have been accepted.
+    pub(crate) async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let client = with_url(self.proxies.client(peer.ip(), request.headers()), request.uri());
+        let response = self.instance.respond(request.map(RequestBody), &client).await;
+        Ok(response.map(|body| Full::new(body.into())))
+    }
+}
+
+/// A URL in the request line counts more than the `Host` header
 /// ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
-fn client(address: SocketAddr, uri: &Uri) -> Client {
-    let client = Client::at(address.ip());
+fn with_url(client: Client, uri: &Uri) -> Client {
     if uri.authority().is_some() { client.with_url(uri.to_string()) } else { client }
 }
 
@@ -36,9 +44,9 @@ mod tests {
 
     #[test]
     fn a_url_in_the_request_line_is_what_the_client_asks_for() {
-        let address: SocketAddr = "192.0.2.1:7".parse().unwrap();
-        assert_eq!(client(address, &Uri::from_static("/emails")), Client::at(address.ip()));
-        let absolute = client(address, &Uri::from_static("http://queue.example/emails"));
-        assert_eq!(absolute, Client::at(address.ip()).with_url("http://queue.example/emails"));
+        let client = Client::at("192.0.2.1".parse().unwrap());
+        assert_eq!(with_url(client.clone(), &Uri::from_static("/emails")), client);
+        let absolute = with_url(client.clone(), &Uri::from_static("http://queue.example/emails"));
+        assert_eq!(absolute, client.with_url("http://queue.example/emails"));
     }
 }

@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
-use api::{instance::Instance, settings::Settings};
+use api::settings::Settings;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use redis_connection::RedisServer;
 use tokio::{
     net::TcpStream,
     runtime,
@@ -22,7 +23,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{config::Config, host::Thread, request};
+use crate::{config::Config, host::Thread, proxies::Proxies, request::Answering};
 
 /// How long the head of a request may take, and how long a connection may wait for the next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,14 +55,15 @@ impl Server {
         let threads = (0..config.threads).map(|number| {
             let accepting = Accepting {
                 listener: listener.try_clone()?,
+                proxies: config.proxies.clone(),
                 permits: Arc::clone(&permits),
                 stop: stop.clone(),
                 grace: config.grace,
             };
-            let (settings, redis_url) = (config.settings.clone(), config.redis_url.clone());
+            let (settings, redis) = (config.settings.clone(), Arc::clone(&config.redis));
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             let run = move || {
-                LocalSet::new().block_on(&runtime, accepting.run(settings, redis_url));
+                LocalSet::new().block_on(&runtime, accepting.run(settings, redis));
             };
             thread::Builder::new().name(format!("http-{number}")).spawn(run)
         });
@@ -88,13 +90,14 @@ impl Server {
 /// What one thread does.
 struct Accepting {
     listener: TcpListener,
+    proxies: Proxies,
     permits: Arc<Semaphore>,
     stop: CancellationToken,
     grace: Duration,
 }
 
 impl Accepting {
-    async fn run(self, settings: Settings, redis_url: String) {
+    async fn run(self, settings: Settings, redis: Arc<RedisServer>) {
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
@@ -102,7 +105,8 @@ impl Accepting {
                 return;
             }
         };
-        let instance = Thread::instance(settings, redis_url);
+        let instance = Thread::instance(settings, redis);
+        let answering = Rc::new(Answering { instance, proxies: self.proxies });
         let connections = TaskTracker::new();
         loop {
             let accept = async {
@@ -116,7 +120,7 @@ impl Accepting {
             };
             match (accepted, permit) {
                 (Ok((stream, client)), Ok(permit)) => {
-                    let connection = serve(stream, client, Rc::clone(&instance), self.stop.clone(), permit);
+                    let connection = serve(stream, client, Rc::clone(&answering), self.stop.clone(), permit);
                     spawn_local(connections.track_future(connection));
                 }
                 (Err(error), _) => {
@@ -136,15 +140,15 @@ impl Accepting {
 
 async fn serve(
     stream: TcpStream,
-    client: SocketAddr,
-    instance: Rc<Instance<Thread>>,
+    peer: SocketAddr,
+    answering: Rc<Answering>,
     stop: CancellationToken,
     _permit: OwnedSemaphorePermit,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let service = service_fn(move |request| request::answer(request, client, Rc::clone(&instance)));
+    let service = service_fn(move |request| Rc::clone(&answering).answer(request, peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

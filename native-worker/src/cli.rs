@@ -10,16 +10,12 @@ use program::{
     generate::Generated,
     logging::{self, LogFormat},
 };
+use redis_connection::RedisFlags;
 use smtp_client::Options;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    Config,
-    backoff::Backoff,
-    config::{DEFAULT_FROM, DEFAULT_REDIS_URL},
-    environment, health,
-    invalid_config::InvalidConfig,
-    memory,
+    Config, backoff::Backoff, config::DEFAULT_FROM, environment, health, invalid_config::InvalidConfig, memory,
     transport::TransportConfig,
 };
 
@@ -88,11 +84,8 @@ fn settings(cli: Cli, old_names: Vec<OldName>) -> Result<Settings, clap::Error> 
 #[derive(Parser)]
 #[command(name = "native-worker", version = VERSION)]
 struct Cli {
-    // URLs are parsed after clap, which would print a wrong one with its password.
-    #[arg(
-        help = "Where Redis is: redis://[user:password@]host[:port][/db], or rediss:// for TLS",
-        long, env = "EMAIL_QUEUE_REDIS_URL", value_name = "URL", default_value = DEFAULT_REDIS_URL, hide_env_values = true)]
-    redis_url: String,
+    #[command(flatten)]
+    redis: RedisFlags,
 
     /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
     #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
@@ -211,7 +204,8 @@ impl Cli {
             timeout: self.smtp_timeout,
         };
         let config = Config {
-            redis: self.redis_url.parse()?,
+            redis: self.redis.url()?,
+            redis_files: self.redis.files(),
             queue: self.queue,
             transport: TransportConfig::parse(&transport, smtp)?,
             concurrency: self.concurrency,
@@ -239,6 +233,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use redis_connection::url::DEFAULT_REDIS_URL;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! All settings and their limits.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use redis_connection::{CertificateFiles, RedisUrl, url::DEFAULT_REDIS_URL};
 
 use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::TransportConfig};
 
@@ -12,6 +12,8 @@ use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::
 pub struct Config {
     /// Where Redis is.
     pub redis: RedisUrl,
+    /// What TLS to Redis needs.
+    pub redis_files: CertificateFiles,
     /// The queue to empty.
     pub queue: Queue,
     /// Where emails go.
@@ -53,6 +55,7 @@ impl Config {
     pub fn new(transport: TransportConfig) -> Result<Self, InvalidConfig> {
         Ok(Self {
             redis: DEFAULT_REDIS_URL.parse()?,
+            redis_files: CertificateFiles::default(),
             queue: Queue::default(),
             transport,
             concurrency: 50,
@@ -96,60 +99,8 @@ impl Config {
     }
 }
 
-/// The default URL of Redis.
-pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
-
 /// The default sender.
 pub const DEFAULT_FROM: &str = "Email Queue <email-queue@localhost>";
-
-/// The URL of a Redis server. It is printed without user and password.
-#[derive(Clone)]
-pub struct RedisUrl(redis::ConnectionInfo);
-
-impl RedisUrl {
-    pub(crate) fn info(&self) -> &redis::ConnectionInfo {
-        &self.0
-    }
-}
-
-impl FromStr for RedisUrl {
-    type Err = InvalidConfig;
-
-    fn from_str(url: &str) -> Result<Self, InvalidConfig> {
-        // The error of the client crate may quote the URL with its password.
-        let invalid = || InvalidConfig("the Redis URL is not like redis://[user:password@]host[:port][/db]".to_owned());
-        let info = url.into_connection_info().map_err(|_| invalid())?;
-        match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }
-                if host.is_empty() || *port == 0 =>
-            {
-                return Err(invalid());
-            }
-            ConnectionAddr::TcpTls { insecure: true, .. } => {
-                return Err(InvalidConfig(
-                    "the Redis URL ends in #insecure: certificates are always checked".to_owned(),
-                ));
-            }
-            _ => {}
-        }
-        if info.redis_settings().db() < 0 {
-            return Err(invalid());
-        }
-        Ok(Self(info))
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.addr())
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisUrl({self})")
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -174,19 +125,5 @@ mod tests {
         check(|config| config.lease = Duration::from_millis(999), "lease");
         check(|config| config.max_attempts = Some(0), "max-attempts");
         check(|config| config.retry.max = Duration::from_secs(1), "retry-base");
-    }
-
-    #[test]
-    fn a_redis_url_shows_neither_user_nor_password() {
-        let url: RedisUrl = "rediss://sender:s3cret@redis.example:6380/2".parse().unwrap();
-        for shown in [url.to_string(), format!("{url:?}")] {
-            assert!(!shown.contains("sender") && !shown.contains("s3cret"), "{shown}");
-            assert!(shown.contains("redis.example:6380"), "{shown}");
-        }
-        for unusable in ["example:port", "example:0", "example/-1", "example/first", "", "example?protocol=9"] {
-            let error = format!("redis://sender:s3cret@{unusable}").parse::<RedisUrl>().unwrap_err().to_string();
-            assert!(error.contains("Redis URL") && !error.contains("s3cret"), "{error}");
-        }
-        assert!("rediss://example/#insecure".parse::<RedisUrl>().is_err());
     }
 }

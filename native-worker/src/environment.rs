@@ -6,6 +6,9 @@ use clap::{ArgMatches, Command, Id, parser::ValueSource};
 
 const PREFIX: &str = "EMAIL_QUEUE_";
 
+/// Variables that never had another name.
+const NEW: [&str; 3] = ["EMAIL_QUEUE_REDIS_CA", "EMAIL_QUEUE_REDIS_CERT", "EMAIL_QUEUE_REDIS_KEY"];
+
 /// A variable that is set by its old name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldName {
@@ -17,7 +20,10 @@ pub struct OldName {
 
 /// Makes a flag read its old variable if the new one is unset.
 pub(crate) fn with_old_names(mut command: Command) -> (Command, Vec<(Id, OldName)>) {
-    let old_name = |new: &str| Some(OldName { old: new.strip_prefix(PREFIX)?.to_owned(), new: new.to_owned() });
+    let old_name = |new: &str| {
+        let old = new.strip_prefix(PREFIX).filter(|_| !NEW.contains(&new))?;
+        Some(OldName { old: old.to_owned(), new: new.to_owned() })
+    };
     let old_names: Vec<_> = command
         .get_arguments()
         .filter_map(|arg| Some((arg.get_id().clone(), old_name(arg.get_env()?.to_str()?)?)))

@@ -1,6 +1,7 @@
 //! Why a worker ends.
 
 use email_queue::setup::KNOWN_VERSION;
+use redis_connection::SetupError;
 
 use crate::transport::OpenError;
 
@@ -10,9 +11,9 @@ pub enum RunError {
     /// The transport cannot be used as it is set up.
     #[error("the transport {0} cannot be used")]
     Transport(String, #[source] OpenError),
-    /// The Redis URL can never be connected to.
-    #[error("the Redis URL cannot be used")]
-    RedisUrl(#[source] redis::RedisError),
+    /// A file of certificates, or the Redis URL, can never be used.
+    #[error("Redis cannot be connected to")]
+    RedisSetup(#[source] SetupError),
     /// Redis refuses the user, the password or the database of the URL.
     #[error("Redis refuses the user, the password or the database of the Redis URL")]
     Refused(#[source] redis::RedisError),
@@ -42,6 +43,6 @@ impl RunError {
     /// Whether the cause is an invalid setting, and not the state of Redis or the relay.
     #[must_use]
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Transport(..) | Self::RedisUrl(_))
+        matches!(self, Self::Transport(..) | Self::RedisSetup(_))
     }
 }

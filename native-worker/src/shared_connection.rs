@@ -13,16 +13,11 @@ use email_queue::{
     call::{Call, CallError, Command, Redis, Value},
 };
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis_connection::RedisServer;
 use tokio::{sync::Mutex, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    backoff::Backoff,
-    config::RedisUrl,
-    connection::{Connection, Endpoint},
-    reachability::Reachability,
-    throughput::Throughput,
-};
+use crate::{backoff::Backoff, connection::Connection, reachability::Reachability, throughput::Throughput};
 
 /// For how long a connection may be silent while a reply is awaited, other than that to `BRPOP`.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -32,8 +27,7 @@ pub(crate) const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100)
 
 /// A connection that is opened when it is first needed and replaced when it fails. Commands of several tasks share it.
 pub(crate) struct SharedConnection {
-    endpoint: Endpoint,
-    address: String,
+    server: Arc<RedisServer>,
     current: Mutex<Current>,
     reachability: Arc<Reachability>,
     pub(crate) throughput: Throughput,
@@ -55,17 +49,13 @@ pub(crate) struct Answered<T> {
 
 impl SharedConnection {
     /// Does not connect.
-    ///
-    /// # Errors
-    /// The URL can never be connected to.
-    pub(crate) fn new(url: &RedisUrl, reachability: Arc<Reachability>) -> RedisResult<Self> {
-        Ok(Self {
-            endpoint: Endpoint::new(url)?,
-            address: url.to_string(),
+    pub(crate) fn new(server: Arc<RedisServer>, reachability: Arc<Reachability>) -> Self {
+        Self {
+            server,
             current: Mutex::new(Current { connection: None, number: 0 }),
             reachability,
             throughput: Throughput::default(),
-        })
+        }
     }
 
     /// Runs a call until Redis has replied, however long that takes, and repeats it when it fails: only for calls that may
@@ -132,7 +122,7 @@ impl SharedConnection {
     /// # Errors
     /// Redis cannot be reached, or refuses.
     pub(crate) async fn open(&self) -> RedisResult<Connection> {
-        self.endpoint.open().await
+        Connection::open(&self.server).await
     }
 
     /// The present connection, or a new one: one try, by one task at a time.
@@ -171,14 +161,14 @@ impl SharedConnection {
 
     fn log_unreachable(&self, opened: Instant, error: &RedisError) {
         if self.reachability.failed(opened) {
-            let (redis, error) = (&self.address, explained(error));
-            tracing::warn!(redis, error, "Redis is unreachable; trying again until it is back");
+            let error = explained(error);
+            tracing::warn!(redis = %self.server.url(), error, "Redis is unreachable; trying again until it is back");
         }
     }
 
     fn log_reachable(&self) {
         if self.reachability.answered() {
-            tracing::info!(redis = self.address, "Redis is reachable again");
+            tracing::info!(redis = %self.server.url(), "Redis is reachable again");
         }
     }
 
@@ -191,9 +181,9 @@ impl SharedConnection {
             CallError::Answer(_) | CallError::NotReplicated(_) => error.to_string(),
         };
         if failures == 0 && !unreachable {
-            tracing::warn!(call, redis = self.address, error = text, "Redis refuses; trying again");
+            tracing::warn!(call, redis = %self.server.url(), error = text, "Redis refuses; trying again");
         } else {
-            tracing::debug!(call, redis = self.address, error = text, failures, "a call to Redis failed");
+            tracing::debug!(call, redis = %self.server.url(), error = text, failures, "a call to Redis failed");
         }
     }
 }

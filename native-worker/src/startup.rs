@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use email_queue::setup::set_default_sender;
+use redis_connection::RedisServer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,13 @@ impl Worker {
         let transport = Transport::open(&config.transport)
             .await
             .map_err(|error| RunError::Transport(config.transport.to_string(), error))?;
-        let reachability = Arc::default();
-        let connection = || SharedConnection::new(&config.redis, Arc::clone(&reachability)).map_err(RunError::RedisUrl);
-        let (redis, emails) = (connection()?, connection()?);
+        let server =
+            RedisServer::new(config.redis.clone(), config.redis_files.clone()).map_err(RunError::RedisSetup)?;
+        let (server, reachability) = (Arc::new(server), Arc::default());
+        let connection = || SharedConnection::new(Arc::clone(&server), Arc::clone(&reachability));
         let shared = Shared {
-            client: QueueClient::new(config.queue.clone(), redis),
-            emails,
+            client: QueueClient::new(config.queue.clone(), connection()),
+            emails: connection(),
             transport,
             hold_off: HoldOff::new(&config),
             in_flight: InFlight::default(),

@@ -1,17 +1,16 @@
-//! A certificate authority for one test.
+//! A certificate of a server in this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::authority::Authority;
 
 /// The names that a server's certificate is for by default.
 pub const LOOPBACK_NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -76,21 +75,9 @@ impl Certificates {
     }
 
     fn try_generate(names: &[&str]) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut ca = CertificateParams::default();
-        ca.distinguished_name.push(DnType::CommonName, "testkit authority");
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let ca_key = KeyPair::generate()?;
-        let ca_pem = ca.self_signed(&ca_key)?.pem();
-
-        let mut server = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
-        server.distinguished_name.push(DnType::CommonName, "testkit server");
-        server.use_authority_key_identifier_extension = true;
-        server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate()?;
-        let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key))?;
-        Self::written(ca_pem, &certificate, key)
+        let authority = Authority::try_new()?;
+        let (certificate, key) = authority.sign(names)?;
+        Self::written(authority.pem().to_owned(), &certificate, key)
     }
 
     fn try_self_signed(names: &[&str], is_authority: bool) -> Result<Self, Box<dyn std::error::Error>> {

@@ -13,7 +13,9 @@
 //! - [`smtp_server`]: an SMTP server in this process, scripted to refuse, hang, drop and be slow.
 //! - [`aiosmtpd`]: an independent SMTP server, against a common misreading of the standard.
 //! - [`postfix`]: Postfix, with its limits.
-//! - [`certificates`]: the certificate authority that both present to clients over TLS.
+//! - [`authority`]: a certificate authority, and certificates in files; [`certificates`]: what the SMTP servers show to clients
+//!   over TLS.
+//! - [`tls_redis`]: a Redis server that speaks TLS.
 //!
 //! The program `catch-all` is that SMTP server for people who try a recipe.
 //!
@@ -23,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aiosmtpd;
+pub mod authority;
 pub mod certificates;
 pub mod ports;
 pub mod postfix;
@@ -33,13 +36,16 @@ pub mod record;
 #[cfg(test)]
 mod smtp_client;
 pub mod smtp_server;
+pub mod tls_redis;
 pub mod wait;
 
 pub use aiosmtpd::Aiosmtpd;
+pub use authority::{Authority, CertificateFiles};
 pub use harness::RedisServer;
 pub use postfix::Postfix;
 pub use process::Process;
 pub use proxy::TcpProxy;
 pub use received::Received;
 pub use smtp_server::{Action, Rules, SmtpServer, Stage};
+pub use tls_redis::TlsRedis;
 pub use wait::{DEADLINE, eventually};

@@ -17,7 +17,8 @@ use crate::install::clients::{
     find_or_install_valkey,
 };
 use crate::install::containers;
-use crate::install::postfix::{self, POSTFIX_VARIABLE};
+use crate::install::nginx::NGINX;
+use crate::install::postfix::POSTFIX;
 use crate::install::redis;
 use crate::install::test_tools::{
     PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl,
@@ -208,6 +209,7 @@ struct Tests<'a> {
     redis_server: PathBuf,
     python: PathBuf,
     postfix_root: PathBuf,
+    nginx_root: PathBuf,
     sdk: PathBuf,
     schemathesis: PathBuf,
     oldest_redis: PathBuf,
@@ -231,7 +233,8 @@ impl<'a> Tests<'a> {
             arguments: &options.test_args,
             redis_server: redis::find_or_install_server(signals)?,
             python: find_or_install_aiosmtpd(signals)?,
-            postfix_root: postfix::find_or_unpack(workspace, signals)?,
+            postfix_root: POSTFIX.find_or_unpack(workspace, signals)?,
+            nginx_root: NGINX.find_or_unpack(workspace, signals)?,
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
@@ -257,7 +260,8 @@ impl<'a> Tests<'a> {
             .env_remove("NATIVE_API")
             .env("REDIS_SERVER", redis)
             .env(PYTHON_VARIABLE, &self.python)
-            .env(POSTFIX_VARIABLE, &self.postfix_root)
+            .env(POSTFIX.variable, &self.postfix_root)
+            .env(NGINX.variable, &self.nginx_root)
             .env(SDK_VARIABLE, &self.sdk)
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
             .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::install::apt::find_or_install;
-use crate::install::postfix;
+use crate::install::postfix::POSTFIX;
 use crate::signals::Signals;
 use crate::workspace::{Workspace, find_program};
 
@@ -42,7 +42,7 @@ pub(crate) fn find_or_install_postfix(
         return Ok(program);
     }
     let by_hand = format!("put Postfix' {program} on the PATH");
-    let root = postfix::find_or_unpack(workspace, signals).context(by_hand.clone())?;
+    let root = POSTFIX.find_or_unpack(workspace, signals).context(by_hand.clone())?;
     let wrapper = workspace.bench_tool(program);
     write_wrapper(&wrapper, &root, program)?;
     if runs(&wrapper) { Ok(wrapper) } else { bail!("the {program} of Debian's Postfix does not run here: {by_hand}") }
