@@ -33,11 +33,15 @@ async fn the_backlog_is_full() {
         machine.accept("s").await;
     }
     machine.refused(429).await;
-    machine.variable("BACKLOG_LIMIT", "1000");
+    machine.variable("BACKLOG_LIMIT", "4");
+    machine.run("backlog-limit").await;
+    machine.accept("within the new limit").await;
+    machine.refused(429).await;
     let said = machine.run("backlog-full").await;
-    assert!(said.lines().any(|line| line == "3"), "{said}");
+    assert!(said.lines().any(|line| line == "4"), "{said}");
+    smtp.wait_for(4).await;
     machine.accept("after").await;
-    assert_eq!(smtp.wait_for(4).await.len(), 4);
+    assert_eq!(smtp.wait_for(5).await.len(), 5);
 }
 
 #[tokio::test]
