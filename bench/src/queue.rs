@@ -108,14 +108,7 @@ impl Client {
     fn enqueue(&self, numbers: std::ops::Range<u64>, email: &dyn Fn(u64) -> String) -> anyhow::Result<u64> {
         let emails: Vec<NewEmail> = numbers.map(|number| new_email(&email(number))).collect::<anyhow::Result<_>>()?;
         let bytes = emails.iter().map(|email| email.json.len() as u64).sum();
-        let call = Enqueue {
-            emails: &emails,
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: None,
-            replication: None,
-        };
+        let call = Enqueue { emails: &emails, ..Enqueue::default() };
         let answer = self.run(&enqueue(&self.queue, call))?;
         ensure!(answer == Enqueued::Accepted, "Redis has not accepted emails: {answer:?}");
         Ok(bytes)

@@ -20,17 +20,7 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 fn enqueue_with_limit(q: &TestQueue, emails: &[NewEmail], idempotency: Option<&Idempotency>) -> Call<Enqueued> {
-    enqueue(
-        &q.queue,
-        Enqueue {
-            emails,
-            backlog_limit: Some(2),
-            backlog_bytes: None,
-            retention: None,
-            idempotency,
-            replication: None,
-        },
-    )
+    enqueue(&q.queue, Enqueue { emails, backlog_limit: Some(2), idempotency, ..Enqueue::default() })
 }
 
 fn emails(number: usize) -> Vec<NewEmail> {

@@ -32,17 +32,7 @@ fn email(subject: &str, text: &str) -> NewEmail {
 
 /// Enqueues with a limit in bytes. Where there is no room, some is made by as many calls as that takes.
 fn enqueue_within(q: &TestQueue, backlog_bytes: usize, emails: &[NewEmail]) -> Enqueued {
-    let call = enqueue(
-        &q.queue,
-        Enqueue {
-            emails,
-            backlog_limit: None,
-            backlog_bytes: Some(backlog_bytes as u64),
-            retention: None,
-            idempotency: None,
-            replication: None,
-        },
-    );
+    let call = enqueue(&q.queue, Enqueue { emails, backlog_bytes: Some(backlog_bytes as u64), ..Enqueue::default() });
     loop {
         match q.run(&call) {
             Enqueued::NoBytesLeft { stored, asked } if asked <= backlog_bytes as u64 => {
@@ -196,14 +186,7 @@ fn an_email_without_its_body_is_forgotten_when_its_retention_is_over() {
     let q = TestQueue::start();
     let retention = Some(Duration::from_millis(300));
     let emails = [email("s", "t")];
-    let call = Enqueue {
-        emails: &emails,
-        backlog_limit: None,
-        backlog_bytes: None,
-        retention,
-        idempotency: None,
-        replication: None,
-    };
+    let call = Enqueue { emails: &emails, retention, ..Enqueue::default() };
     assert_eq!(q.run(&enqueue(&q.queue, call)), Enqueued::Accepted);
     let id = send(&q, 1)[0];
     assert!(q.run(&make_room(&q.queue, support::memory(1))).freed > 0);

@@ -26,14 +26,8 @@ fn request(key: &str, body: u8) -> Idempotency {
 
 fn enqueue_once(q: &TestQueue, id: EmailId, idempotency: &Idempotency) -> Enqueued {
     let email = NewEmail { id, lane: Lane::Normal, due: None, json: EMAIL.into() };
-    let enqueue = Enqueue {
-        emails: &[email],
-        backlog_limit: Some(2),
-        backlog_bytes: None,
-        retention: None,
-        idempotency: Some(idempotency),
-        replication: None,
-    };
+    let enqueue =
+        Enqueue { emails: &[email], backlog_limit: Some(2), idempotency: Some(idempotency), ..Enqueue::default() };
     q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
 }
 
@@ -98,14 +92,7 @@ fn a_repeated_batch_gets_all_its_ids_in_order() {
     let batch = |ids: &[EmailId]| {
         let emails: Vec<_> =
             ids.iter().map(|id| NewEmail { id: *id, lane: Lane::Low, due: None, json: EMAIL.into() }).collect();
-        let enqueue = Enqueue {
-            emails: &emails,
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: Some(&request("batch", 1)),
-            replication: None,
-        };
+        let enqueue = Enqueue { emails: &emails, idempotency: Some(&request("batch", 1)), ..Enqueue::default() };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue))
     };
     assert_eq!(batch(&ids), Enqueued::Accepted);
@@ -248,14 +235,7 @@ fn a_page_of_large_emails_is_full_and_holds_the_beginning_of_each() {
     let json = "x".repeat(1024 * 1024);
     for _ in 0..8 {
         let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: json.clone().into() };
-        let enqueue = Enqueue {
-            emails: &[email],
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: None,
-            replication: None,
-        };
+        let enqueue = Enqueue { emails: &[email], ..Enqueue::default() };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let page = |limit| q.run(&list(&q.queue, Page { limit, cursor: Cursor::Newest, state: None }));
@@ -277,14 +257,7 @@ fn a_page_of_one_state_says_how_far_it_looked() {
         let emails: Vec<_> = (0..100)
             .map(|_| NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: b"{}".into() })
             .collect();
-        let enqueue = Enqueue {
-            emails: &emails,
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: None,
-            replication: None,
-        };
+        let enqueue = Enqueue { emails: &emails, ..Enqueue::default() };
         q.run(&email_queue::transition::enqueue(&q.queue, enqueue));
     }
     let failed = |cursor| q.run(&list(&q.queue, Page { limit: 1, cursor, state: Some(State::Failed) }));
@@ -394,14 +367,7 @@ fn of_many_clients_racing_with_one_key_one_is_accepted() {
                         let email = NewEmail { id: EmailId::new(), lane: Lane::Normal, due: None, json: EMAIL.into() };
                         let call = enqueue(
                             &q.queue,
-                            Enqueue {
-                                emails: &[email],
-                                backlog_limit: None,
-                                backlog_bytes: None,
-                                retention: None,
-                                idempotency: Some(request),
-                                replication: None,
-                            },
+                            Enqueue { emails: &[email], idempotency: Some(request), ..Enqueue::default() },
                         );
                         q.run(&call)
                     })

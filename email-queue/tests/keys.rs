@@ -32,17 +32,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.finish(q.claim(1, LONG)[0].claim, Outcome::Sent);
     q.extend(LONG, &[]);
     let idempotency = Idempotency::new("client", "key", &[[0; 32]]);
-    q.run(&enqueue(
-        &q.queue,
-        Enqueue {
-            emails: &[],
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: Some(&idempotency),
-            replication: None,
-        },
-    ));
+    q.run(&enqueue(&q.queue, Enqueue { emails: &[], idempotency: Some(&idempotency), ..Enqueue::default() }));
     q.run(&throttle(&q.queue, "client", Allowance { requests: 1, within: LONG }, 1));
     q.run(&secret(&q.queue, [0; SECRET_BYTES]));
     let relay = Relay::new("smtp://relay.example:25", None);

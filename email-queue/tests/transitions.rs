@@ -70,17 +70,7 @@ fn a_large_batch_waits_in_order() {
 fn enqueueing_the_same_id_again_changes_nothing() {
     let q = TestQueue::start();
     let email = new_email();
-    let call = enqueue(
-        &q.queue,
-        Enqueue {
-            emails: std::slice::from_ref(&email),
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: None,
-            idempotency: None,
-            replication: None,
-        },
-    );
+    let call = enqueue(&q.queue, Enqueue { emails: std::slice::from_ref(&email), ..Enqueue::default() });
     assert_eq!((q.run(&call), q.run(&call)), (Enqueued::Accepted, Enqueued::Accepted));
     assert_eq!(q.depth().entries, 1);
     let claimed = q.claim(1, LONG).remove(0);
@@ -96,19 +86,7 @@ fn a_full_backlog_refuses_all_and_changes_nothing() {
     q.enqueue_due(Lane::Low, Some(Timestamp::now() + LONG));
     let before: i64 = q.redis("DBSIZE");
     let emails = [new_email(), new_email()];
-    let call = |limit| {
-        enqueue(
-            &q.queue,
-            Enqueue {
-                emails: &emails,
-                backlog_limit: Some(limit),
-                backlog_bytes: None,
-                retention: None,
-                idempotency: None,
-                replication: None,
-            },
-        )
-    };
+    let call = |limit| enqueue(&q.queue, Enqueue { emails: &emails, backlog_limit: Some(limit), ..Enqueue::default() });
     assert_eq!(q.run(&call(3)), Enqueued::BacklogFull);
     assert_eq!(q.redis::<i64>("DBSIZE"), before);
     assert_eq!(q.run(&call(4)), Enqueued::Accepted);
@@ -119,14 +97,7 @@ fn where_a_lane_is_no_list_nothing_is_accepted_however_often_it_is_tried() {
     let q = TestQueue::start();
     q.redis::<()>("SET emails:high x");
     let emails = [Lane::High, Lane::Normal].map(|lane| NewEmail { lane, ..new_email() });
-    let request = Enqueue {
-        emails: &emails,
-        backlog_limit: None,
-        backlog_bytes: None,
-        retention: None,
-        idempotency: None,
-        replication: None,
-    };
+    let request = Enqueue { emails: &emails, ..Enqueue::default() };
     let call = enqueue(&q.queue, request);
     for _ in 0..2 {
         assert!(q.try_run(&call).is_err());
@@ -149,7 +120,7 @@ fn a_lane_that_is_no_list_does_not_keep_emails_of_the_others_from_being_claimed(
 fn a_claimed_email_is_claimed_by_nobody_else() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
-    // A duplicate on the list, as a relisting can leave it.
+    // A duplicate on the list, as a requeue can leave it.
     q.push("emails", &id.to_string());
     assert_eq!(q.claim_ids(10), [id]);
     assert_eq!(q.claim_ids(10), []);
@@ -237,14 +208,7 @@ fn an_emails_own_retention_comes_before_the_workers() {
     let email = new_email();
     let enqueue = enqueue(
         &q.queue,
-        Enqueue {
-            emails: std::slice::from_ref(&email),
-            backlog_limit: None,
-            backlog_bytes: None,
-            retention: Some(LONG),
-            idempotency: None,
-            replication: None,
-        },
+        Enqueue { emails: std::slice::from_ref(&email), retention: Some(LONG), ..Enqueue::default() },
     );
     q.run(&enqueue);
     let claimed = q.claim(1, LONG).remove(0);

@@ -56,14 +56,7 @@ fn the_api_does_nothing_to_a_queue_of_another_version() {
     let scheduled = q.enqueue_due(Lane::Normal, later());
     q.set("emails:version", "2");
     let email = NewEmail { id: EmailId::new(), lane: Lane::High, due: None, json: b"{}".to_vec() };
-    let emails = Enqueue {
-        emails: &[email],
-        backlog_limit: None,
-        backlog_bytes: None,
-        retention: None,
-        idempotency: None,
-        replication: None,
-    };
+    let emails = Enqueue { emails: &[email], ..Enqueue::default() };
     assert_refused(&q, enqueue(&q.queue, emails));
     assert_refused(&q, cancel(&q.queue, waits, Duration::from_secs(60)));
     assert_refused(&q, reschedule(&q.queue, scheduled, later().unwrap()));

@@ -82,7 +82,7 @@ fn request<'a>(commit: &'a Commit, redis: &'a Scripted, given: &'a Given) -> Req
     Box::pin(commit.enqueue(
         redis,
         queue,
-        Enqueue { emails, backlog_limit, backlog_bytes, retention, idempotency, replication: None },
+        Enqueue { emails, backlog_limit, backlog_bytes, retention, idempotency, ..Enqueue::default() },
     ))
 }
 

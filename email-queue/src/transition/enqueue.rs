@@ -11,8 +11,8 @@ use crate::{
     script::ENQUEUE,
 };
 
-/// What [`enqueue`] needs.
-#[derive(Debug, Clone, Copy)]
+/// What [`enqueue`] needs. By default no emails, and no limits.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Enqueue<'a> {
     /// The emails: all are accepted, or none.
     pub emails: &'a [NewEmail],

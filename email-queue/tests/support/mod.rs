@@ -136,17 +136,7 @@ impl TestQueue {
 
     pub fn enqueue_as(&self, ids: &[EmailId], lane: Lane, due: Option<Timestamp>) {
         let emails: Vec<_> = ids.iter().map(|&id| NewEmail { id, lane, due, json: EMAIL.into() }).collect();
-        let enqueue = enqueue(
-            &self.queue,
-            Enqueue {
-                emails: &emails,
-                backlog_limit: None,
-                backlog_bytes: None,
-                retention: None,
-                idempotency: None,
-                replication: None,
-            },
-        );
+        let enqueue = enqueue(&self.queue, Enqueue { emails: &emails, ..Enqueue::default() });
         assert_eq!(self.run(&enqueue), Enqueued::Accepted);
     }
 

@@ -239,7 +239,7 @@ impl<S: Pooled> Shared<S> {
                 }
                 Next::Connect => Acquired::Connect(Slot { stage: Stage::Connecting, shared: Arc::clone(self) }),
             };
-            // A waiter that was dropped meanwhile gives it back. Dropping the slot here would take the lock again.
+            // A waiter that was dropped meanwhile returns it. Dropping the slot here would take the lock again.
             match first.acquired.send(Ok(acquired)) {
                 Err(Ok(Acquired::Idle(Checkout { session, mut slot }))) => {
                     slot.stage = Stage::Released;
