@@ -16,7 +16,7 @@ use std::{
 use e2e::{Api, Worker, program};
 use serde_json::json;
 use tempfile::TempDir;
-use testkit::{Authority, CertificateFiles, DEADLINE, Process, SmtpServer, eventually, ports::free_port};
+use testkit::{Authority, CertificateFiles, DEADLINE, Process, SmtpServer, eventually, ports::free_port, tls_redis};
 
 const HOST: &str = "queue.example.com";
 
@@ -64,7 +64,7 @@ impl Recipe {
     async fn redis(&self) -> Process {
         let port = self.redis_port.to_string();
         fs::write(self.path("redis.conf"), self.text("redis.conf", &[("6379", &port)])).unwrap();
-        let mut command = Command::new(env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into()));
+        let mut command = Command::new(tls_redis::program());
         command.arg(self.path("redis.conf")).arg("--dir").arg(self.directory.path());
         let process = Process::start(command);
         process.wait_for_line(|line| line.contains("Ready to accept connections")).await;

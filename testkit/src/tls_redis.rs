@@ -1,8 +1,13 @@
 //! A Redis server that speaks TLS.
 
-use harness::{RedisServer, ports::free_port};
+use std::{env, path::PathBuf};
+
+use harness::{RedisServer, ports::free_port, redis_server::PROGRAM_VARIABLE};
 
 use crate::authority::{Authority, CertificateFiles};
+
+/// The variable that names a program with TLS, where the one of [`PROGRAM_VARIABLE`] may be without.
+pub const TLS_PROGRAM_VARIABLE: &str = "TLS_REDIS_SERVER";
 
 /// Redis with a port for TLS beside the one for the test itself.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ impl TlsRedis {
         let (files, port) = (CertificateFiles::new(authority, &["localhost"]), free_port());
         let path = |path: std::path::PathBuf| path.display().to_string();
         let server = RedisServer::builder()
+            .program(program())
             .setting("tls-port", port.to_string())
             .setting("tls-cert-file", path(files.certificate()))
             .setting("tls-key-file", path(files.key()))
@@ -47,4 +53,10 @@ impl TlsRedis {
         self.files.renew(authority, &["localhost"]);
         self.server.start_again();
     }
+}
+
+/// The program of a Redis server that has TLS.
+pub fn program() -> PathBuf {
+    let named = [TLS_PROGRAM_VARIABLE, PROGRAM_VARIABLE].into_iter().find_map(env::var_os);
+    named.map_or_else(|| "redis-server".into(), PathBuf::from)
 }

@@ -22,7 +22,7 @@ use crate::install::postfix::POSTFIX;
 use crate::install::redis;
 use crate::install::test_tools::{
     PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl,
-    find_or_install_systemd_analyze,
+    find_or_install_redis_cli, find_or_install_systemd_analyze,
 };
 use crate::process;
 use crate::signals::{Interrupted, Signals};
@@ -225,6 +225,7 @@ impl<'a> Tests<'a> {
         count: &'a Arc<TestCount>,
     ) -> anyhow::Result<Tests<'a>> {
         find_or_install_curl(signals)?;
+        find_or_install_redis_cli(signals)?;
         find_or_install_systemd_analyze(signals)?;
         Ok(Tests {
             workspace,
@@ -259,6 +260,8 @@ impl<'a> Tests<'a> {
             .env_remove(SPIN_VARIABLE)
             .env_remove("NATIVE_API")
             .env("REDIS_SERVER", redis)
+            // PyPI's Valkey is without.
+            .env("TLS_REDIS_SERVER", &self.redis_server)
             .env(PYTHON_VARIABLE, &self.python)
             .env(POSTFIX.variable, &self.postfix_root)
             .env(NGINX.variable, &self.nginx_root)

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -42,6 +42,10 @@ impl Machine {
         let systemctl = directory.path().join("systemctl");
         fs::write(&systemctl, SYSTEMCTL).unwrap();
         fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+        // For commands that start one: the same as serves the test.
+        if let Some(program) = env::var_os("REDIS_SERVER") {
+            symlink(program, directory.path().join("redis-server")).unwrap();
+        }
         let worker = format!("EMAIL_QUEUE_REDIS_URL={}\nEMAIL_QUEUE_TRANSPORT={transport}\n{WORKER}", redis.url());
         fs::write(directory.path().join("worker.env"), worker).unwrap();
         let api = format!("EMAIL_QUEUE_API_KEYS={KEY}\nEMAIL_QUEUE_DEFAULT_FROM=queue@example.com\n{api}");

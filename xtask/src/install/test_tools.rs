@@ -56,6 +56,14 @@ pub(crate) fn find_or_install_curl(signals: &Signals) -> anyhow::Result<PathBuf>
     find_or_install(signals, || find_program("curl"), &["curl"], "install curl, which an example needs")
 }
 
+/// Makes sure that there is `redis-cli`, which the commands of `docs/operations.md` are for.
+///
+/// # Errors
+/// There is none and none can be installed.
+pub(crate) fn find_or_install_redis_cli(signals: &Signals) -> anyhow::Result<PathBuf> {
+    find_or_install(signals, || find_program("redis-cli"), &["redis-tools"], "install redis-cli, which a test needs")
+}
+
 /// Makes sure that there is `systemd-analyze`, which rates the units of the recipes. It needs no running systemd.
 ///
 /// # Errors
