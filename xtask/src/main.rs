@@ -13,7 +13,8 @@
 //!
 //! - [`up`] is `cargo xtask up`; [`serving`] chooses the API's host; [`try_it`] prints the final instructions. [`spin`]
 //!   is the Spin CLI, if installed.
-//! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_count`] adds up what they report.
+//! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_step`] runs one, [`test_count`] adds up what they
+//!   report; [`test_containers`] is the part that needs containers.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
 //! - [`mod@bench`] prepares `cargo xtask bench`; [`mod@deny`] is `cargo xtask deny`; [`mod@dist`] builds for `cargo xtask dist`.
 //! - [`install`] finds or installs what all of them need; [`compile`] builds.
@@ -47,7 +48,9 @@ mod soak;
 mod spin;
 mod stack;
 mod test;
+mod test_containers;
 mod test_count;
+mod test_step;
 mod try_it;
 mod up;
 mod workspace;

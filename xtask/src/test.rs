@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check there is, in the order of how quickly it fails.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,13 +10,10 @@ use clap::{Args, ValueEnum};
 
 use crate::compile;
 use crate::console::{complain, say};
-use crate::dist;
 use crate::install::clients::{
-    OLDEST_REDIS_VARIABLE, RECIPE_TOOLS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE,
-    find_or_install_oldest_redis, find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk,
-    find_or_install_valkey,
+    OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
+    find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
 };
-use crate::install::containers;
 use crate::install::nginx::NGINX;
 use crate::install::postfix::POSTFIX;
 use crate::install::redis;
@@ -27,7 +24,9 @@ use crate::install::test_tools::{
 use crate::process;
 use crate::signals::{Interrupted, Signals};
 use crate::spin::{SPIN_VARIABLE, Spin};
+use crate::test_containers;
 use crate::test_count::TestCount;
+use crate::test_step::{run_tests, step};
 use crate::workspace::{DEV_HOST, DIST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
@@ -69,7 +68,7 @@ pub(crate) fn test(workspace: &Workspace, signals: &Signals, options: &Options) 
                 return Ok(ExitCode::SUCCESS);
             }
         },
-        Some(Part::Containers) => run_in_containers(workspace, signals, options, &count),
+        Some(Part::Containers) => test_containers::run(workspace, signals, &options.test_args, &count),
     };
     let seconds = started.elapsed().as_secs();
     let code = match outcome {
@@ -134,37 +133,7 @@ fn run_steps(
     step("cargo test --profile quick -p dev-host", || {
         tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis)
     })?;
-    run_in_containers(workspace, signals, options, count)
-}
-
-fn run_in_containers(
-    workspace: &Workspace,
-    signals: &Signals,
-    options: &Options,
-    count: &Arc<TestCount>,
-) -> anyhow::Result<()> {
-    let Some(tools) = containers::find_or_install(workspace, signals)? else {
-        say("\nThe container tests need root and x86-64 Linux: they are left out.");
-        return Ok(());
-    };
-    let redis_server = redis::find_or_install_server(signals)?;
-    find_or_install_curl(signals)?;
-    step("cargo xtask dist", || {
-        compile::for_tests(workspace, signals)?;
-        dist::pack(workspace, signals, &workspace.target_dir().join("dist"))?;
-        // Packed twice, so that a test can compare.
-        dist::pack(workspace, signals, &workspace.target_dir().join("dist-again"))
-    })?;
-    step("cargo test -p dist", || {
-        let mut command = workspace.cargo();
-        command
-            .args(["test", "-p", DIST, "--no-fail-fast", "--"])
-            .args(&options.test_args)
-            .envs(compile::environment(workspace))
-            .env("REDIS_SERVER", &redis_server)
-            .env(RECIPE_TOOLS_VARIABLE, &tools);
-        run_tests(signals, &mut command, count)
-    })
+    test_containers::run(workspace, signals, &options.test_args, count)
 }
 
 fn run_on_spin(
@@ -278,24 +247,4 @@ impl<'a> Tests<'a> {
         };
         run_tests(signals, &mut command, self.count)
     }
-}
-
-fn step(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    say(&format!("\n== {name}"));
-    let started = Instant::now();
-    run()?;
-    say(&format!("== done in {:.1} s", started.elapsed().as_secs_f64()));
-    Ok(())
-}
-
-fn run_tests(signals: &Signals, command: &mut Command, count: &Arc<TestCount>) -> anyhow::Result<()> {
-    let reader = Arc::clone(count);
-    let status = process::run_by_line(signals, command, move |line| {
-        say(line);
-        reader.read(line);
-    })?;
-    if !status.success() {
-        bail!("tests failed, see above");
-    }
-    Ok(())
 }

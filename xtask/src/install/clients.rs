@@ -35,6 +35,9 @@ pub(crate) const RESEND_PYTHON_VARIABLE: &str = "RESEND_PYTHON";
 /// Names the folder of the programs that read recipes, here and for the tests.
 pub(crate) const RECIPE_TOOLS_VARIABLE: &str = "RECIPE_TOOLS";
 
+/// Names the `node_modules` with KEDA's schemas, here and for the tests.
+pub(crate) const KEDA_MODELS_VARIABLE: &str = "KEDA_MODELS";
+
 /// Left in a directory whose content is complete, with the versions that it was made of.
 const STAMP: &str = "installed";
 
@@ -46,22 +49,8 @@ pub(crate) fn find_or_install_sdk(workspace: &Workspace, signals: &Signals) -> a
     if let Some(named) = env::var_os(SDK_VARIABLE) {
         return Ok(named.into());
     }
-    find_or_install_node(signals)?;
-    let (sources, directory) = (workspace.root().join("e2e/sdk"), workspace.test_tool("resend-sdk"));
-    let pinned = read(&sources.join("package-lock.json"))?;
-    if is_installed(&directory, &pinned) {
-        return Ok(directory);
-    }
-    say("installing clients of Resend (npm)...");
-    start_anew(&directory)?;
-    for file in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(sources.join(file), directory.join(file)).with_context(|| format!("cannot copy {file}"))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory);
-    run_step(signals, &mut npm, "install clients of Resend")?;
-    set_stamp(&directory, &pinned)?;
-    Ok(directory)
+    let modules = find_or_install_from_npm(workspace, signals, ["sdk", "resend-sdk"], "clients of Resend")?;
+    Ok(modules.with_file_name(""))
 }
 
 /// The program `schemathesis`.
@@ -136,6 +125,44 @@ pub(crate) fn find_or_install_recipe_tools(workspace: &Workspace, signals: &Sign
     let program = |directory: &Path| Some(directory.join("bin/python"));
     let python = find_or_install_from_pypi(workspace, signals, "recipes", "what reads recipes", program)?;
     Ok(python.with_file_name(""))
+}
+
+/// The `node_modules` with KEDA's schemas.
+///
+/// # Errors
+/// As [`find_or_install_sdk`].
+pub(crate) fn find_or_install_keda_models(workspace: &Workspace, signals: &Signals) -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(KEDA_MODELS_VARIABLE) {
+        return Ok(named.into());
+    }
+    find_or_install_from_npm(workspace, signals, ["recipes", "keda"], "KEDA's schemas")
+}
+
+/// The `node_modules` of what a folder of `e2e` pins, in a folder of `target/test-tools`.
+fn find_or_install_from_npm(
+    workspace: &Workspace,
+    signals: &Signals,
+    [from, to]: [&str; 2],
+    what: &str,
+) -> anyhow::Result<PathBuf> {
+    find_or_install_node(signals)?;
+    let (sources, directory) = (workspace.root().join("e2e").join(from), workspace.test_tool(to));
+    let modules = directory.join("node_modules");
+    let pinned = read(&sources.join("package-lock.json"))?;
+    if is_installed(&directory, &pinned) {
+        return Ok(modules);
+    }
+    say(&format!("installing {what} (npm)..."));
+    start_anew(&directory)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(sources.join(file), directory.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    // Nobody else is to decide which peers are installed: what is needed is in package.json.
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]).current_dir(&directory);
+    run_step(signals, &mut npm, &format!("install {what}"))?;
+    set_stamp(&directory, &pinned)?;
+    Ok(modules)
 }
 
 /// What the file `e2e/<name>/requirements.txt` pins, in an environment of its own; `program` finds it there.
