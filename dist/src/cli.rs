@@ -7,7 +7,7 @@ use clap::Parser;
 /// Packs what people download.
 #[derive(Parser)]
 pub(crate) struct Options {
-    /// The directory to write. What is in it is removed.
+    /// The directory to write, which must be empty, or from an earlier run.
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// The root of the repository.

@@ -24,8 +24,9 @@ mod sums;
 mod tree;
 
 use std::fs;
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Parser;
 
 use crate::cli::Options;
@@ -33,10 +34,7 @@ use crate::cli::Options;
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let out = &options.out;
-    if out.exists() {
-        fs::remove_dir_all(out).with_context(|| format!("cannot replace {}", out.display()))?;
-    }
-    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    start_anew(out)?;
     programs::pack(&options)?;
     components::pack(&options)?;
     images::pack(&options)?;
@@ -47,4 +45,14 @@ fn main() -> anyhow::Result<()> {
         println!("{:>11} {file}", bytes);
     }
     Ok(())
+}
+
+/// Makes an empty directory. One with files is replaced only if they were packed by an earlier run.
+fn start_anew(out: &Path) -> anyhow::Result<()> {
+    if out.exists() {
+        let is_ours = out.join(sums::FILE).exists() || fs::read_dir(out).is_ok_and(|mut files| files.next().is_none());
+        ensure!(is_ours, "{} is not empty, and not of an earlier run", out.display());
+        fs::remove_dir_all(out).with_context(|| format!("cannot replace {}", out.display()))?;
+    }
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))
 }

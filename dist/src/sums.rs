@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::archive::sha256;
 
+/// The file with the checksums.
+pub(crate) const FILE: &str = "SHA256SUMS";
+
 /// Writes `SHA256SUMS` and returns the files with their sizes in bytes, in the same order.
 ///
 /// # Errors
@@ -19,7 +22,7 @@ pub(crate) fn write(out: &Path) -> anyhow::Result<Vec<(String, usize)>> {
         sums.push_str(&format!("{}  {file}\n", sha256(&content)));
         sizes.push((file, content.len()));
     }
-    fs::write(out.join("SHA256SUMS"), sums)?;
+    fs::write(out.join(FILE), sums)?;
     Ok(sizes)
 }
 

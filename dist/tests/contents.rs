@@ -57,6 +57,19 @@ fn completions_and_man_pages_are_taken_by_their_readers() {
     }
 }
 
+#[test]
+fn a_folder_of_somebody_else_is_not_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("letter.txt"), "dear").unwrap();
+    let mut dist = Command::new(env!("CARGO_BIN_EXE_dist"));
+    for option in ["out", "root", "programs", "wasip2", "wasip3"] {
+        dist.arg(format!("--{option}")).arg(home.path());
+    }
+    let output = dist.args(["--commit", "0", "--time", "0"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty"), "{output:?}");
+    assert!(!output.status.success() && home.path().join("letter.txt").exists());
+}
+
 /// Each component is served by the manifest beside it.
 #[test]
 fn the_manifests_name_the_components_where_they_lie() {

@@ -21,8 +21,8 @@ fn pods_deliver_survive_a_restart_of_redis_and_say_when_they_cannot_work() {
     let cluster = Cluster::start();
     let (podman, port) = (&cluster.podman, free_port());
     let queue = Queue { podman, api: format!("http://127.0.0.1:{port}"), mail: "mail".to_owned() };
-    cluster.play("redis.yaml", None);
-    let sidecar = cluster.play("sidecar.yaml", Some(port));
+    cluster.play("redis.yaml", free_port());
+    let sidecar = cluster.play("sidecar.yaml", port);
     queue.wait_for_status("/readyz", 200);
     queue.wait_for(&queue.post_many("first", 3));
 
@@ -43,7 +43,9 @@ fn pods_deliver_survive_a_restart_of_redis_and_say_when_they_cannot_work() {
     // Redis is restarted while emails wait for it to come back.
     podman.podman(&["stop", WORKER]);
     let waiting = queue.post_many("during the restart of Redis", 20);
-    podman.podman(&["pod", "restart", "email-queue-redis-pod-0"]);
+    podman.podman(&["pod", "stop", "email-queue-redis-pod-0"]);
+    queue.wait_for_status("/readyz", 503);
+    podman.podman(&["pod", "start", "email-queue-redis-pod-0"]);
     podman.podman(&["start", WORKER]);
     queue.wait_for_status("/readyz", 200);
     queue.wait_for(&waiting);
@@ -52,7 +54,7 @@ fn pods_deliver_survive_a_restart_of_redis_and_say_when_they_cannot_work() {
     podman.podman(&["stop", WORKER]);
     let left = queue.post_many("left by the sidecar", 10);
     cluster.down(&sidecar);
-    cluster.play("two-deployments.yaml", Some(port));
+    cluster.play("two-deployments.yaml", port);
     queue.wait_for_status("/readyz", 200);
     queue.wait_for(&left);
     queue.wait_for(&queue.post_many("two Deployments", 3));
@@ -91,13 +93,16 @@ impl Cluster {
         Self { settings: settings.to_owned(), podman }
     }
 
-    /// Runs a file of the recipe, with one replica for each Deployment, whose API has this port of the machine: here all Pods
-    /// share its addresses. Returns the file that was run.
-    fn play(&self, name: &str, port: Option<u16>) -> String {
+    /// Runs a file of the recipe, with one replica for each Deployment. What listens has this port of the machine: podman
+    /// publishes every port, and all Pods share the machine's addresses. Returns the file that was run.
+    fn play(&self, name: &str, port: u16) -> String {
         let text = fs::read_to_string(recipe("kubernetes").join(name)).unwrap().replace("replicas: 2", "replicas: 1");
-        let container_port = "containerPort: 3000";
-        let port = port.map(|port| format!("{container_port}, hostPort: {port}")).unwrap_or_default();
-        let file = self.podman.file(name, &text.replace(container_port, &port));
+        let published = |text: String, number: &str| {
+            let listens = format!("containerPort: {number}");
+            text.replace(&listens, &format!("{listens}, hostPort: {port}"))
+        };
+        let text = published(published(text, "3000"), "6379");
+        let file = self.podman.file(name, &text);
         let settings = self.podman.file("settings.yaml", &self.settings);
         let (file, settings) = (file.to_str().unwrap(), settings.to_str().unwrap());
         // The name of the Service.

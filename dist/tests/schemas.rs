@@ -83,6 +83,7 @@ fn pods_have_no_rights_that_they_do_not_need() {
             assert!(of_pod["runAsUser"].as_u64().is_some_and(|user| user > 0), "{file:?}");
             assert_eq!(of_pod["seccompProfile"]["type"], "RuntimeDefault", "{file:?}");
             assert_eq!(pod["automountServiceAccountToken"], false, "{file:?}");
+            assert_eq!(pod["enableServiceLinks"], false, "{file:?}");
             for container in pod["containers"].as_array().unwrap() {
                 containers += 1;
                 let (name, context) = (&container["name"], &container["securityContext"]);

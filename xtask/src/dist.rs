@@ -23,9 +23,9 @@ const STATIC: &str = "-C target-feature=+crt-static";
 /// Options of `cargo xtask dist`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The directory to write; what is in it is removed.
-    #[arg(long, value_name = "DIR", default_value = "target/dist")]
-    out: PathBuf,
+    /// The directory to write, which must be empty, or from an earlier run; by default target/dist.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// Builds and packs.
@@ -33,7 +33,10 @@ pub(crate) struct Options {
 /// # Errors
 /// This machine is of another platform; something does not compile; we are asked to stop.
 pub(crate) fn dist(workspace: &Workspace, signals: &Signals, options: &Options) -> anyhow::Result<()> {
-    let out = workspace.root().join(&options.out);
+    let out = match &options.out {
+        Some(out) => std::path::absolute(out)?,
+        None => workspace.target_dir().join("dist"),
+    };
     pack(workspace, signals, &out)?;
     say(&format!("packed in {}", workspace.short(&out)));
     Ok(())
