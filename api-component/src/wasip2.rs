@@ -195,7 +195,8 @@ impl Redis for SpinRedis {
         if let Some(replication) = command.replication {
             let wait = replication.wait();
             // The first command has been carried out, whatever happens to this one.
-            let confirmed = Box::pin(self.execute(wait.command())).await.map_err(SpinRedisError::after_lost_answer)?;
+            let confirmed =
+                Box::pin(self.execute(Command::from(&wait))).await.map_err(SpinRedisError::after_lost_answer)?;
             reply.extend(confirmed);
         }
         Ok(reply)

@@ -116,7 +116,7 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
         let mut reply = self.client.execute(connection, command).await?;
         if let Some(replication) = command.replication {
             let wait = replication.wait();
-            let confirmed = self.client.execute(connection, &wait.command()).await;
+            let confirmed = self.client.execute(connection, &Command::from(&wait)).await;
             // The first command has been carried out, whatever happens to this one.
             reply.extend(confirmed.map_err(Failure::after_lost_answer)?);
         }

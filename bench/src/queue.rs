@@ -139,8 +139,7 @@ impl Client {
     }
 
     fn total(&self, counter: &str) -> anyhow::Result<u64> {
-        let totals = format!("{}:totals", self.queue.name());
-        let total: Option<u64> = self.command(redis::cmd("HGET").arg(totals).arg(counter))?;
+        let total: Option<u64> = self.command(redis::cmd("HGET").arg(self.queue.totals()).arg(counter))?;
         Ok(total.unwrap_or(0))
     }
 

@@ -154,7 +154,7 @@ async fn a_cancellation_that_races_with_the_due_time_wins_or_is_refused_and_no_e
 }
 
 #[tokio::test]
-async fn a_change_of_time_that_races_with_the_sweep_sends_each_email_once() {
+async fn a_change_of_time_that_races_with_maintenance_sends_each_email_once() {
     let redis = RedisServer::start();
     let smtp = SmtpServer::start().await;
     let api = Api::start(&redis).await;

@@ -52,7 +52,7 @@ async fn a_worker_that_still_waits_for_redis_ends_at_once() {
 }
 
 #[tokio::test]
-async fn deliveries_in_hand_end_within_the_grace_and_nothing_new_is_begun() {
+async fn deliveries_in_flight_end_within_the_grace_and_nothing_new_is_begun() {
     let (redis, server) = (redis(), SmtpServer::start().await);
     let api = Api::start(&redis).await;
     server.rules(Rules::new().at(Stage::EndOfData, Action::Hold));
@@ -222,7 +222,7 @@ async fn drain_of_an_empty_queue_ends_at_once() {
 }
 
 #[tokio::test]
-async fn drain_waits_for_what_a_dead_worker_had_in_hand() {
+async fn drain_waits_for_what_a_dead_worker_had_in_flight() {
     let (redis, server) = (redis(), SmtpServer::start().await);
     let api = Api::start(&redis).await;
     server.rules(Rules::new().nth(Stage::Data, 1, Action::Hang));

@@ -26,7 +26,7 @@ fn email(sender: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they_had_in_hand() {
+async fn workers_killed_at_random_moments_lose_nothing_and_repeat_only_what_they_had_in_flight() {
     const KILLS: usize = 14;
     // E2E_SEED repeats the random choices of a failed run, though not the machine's timing.
     let seed = std::env::var("E2E_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));

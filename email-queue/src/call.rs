@@ -2,8 +2,9 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+pub use crate::value::Value;
 use crate::{
-    replication::{Confirmed, Replication},
+    replication::{Confirmed, Replication, Wait},
     script::Script,
 };
 
@@ -33,21 +34,15 @@ impl Command<'_> {
     }
 }
 
+impl<'a> From<&'a Wait> for Command<'a> {
+    fn from(wait: &'a Wait) -> Self {
+        let arguments = wait.arguments().map(str::as_bytes).collect();
+        Self { name: wait.name(), arguments, marked_when_resent: false, replication: None }
+    }
+}
+
 /// The last argument of a repeated script call.
 const AGAIN: &[u8] = b"again";
-
-/// One value of a reply. Nested arrays arrive flattened, because Spin's outbound Redis flattens them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// Nothing.
-    Nil,
-    /// A status, such as `OK`.
-    Status(String),
-    /// A number.
-    Int(i64),
-    /// A string of bytes.
-    Bytes(Vec<u8>),
-}
 
 /// Executes commands. The API implements it over Spin's outbound Redis, the worker over its client.
 pub trait Redis {

@@ -108,6 +108,12 @@ impl Queue {
         self.lists().into_iter().map(|list| (list, "list")).chain(others).collect()
     }
 
+    /// Counters since the queue was created.
+    #[must_use]
+    pub fn totals(&self) -> String {
+        format!("{}:totals", self.0)
+    }
+
     /// The sender of emails without one.
     pub(crate) fn default_from(&self) -> String {
         format!("{}:default-from", self.0)

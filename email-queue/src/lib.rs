@@ -41,6 +41,7 @@ mod script;
 pub mod setup;
 mod state;
 pub mod transition;
+mod value;
 
 pub use attachment_id::AttachmentId;
 pub use class::{Class, UnknownClass};

@@ -1,4 +1,4 @@
-//! Reads of a queue. Nothing here moves an email.
+//! Reads of a queue. Nothing here moves an email; only [`secret`] writes, what the first call of it returns.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;

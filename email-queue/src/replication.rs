@@ -4,7 +4,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::call::{Command, Value};
+use crate::value::Value;
 
 /// What must have a write before it counts: `2` for two replicas, in memory ([`WAIT`](https://redis.io/docs/latest/commands/wait/));
 /// `2:aof` for two replicas and the primary, in their append-only files
@@ -49,7 +49,7 @@ impl Replication {
     }
 }
 
-/// Who has a write.
+/// Which servers have confirmed a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{replicas} of {} replicas have it{}", required.replicas, if *on_primary { "" } else { ", and not the primary's file" })]
 pub struct Confirmed {
@@ -72,11 +72,15 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The command, ready to be sent.
+    /// The command's name.
     #[must_use]
-    pub fn command(&self) -> Command<'_> {
-        let arguments = self.arguments.iter().map(String::as_bytes).collect();
-        Command { name: self.name, arguments, marked_when_resent: false, replication: None }
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its arguments, in order.
+    pub fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().map(String::as_str)
     }
 }
 
@@ -112,9 +116,8 @@ mod tests {
             [("2", "WAIT", &["2", "1000"] as &[&str]), ("1:aof", "WAITAOF", &["1", "1", "2000"])]
         {
             let wait = replication(text).wait();
-            let command = wait.command();
-            assert_eq!(command.name, name);
-            assert_eq!(command.arguments, expected.iter().map(|argument| argument.as_bytes()).collect::<Vec<_>>());
+            assert_eq!(wait.name(), name);
+            assert_eq!(wait.arguments().collect::<Vec<_>>(), expected);
         }
         for text in ["", "-1", "one", "1:", "1:disk", "1:aof "] {
             assert!(text.parse::<Replication>().is_err(), "{text}");

@@ -199,7 +199,7 @@ fn an_email_without_its_body_is_forgotten_when_its_retention_is_over() {
 }
 
 #[test]
-fn records_that_an_earlier_version_left_uncounted_are_counted_by_the_sweep() {
+fn records_that_an_earlier_version_left_uncounted_are_counted_by_maintenance() {
     let q = TestQueue::start();
     let ids = q.enqueue_many(700);
     q.claim(3, LONG);

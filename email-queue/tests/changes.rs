@@ -271,7 +271,7 @@ fn a_page_of_one_state_says_how_far_it_looked() {
 }
 
 #[test]
-fn a_sender_is_named_by_whoever_has_the_email_in_hand() {
+fn a_sender_is_named_by_whoever_has_the_email_in_flight() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claim = q.claim(1, LONG)[0].claim;

@@ -18,7 +18,7 @@ use email_queue::{
 use support::{LONG, TestQueue, delayed, postponed};
 use testkit::wait::eventually_blocking;
 
-const TURN: Duration = Duration::from_secs(60);
+const PROBE_TIME: Duration = Duration::from_secs(60);
 
 fn relay() -> Relay {
     Relay::new("smtp://relay.example:25", None)
@@ -41,7 +41,7 @@ fn fails(q: &TestQueue, email: EmailId, back_off: HoldOffFor) -> Reported {
 }
 
 fn ask(q: &TestQueue) -> RelayState {
-    q.run(&relay_access(&q.queue, q.worker, &relay(), false, TURN))
+    q.run(&relay_access(&q.queue, q.worker, &relay(), false, PROBE_TIME))
 }
 
 fn probes(q: &TestQueue) -> bool {
@@ -88,7 +88,7 @@ fn when_the_back_off_is_over_one_worker_probes_and_its_success_frees_all() {
     fails(&q, q.enqueue(Lane::Normal), NONE);
     assert!(probes(&other));
     assert!(is_held(&q));
-    assert!(probes(&other), "the turn is kept by asking again");
+    assert!(probes(&other), "the probe is kept by asking again");
     assert!(!is_well(&q), "only by the worker that probes");
     assert!(is_held(&q));
     assert!(is_well(&other));
@@ -121,7 +121,7 @@ fn a_worker_that_has_just_begun_need_not_wait_but_probes_alone_as_well() {
     let q = TestQueue::start();
     let other = q.other_worker();
     fails(&q, q.enqueue(Lane::Normal), seconds(3600, 3600));
-    let begin = |q: &TestQueue| q.run(&relay_access(&q.queue, q.worker, &relay(), true, TURN)).access;
+    let begin = |q: &TestQueue| q.run(&relay_access(&q.queue, q.worker, &relay(), true, PROBE_TIME)).access;
     assert!(is_held(&q));
     assert!(matches!(begin(&other), Access::Probe(_)));
     assert!(matches!(begin(&q), Access::HeldOff(_)), "one probe at a time");
@@ -137,19 +137,19 @@ fn a_worker_that_has_just_begun_probes_with_those_that_met_the_failure_where_the
     fails(&q, met, seconds(3600, 3600));
     q.finish(claimed.claim, postponed(Duration::from_secs(3600)));
     assert_eq!((q.claim_ids(1), q.state(met)), (vec![], State::Delayed));
-    let begun = q.run(&relay_access(&q.queue, q.worker, &relay(), true, TURN));
+    let begun = q.run(&relay_access(&q.queue, q.worker, &relay(), true, PROBE_TIME));
     assert!(matches!(begun.access, Access::Probe(_)));
     assert_eq!(q.claim_ids(1), [met]);
 }
 
 #[test]
-fn the_turn_of_a_worker_that_died_goes_to_another() {
+fn the_probe_of_a_worker_that_died_goes_to_another() {
     let q = TestQueue::start();
     let other = q.other_worker();
     fails(&q, q.enqueue(Lane::Normal), NONE);
     let short = relay_access(&other.queue, other.worker, &relay(), false, Duration::from_millis(20));
     assert!(matches!(other.run(&short).access, Access::Probe(_)));
-    eventually_blocking(testkit::DEADLINE, "the turn to be free", || probes(&q));
+    eventually_blocking(testkit::DEADLINE, "the probe to be free", || probes(&q));
     assert!(!is_well(&other));
 }
 
@@ -162,7 +162,7 @@ fn a_failure_of_before_the_relay_worked_again_does_not_count() {
     assert_eq!(ask(&q).access, Access::Free);
 }
 
-/// Another email passes, in the turn of this worker.
+/// Another email passes, in the probe of this worker.
 fn passes(q: &TestQueue) {
     // What happens in one ms has no order.
     std::thread::sleep(Duration::from_millis(2));
@@ -238,7 +238,7 @@ fn an_email_that_waits_in_line_for_a_relay_says_why() {
     assert_eq!((record.class, record.error.as_deref()), (Some(Class::Connection), Some("connection refused")));
     let page = Page { limit: 10, cursor: Cursor::Newest, state: None };
     assert_eq!(q.run(&list(&q.queue, page)).emails, [(id, record)]);
-    q.run(&relay_access(&q.queue, q.worker, &relay(), true, TURN));
+    q.run(&relay_access(&q.queue, q.worker, &relay(), true, PROBE_TIME));
     assert!(q.record(id).unwrap().error.is_some(), "while it is probed");
     assert!(is_well(&q));
     assert_eq!(q.record(id).unwrap().error, None);
@@ -249,7 +249,7 @@ fn a_relay_is_known_by_its_user_too() {
     let q = TestQueue::start();
     fails(&q, q.enqueue(Lane::Normal), seconds(30, 30));
     let with_user = Relay::new(relay().name(), Some("sender"));
-    assert_eq!(q.run(&relay_access(&q.queue, q.worker, &with_user, false, TURN)).access, Access::Free);
+    assert_eq!(q.run(&relay_access(&q.queue, q.worker, &with_user, false, PROBE_TIME)).access, Access::Free);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Config {
     pub(crate) threads: usize,
     /// How many clients may be connected at a time.
     pub(crate) max_connections: usize,
-    /// Who may say who the client is.
+    /// Proxies whose X-Forwarded-For is trusted.
     pub(crate) proxies: Proxies,
     /// How long requests in progress may take to end when the server is asked to stop.
     pub(crate) grace: Duration,

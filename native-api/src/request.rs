@@ -13,7 +13,7 @@ use crate::{body::RequestBody, host::Thread, proxies::Proxies};
 /// What answers the requests of a thread.
 pub(crate) struct Answering {
     pub(crate) instance: Rc<Instance<Thread>>,
-    /// Who may say who the client is.
+    /// Proxies whose X-Forwarded-For is trusted.
     pub(crate) proxies: Proxies,
 }
 

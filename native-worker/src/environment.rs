@@ -6,8 +6,29 @@ use clap::{ArgMatches, Command, Id, parser::ValueSource};
 
 const PREFIX: &str = "EMAIL_QUEUE_";
 
-/// Variables that never had another name.
-const NEW: [&str; 3] = ["EMAIL_QUEUE_REDIS_CA", "EMAIL_QUEUE_REDIS_CERT", "EMAIL_QUEUE_REDIS_KEY"];
+/// Those names. A variable that is newer never had another name.
+const OLD: [&str; 20] = [
+    "CONCURRENCY",
+    "DEFAULT_FROM",
+    "DRAIN",
+    "GRACE",
+    "LEASE",
+    "LOG_FORMAT",
+    "MAX_ATTEMPTS",
+    "MAX_MEMORY",
+    "POP_GRACE",
+    "QUEUE",
+    "REDIS_URL",
+    "RETENTION",
+    "RETRY_BASE",
+    "RETRY_FOR",
+    "RETRY_MAX",
+    "SMTP_CA_FILE",
+    "SMTP_PASSWORD",
+    "SMTP_TIMEOUT",
+    "SMTP_USERNAME",
+    "TRANSPORT",
+];
 
 /// A variable that is set by its old name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +42,7 @@ pub struct OldName {
 /// Makes a flag read its old variable if the new one is unset.
 pub(crate) fn with_old_names(mut command: Command) -> (Command, Vec<(Id, OldName)>) {
     let old_name = |new: &str| {
-        let old = new.strip_prefix(PREFIX).filter(|_| !NEW.contains(&new))?;
+        let old = new.strip_prefix(PREFIX).filter(|old| OLD.contains(old))?;
         Some(OldName { old: old.to_owned(), new: new.to_owned() })
     };
     let old_names: Vec<_> = command

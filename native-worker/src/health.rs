@@ -1,4 +1,4 @@
-//! A file that shows that the worker works, for health checks of containers, which can ask no port of it.
+//! A file that shows that the worker works, for health checks of containers: the worker listens on no port.
 
 use std::{
     fs,
@@ -10,11 +10,11 @@ use std::{
 
 use tokio::time::{interval, timeout};
 
-/// How often the file is written during the start. Later, each turn of maintenance writes it.
+/// How often the file is written during the start. Later, each run of maintenance writes it.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A worker that has not written its file for so long is stuck. A turn of maintenance on a Redis that does not answer takes
-/// less than half of it, and so does a drain after the last turn.
+/// A worker that has not written its file for so long is stuck. A run of maintenance on a Redis that does not answer takes
+/// less than half of it, and so does a drain after the last run.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// Writes the file, if there is to be one.

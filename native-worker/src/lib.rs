@@ -13,7 +13,7 @@
 //!   - `leases` renews the lease of what is in flight; `maintenance` requeues what other workers left behind; `slow` reports
 //!     slow deliveries; `learned_limit` shares the limit of connections;
 //! - `in_flight`: the emails that are claimed and not yet recorded;
-//! - `hold_off`: leaves a relay that fails alone, together with all other workers, and probes it; `gate` is whether emails
+//! - `hold_off`: holds off from a failing relay, as all other workers do, and probes it; `gate` is whether emails
 //!   may be handed to it, `senders` the same for those of one sender;
 //! - `shared_connection`: a connection to Redis that several tasks share, and that is replaced when it is silent;
 //!   `connection` is one such connection, `traffic` counts what goes through it, `throughput` is how much to ask for at

@@ -74,6 +74,8 @@ async fn variables_are_still_read_by_their_old_names_which_is_said_once_each() {
     let (queue, smtp) = (Queue { redis }, SmtpServer::start().await);
     let mut command = Command::new(env!("CARGO_BIN_EXE_native-worker"));
     command.env_clear().env("REDIS_URL", queue.redis.url()).env("TRANSPORT", smtp.url()).env("DRAIN", "true");
+    // A newer variable has no old name: this one is another program's.
+    command.env("HEALTH_FILE", "/nonexistent/health");
     // A flag and the new name each win over the old one.
     command
         .args(["--lease", "9s"])

@@ -47,7 +47,7 @@ impl RedisServer {
         self.log_in(stream).await
     }
 
-    /// The first half of [`open`](Self::open), for who looks at what goes through the stream.
+    /// The first half of [`open`](Self::open), for callers that measure the stream.
     ///
     /// # Errors
     /// As [`open`](Self::open).

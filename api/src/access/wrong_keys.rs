@@ -32,7 +32,7 @@ fn id(client: &Client) -> String {
     match client.address() {
         Some(IpAddr::V6(address)) => format!("wrong keys of {:x?}", &address.segments()[..4]),
         Some(IpAddr::V4(address)) => format!("wrong keys of {address}"),
-        None => "wrong keys of nobody knows whom".to_owned(),
+        None => "wrong keys of an unknown address".to_owned(),
     }
 }
 

@@ -80,14 +80,17 @@ local function count(what, by)
   if by > 0 then redis.call('HINCRBY', TOTALS, what, by) end
 end
 
--- The version of the keys and fields that these scripts read and write. A queue without a version has version 1.
+-- The version of the keys and fields that these scripts read and write.
 local KNOWN_VERSION = '1'
+
+-- The version of a queue that has none: it is older than versions.
+local FIRST_VERSION = '1'
 
 -- The error reply for a queue of another version, or nil. For scripts of the API, which does not check at start as a
 -- worker does.
 local function other_version()
-  local version = redis.call('GET', VERSION)
-  if version and version ~= KNOWN_VERSION then
+  local version = redis.call('GET', VERSION) or FIRST_VERSION
+  if version ~= KNOWN_VERSION then
     return {err = 'QUEUEVERSION this queue is of version ' .. string.sub(version, 1, 20) .. ', not ' .. KNOWN_VERSION}
   end
 end

@@ -1,4 +1,4 @@
--- Returns the version of a queue's keys, and sets it if there is none.
+-- Returns the version of a queue's keys, and sets it if there is none: that of a queue from before versions.
 --
 -- KEYS[1]  the queue
 -- Reply    {the version}
@@ -6,7 +6,7 @@
 local version = redis.call('GET', VERSION)
 if not version then
   allow_write_when_full()
-  version = KNOWN_VERSION
+  version = FIRST_VERSION
   redis.call('SET', VERSION, version)
 end
 return {version}

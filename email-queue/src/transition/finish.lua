@@ -32,6 +32,10 @@ local CLAIM = 1
 local OUTCOME = 2
 local WHEN = 3
 local CLASS = 4
+local ERROR = 5
+local ACCEPTED = 6
+local REFUSED = 7
+local TIMEOUTS = 8
 local RETRY_FOR = 9
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local lease, max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -75,7 +79,9 @@ for n, header in ipairs(headers_in_flight(worker, ids)) do
     if with then with[#with + 1] = id else finished[kept] = {id} end
     sent = sent + 1
   elseif ours then
-    record_other(others, id, header, outcome, tonumber(ARGV[at + WHEN]), unpack(ARGV, at + CLASS, at + RETRY_FOR))
+    record_other(
+      others, id, header, outcome, tonumber(ARGV[at + WHEN]), ARGV[at + CLASS], ARGV[at + ERROR], ARGV[at + ACCEPTED],
+      ARGV[at + REFUSED], ARGV[at + TIMEOUTS], ARGV[at + RETRY_FOR])
   end
   reply[n + 1] = ours and 1 or 0
 end

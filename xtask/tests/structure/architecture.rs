@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, path::Path};
 
 use crate::root;
 
@@ -29,5 +29,30 @@ fn each_file_that_the_architecture_begins_with_exists() {
     assert!(files.len() > 10, "{files:?}");
     for name in files {
         assert!(root().join(name).is_file(), "{name}");
+    }
+}
+
+/// The scripts in a folder and the folders below it, by name.
+fn scripts(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // What scripts share is no script.
+        if path.is_dir() && !path.ends_with("src/lua") {
+            names.extend(scripts(&path));
+        } else if path.extension().is_some_and(|extension| extension == "lua") {
+            names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn the_architecture_has_a_row_for_each_script() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rows = page.split_once("\n## Scripts").unwrap().1.split("\n## ").next().unwrap();
+    let rows: Vec<_> = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    for script in scripts(&root().join("email-queue/src")) {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{script}`"))), "`{script}` has no row");
     }
 }
