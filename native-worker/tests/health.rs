@@ -35,7 +35,6 @@ async fn a_worker_is_well_as_long_as_it_writes_its_file_whether_redis_answers_or
     let queue = Queue::start();
     let is_well = async || {
         age(&file);
-        assert_eq!(check(&file), 1);
         eventually(DEADLINE, "the health check to succeed", async || check(&file) == 0).await;
     };
     let flags = ["--health-file", file.to_str().unwrap()];
