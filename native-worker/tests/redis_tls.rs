@@ -84,6 +84,20 @@ async fn an_authority_that_is_not_trusted_is_named_with_the_way_out() {
 }
 
 #[tokio::test]
+async fn an_authority_that_redis_shows_as_its_own_certificate_is_named_with_the_way_out() {
+    let authority = Authority::new();
+    let mut redis = TlsRedis::start(&authority, false);
+    redis.server.kill_now();
+    fs::write(redis.files.certificate(), authority.pem()).unwrap();
+    fs::write(redis.files.key(), authority.key_pem()).unwrap();
+    redis.server.start_again();
+    let ca = redis.files.authority();
+    let worker = Process::start(command(&redis, "null:", &[("--redis-ca", ca.as_ref())]));
+    let told = worker.wait_for_line(|line| line.contains("unreachable")).await;
+    assert!(told.contains("let that authority sign one for Redis"), "{told}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_redis_asks_for_is_named_with_the_way_out() {
     let (ours, other) = (Authority::new(), Authority::new());
     let (redis, stranger) = (TlsRedis::start(&ours, true), CertificateFiles::new(&other, &["worker"]));

@@ -29,6 +29,12 @@ impl Tls {
 
     fn advice(&self, error: &rustls::Error) -> Option<&'static str> {
         match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other))
+                // By its text: the crate of this error is none of ours.
+                if other.to_string().contains("CaUsedAsEndEntity") =>
+            {
+                Some("Redis shows the certificate of an authority as its own: let that authority sign one for Redis")
+            }
             rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_),
             ) => Some(if self.has_authorities() { OTHER_AUTHORITY } else { UNKNOWN_AUTHORITY }),

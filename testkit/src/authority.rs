@@ -48,6 +48,11 @@ impl Authority {
         &self.pem
     }
 
+    /// Its private key in PEM form.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// A new certificate for host names or IP addresses, for servers and for clients.
     pub(crate) fn sign(&self, names: &[&str]) -> Result<(Certificate, KeyPair), rcgen::Error> {
         let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
