@@ -1,4 +1,5 @@
-//! The files of `deploy/kubernetes/` against the schemas of Kubernetes and KEDA, and against what every Pod here keeps to.
+//! The files of `deploy/kubernetes/`, and the worker of `deploy/spinkube/`, against the schemas of Kubernetes and KEDA, and against
+//! what every Pod here keeps to.
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
@@ -14,9 +15,9 @@ use serde_json::Value;
 /// All files of the recipes but KEDA's, whose kinds are not of Kubernetes.
 fn files() -> Vec<PathBuf> {
     let files = fs::read_dir(recipe("kubernetes")).unwrap().map(|entry| entry.unwrap().path());
-    let files: Vec<_> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "yaml") && !file.ends_with("keda.yaml"))
-        .collect();
+    let files = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "yaml") && !file.ends_with("keda.yaml"));
+    let files: Vec<_> = files.chain([recipe("spinkube").join("worker.yaml")]).collect();
     assert!(files.len() > 4, "{files:?}");
     files
 }
@@ -96,7 +97,7 @@ fn pods_have_no_rights_that_they_do_not_need() {
             }
         }
     }
-    assert_eq!(containers, 7);
+    assert_eq!(containers, 8);
 }
 
 /// The files that stand for each other, or for `../redis/redis.conf`, say the same.
@@ -110,7 +111,7 @@ fn recipes_agree_on_images_and_on_redis() {
     }
     let redis = read("kubernetes/redis.yaml");
     for setting in read("redis/redis.conf").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let is_elsewhere = setting.starts_with("aclfile ") || setting == "timeout 0";
+        let is_elsewhere = setting.starts_with("aclfile ") || setting.starts_with("dir ") || setting == "timeout 0";
         assert!(is_elsewhere || redis.contains(&format!("--{setting}")), "{setting}");
     }
 }

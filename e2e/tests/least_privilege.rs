@@ -81,6 +81,10 @@ async fn everything_works_as_the_users_of_the_recipe() {
     let wrong = api.request("GET", "/emails", &[("authorization", "Bearer wrong")], "").await;
     assert_eq!(wrong.status, 403, "{}", wrong.json);
 
+    // What `require_replicas` needs.
+    let mut of_api = recipe.connection("email-queue-api", "API_PASSWORD");
+    assert_eq!(redis::cmd("WAIT").arg(0).arg(1).query::<usize>(&mut of_api), Ok(0));
+
     let mut producer = recipe.connection("email-queue-producer", "PRODUCER_PASSWORD");
     let pushed = r#"{"to": "e@f.example", "message": "pushed"}"#;
     redis::cmd("LPUSH").arg("emails:high").arg(pushed).exec(&mut producer).unwrap();

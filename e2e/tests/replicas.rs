@@ -79,6 +79,10 @@ async fn an_email_that_no_replica_confirms_stays_in_the_queue_and_its_post_is_a_
     assert_unknown(&post_with_key(&api, "again").await);
     assert_unknown(&api.post(&email()).await);
     assert_eq!(Records::of(&primary).entries(), 3);
+    // What is refused needs no replica.
+    let other = json!({"to": "other@b.example", "message": "hi"}).to_string();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "again")];
+    assert_eq!(api.request("POST", "/emails", &headers, other).await.status, 409);
     // What needs no replica is served meanwhile.
     assert_eq!(api.request("GET", "/emails", &[], "").await.status, 200);
 

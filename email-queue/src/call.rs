@@ -70,6 +70,8 @@ pub struct Call<T> {
     arguments: Vec<Argument>,
     marked_when_resent: bool,
     replication: Option<Replication>,
+    /// Whether a reply needs the replication. Others have written nothing.
+    needs_replication: fn(&T) -> bool,
     read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
 }
 
@@ -102,12 +104,26 @@ impl<T> Call<T> {
         read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>,
     ) -> Self {
         let arguments = vec![Argument::Own(queue.name().into())];
-        Self { kind: Kind::Script(script), arguments, marked_when_resent: false, replication: None, read }
+        Self {
+            kind: Kind::Script(script),
+            arguments,
+            marked_when_resent: false,
+            replication: None,
+            needs_replication: |_| true,
+            read,
+        }
     }
 
     /// A command of Redis' own.
     pub(crate) fn plain(name: &'static str, read: fn(&mut Answer) -> Result<T, UnexpectedAnswer>) -> Self {
-        Self { kind: Kind::Plain(name), arguments: Vec::new(), marked_when_resent: false, replication: None, read }
+        Self {
+            kind: Kind::Plain(name),
+            arguments: Vec::new(),
+            marked_when_resent: false,
+            replication: None,
+            needs_replication: |_| true,
+            read,
+        }
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
@@ -143,6 +159,12 @@ impl<T> Call<T> {
         self
     }
 
+    /// Lets only such replies fail by it.
+    pub(crate) fn replication_needed_for(mut self, needs_replication: fn(&T) -> bool) -> Self {
+        self.needs_replication = needs_replication;
+        self
+    }
+
     /// What the call does, for logs and errors: a transition's name, or a Redis command.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -170,16 +192,16 @@ impl<T> Call<T> {
             },
         };
         let mut values = answer.map_err(CallError::Redis)?;
-        if let Some(replication) = self.replication {
-            let confirmed = replication.take_reply(&mut values).ok_or(CallError::Answer(self.name()))?;
-            if !confirmed.is_enough() {
-                return Err(CallError::NotReplicated(confirmed));
-            }
-        }
+        let unexpected = || CallError::Answer(self.name());
+        let confirmed = self.replication.map(|replication| replication.take_reply(&mut values).ok_or_else(unexpected));
+        let confirmed = confirmed.transpose()?;
         let mut answer = Answer(values.into_iter());
-        (self.read)(&mut answer)
-            .and_then(|value| answer.end().map(|()| value))
-            .map_err(|_| CallError::Answer(self.name()))
+        let value =
+            (self.read)(&mut answer).and_then(|value| answer.end().map(|()| value)).map_err(|_| unexpected())?;
+        match confirmed.filter(|confirmed| !confirmed.is_enough()) {
+            Some(confirmed) if (self.needs_replication)(&value) => Err(CallError::NotReplicated(confirmed)),
+            _ => Ok(value),
+        }
     }
 
     fn command<'a>(&'a self, name: &'static str, script: Option<&'a str>) -> Command<'a> {

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-/// How long to wait for the connection, and for each part of the answer. `/readyz` itself waits for Redis for 2 seconds.
-const TIMEOUT: Duration = Duration::from_secs(4);
+/// How long to wait for the connection, and for each part of the answer. `/readyz` itself waits for Redis for
+/// 2 seconds, and with `require_replicas` for 2 more.
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Asks `/readyz` of the server that listens at an address. Success is the status 200; any other, and any error, is printed.
 pub(crate) fn check_ready(listen: SocketAddr) -> ExitCode {

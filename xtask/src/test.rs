@@ -133,7 +133,7 @@ fn run_steps(
     step("cargo test --profile quick -p dev-host", || {
         tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis)
     })?;
-    test_containers::run(workspace, signals, &options.test_args, count)
+    test_containers::run_if_possible(workspace, signals, &options.test_args, count)
 }
 
 fn run_on_spin(

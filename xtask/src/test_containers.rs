@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+
 use crate::compile;
 use crate::console::say;
 use crate::dist;
@@ -14,20 +16,47 @@ use crate::test_count::TestCount;
 use crate::test_step::{run_tests, step};
 use crate::workspace::{DIST, Workspace};
 
-/// Packs and tests, where containers can be run.
+/// Packs and tests.
 ///
 /// # Errors
-/// A tool is missing and cannot be installed; something does not compile; a test fails; we are asked to stop.
+/// Containers cannot be run here; a tool is missing and cannot be installed; something does not compile; a test fails; we are
+/// asked to stop.
 pub(crate) fn run(
     workspace: &Workspace,
     signals: &Signals,
     test_args: &[String],
     count: &Arc<TestCount>,
 ) -> anyhow::Result<()> {
-    let Some(tools) = containers::find_or_install(workspace, signals)? else {
-        say("\nThe container tests need root and x86-64 Linux: they are left out.");
-        return Ok(());
-    };
+    let tools = containers::find_or_install(workspace, signals)?;
+    run_with(workspace, signals, test_args, count, &tools.context("the container tests need root and x86-64 Linux")?)
+}
+
+/// The same as a part of all tests: left out where it cannot be run.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_if_possible(
+    workspace: &Workspace,
+    signals: &Signals,
+    test_args: &[String],
+    count: &Arc<TestCount>,
+) -> anyhow::Result<()> {
+    match containers::find_or_install(workspace, signals)? {
+        Some(tools) => run_with(workspace, signals, test_args, count, &tools),
+        None => {
+            say("\nThe container tests need root and x86-64 Linux: they are left out.");
+            Ok(())
+        }
+    }
+}
+
+fn run_with(
+    workspace: &Workspace,
+    signals: &Signals,
+    test_args: &[String],
+    count: &Arc<TestCount>,
+    tools: &containers::RecipeTools,
+) -> anyhow::Result<()> {
     let redis_server = redis::find_or_install_server(signals)?;
     find_or_install_curl(signals)?;
     let (packed, again) = (workspace.target_dir().join("dist"), workspace.target_dir().join("dist-again"));

@@ -98,7 +98,7 @@ fn the_settings_of_a_cloud_are_variables_of_the_api_within_its_limits() {
 fn the_command_of_a_page_passes_each_setting_whole() {
     for (folder, words) in BY_PLUGIN {
         let page = read(&format!("{folder}/README.md"));
-        let command = page.lines().find(|line| line.trim_start().starts_with("sed ")).unwrap();
+        let command = page.lines().find(|line| line.trim_start().starts_with("awk ")).unwrap();
         let bin = tempfile::tempdir().unwrap();
         let spin = bin.path().join("spin");
         fs::write(&spin, "#!/bin/sh\nfor word in \"$@\"; do printf '%s\\0' \"$word\"; done\n").unwrap();

@@ -1,6 +1,6 @@
 //! Backup, restore and a new password.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, process::Command};
 
 use testkit::{RedisServer, SmtpServer};
 
@@ -27,6 +27,8 @@ async fn a_backup_that_is_restored_into_a_new_redis_delivers_each_email_once() {
         redis::cmd("CONFIG").arg("GET").arg("dir").query(&mut new.connection()).unwrap();
     machine.redis = new;
     machine.variable("REDIS_DIR", directory);
+    let user = Command::new("id").arg("-un").output().unwrap().stdout;
+    machine.variable("OWNER", String::from_utf8(user).unwrap().trim_end());
     machine.set_worker("EMAIL_QUEUE_REDIS_URL", &machine.redis.url());
     machine.run("restore").await;
     let received = smtp.wait_for(EMAILS).await;

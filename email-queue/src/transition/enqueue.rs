@@ -94,7 +94,8 @@ pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
         .argument(key)
         .argument(request)
         .argument(if enqueue.replication.is_some() { "1" } else { "" })
-        .replicated(enqueue.replication);
+        .replicated(enqueue.replication)
+        .replication_needed_for(|enqueued| matches!(enqueued, Enqueued::Accepted | Enqueued::Repeated(_)));
     enqueue.emails.iter().fold(call, |call, email| {
         call.number(email.id)
             .argument(email.lane.as_str())
