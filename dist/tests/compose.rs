@@ -54,7 +54,7 @@ fn what_compose_starts_delivers_survives_a_stop_and_says_when_it_cannot_work() {
     queue.wait_for(&waiting);
 
     // A worker that is killed comes back by itself.
-    podman.kill_process("compose_worker_1");
+    podman.signal("compose_worker_1", "-KILL");
     let after = queue.post_many("after", 3);
     queue.wait_for(&after);
     down();

@@ -11,6 +11,7 @@ use common::podman::Podman;
 use common::queue::Queue;
 use common::{START, recipe};
 use harness::{eventually, ports::free_port};
+use serde_json::Value;
 
 const WORKER: &str = "email-queue-pod-0-worker";
 const REDIS: &str = "email-queue-redis-pod-0-redis";
@@ -23,21 +24,28 @@ fn pods_deliver_survive_a_restart_of_redis_and_say_when_they_cannot_work() {
     let queue = Queue { podman, api: format!("http://127.0.0.1:{port}"), mail: "mail".to_owned() };
     cluster.play("redis.yaml", free_port());
     let sidecar = cluster.play("sidecar.yaml", port);
-    queue.wait_for_status("/readyz", 200);
+    // The probes, as the recipe has them: each can succeed, and fails when what it stands for does not work.
+    let path = |probe: &str| probe_of("sidecar.yaml", "api", probe)["httpGet"]["path"].as_str().unwrap().to_owned();
+    let (ready, alive) = (path("readinessProbe"), path("livenessProbe"));
+    queue.wait_for_status(&ready, 200);
     queue.wait_for(&queue.post_many("first", 3));
-
-    // The probes: each can succeed, and fails when what it stands for does not work.
-    eventually(START, "the worker's probe to succeed", || cluster.probe_succeeds(WORKER));
+    let worker = probe_of("sidecar.yaml", "worker", "livenessProbe");
+    eventually(START, "the worker's probe to succeed", || cluster.succeeds(WORKER, &worker));
+    let redis = probe_of("redis.yaml", "redis", "readinessProbe");
+    assert!(cluster.succeeds(REDIS, &redis));
     podman.podman(&["pause", REDIS]);
-    queue.wait_for_status("/readyz", 503);
+    queue.wait_for_status(&ready, 503);
     // Neither is restarted for that.
-    assert_eq!(queue.status("/healthz"), 200);
-    assert!(cluster.probe_succeeds(WORKER));
+    assert_eq!(queue.status(&alive), 200);
+    assert!(cluster.succeeds(WORKER, &worker));
     podman.podman(&["unpause", REDIS]);
-    queue.wait_for_status("/readyz", 200);
+    queue.wait_for_status(&ready, 200);
+    // A worker that hangs is one to restart.
+    podman.signal(WORKER, "-STOP");
+    eventually(START, "the worker's probe to fail", || !cluster.succeeds(WORKER, &worker));
 
     // A worker that is killed comes back by itself.
-    podman.kill_process(WORKER);
+    podman.signal(WORKER, "-KILL");
     queue.wait_for(&queue.post_many("after the worker was killed", 3));
 
     // Redis is restarted while emails wait for it to come back.
@@ -58,7 +66,8 @@ fn pods_deliver_survive_a_restart_of_redis_and_say_when_they_cannot_work() {
     queue.wait_for_status("/readyz", 200);
     queue.wait_for(&left);
     queue.wait_for(&queue.post_many("two Deployments", 3));
-    eventually(START, "the worker's probe to succeed", || cluster.probe_succeeds("email-queue-worker-pod-0-worker"));
+    let worker = probe_of("two-deployments.yaml", "worker", "livenessProbe");
+    eventually(START, "the worker's probe to succeed", || cluster.succeeds("email-queue-worker-pod-0-worker", &worker));
 }
 
 /// What podman has in place of a cluster: a network with names, and the settings.
@@ -115,8 +124,20 @@ impl Cluster {
         self.podman.podman(&["kube", "down", file]);
     }
 
-    /// Runs the probe of a worker. podman 4 itself would run it by a shell, which the image does not have.
-    fn probe_succeeds(&self, container: &str) -> bool {
-        self.podman.succeeds(&["exec", container, "native-worker", "--check-health"])
+    /// Runs a probe in a container. podman 4 itself would run it by a shell, which our images do not have.
+    fn succeeds(&self, container: &str, probe: &Value) -> bool {
+        let command = probe["exec"]["command"].as_array().unwrap();
+        let command = command.iter().map(|word| word.as_str().unwrap());
+        self.podman.succeeds(&["exec", container].into_iter().chain(command).collect::<Vec<_>>())
     }
+}
+
+/// A probe of a container of a Deployment.
+fn probe_of(file: &str, container: &str, probe: &str) -> Value {
+    let text = fs::read_to_string(recipe("kubernetes").join(file)).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+    let mut containers =
+        deployments.flat_map(|object| object["spec"]["template"]["spec"]["containers"].as_array().unwrap());
+    containers.find(|found| found["name"] == container).unwrap()[probe].clone()
 }

@@ -14,7 +14,7 @@ use crate::{config::Config, proxies::Proxies};
 ///
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "native-api", version = VERSION)]
 pub(crate) struct Cli {
     /// Where to listen: an IP address and a port; port 0 for any free one.

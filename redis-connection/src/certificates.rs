@@ -1,7 +1,8 @@
 //! What TLS needs: authorities to trust, and the certificate that identifies the client.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -123,8 +124,14 @@ impl Certificates {
     }
 }
 
+/// More than any list of certificates has.
+const MAX_BYTES: u64 = 1024 * 1024;
+
 fn bytes(flag: &'static str, file: &Path) -> Result<Vec<u8>, SetupError> {
-    fs::read(file).map_err(|error| file_error(flag, file, &error.to_string()))
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|opened| opened.take(MAX_BYTES).read_to_end(&mut bytes));
+    read.map_err(|error| file_error(flag, file, &error.to_string()))?;
+    Ok(bytes)
 }
 
 fn certificates(flag: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {

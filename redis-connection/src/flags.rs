@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Flags and environment variables.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct RedisFlags {
     // Parsed after clap, which would print a wrong one with its password.
     #[arg(

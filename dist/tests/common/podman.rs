@@ -64,10 +64,10 @@ impl Podman {
         self.command("podman").args(arguments).output().unwrap().status.success()
     }
 
-    /// Kills the process of a container as a fault would, and not as somebody who wants it gone.
-    pub(crate) fn kill_process(&self, container: &str) {
+    /// Sends a signal, such as `-KILL`, to the process of a container, as a fault would, and not as somebody who wants it gone.
+    pub(crate) fn signal(&self, container: &str, signal: &str) {
         let id = self.podman(&["inspect", "--format", "{{.State.Pid}}", container]);
-        run(Command::new("kill").args(["-KILL", id.trim()]));
+        run(Command::new("kill").args([signal, id.trim()]));
     }
 
     /// A file that is removed with the containers.
