@@ -14,6 +14,7 @@ use crate::install::clients::{
     OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
     find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
 };
+use crate::install::containers;
 use crate::install::nginx::NGINX;
 use crate::install::postfix::POSTFIX;
 use crate::install::redis;
@@ -68,7 +69,8 @@ pub(crate) fn test(workspace: &Workspace, signals: &Signals, options: &Options) 
                 return Ok(ExitCode::SUCCESS);
             }
         },
-        Some(Part::Containers) => test_containers::run(workspace, signals, &options.test_args, &count),
+        Some(Part::Containers) => containers::find_or_install(workspace, signals)
+            .and_then(|tools| test_containers::run(workspace, signals, &options.test_args, &count, tools)),
     };
     let seconds = started.elapsed().as_secs();
     let code = match outcome {
@@ -133,7 +135,12 @@ fn run_steps(
     step("cargo test --profile quick -p dev-host", || {
         tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis)
     })?;
-    test_containers::run_if_possible(workspace, signals, &options.test_args, count)
+    let tools = containers::find_or_install(workspace, signals)?;
+    if tools.is_none() {
+        say("\nThe container tests need root and x86-64 Linux: they are left out.");
+        return Ok(());
+    }
+    test_containers::run(workspace, signals, &options.test_args, count, tools)
 }
 
 fn run_on_spin(

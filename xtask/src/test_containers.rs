@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::compile;
-use crate::console::say;
 use crate::dist;
 use crate::install::clients::{KEDA_MODELS_VARIABLE, RECIPE_TOOLS_VARIABLE};
 use crate::install::containers;
@@ -16,47 +15,19 @@ use crate::test_count::TestCount;
 use crate::test_step::{run_tests, step};
 use crate::workspace::{DIST, Workspace};
 
-/// Packs and tests.
+/// Packs and tests, with the tools of [`containers::find_or_install`].
 ///
 /// # Errors
-/// Containers cannot be run here; a tool is missing and cannot be installed; something does not compile; a test fails; we are
-/// asked to stop.
+/// There are no tools, because containers cannot be run here; another tool is missing and cannot be installed; something does not
+/// compile; a test fails; we are asked to stop.
 pub(crate) fn run(
     workspace: &Workspace,
     signals: &Signals,
     test_args: &[String],
     count: &Arc<TestCount>,
+    tools: Option<containers::RecipeTools>,
 ) -> anyhow::Result<()> {
-    let tools = containers::find_or_install(workspace, signals)?;
-    run_with(workspace, signals, test_args, count, &tools.context("the container tests need root and x86-64 Linux")?)
-}
-
-/// The same as a part of all tests: left out where it cannot be run.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn run_if_possible(
-    workspace: &Workspace,
-    signals: &Signals,
-    test_args: &[String],
-    count: &Arc<TestCount>,
-) -> anyhow::Result<()> {
-    match containers::find_or_install(workspace, signals)? {
-        Some(tools) => run_with(workspace, signals, test_args, count, &tools),
-        None => {
-            say("\nThe container tests need root and x86-64 Linux: they are left out.");
-            Ok(())
-        }
-    }
-}
-
-fn run_with(
-    workspace: &Workspace,
-    signals: &Signals,
-    test_args: &[String],
-    count: &Arc<TestCount>,
-    tools: &containers::RecipeTools,
-) -> anyhow::Result<()> {
+    let tools = tools.context("the container tests need root and x86-64 Linux")?;
     let redis_server = redis::find_or_install_server(signals)?;
     find_or_install_curl(signals)?;
     let (packed, again) = (workspace.target_dir().join("dist"), workspace.target_dir().join("dist-again"));
