@@ -64,7 +64,7 @@ impl Engine {
         config.wasm_component_model_async(true);
         // Spin can interrupt a request by this, and it makes the code slightly slower.
         config.epoch_interruption(true);
-        match Cache::new(CacheConfig::new()) {
+        match Cache::new(cache_config()) {
             Ok(cache) => {
                 config.cache(Some(cache));
             }
@@ -104,6 +104,13 @@ pub(crate) fn store<T>(engine: &wasmtime::Engine, state: T) -> Store<T> {
     let mut store = Store::new(engine, state);
     store.set_epoch_deadline(u64::MAX / 2);
     store
+}
+
+fn cache_config() -> CacheConfig {
+    let mut config = CacheConfig::new();
+    // Else wasmtime compresses what was often used once more, beside a request, with 180 MB of memory that look like those of the request.
+    config.with_optimized_compression_usage_counter_threshold(u64::MAX);
+    config
 }
 
 fn pool(limits: Limits) -> InstanceAllocationStrategy {
