@@ -2,6 +2,11 @@ use std::{fmt, str::FromStr};
 
 use uuid::{ContextV7, Timestamp, Uuid, timestamp::context::ThreadLocalContext};
 
+use crate::Shard;
+
+/// The part of an id that says its shard.
+const SHARD_BITS: u128 = 0xfff;
+
 thread_local! {
     /// Keeps ids in order that are made in one go.
     static CONTEXT: ContextV7 = ContextV7::new().with_additional_precision();
@@ -11,6 +16,8 @@ thread_local! {
 /// so that ids are in order of acceptance. The twelve bits after the millisecond are a fraction of it ([method 3 of
 /// section 6.2](https://www.rfc-editor.org/rfc/rfc9562#section-6.2)), because the API keeps no counter between
 /// requests. Requests a microsecond apart are in order.
+///
+/// The last twelve bits, three digits, are random, or the number of the email's [shard](crate::Shards).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailId(Uuid);
 
@@ -25,6 +32,18 @@ impl EmailId {
     pub(crate) fn from_redis(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         text.parse().ok().filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
+    }
+
+    /// The id with the number of a shard in its last twelve bits.
+    #[must_use]
+    pub fn in_shard(self, shard: Shard) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() & !SHARD_BITS | u128::from(shard.number())))
+    }
+
+    /// The last twelve bits.
+    pub(crate) fn shard(self) -> u16 {
+        // They fit.
+        u16::try_from(self.0.as_u128() & SHARD_BITS).unwrap_or_default()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -51,6 +51,11 @@ impl Queue {
         &self.0
     }
 
+    /// A queue of a name that is valid.
+    pub(crate) fn named(name: String) -> Self {
+        Self(name)
+    }
+
     /// The list of a lane.
     #[must_use]
     pub fn list(&self, lane: Lane) -> String {

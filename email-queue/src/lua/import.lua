@@ -24,8 +24,11 @@ local function import(entry, lane) -- lazy
   local hash = redis.sha1hex(queue .. ' ' .. time[1] .. ' ' .. time[2] .. ' ' .. nth)
   local ms, fraction = string.format('%012x', now), string.format('%03x', math.floor(time[2] % 1000 * 4.096))
   local variant = string.format('%x', 8 + tonumber(string.sub(hash, 1, 1), 16) % 4)
+  -- The last three digits say the shard, `{emails:7}`; in shard 0 they may be any.
+  local shard = tonumber(string.match(queue, '^{.*:(%d+)}$') or '')
+  local digits = shard and shard < 4096 and string.format('%03x', shard) or string.sub(hash, 14, 16)
   local id = string.sub(ms, 1, 8) .. '-' .. string.sub(ms, 9, 12) .. '-7' .. fraction .. '-'
-    .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 16)
+    .. variant .. string.sub(hash, 2, 4) .. '-' .. string.sub(hash, 5, 13) .. digits
   local header = QUEUED .. text_of(0) .. NEW .. string.format(' %-6s ', lane) .. NOW .. '\n'
   imported[#imported + 1], imported.nth = id, imported.nth or nth
   local hint = add_to_index({id})
