@@ -4,7 +4,8 @@
 //! - [`interrupt`]: children die with this process also when it is interrupted;
 //! - [`wait`]: waiting for a condition instead of sleeping;
 //! - [`ports`]: ports that nobody listens on;
-//! - [`redis_server`]: a Redis server with a port and a directory of its own (feature `redis`);
+//! - [`redis_server`]: a Redis server with a port and a directory of its own, and [`redis_cluster`]: several of them that are a
+//!   Redis Cluster (feature `redis`);
 //! - [`http`]: a client for the servers that are started here.
 //!
 //! Errors are human-readable; no code branches on them.
@@ -15,12 +16,16 @@ pub mod http;
 pub mod interrupt;
 pub mod ports;
 pub mod process;
+#[cfg(feature = "redis")]
+pub mod redis_cluster;
 mod redis_command;
 #[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod wait;
 
 pub use process::{Line, Output, Process, Stream, run};
+#[cfg(feature = "redis")]
+pub use redis_cluster::RedisCluster;
 pub use redis_command::{Persistence, redis_command};
 #[cfg(feature = "redis")]
 pub use redis_server::RedisServer;
