@@ -40,10 +40,10 @@ impl EmailId {
         Self(Uuid::from_u128(self.0.as_u128() & !SHARD_BITS | u128::from(shard.number())))
     }
 
-    /// The last twelve bits.
-    pub(crate) fn shard(self) -> u16 {
-        // They fit.
-        u16::try_from(self.0.as_u128() & SHARD_BITS).unwrap_or_default()
+    /// The number in its last twelve bits.
+    pub(crate) fn shard(self) -> Shard {
+        // It fits.
+        Shard::new(u16::try_from(self.0.as_u128() & SHARD_BITS).unwrap_or_default())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

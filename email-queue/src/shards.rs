@@ -1,8 +1,8 @@
-use std::{fmt, num::NonZeroU16};
+use std::num::NonZeroU16;
 
 use sha2::{Digest, Sha256};
 
-use crate::{EmailId, Queue};
+use crate::{EmailId, Queue, Shard};
 
 /// The most shards that a queue can have: an [`EmailId`] has twelve bits for the number of its shard.
 pub const MAX_SHARDS: u16 = 4096;
@@ -16,10 +16,6 @@ pub struct Shards {
     first: Queue,
     count: NonZeroU16,
 }
-
-/// The number of a shard, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Shard(u16);
 
 impl Shards {
     /// A queue of so many shards.
@@ -56,7 +52,7 @@ impl Shards {
     /// The keys of a shard.
     #[must_use]
     pub fn queue(&self, shard: Shard) -> Queue {
-        match within_braces(self.first.name()).filter(|_| shard.0 > 0) {
+        match within_braces(self.first.name()).filter(|_| shard != Shard::FIRST) {
             Some(name) => Queue::named(format!("{{{name}:{shard}}}")),
             None => self.first.clone(),
         }
@@ -64,7 +60,7 @@ impl Shards {
 
     /// All shards, in order.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = Shard> + ExactSizeIterator + use<> {
-        (0..self.count.get()).map(Shard)
+        (0..self.count.get()).map(Shard::new)
     }
 
     /// A shard by a random number: each is as likely.
@@ -72,14 +68,14 @@ impl Shards {
     pub fn random(&self, number: u32) -> Shard {
         let count = u64::from(self.count.get());
         // Less than the count.
-        Shard(u16::try_from((u64::from(number) * count) >> 32).unwrap_or_default())
+        Shard::new(u16::try_from((u64::from(number) * count) >> 32).unwrap_or_default())
     }
 
     /// The shard that an id says. Ids of the time when there was one shard say any, and those of other programs' entries in
     /// shard 0 do: an email that this shard does not have may be in [`first`](Self::first).
     #[must_use]
     pub fn of(&self, id: EmailId) -> Shard {
-        Shard(id.shard()).within(self.count)
+        Some(id.shard()).filter(|shard| shard.number() < self.count()).unwrap_or_default()
     }
 
     /// The shard of a key, always the same one. With more shards a key stays where it was, or moves to one of the new ones
@@ -95,28 +91,7 @@ impl Shards {
             // (shard + 1) * 2^31 / (a number from 1 to 2^31): larger than `shard`.
             next = ((shard + 1) << 31) / ((seed >> 33) + 1);
         }
-        Shard(u16::try_from(shard).unwrap_or_default())
-    }
-}
-
-impl Shard {
-    /// Shard 0.
-    pub const FIRST: Self = Self(0);
-
-    /// Its number.
-    #[must_use]
-    pub fn number(self) -> u16 {
-        self.0
-    }
-
-    fn within(self, count: NonZeroU16) -> Self {
-        if self.0 < count.get() { self } else { Self::FIRST }
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        Shard::new(u16::try_from(shard).unwrap_or_default())
     }
 }
 
@@ -176,7 +151,7 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert!(id.to_string().ends_with(&format!("{:03x}", shard.number())), "{id}");
         }
-        let beyond = EmailId::new().in_shard(Shard(7));
+        let beyond = EmailId::new().in_shard(Shard::new(7));
         assert_eq!(self::shards(7).of(beyond), Shard::FIRST);
     }
 
