@@ -4,8 +4,8 @@
 //! - [`interrupt`]: children die with this process also when it is interrupted;
 //! - [`wait`]: waiting for a condition instead of sleeping;
 //! - [`ports`]: ports that nobody listens on;
-//! - [`redis_server`]: a Redis server with a port and a directory of its own, and [`redis_cluster`]: several of them that are a
-//!   Redis Cluster (feature `redis`);
+//! - [`redis_server`]: a Redis server with a port and a directory of its own; several of them are a Redis Cluster in
+//!   [`redis_cluster`], or a master with replicas and sentinels in [`redis_sentinel`] (feature `redis`);
 //! - [`http`]: a client for the servers that are started here.
 //!
 //! Errors are human-readable; no code branches on them.
@@ -20,6 +20,8 @@ pub mod process;
 pub mod redis_cluster;
 mod redis_command;
 #[cfg(feature = "redis")]
+pub mod redis_sentinel;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod wait;
 
@@ -27,6 +29,8 @@ pub use process::{Line, Output, Process, Stream, run};
 #[cfg(feature = "redis")]
 pub use redis_cluster::RedisCluster;
 pub use redis_command::{Persistence, redis_command};
+#[cfg(feature = "redis")]
+pub use redis_sentinel::RedisSentinel;
 #[cfg(feature = "redis")]
 pub use redis_server::RedisServer;
 pub use rustix::process::Signal;

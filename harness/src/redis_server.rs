@@ -239,13 +239,20 @@ impl RedisServerBuilder {
             }
             Process::start(&mut command, Output::File(directory.path().join("server.log")))
         };
-        let named = self.program.clone().or_else(|| std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from));
-        let started = match named {
-            Some(program) => start(&program),
-            None => start(Path::new("redis-server")).or_else(|_| start(Path::new("valkey-server"))),
-        };
-        started.context("no Redis server; `cargo xtask test` installs one")
+        server_command(self.program.clone(), start)
     }
+}
+
+/// Starts this program, or the one that [`PROGRAM_VARIABLE`] names, or else one from the `PATH`.
+pub(crate) fn server_command(
+    program: Option<PathBuf>,
+    start: impl Fn(&Path) -> anyhow::Result<Process>,
+) -> anyhow::Result<Process> {
+    let started = match program.or_else(|| std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from)) {
+        Some(program) => start(&program),
+        None => start(Path::new("redis-server")).or_else(|_| start(Path::new("valkey-server"))),
+    };
+    started.context("no Redis server; `cargo xtask test` installs one")
 }
 
 #[cfg(test)]

@@ -27,8 +27,9 @@ impl Connection {
     pub(crate) async fn open(server: &RedisServer) -> RedisResult<Self> {
         let opening = async {
             // Deadlines are on silence rather than on a whole reply, which the client crate cannot do.
-            let (stream, traffic) = Monitored::new(server.connect().await?);
-            Ok(Self { connection: server.log_in(stream).await?, traffic })
+            let (stream, address) = server.connect().await?;
+            let (stream, traffic) = Monitored::new(stream);
+            Ok(Self { connection: server.log_in(stream, address).await?, traffic })
         };
         timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| Err(timed_out("no connection in time")))
     }

@@ -1,19 +1,30 @@
 //! A Redis server, as the settings name it.
 
-use redis::{AsyncConnectionConfig, ConnectionAddr, RedisResult, aio::MultiplexedConnection};
+use std::{io, sync::Arc};
+
+use redis::RedisResult;
 
 use crate::{
+    address::Address,
     certificates::{CertificateFiles, SetupError},
     connection::Connection,
+    log_in::log_in,
+    sentinel::Sentinels,
     stream::{self, Stream},
     tls::Tls,
-    url::RedisUrl,
+    url::{Place, RedisUrl},
 };
 
 /// A Redis server to connect to.
 pub struct RedisServer {
     url: RedisUrl,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
+    place: ServerPlace,
+}
+
+enum ServerPlace {
+    At(Address),
+    Known(Arc<Sentinels>),
 }
 
 impl RedisServer {
@@ -22,14 +33,28 @@ impl RedisServer {
     /// # Errors
     /// A file cannot be used, or the URL can never be connected to.
     pub fn new(url: RedisUrl, files: CertificateFiles) -> Result<Self, SetupError> {
-        let tls = match url.info().addr() {
-            ConnectionAddr::TcpTls { host, .. } => Some(Tls::new(host, files)?),
-            _ => match files.any() {
-                Some(flag) => return Err(SetupError::WithoutTls(flag)),
-                None => None,
-            },
+        let tls = match (url.is_tls(), files.any()) {
+            (true, _) => Some(Arc::new(Tls::new(files)?)),
+            (false, Some(flag)) => return Err(SetupError::WithoutTls(flag)),
+            (false, None) => None,
         };
-        Ok(Self { url, tls })
+        let place = match &url.place {
+            Place::At(address) => {
+                if let (Address::Tcp(host, _), true) = (address, url.is_tls()) {
+                    Tls::name(host).map_err(|_| SetupError::Host)?;
+                }
+                ServerPlace::At(address.clone())
+            }
+            Place::Known(set) => ServerPlace::Known(Arc::new(Sentinels::new(set.clone(), tls.clone()))),
+        };
+        Ok(Self { url, tls, place })
+    }
+
+    /// The server at another address, such as another node of a cluster: with the same user and password, and certificates of
+    /// the same files.
+    #[must_use]
+    pub fn at(&self, address: Address) -> Self {
+        Self { url: self.url.clone(), tls: self.tls.clone(), place: ServerPlace::At(address) }
     }
 
     /// Its URL.
@@ -40,33 +65,59 @@ impl RedisServer {
     /// Connects, without a deadline. When the future is dropped, what was opened is closed.
     ///
     /// # Errors
-    /// Redis cannot be reached; one side does not trust the other's certificate, with advice; the user, the password or the
-    /// database is refused.
+    /// Redis cannot be reached; no sentinel names one; one side does not trust the other's certificate, with advice; the user,
+    /// the password or the database is refused.
     pub async fn open(&self) -> RedisResult<Connection> {
-        let stream = self.connect().await?;
-        self.log_in(stream).await
+        let (stream, address) = self.connect().await?;
+        self.log_in(stream, address).await
     }
 
-    /// The first half of [`open`](Self::open), for callers that measure the stream.
+    /// The first half of [`open`](Self::open), for callers that measure the stream, and the address that it leads to.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn connect(&self) -> RedisResult<Box<dyn Stream>> {
-        stream::connect(&self.url, self.tls.as_ref()).await
+    pub async fn connect(&self) -> RedisResult<(Box<dyn Stream>, Address)> {
+        let address = match &self.place {
+            ServerPlace::At(address) => address.clone(),
+            ServerPlace::Known(sentinels) => sentinels.master().await?,
+        };
+        Ok((stream::connect(&address, self.tls.as_deref()).await?, address))
     }
 
-    /// The second half.
+    /// The second half. A connection to a server that sentinels name breaks within two seconds when they name another.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn log_in(&self, stream: impl Stream + 'static) -> RedisResult<Connection> {
-        // Who sends a command has a deadline for it.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let opened = MultiplexedConnection::new_with_config(self.url.info().redis_settings(), stream, config).await;
-        match (opened, &self.tls) {
-            (Ok((connection, driver)), _) => Ok(Connection::new(connection, driver)),
-            (Err(error), Some(tls)) => Err(tls.explained_after_handshake(error)),
-            (Err(error), None) => Err(error),
+    pub async fn log_in(&self, stream: impl Stream + 'static, address: Address) -> RedisResult<Connection> {
+        let opened = log_in(stream, &self.url.login).await;
+        let (connection, driver) = match (opened, &self.tls) {
+            (Ok(opened), _) => opened,
+            (Err(error), Some(tls)) => return Err(tls.explained_after_handshake(error)),
+            (Err(error), None) => return Err(error),
+        };
+        let ServerPlace::Known(sentinels) = &self.place else { return Ok(Connection::new(connection, driver)) };
+        let sentinels = Arc::clone(sentinels);
+        let connection = Connection::new(connection, async move {
+            tokio::select! {
+                () = driver => {}
+                () = sentinels.wait_until_demoted(&address) => {}
+            }
+        });
+        if !is_master(&connection).await? {
+            // Sentinels name a server that they are about to demote or to promote. The caller tries again.
+            return Err(
+                io::Error::new(io::ErrorKind::NotConnected, "the server that the sentinels name is no master").into()
+            );
         }
+        Ok(connection)
     }
+}
+
+/// By [`ROLE`](https://redis.io/docs/latest/commands/role/). A user who may not ask is believed to be right.
+async fn is_master(connection: &Connection) -> RedisResult<bool> {
+    let role = connection.send(&redis::cmd("ROLE")).await?.extract_error();
+    Ok(match role {
+        Ok(redis::Value::Array(role)) => role.first() == Some(&redis::Value::BulkString(b"master".to_vec())),
+        _ => true,
+    })
 }

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use redis::{ConnectionAddr, ErrorKind, RedisResult};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
 
-use crate::{tls::Tls, url::RedisUrl};
+use crate::{address::Address, tls::Tls};
 
 /// Bytes to and from Redis.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -16,16 +15,15 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Connects, and does the handshake of TLS where there is one.
-pub(crate) async fn connect(url: &RedisUrl, tls: Option<&Tls>) -> RedisResult<Box<dyn Stream>> {
-    match (url.info().addr(), tls) {
-        (ConnectionAddr::TcpTls { host, port, .. }, Some(tls)) => {
+pub(crate) async fn connect(address: &Address, tls: Option<&Tls>) -> io::Result<Box<dyn Stream>> {
+    match (address, tls) {
+        (Address::Tcp(host, port), Some(tls)) => {
             let connector = tls.connector().await;
-            let stream = connector.connect(tls.name.clone(), tcp(host, *port).await?).await;
+            let stream = connector.connect(Tls::name(host)?, tcp(host, *port).await?).await;
             Ok(Box::new(stream.map_err(|error| tls.explained(error))?))
         }
-        (ConnectionAddr::Tcp(host, port), _) => Ok(Box::new(tcp(host, *port).await?)),
-        (ConnectionAddr::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
-        _ => Err((ErrorKind::InvalidClientConfig, "an address of a kind that is not known").into()),
+        (Address::Tcp(host, port), None) => Ok(Box::new(tcp(host, *port).await?)),
+        (Address::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
     }
 }
 

@@ -1,17 +1,19 @@
 //! TLS with the certificates of the moment.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::task::spawn_blocking;
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::certificates::{CertificateFiles, Certificates, SetupError};
 
-/// Opens TLS sessions with one server. It reads the certificates again for each, so that a renewed one is used from the next
+/// Opens TLS sessions. It reads the certificates again for each, so that a renewed one is used from the next
 /// connection on.
 pub(crate) struct Tls {
     files: CertificateFiles,
-    pub(crate) name: ServerName<'static>,
     current: Mutex<Current>,
 }
 
@@ -24,11 +26,17 @@ struct Current {
 
 impl Tls {
     /// Reads the files. It blocks.
-    pub(crate) fn new(host: &str, files: CertificateFiles) -> Result<Self, SetupError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| SetupError::Host)?;
+    pub(crate) fn new(files: CertificateFiles) -> Result<Self, SetupError> {
         let certificates = files.read()?;
         let connector = TlsConnector::from(Arc::new(certificates.config(&files)?));
-        Ok(Self { files, name, current: Mutex::new(Current { certificates, connector, refused: None }) })
+        Ok(Self { files, current: Mutex::new(Current { certificates, connector, refused: None }) })
+    }
+
+    /// What the certificate of a server at this host must name.
+    pub(crate) fn name(host: &str) -> io::Result<ServerName<'static>> {
+        let invalid =
+            |_| io::Error::new(io::ErrorKind::InvalidInput, "the host is no name that a certificate can have");
+        ServerName::try_from(host.to_owned()).map_err(invalid)
     }
 
     /// What opens a session. If the files have become unusable, which is logged once, it is what they held before.

@@ -5,8 +5,8 @@
 //!
 //! - [`wait`]: waiting for a condition instead of sleeping; [`DEADLINE`] is how long everything here waits.
 //! - [`ports`]: free ports, for servers that cannot choose one themselves.
-//! - [`RedisServer`]: a Redis server for one test, which can be killed, restarted and frozen; [`RedisCluster`]: several that
-//!   are a Redis Cluster.
+//! - [`RedisServer`]: a Redis server for one test, which can be killed, restarted and frozen; [`RedisCluster`] and
+//!   [`RedisSentinel`]: several that replace each other.
 //! - [`mod@record`]: an email's record in Redis.
 //! - [`proxy`]: a TCP proxy that goes silent or cuts connections, as networks do.
 //! - [`process`]: a child process whose output is captured and can be waited for.
@@ -42,7 +42,7 @@ pub mod wait;
 
 pub use aiosmtpd::Aiosmtpd;
 pub use authority::{Authority, CertificateFiles};
-pub use harness::{RedisCluster, RedisServer};
+pub use harness::{RedisCluster, RedisSentinel, RedisServer};
 pub use postfix::Postfix;
 pub use process::Process;
 pub use proxy::TcpProxy;
