@@ -42,6 +42,12 @@ impl Api {
         Self::serve(command, redis_url, variables).await
     }
 
+    /// Whether the API is the native server, which opens its connections to Redis itself.
+    #[must_use]
+    pub fn is_native() -> bool {
+        host::is_native()
+    }
+
     /// Starts the API on a Redis whose certificate one of these authorities has signed.
     ///
     /// # Panics

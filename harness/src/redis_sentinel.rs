@@ -40,21 +40,21 @@ impl RedisSentinel {
     /// # Panics
     /// When one does not start.
     pub fn start(replicas: usize) -> Self {
-        Self::start_with(replicas, RedisServer::builder())
+        Self::start_with(replicas, RedisServer::builder(), "")
     }
 
-    /// The same with other options for each server.
+    /// The same with other options for each server, and more settings for the sentinels, a line each.
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    pub fn start_with(replicas: usize, options: RedisServerBuilder) -> Self {
+    pub fn start_with(replicas: usize, options: RedisServerBuilder, sentinel_settings: &str) -> Self {
         let options = options.setting("repl-diskless-sync-delay", "0");
         let master = options.clone().start();
         let replica_of = format!("127.0.0.1 {}", master.port());
         let replicas = (0..replicas).map(|_| options.clone().setting("replicaof", &replica_of).start());
         let mut this = Self { servers: replicas.collect(), sentinels: Vec::new() };
         this.servers.insert(0, master);
-        this.sentinels = (0..3).map(|_| Sentinel::start(this.servers[0].port())).collect();
+        this.sentinels = (0..3).map(|_| Sentinel::start(this.servers[0].port(), sentinel_settings)).collect();
         for sentinel in &this.sentinels {
             let known = [format!("num-slaves\n{}", this.servers.len() - 1), "num-other-sentinels\n2".to_owned()];
             eventually(DEADLINE, "a sentinel that knows all", || {
@@ -67,8 +67,13 @@ impl RedisSentinel {
 
     /// `redis+sentinel://`, with all sentinels.
     pub fn url(&self) -> String {
+        self.url_as("")
+    }
+
+    /// The same with a login for Redis, `user:password@`.
+    pub fn url_as(&self, login: &str) -> String {
         let sentinels: Vec<_> = self.sentinels.iter().map(|sentinel| sentinel.address().to_string()).collect();
-        format!("redis+sentinel://{}/{MASTER}", sentinels.join(","))
+        format!("redis+sentinel://{login}{}/{MASTER}", sentinels.join(","))
     }
 
     /// Where the sentinels listen.
@@ -128,7 +133,7 @@ impl RedisSentinel {
 }
 
 impl Sentinel {
-    fn start(master: u16) -> Self {
+    fn start(master: u16, settings: &str) -> Self {
         let directory = TempDir::with_prefix("sentinel-").unwrap_or_else(|error| panic!("no directory: {error}"));
         // It writes what it learns to this file.
         let file = directory.path().join("sentinel.conf");
@@ -137,7 +142,8 @@ impl Sentinel {
             "port {port}\nbind 127.0.0.1\ndir {}\n\
              sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
              sentinel down-after-milliseconds {MASTER} 1000\n\
-             sentinel failover-timeout {MASTER} 5000\n",
+             sentinel failover-timeout {MASTER} 5000\n\
+             {settings}\n",
             directory.path().display()
         );
         fs::write(&file, settings).unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));

@@ -14,7 +14,7 @@ use crate::{
 pub struct RedisFlags {
     // Parsed after clap, which would print a wrong one with its password.
     #[arg(
-        help = "Where Redis is: redis://[user:password@]host[:port][/db], or rediss:// for TLS",
+        help = "Where Redis is: redis://[user:password@]host[:port][/db], rediss:// for TLS, or redis+sentinel://[user:password@]host,host,host/MASTER",
         long, env = "EMAIL_QUEUE_REDIS_URL", value_name = "URL", default_value = DEFAULT_REDIS_URL, hide_env_values = true)]
     redis_url: String,
 

@@ -15,6 +15,7 @@ use crate::install::clients::{
     find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
 };
 use crate::install::containers;
+use crate::install::haproxy::HAPROXY;
 use crate::install::nginx::NGINX;
 use crate::install::postfix::POSTFIX;
 use crate::install::redis;
@@ -186,6 +187,7 @@ struct Tests<'a> {
     python: PathBuf,
     postfix_root: PathBuf,
     nginx_root: PathBuf,
+    haproxy_root: PathBuf,
     sdk: PathBuf,
     schemathesis: PathBuf,
     oldest_redis: PathBuf,
@@ -212,6 +214,7 @@ impl<'a> Tests<'a> {
             python: find_or_install_aiosmtpd(signals)?,
             postfix_root: POSTFIX.find_or_unpack(workspace, signals)?,
             nginx_root: NGINX.find_or_unpack(workspace, signals)?,
+            haproxy_root: HAPROXY.find_or_unpack(workspace, signals)?,
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
@@ -241,6 +244,7 @@ impl<'a> Tests<'a> {
             .env(PYTHON_VARIABLE, &self.python)
             .env(POSTFIX.variable, &self.postfix_root)
             .env(NGINX.variable, &self.nginx_root)
+            .env(HAPROXY.variable, &self.haproxy_root)
             .env(SDK_VARIABLE, &self.sdk)
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
             .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)
