@@ -6,12 +6,14 @@ use std::{env, fs, net::SocketAddr, path::Path, process::Command};
 
 use e2e::{Api, Arrivals, Load, Records, Worker};
 use tempfile::TempDir;
-use testkit::{DEADLINE, Process, RedisSentinel, RedisServer, SmtpServer, eventually, ports::free_port};
-use tokio::net::TcpStream;
+use testkit::{DEADLINE, Process, RedisSentinel, RedisServer, SmtpServer, TcpProxy, eventually, ports::free_port};
+use tokio::{net::TcpStream, runtime::Handle, task::block_in_place};
 
 /// A master, two replicas, three sentinels and the proxy, as the recipe has them.
 struct Recipe {
     redis: RedisSentinel,
+    /// Between the first master and the others.
+    network: TcpProxy,
     proxy: Process,
     proxy_address: SocketAddr,
     _directory: TempDir,
@@ -52,9 +54,14 @@ impl Recipe {
             .filter(|line| !["sentinel monitor", "sentinel down-after"].iter().any(|other| line.starts_with(other)))
             .collect();
         assert_eq!(sentinel.len(), 4, "{sentinel:?}");
-        let redis = RedisSentinel::start_with(2, options, &sentinel.join("\n"));
-        let (proxy, proxy_address) = proxy(&directory, &redis).await;
-        Self { redis, proxy, proxy_address, _directory: directory }
+        let mut network = None;
+        let redis = RedisSentinel::start_with(2, options, &sentinel.join("\n"), |master| {
+            let started = block_in_place(|| Handle::current().block_on(TcpProxy::start(master)));
+            network.insert(started).address()
+        });
+        let network = network.unwrap();
+        let (proxy, proxy_address) = proxy(&directory, &redis, network.address().port()).await;
+        Self { redis, network, proxy, proxy_address, _directory: directory }
     }
 
     /// The native server asks the sentinels, the component's host goes through the proxy.
@@ -68,17 +75,18 @@ impl Recipe {
     }
 }
 
-async fn proxy(directory: &TempDir, redis: &RedisSentinel) -> (Process, SocketAddr) {
+async fn proxy(directory: &TempDir, redis: &RedisSentinel, first_port: u16) -> (Process, SocketAddr) {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut conf = text("sentinel/haproxy.cfg").replace("127.0.0.1:6380", &address.to_string());
     for (number, (server, sentinel)) in redis.servers().iter().zip(redis.sentinels()).enumerate() {
         let host = format!("10.0.0.1{}", number + 1);
+        let known_port = if number == 0 { first_port } else { server.port() };
         for (from, to) in [
             (format!("{host}:6379"), server.address().to_string()),
             (format!("{host}:26379"), sentinel.to_string()),
             (
                 format!(r"\n{}\r\n.*\n6379\r\n", host.replace('.', r"\.")),
-                format!(r"\n127\.0\.0\.1\r\n.*\n{}\r\n", server.port()),
+                format!(r"\n127\.0\.0\.1\r\n.*\n{known_port}\r\n"),
             ),
         ] {
             assert!(conf.contains(&from), "{from}");
@@ -90,7 +98,7 @@ async fn proxy(directory: &TempDir, redis: &RedisSentinel) -> (Process, SocketAd
     fs::write(&file, conf).unwrap();
     let root = env::var_os("HAPROXY_ROOT").unwrap_or_else(|| "/".into());
     let mut command = Command::new(Path::new(&root).join("usr/sbin/haproxy"));
-    command.arg("-db").arg("-f").arg(&file).env("PROXY_PASSWORD", "PROXY_PASSWORD");
+    command.arg("-db").arg("-f").arg(&file);
     let process = Process::start(command);
     eventually(DEADLINE, "the proxy to listen", async || TcpStream::connect(address).await.is_ok()).await;
     (process, address)
@@ -131,4 +139,22 @@ async fn a_master_that_was_frozen_and_replaced_is_left_and_serves_nobody_when_it
     Records::of(&recipe.redis.servers()[master]).wait_until_sent().await;
     Arrivals::new(server.received()).assert_all(&told.accepted);
     assert!(recipe.proxy.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_cut_off_from_the_others_and_not_from_the_api_is_left() {
+    let recipe = Recipe::start().await;
+    let (api, server) = (recipe.api(true).await, SmtpServer::start().await);
+    let worker_url = recipe.redis.url_as("email-queue-worker:WORKER_PASSWORD@");
+    let _worker = Worker::ready(&worker_url, &server.url(), &[]).await;
+    let load = Load::start(&api);
+    load.wait_for_more(50).await;
+    recipe.network.silence();
+    let master = recipe.redis.wait_for_fail_over(0);
+    load.wait_for_more(50).await;
+    recipe.network.heal();
+    load.wait_for_more(50).await;
+    let told = load.stop().await;
+    Records::of(&recipe.redis.servers()[master]).wait_until_sent().await;
+    Arrivals::new(server.received()).assert_all(&told.accepted);
 }

@@ -23,6 +23,8 @@ pub const MASTER: &str = "mail";
 #[derive(Debug)]
 pub struct RedisSentinel {
     servers: Vec<RedisServer>,
+    /// The port under which sentinels and replicas know the first.
+    first_port: u16,
     sentinels: Vec<Sentinel>,
 }
 
@@ -40,21 +42,28 @@ impl RedisSentinel {
     /// # Panics
     /// When one does not start.
     pub fn start(replicas: usize) -> Self {
-        Self::start_with(replicas, RedisServer::builder(), "")
+        Self::start_with(replicas, RedisServer::builder(), "", |master| master)
     }
 
-    /// The same with other options for each server, and more settings for the sentinels, a line each.
+    /// The same with other options for each server, and more settings for the sentinels, a line each. `known_at` may return the
+    /// address of a proxy, through which sentinels and replicas then reach the first master.
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    pub fn start_with(replicas: usize, options: RedisServerBuilder, sentinel_settings: &str) -> Self {
+    pub fn start_with(
+        replicas: usize,
+        options: RedisServerBuilder,
+        sentinel_settings: &str,
+        known_at: impl FnOnce(SocketAddr) -> SocketAddr,
+    ) -> Self {
         let options = options.setting("repl-diskless-sync-delay", "0");
         let master = options.clone().start();
-        let replica_of = format!("127.0.0.1 {}", master.port());
+        let first_port = known_at(master.address()).port();
+        let replica_of = format!("127.0.0.1 {first_port}");
         let replicas = (0..replicas).map(|_| options.clone().setting("replicaof", &replica_of).start());
-        let mut this = Self { servers: replicas.collect(), sentinels: Vec::new() };
+        let mut this = Self { servers: replicas.collect(), first_port, sentinels: Vec::new() };
         this.servers.insert(0, master);
-        this.sentinels = (0..3).map(|_| Sentinel::start(this.servers[0].port(), sentinel_settings)).collect();
+        this.sentinels = (0..3).map(|_| Sentinel::start(first_port, sentinel_settings)).collect();
         for sentinel in &this.sentinels {
             let known = [format!("num-slaves\n{}", this.servers.len() - 1), "num-other-sentinels\n2".to_owned()];
             eventually(DEADLINE, "a sentinel that knows all", || {
@@ -107,7 +116,7 @@ impl RedisSentinel {
     /// When they name none.
     pub fn master(&self) -> usize {
         let named = |number: &usize| {
-            let port = self.servers[*number].port().to_string();
+            let port = if *number == 0 { self.first_port } else { self.servers[*number].port() }.to_string();
             let names_it = |sentinel: &&Sentinel| sentinel.master().is_some_and(|fields| fields.get(5) == Some(&port));
             self.sentinels.iter().filter(names_it).count()
         };
