@@ -21,6 +21,8 @@ const SLOTS: usize = 16384;
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
+    /// The ids of the nodes.
+    ids: Vec<String>,
 }
 
 impl RedisCluster {
@@ -44,7 +46,8 @@ impl RedisCluster {
             let starting: Vec<_> = (0..count).map(|_| scope.spawn(|| start_node(options.clone()))).collect();
             starting.into_iter().map(|node| node.join().unwrap_or_else(|_| panic!("a node does not start"))).collect()
         });
-        let cluster = Self { nodes };
+        let ids = nodes.iter().map(id).collect();
+        let cluster = Self { nodes, ids };
         for (number, node) in cluster.nodes.iter().enumerate() {
             ask::<()>(node, &["SET-CONFIG-EPOCH", &(number + 1).to_string()]);
             if number < masters {
@@ -59,7 +62,7 @@ impl RedisCluster {
             });
         }
         for (number, replica) in cluster.nodes.iter().enumerate().skip(masters) {
-            ask::<()>(replica, &["REPLICATE", &id(&cluster.nodes[number % masters])]);
+            ask::<()>(replica, &["REPLICATE", &cluster.ids[number % masters]]);
         }
         cluster.wait_until_ready();
         cluster
@@ -89,6 +92,7 @@ impl RedisCluster {
         self.meet(&node);
         let its_id = id(&node);
         self.nodes.push(node);
+        self.ids.push(its_id.clone());
         for other in self.answering() {
             eventually(DEADLINE, "a node that knows the new one", || {
                 ask::<String>(other, &["NODES"]).contains(&its_id)
@@ -118,11 +122,7 @@ impl RedisCluster {
     pub fn master_of(&self, key: &str) -> usize {
         let Some(node) = self.answering().next() else { panic!("no node of the cluster answers") };
         let slot: usize = ask(node, &["KEYSLOT", key]);
-        // Of each range: first slot, last slot, master, replicas.
-        let ranges: Vec<(usize, usize, redis::Value)> = slots(node);
-        let range = ranges.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
-        let port = range.and_then(|(.., master)| <(String, u16, String)>::from_redis_value(master).ok());
-        let number = port.and_then(|(_, port, _)| self.nodes.iter().position(|node| node.port() == port));
+        let number = served(node, slot).and_then(|master| self.ids.iter().position(|id| *id == master));
         number.unwrap_or_else(|| panic!("no node serves slot {slot}"))
     }
 
@@ -131,8 +131,13 @@ impl RedisCluster {
     /// # Panics
     /// When it has none.
     pub fn replica_of(&self, master: usize) -> usize {
-        let port = format!("master_port:{}", self.nodes[master].port());
-        let found = self.nodes.iter().position(|node| replication(node).is_some_and(|info| info.contains(&port)));
+        // Of each node `ID ADDRESS FLAGS MASTER …`, where MASTER is `-` for a master.
+        let is_its = |node: &RedisServer| {
+            let nodes: String = ask(node, &["NODES"]);
+            let myself = nodes.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+            myself.filter(|line| line[2].contains("myself")).any(|line| line[3] == self.ids[master])
+        };
+        let found = (0..self.nodes.len()).find(|number| answers(&self.nodes[*number]) && is_its(&self.nodes[*number]));
         found.unwrap_or_else(|| panic!("no replica of node {master}"))
     }
 
@@ -163,9 +168,9 @@ impl RedisCluster {
         let from = self.master_of(key);
         let slot = ask::<usize>(&self.nodes[from], &["KEYSLOT", key]).to_string();
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
-        ask::<()>(target, &["SETSLOT", &slot, "IMPORTING", &id(source)]);
-        ask::<()>(source, &["SETSLOT", &slot, "MIGRATING", &id(target)]);
-        SlotMove { cluster: self, slot, source, target }
+        ask::<()>(target, &["SETSLOT", &slot, "IMPORTING", &self.ids[from]]);
+        ask::<()>(source, &["SETSLOT", &slot, "MIGRATING", &self.ids[to]]);
+        SlotMove { cluster: self, slot, source, target, target_id: &self.ids[to] }
     }
 
     /// Moves the slot of a key to another master, as `redis-cli --cluster reshard` does.
@@ -187,7 +192,7 @@ impl RedisCluster {
     }
 
     fn answering(&self) -> impl Iterator<Item = &RedisServer> {
-        self.nodes.iter().filter(|node| replication(node).is_some())
+        self.nodes.iter().filter(|node| answers(node))
     }
 }
 
@@ -198,6 +203,7 @@ pub struct SlotMove<'a> {
     slot: String,
     source: &'a RedisServer,
     target: &'a RedisServer,
+    target_id: &'a str,
 }
 
 impl SlotMove<'_> {
@@ -223,22 +229,17 @@ impl SlotMove<'_> {
     /// When a node refuses.
     pub fn finish(self) {
         while self.move_keys(100) {}
-        let id = id(self.target);
         // The new master first, so that at no time two nodes name each other.
         for node in [self.target, self.source].into_iter().chain(self.cluster.answering()) {
             let mut setslot = cmd("CLUSTER");
-            setslot.arg("SETSLOT").arg(&self.slot).arg("NODE").arg(&id);
+            setslot.arg("SETSLOT").arg(&self.slot).arg("NODE").arg(self.target_id);
             // Replicas refuse it, and hear it from their master.
             let _: redis::RedisResult<()> = setslot.exec(&mut node.connection());
         }
-        let port = usize::from(self.target.port());
         let slot: usize = self.slot.parse().unwrap_or_default();
         for node in self.cluster.answering() {
             eventually(DEADLINE, "a node that knows who serves the slot", || {
-                slots(node).into_iter().any(|(first, last, master): (usize, usize, redis::Value)| {
-                    (first..=last).contains(&slot)
-                        && <(String, usize, String)>::from_redis_value(master).is_ok_and(|master| master.1 == port)
-                })
+                served(node, slot).is_some_and(|master| master == self.target_id)
             });
         }
     }
@@ -272,22 +273,26 @@ fn replication(node: &RedisServer) -> Option<String> {
     cmd("INFO").arg("replication").query(&mut connection).ok()
 }
 
+fn answers(node: &RedisServer) -> bool {
+    replication(node).is_some()
+}
+
 fn id(node: &RedisServer) -> String {
     ask(node, &["MYID"])
 }
 
-/// First and last slot of each range that is served, and its master.
-fn slots(node: &RedisServer) -> Vec<(usize, usize, redis::Value)> {
+/// The id of the node that serves a slot, as another node sees it.
+fn served(node: &RedisServer, slot: usize) -> Option<String> {
+    // Of each range: first slot, last slot, master, replicas; of each node: host, port, id.
     let ranges: Vec<Vec<redis::Value>> = ask(node, &["SLOTS"]);
-    let range = |range: Vec<redis::Value>| {
+    ranges.into_iter().find_map(|range| {
         let mut range = range.into_iter();
         let mut number = || usize::from_redis_value(range.next()?).ok();
         let (first, last) = (number()?, number()?);
-        let Some(redis::Value::Array(mut master)) = range.next() else { return None };
-        master.truncate(3);
-        Some((first, last, redis::Value::Array(master)))
-    };
-    ranges.into_iter().filter_map(range).collect()
+        let master = Vec::<redis::Value>::from_redis_value(range.next()?).ok()?;
+        let is_its = (first..=last).contains(&slot);
+        master.into_iter().nth(2).filter(|_| is_its).and_then(|id| String::from_redis_value(id).ok())
+    })
 }
 
 #[cfg(test)]
