@@ -21,9 +21,22 @@ use std::{
 use sha1::{Digest, Sha1};
 
 /// What the scripts share, in the order in which one file uses the others.
-const SHARED: [&str; 14] = [
-    "prelude", "undo", "bytes", "record", "room", "failure", "waiting", "relay", "index", "sending", "due", "import",
-    "claiming", "outcome",
+const SHARED: [&str; 15] = [
+    "prelude",
+    "undo",
+    "bytes",
+    "record",
+    "room",
+    "failure",
+    "waiting",
+    "relay",
+    "index",
+    "sending",
+    "due",
+    "import",
+    "claiming",
+    "outcome",
+    "canceling",
 ];
 
 /// Where the scripts are, each beside the Rust function that runs it.

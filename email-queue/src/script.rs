@@ -21,8 +21,19 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 9] =
-        ["enqueue", "make_room", "cancel", "reschedule", "list", "read", "ready", "throttle", "secret"];
+    const OF_API: [&str; 11] = [
+        "enqueue",
+        "make_room",
+        "cancel",
+        "reschedule",
+        "retry",
+        "discard",
+        "list",
+        "read",
+        "ready",
+        "throttle",
+        "secret",
+    ];
 
     /// Words of the scripts that are arguments of commands, or texts of errors.
     const NO_COMMANDS: [&str; 5] = ["LIMIT", "WITHSCORES", "KEEPTTL", "WRONGTYPE", "ERR"];

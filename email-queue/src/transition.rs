@@ -10,6 +10,7 @@
 //! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
 //! - [`set_sender`], [`mark_slow`]: the worker changes or marks an email that it has in flight;
 //! - [`cancel`], [`reschedule`]: a client cancels an email, or changes its time;
+//! - [`retry`], [`discard`]: an operator sends an email that has failed again, or gives it up;
 //! - [`relay`]: a relay fails, is probed, and works again.
 
 mod change;
@@ -25,7 +26,7 @@ pub mod relay;
 mod release;
 mod set_sender;
 
-pub use change::{Changed, cancel, reschedule};
+pub use change::{Changed, cancel, discard, reschedule, retry};
 pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
 pub use claim_ref::ClaimRef;
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};

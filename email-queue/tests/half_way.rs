@@ -10,7 +10,7 @@ use email_queue::{
     call::Call,
     query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, enqueue, reschedule},
+    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, reschedule, retry},
 };
 use jiff::Timestamp;
 use support::{
@@ -85,6 +85,31 @@ fn an_email_that_cannot_be_canceled_is_sent_as_it_would_have_been() {
         let claimed = q.claim(1, LONG).remove(0).claim;
         q.finish(claimed, delayed(LONG));
         cancel(&q.queue, id, LONG)
+    });
+}
+
+fn failed(q: &TestQueue) -> EmailId {
+    fresh(q, false);
+    let id = q.enqueue(Lane::Normal);
+    let claimed = q.claim(1, LONG).remove(0).claim;
+    q.finish(claimed, support::failed("550 no"));
+    id
+}
+
+#[test]
+fn an_email_that_cannot_be_retried_or_discarded_stays_a_dead_letter() {
+    assert_whole("retry of a dead letter", |q| retry(&q.queue, failed(q)));
+    assert_whole("discard of a dead letter", |q| discard(&q.queue, failed(q)));
+    assert_whole("retry of a delayed email", |q| {
+        fresh(q, true);
+        let id = q.enqueue(Lane::High);
+        let claimed = q.claim(1, LONG).remove(0).claim;
+        q.finish(claimed, delayed(LONG));
+        retry(&q.queue, id)
+    });
+    assert_whole("discard of a queued email", |q| {
+        fresh(q, true);
+        discard(&q.queue, q.enqueue(Lane::Low))
     });
 }
 

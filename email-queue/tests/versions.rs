@@ -12,7 +12,7 @@ use email_queue::{
     query::read,
     query::{Cursor, Page, list, ready},
     setup::{KNOWN_VERSION, mark_version},
-    transition::{Enqueue, NewEmail, cancel, enqueue, reschedule},
+    transition::{Enqueue, NewEmail, cancel, discard, enqueue, reschedule, retry},
 };
 use support::{
     TestQueue,
@@ -60,6 +60,8 @@ fn the_api_does_nothing_to_a_queue_of_another_version() {
     assert_refused(&q, enqueue(&q.queue, emails));
     assert_refused(&q, cancel(&q.queue, waits, Duration::from_secs(60)));
     assert_refused(&q, reschedule(&q.queue, scheduled, later().unwrap()));
+    assert_refused(&q, retry(&q.queue, waits));
+    assert_refused(&q, discard(&q.queue, waits));
     assert_refused(&q, read(&q.queue, waits));
     assert_refused(&q, list(&q.queue, Page { limit: 10, cursor: Cursor::Newest, state: None }));
     assert_refused(&q, ready(&q.queue));

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::{
     EmailId, Queue, State,
     call::{Answer, Call, UnexpectedAnswer},
-    script::{CANCEL, RESCHEDULE},
+    script::{CANCEL, DISCARD, RESCHEDULE, RETRY},
 };
 
-/// The result of a change that a client requested.
+/// The result of a change that a client or an operator requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
     /// The email was changed.
@@ -31,6 +31,23 @@ pub fn cancel(queue: &Queue, id: EmailId, retention: Duration) -> Call<Changed> 
 /// become due.
 pub fn reschedule(queue: &Queue, id: EmailId, due: Timestamp) -> Call<Changed> {
     Call::script(&RESCHEDULE, queue, changed).number(id).number(due.as_millisecond()).marked_when_resent()
+}
+
+/// Retries an email that has failed, or that waits for another attempt: it is queued behind the others of its lane, and its retry
+/// period and count of attempts begin anew. Recipients that have accepted it do not get it again; those that refused it are asked
+/// once more.
+///
+/// A repetition after a lost reply reports success also if the email is queued, in flight or sent.
+pub fn retry(queue: &Queue, id: EmailId) -> Call<Changed> {
+    Call::script(&RETRY, queue, changed).number(id).marked_when_resent()
+}
+
+/// Discards an email that has failed, or that no worker has claimed. It is canceled at once, and the next maintenance deletes it,
+/// whatever its retention; until then it can be read.
+///
+/// A repetition after a lost reply reports success also if the email is gone.
+pub fn discard(queue: &Queue, id: EmailId) -> Call<Changed> {
+    Call::script(&DISCARD, queue, changed).number(id).marked_when_resent()
 }
 
 fn changed(answer: &mut Answer) -> Result<Changed, UnexpectedAnswer> {

@@ -1,0 +1,130 @@
+//! What a person does with emails that have failed, or are not to be sent.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
+mod support;
+
+use email_queue::{
+    Class, EmailId, Lane, State, query,
+    transition::{Changed, Finish, Outcome, Progress, RecipientRefusal, discard, finish, retry},
+};
+use support::{LONG, PERIODS, TestQueue, delayed, eager};
+
+fn failed(q: &TestQueue, lane: Lane) -> EmailId {
+    let id = q.enqueue(lane);
+    let claim = q.claim(1, LONG).remove(0).claim;
+    q.finish(claim, Outcome::Failed { class: Class::Recipient, error: "550 no such user".to_owned() });
+    assert_eq!(q.state(id), State::Failed);
+    id
+}
+
+fn waits_for_another_attempt(q: &TestQueue) -> EmailId {
+    let id = q.enqueue(Lane::Normal);
+    let claim = q.claim(1, LONG).remove(0).claim;
+    q.finish(claim, delayed(LONG));
+    id
+}
+
+#[test]
+fn an_email_that_has_failed_is_queued_again_behind_the_others_of_its_lane() {
+    let q = TestQueue::start();
+    let id = failed(&q, Lane::Low);
+    let other = q.enqueue(Lane::Low);
+    assert_eq!(q.run(&retry(&q.queue, id)), Changed::Done);
+    assert_eq!(q.waiting(Lane::Low), [other, id]);
+    assert_eq!(q.redis::<u64>("ZCARD emails:failed"), 0);
+    assert_eq!(q.claim_ids(10), [other, id]);
+    assert_eq!(q.redis::<u64>("HGET emails:totals retried"), 1);
+}
+
+#[test]
+fn an_email_that_waits_for_another_attempt_is_queued_at_once_and_not_a_second_time_when_it_is_due() {
+    let q = TestQueue::start();
+    let id = waits_for_another_attempt(&q);
+    assert_eq!(q.run(&retry(&q.queue, id)), Changed::Done);
+    assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
+    q.maintain(eager());
+    assert_eq!(q.claim_ids(10), [id]);
+}
+
+#[test]
+fn a_retried_email_begins_anew_and_goes_to_nobody_twice() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal);
+    let claim = q.claim(1, LONG).remove(0).claim;
+    let refusal = RecipientRefusal { class: Class::Recipient, error: "550".to_owned() };
+    let progress = Progress {
+        accepted: vec!["a@b.example".to_owned()],
+        refused: [("c@d.example".to_owned(), refusal)].into(),
+        timeouts: 2,
+    };
+    let outcome = Outcome::Failed { class: Class::Recipient, error: "550".to_owned() };
+    let finished = [Finish { claim, outcome, progress }];
+    q.run(&finish(&q.queue, q.worker, PERIODS, &finished, None));
+    assert_eq!(q.run(&retry(&q.queue, id)), Changed::Done);
+    let claimed = q.claim(1, LONG).remove(0);
+    assert_eq!((claimed.claim.number, claimed.attempts), (2, 0));
+    assert_eq!(claimed.progress.accepted, ["a@b.example"]);
+    assert!(claimed.progress.refused.is_empty() && claimed.progress.timeouts == 0);
+    assert!(!q.redis::<bool>(&format!("HEXISTS emails:failure:{id} since")));
+}
+
+#[test]
+fn an_email_that_has_failed_or_waits_is_discarded_and_nothing_of_it_stays() {
+    let q = TestQueue::start();
+    let ids = [failed(&q, Lane::Normal), waits_for_another_attempt(&q), q.enqueue(Lane::High)];
+    for id in ids {
+        assert_eq!(q.run(&discard(&q.queue, id)), Changed::Done);
+        assert_eq!(q.state(id), State::Canceled);
+    }
+    assert_eq!(q.claim_ids(10), []);
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "maintenance to delete them", || {
+        q.maintain(eager());
+        ids.iter().all(|id| q.run(&query::read(&q.queue, *id)).is_none())
+    });
+    let left: Vec<String> = q.redis("KEYS emails:email:*");
+    let failures: Vec<String> = q.redis("KEYS emails:failure:*");
+    assert_eq!((left.len(), failures.len(), q.depth().failed), (0, 0, 0));
+    assert_eq!(q.redis::<String>("HGET emails:waiting bytes"), "0");
+    assert_eq!(q.redis::<u64>("ZCARD emails:index"), 0);
+}
+
+#[test]
+fn what_is_on_its_way_or_sent_is_neither_retried_nor_discarded() {
+    let q = TestQueue::start();
+    let sent = q.enqueue(Lane::Normal);
+    let claim = q.claim(1, LONG).remove(0).claim;
+    q.finish(claim, Outcome::Sent);
+    let sending = q.enqueue(Lane::Normal);
+    q.claim(1, LONG);
+    for (id, state) in [(sent, State::Sent), (sending, State::Sending)] {
+        assert_eq!(q.run(&retry(&q.queue, id)), Changed::Refused(state));
+        assert_eq!(q.run(&discard(&q.queue, id)), Changed::Refused(state));
+    }
+    let queued = q.enqueue(Lane::Normal);
+    assert_eq!(q.run(&retry(&q.queue, queued)), Changed::Refused(State::Queued));
+    for call in [retry, discard] {
+        assert_eq!(q.run(&call(&q.queue, EmailId::new())), Changed::Unknown);
+    }
+}
+
+#[test]
+fn a_call_whose_answer_was_lost_succeeds_when_it_is_repeated() {
+    let q = TestQueue::start();
+    let id = failed(&q, Lane::Normal);
+    let call = retry(&q.queue, id);
+    assert_eq!((q.run(&call), q.again(&call)), (Changed::Done, Changed::Done));
+    let claim = q.claim(1, LONG).remove(0).claim;
+    assert_eq!(q.again(&call), Changed::Done);
+    q.finish(claim, Outcome::Sent);
+    assert_eq!(q.again(&call), Changed::Done);
+
+    let id = failed(&q, Lane::Normal);
+    let call = discard(&q.queue, id);
+    assert_eq!((q.run(&call), q.again(&call)), (Changed::Done, Changed::Done));
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "maintenance to delete it", || {
+        q.maintain(eager());
+        q.run(&query::read(&q.queue, id)).is_none()
+    });
+    assert_eq!((q.again(&call), q.run(&call)), (Changed::Done, Changed::Unknown));
+}
