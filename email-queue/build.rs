@@ -21,7 +21,7 @@ use std::{
 use sha1::{Digest, Sha1};
 
 /// What the scripts share, in the order in which one file uses the others.
-const SHARED: [&str; 15] = [
+const SHARED: [&str; 17] = [
     "prelude",
     "undo",
     "bytes",
@@ -37,6 +37,8 @@ const SHARED: [&str; 15] = [
     "claiming",
     "outcome",
     "canceling",
+    "retrying",
+    "matching",
 ];
 
 /// Where the scripts are, each beside the Rust function that runs it.

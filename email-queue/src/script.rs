@@ -21,13 +21,15 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 11] = [
+    const OF_API: [&str; 13] = [
         "enqueue",
         "make_room",
         "cancel",
         "reschedule",
         "retry",
         "discard",
+        "retry_matching",
+        "discard_matching",
         "list",
         "read",
         "ready",
@@ -36,7 +38,7 @@ mod tests {
     ];
 
     /// Words of the scripts that are arguments of commands, or texts of errors.
-    const NO_COMMANDS: [&str; 5] = ["LIMIT", "WITHSCORES", "KEEPTTL", "WRONGTYPE", "ERR"];
+    const NO_COMMANDS: [&str; 6] = ["LIMIT", "COUNT", "WITHSCORES", "KEEPTTL", "WRONGTYPE", "ERR"];
 
     /// What an ACL permits a user, by name.
     fn permitted(user: &str) -> BTreeSet<String> {

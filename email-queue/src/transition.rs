@@ -10,7 +10,8 @@
 //! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
 //! - [`set_sender`], [`mark_slow`]: the worker changes or marks an email that it has in flight;
 //! - [`cancel`], [`reschedule`]: a client cancels an email, or changes its time;
-//! - [`retry`], [`discard`]: an operator sends an email that has failed again, or gives it up;
+//! - [`retry`], [`discard`]: an operator sends an email that has failed again, or gives it up; [`change_matching`]: the same for
+//!   all emails that match, step by step;
 //! - [`relay`]: a relay fails, is probed, and works again.
 
 mod change;
@@ -21,6 +22,7 @@ mod extend;
 mod finish;
 mod make_room;
 mod mark_slow;
+mod matching;
 mod progress;
 pub mod relay;
 mod release;
@@ -34,6 +36,7 @@ pub use extend::{Extended, extend};
 pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
 pub use make_room::{Room, RoomFor, make_room};
 pub use mark_slow::mark_slow;
+pub use matching::{Matching, NoMatch, Position, Progressed, What, change_matching};
 pub use progress::{Progress, RecipientRefusal};
 pub use release::release;
 pub use set_sender::set_sender;

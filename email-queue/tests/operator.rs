@@ -6,8 +6,11 @@ mod support;
 
 use email_queue::{
     Class, EmailId, Lane, State, query,
-    transition::{Changed, Finish, Outcome, Progress, RecipientRefusal, discard, finish, retry},
+    transition::{
+        Changed, Finish, Matching, Outcome, Progress, RecipientRefusal, What, change_matching, discard, finish, retry,
+    },
 };
+use jiff::Timestamp;
 use support::{LONG, PERIODS, TestQueue, delayed, eager};
 
 fn failed(q: &TestQueue, lane: Lane) -> EmailId {
@@ -16,6 +19,10 @@ fn failed(q: &TestQueue, lane: Lane) -> EmailId {
     q.finish(claim, Outcome::Failed { class: Class::Recipient, error: "550 no such user".to_owned() });
     assert_eq!(q.state(id), State::Failed);
     id
+}
+
+fn later() -> Timestamp {
+    Timestamp::now() + LONG
 }
 
 fn waits_for_another_attempt(q: &TestQueue) -> EmailId {
@@ -127,4 +134,70 @@ fn a_call_whose_answer_was_lost_succeeds_when_it_is_repeated() {
         q.run(&query::read(&q.queue, id)).is_none()
     });
     assert_eq!((q.again(&call), q.run(&call)), (Changed::Done, Changed::Unknown));
+}
+
+/// All steps of a bulk action: how many emails were changed.
+fn change_all(q: &TestQueue, what: What, state: State, class: Option<Class>) -> u64 {
+    let matching = Matching::new(what, state, class).unwrap();
+    let (mut position, mut changed) = (None, 0);
+    for _ in 0..1000 {
+        let progressed = q.run(&change_matching(&q.queue, what, matching, position.as_ref()));
+        changed += progressed.changed;
+        position = progressed.cursor;
+        if position.is_none() {
+            return changed;
+        }
+    }
+    panic!("a bulk action without an end")
+}
+
+#[test]
+fn all_emails_of_a_state_and_a_class_are_retried_in_steps_and_no_others() {
+    let q = TestQueue::start();
+    let mut ids = Vec::new();
+    for nth in 0..700 {
+        let class = if nth % 3 == 0 { Class::Content } else { Class::Recipient };
+        let id = q.enqueue(Lane::Normal);
+        let claim = q.claim(1, LONG).remove(0).claim;
+        q.finish(claim, Outcome::Failed { class, error: "no".to_owned() });
+        ids.push((class, id));
+    }
+    let waits = waits_for_another_attempt(&q);
+    assert_eq!(change_all(&q, What::Retry, State::Failed, Some(Class::Content)), 234);
+    for (class, id) in &ids {
+        let expected = if *class == Class::Content { State::Queued } else { State::Failed };
+        assert_eq!(q.state(*id), expected);
+    }
+    assert_eq!(change_all(&q, What::Retry, State::Failed, None), 466);
+    assert_eq!(change_all(&q, What::Retry, State::Failed, None), 0);
+    assert_eq!(q.state(waits), State::Delayed);
+    assert_eq!((q.claim_ids(1000).len(), q.depth().failed), (700, 0));
+}
+
+#[test]
+fn all_emails_of_a_state_are_discarded_in_steps() {
+    let q = TestQueue::start();
+    q.enqueue_many(500);
+    let (high, scheduled) = (q.enqueue(Lane::High), q.enqueue_due(Lane::Low, Some(later())));
+    let delayed = waits_for_another_attempt(&q);
+    assert_eq!(q.state(high), State::Delayed, "it is the most urgent");
+    assert_eq!(change_all(&q, What::Discard, State::Scheduled, None), 1);
+    assert_eq!((q.state(scheduled), q.state(high)), (State::Canceled, State::Delayed));
+    assert_eq!(change_all(&q, What::Discard, State::Queued, None), 501);
+    assert_eq!((q.state(delayed), q.claim_ids(10)), (State::Canceled, Vec::new()));
+    assert_eq!(change_all(&q, What::Discard, State::Delayed, None), 1);
+    assert_eq!((q.depth().waiting, q.depth().scheduled), ([0; 3], 0));
+}
+
+#[test]
+fn what_cannot_be_chosen_is_refused_with_the_reason() {
+    for (what, state, class, named) in [
+        (What::Retry, State::Queued, None, "emails that are queued cannot be retried"),
+        (What::Retry, State::Sent, None, "emails that are sent cannot be retried"),
+        (What::Discard, State::Sending, None, "emails that are sending cannot be discarded"),
+        (What::Discard, State::Queued, Some(Class::Content), "emails that are queued have none"),
+    ] {
+        let error = Matching::new(what, state, class).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
 }
