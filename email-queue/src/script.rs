@@ -62,6 +62,7 @@ mod tests {
             "brpop",
             "client|id",
             "client|unblock",
+            "cluster|slots",
             "config|get",
             "info",
             "mget",

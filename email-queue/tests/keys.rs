@@ -39,6 +39,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     let back_off = HoldOffFor { base: LONG, max: LONG };
     let failure = RelayFailure {
         email: claimed[0].claim.id,
+        is_elsewhere: false,
         age: Duration::ZERO,
         passed: None,
         class: Class::Connection,

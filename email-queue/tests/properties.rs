@@ -150,6 +150,7 @@ impl<'a> World<'a> {
         let Some((_, claim)) = self.nth(nth) else { return };
         let failure = RelayFailure {
             email: claim.id,
+            is_elsewhere: false,
             age: Duration::ZERO,
             passed: None,
             class: Class::Connection,
@@ -178,7 +179,7 @@ impl<'a> World<'a> {
                 assert!(self.held_off && self.prober.is_none_or(|prober| prober == worker), "one probe at a time");
                 self.prober = Some(worker);
                 if well {
-                    assert!(asking.run(&end_hold_off(&asking.queue, asking.worker, &relay())));
+                    assert!(asking.run(&end_hold_off(&asking.queue, asking.worker, &relay())).is_some());
                     (self.held_off, self.prober) = (false, None);
                 }
             }

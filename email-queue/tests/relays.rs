@@ -12,7 +12,7 @@ use email_queue::{
     query::{Cursor, Page, list},
     transition::relay::{
         Access, HoldOffFor, RelayFailure, RelayState, Reported, end_hold_off, end_sender_hold_off, hold_off,
-        hold_off_sender, relay_access, sender_access, set_connection_limit,
+        hold_off_sender, relay_access, requeue_met, sender_access, set_connection_limit,
     },
 };
 use support::{LONG, TestQueue, delayed, postponed};
@@ -32,7 +32,8 @@ fn seconds(base: u64, max: u64) -> HoldOffFor {
 const NONE: HoldOffFor = HoldOffFor { base: Duration::ZERO, max: Duration::ZERO };
 
 fn fails_since(q: &TestQueue, email: EmailId, age: Duration, back_off: HoldOffFor) -> Reported {
-    let failure = RelayFailure { email, age, passed: None, class: Class::Connection, error: "connection refused" };
+    let (class, error) = (Class::Connection, "connection refused");
+    let failure = RelayFailure { email, is_elsewhere: false, age, passed: None, class, error };
     q.run(&hold_off(&q.queue, q.worker, &relay(), failure, back_off))
 }
 
@@ -49,7 +50,7 @@ fn probes(q: &TestQueue) -> bool {
 }
 
 fn is_well(q: &TestQueue) -> bool {
-    q.run(&end_hold_off(&q.queue, q.worker, &relay()))
+    q.run(&end_hold_off(&q.queue, q.worker, &relay())).is_some()
 }
 
 fn is_held(q: &TestQueue) -> bool {
@@ -59,7 +60,7 @@ fn is_held(q: &TestQueue) -> bool {
 #[test]
 fn a_relay_that_never_failed_is_free_and_leaves_nothing_in_redis() {
     let q = TestQueue::start();
-    assert_eq!(ask(&q), RelayState { access: Access::Free, senders_held_off: false, limit: None });
+    assert_eq!(ask(&q), RelayState { access: Access::Free, senders_held_off: false, limit: None, elsewhere: vec![] });
     assert!(!q.run(&watch(&q.queue)).any_held_off);
     assert_eq!(q.redis::<i64>("DBSIZE"), 0);
 }
@@ -164,9 +165,13 @@ fn a_failure_of_before_the_relay_worked_again_does_not_count() {
 
 /// Another email passes, in the probe of this worker.
 fn passes(q: &TestQueue) {
-    // What happens in one ms has no order.
-    std::thread::sleep(Duration::from_millis(2));
+    tick();
     assert!(probes(q) && is_well(q));
+    tick();
+}
+
+/// What happens in one ms has no order.
+fn tick() {
     std::thread::sleep(Duration::from_millis(2));
 }
 
@@ -192,8 +197,8 @@ fn others_that_the_worker_has_seen_pass_count_as_well() {
     let email = q.enqueue(Lane::Normal);
     let fails_after = |passed| {
         std::thread::sleep(Duration::from_millis(5));
-        let failure =
-            RelayFailure { email, age: Duration::ZERO, passed, class: Class::Throttled, error: "421 4.3.0 closing" };
+        let (class, error) = (Class::Throttled, "421 4.3.0 closing");
+        let failure = RelayFailure { email, is_elsewhere: false, age: Duration::ZERO, passed, class, error };
         q.run(&hold_off(&q.queue, q.worker, &relay(), failure, NONE))
     };
     for passed in [None, Some(Duration::from_millis(1)), Some(LONG)] {
@@ -226,6 +231,48 @@ fn those_that_met_the_failure_go_on_as_soon_as_another_has_passed() {
     assert_eq!((q.state(met), q.state(own)), (State::Queued, State::Delayed));
     assert_eq!(q.claim_ids(10), [met]);
     assert_eq!(q.depth().scheduled, 1);
+}
+
+#[test]
+fn emails_of_another_shard_meet_failures_and_go_on_as_those_of_the_first() {
+    let q = TestQueue::start();
+    let email = EmailId::new();
+    let fails = |back_off| {
+        tick();
+        let (class, error) = (Class::Connection, "refused");
+        let failure = RelayFailure { email, is_elsewhere: true, age: Duration::ZERO, passed: None, class, error };
+        q.run(&hold_off(&q.queue, q.worker, &relay(), failure, back_off))
+    };
+    let probe_passes = || {
+        tick();
+        q.run(&end_hold_off(&q.queue, q.worker, &relay())).unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(fails(NONE), Reported::HeldOff(Duration::ZERO));
+        assert!(probes(&q));
+        assert_eq!(probe_passes(), [email], "the worker requeues it where it is");
+    }
+    assert_eq!(fails(NONE), Reported::EmailsOwn, "the third time while others passed");
+    assert!(q.redis::<i64>(&format!("PTTL emails:failure:{email}")) > 0, "nobody else deletes it");
+
+    let other = q.enqueue(Lane::Normal);
+    fails_since(&q, other, Duration::ZERO, seconds(3600, 3600));
+    q.redis::<()>(&format!("DEL emails:email:{other}"));
+    let begun = q.run(&relay_access(&q.queue, q.worker, &relay(), true, PROBE_TIME));
+    assert_eq!(begun.elsewhere, [other], "or it is gone");
+}
+
+#[test]
+fn what_met_the_failure_in_another_shard_is_requeued_there() {
+    let q = TestQueue::start();
+    let (met, own) = (q.enqueue(Lane::High), q.enqueue(Lane::High));
+    let claimed = q.claim(2, LONG);
+    for claimed in claimed {
+        q.finish(claimed.claim, postponed(LONG));
+    }
+    q.run(&requeue_met(&q.queue, &[EmailId::new(), met]));
+    assert_eq!((q.state(met), q.state(own)), (State::Queued, State::Delayed));
+    assert_eq!(q.claim_ids(10), [met]);
 }
 
 #[test]

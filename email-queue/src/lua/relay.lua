@@ -16,12 +16,17 @@ local function notify_workers(relay, ms)
   redis.call('SET', HELD_OFF, relay, 'PX', string.format('%.0f', math.max(1, ms, redis.call('PTTL', HELD_OFF))))
 end
 
--- Requeues those of these emails (ids as text) that are delayed because they met a relay failure.
+-- Requeues those of these emails (ids as text) that are delayed because they met a relay failure. Returns the ids of those that
+-- have no record here, as text: they are in other shards, or gone.
 local function requeue_delayed(ids)
+  local elsewhere = {}
   for id in string.gmatch(ids or '', '%S+') do
     local header = header_of(id)
-    if header and state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
+    if not header then
+      elsewhere[#elsewhere + 1] = id
+    elseif state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
       push_back(id, lane_of(header))
     end
   end
+  return table.concat(elsewhere, ' ')
 end

@@ -4,7 +4,8 @@
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id
 -- ARGV[2]  the relay
--- Reply    {1}; {0} it is not this worker that probes it: nothing was changed
+-- Reply    {1, ids of emails that are to be requeued in other shards, or ''}; {0} it is not this worker that probes it: nothing
+--          was changed
 
 local worker, relay = ARGV[1], ARGV[2]
 local key = relay_of(relay)
@@ -14,5 +15,4 @@ allow_write_when_full()
 redis.call('HDEL', key, 'until', 'failures', 'class', 'error', 'since', 'probe', 'probe_ends', 'behind')
 redis.call('HSET', key, 'cleared', NOW)
 if redis.call('GET', HELD_OFF) == relay and tonumber(known[2] or 0) <= now then redis.call('DEL', HELD_OFF) end
-requeue_delayed(known[3])
-return {1}
+return {1, requeue_delayed(known[3])}

@@ -11,6 +11,8 @@ use crate::{
 pub struct RelayFailure<'a> {
     /// The email whose delivery met it.
     pub email: EmailId,
+    /// Whether it is in another shard than the state of the relay, which is in the first.
+    pub is_elsewhere: bool,
     /// How long ago that delivery began.
     pub age: Duration,
     /// How long ago the relay decided on another email of this worker, if ever.
@@ -69,4 +71,5 @@ pub fn hold_off(
         .argument(failure.error)
         .milliseconds(back_off.base)
         .milliseconds(back_off.max)
+        .number(u8::from(failure.is_elsewhere))
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use crate::{
-    Class, Queue, Relay,
-    call::{Call, UnexpectedAnswer},
-    script::{END_HOLD_OFF, RELAY_ACCESS},
+    Class, EmailId, Queue, Relay,
+    call::{Answer, Call, UnexpectedAnswer},
+    script::{END_HOLD_OFF, RELAY_ACCESS, REQUEUE_MET},
 };
 
 /// The state of a relay.
@@ -15,6 +15,8 @@ pub struct RelayState {
     pub senders_held_off: bool,
     /// Its connection limit, if a worker has learned one.
     pub limit: Option<usize>,
+    /// Emails of other shards that met the failure: see [`requeue_met`].
+    pub elsewhere: Vec<EmailId>,
 }
 
 /// Whether a worker may send to a relay.
@@ -55,13 +57,28 @@ pub fn relay_access(queue: &Queue, worker: &str, relay: &Relay, begun: bool, lea
             _ => return Err(UnexpectedAnswer),
         };
         let senders_held_off = answer.flag()?;
-        Ok(RelayState { access, senders_held_off, limit: Some(answer.number()?).filter(|limit| *limit > 0) })
+        let limit = Some(answer.number()?).filter(|limit| *limit > 0);
+        Ok(RelayState { access, senders_held_off, limit, elsewhere: ids(answer)? })
     });
     call.argument(worker).argument(relay.key()).number(u8::from(begun)).milliseconds(lease)
 }
 
-/// Ends the hold-off after a successful probe by `worker`. Returns whether this worker holds the probe; if not, nothing
-/// has changed.
-pub fn end_hold_off(queue: &Queue, worker: &str, relay: &Relay) -> Call<bool> {
-    Call::script(&END_HOLD_OFF, queue, |answer| answer.flag()).argument(worker).argument(relay.key())
+/// Ends the hold-off after a successful probe by `worker`. Returns the emails of other shards that met the failure, which are to be
+/// requeued by [`requeue_met`]. `None` if this worker does not hold the probe; then nothing has changed.
+pub fn end_hold_off(queue: &Queue, worker: &str, relay: &Relay) -> Call<Option<Vec<EmailId>>> {
+    let call =
+        Call::script(&END_HOLD_OFF, queue, |answer| if answer.flag()? { ids(answer).map(Some) } else { Ok(None) });
+    call.argument(worker).argument(relay.key())
+}
+
+/// Requeues emails that are delayed because they met the failure of a relay.
+pub fn requeue_met(queue: &Queue, emails: &[EmailId]) -> Call<()> {
+    let call = Call::script(&REQUEUE_MET, queue, |answer| answer.flag().map(drop));
+    emails.iter().fold(call, |call, id| call.number(id))
+}
+
+/// Ids as text; what is none is left out.
+fn ids(answer: &mut Answer) -> Result<Vec<EmailId>, UnexpectedAnswer> {
+    let ids = answer.optional_text()?.unwrap_or_default();
+    Ok(ids.split(' ').filter_map(|id| id.parse().ok()).collect())
 }
