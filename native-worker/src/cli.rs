@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
-use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
+use email_queue::{Queue, Shards, email::Mailbox, maintenance::Maintenance};
 use program::{
     VERSION,
     generate::Generated,
@@ -90,6 +90,11 @@ struct Cli {
     /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
     #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
     queue: Queue,
+
+    /// How many shards the queue is spread over, 1 to 4096; the name of a queue with several is in braces. The API has to have
+    /// the same number. It can be raised, first here and then there.
+    #[arg(long, env = "EMAIL_QUEUE_SHARDS", value_name = "SHARDS", default_value_t = 1)]
+    shards: u16,
 
     // Required after clap, which would not list the choices.
     /// Where emails go, as a URL. Required.
@@ -206,7 +211,7 @@ impl Cli {
         let config = Config {
             redis: self.redis.url()?,
             redis_files: self.redis.files(),
-            queue: self.queue,
+            shards: Shards::new(self.queue, self.shards).map_err(|error| InvalidConfig(error.to_string()))?,
             transport: TransportConfig::parse(&transport, smtp)?,
             concurrency: self.concurrency,
             max_memory: self.max_memory.map_or_else(memory::default_max, |size| size.as_u64()),

@@ -1,10 +1,13 @@
 //! Records the results of deliveries in Redis, and claims the next emails in the same call.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{collections::VecDeque, future::pending, sync::atomic::Ordering, time::Duration};
 
-use email_queue::transition::{Finish, Finished, Next, Periods, finish};
+use email_queue::{
+    call::Call,
+    transition::{Finish, Finished, Next, Periods, finish},
+};
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, mpsc},
+    sync::{Mutex, mpsc},
     task::yield_now,
     time::sleep,
 };
@@ -14,8 +17,9 @@ use crate::{
     completion::{AttemptResult, Completion},
     dispatcher::Dispatcher,
     memory::Room,
-    shared::Shared,
-    shared_connection::Answered,
+    permits::Permit,
+    served_shard::ServedShard,
+    shard_connection::{Answered, Untold},
 };
 
 /// The most results in one call, so that Redis is not kept busy for long.
@@ -27,19 +31,33 @@ const RETRY_REFUSED: Duration = Duration::from_secs(10);
 /// How many results that Redis refuses are kept without a permit.
 const MAX_REFUSED: usize = 100;
 
-/// Records results until all senders are gone: in one call all that have gathered, without waiting for more. While Redis is
-/// unreachable it waits, until `give_up`.
+/// Records results of a shard until all senders are gone: in one call all that have gathered, without waiting for more. While
+/// Redis is unreachable it waits, until `give_up`; if there are other shards, the results that wait give their permits back.
 ///
 /// A call has at most half of the concurrency, and two run at a time: so neither Redis nor the worker waits for the other
 /// while there is work for both.
 pub(crate) struct Completer {
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) results: Mutex<mpsc::Receiver<Completion>>,
+    pub(crate) results: Mutex<Results>,
     /// Sender for results of deliveries that the completer starts. Weak, because the completer ends when all other
     /// senders are gone.
     pub(crate) done: mpsc::WeakSender<Completion>,
     pub(crate) give_up: CancellationToken,
     pub(crate) refused: Mutex<Refused>,
+}
+
+/// Results that are not recorded yet.
+pub(crate) struct Results {
+    arriving: mpsc::Receiver<Completion>,
+    /// Those that have arrived while Redis was unreachable, without permits. There are no more than emails of the shard may be in
+    /// flight.
+    waiting: VecDeque<Completion>,
+}
+
+impl Results {
+    pub(crate) fn new(arriving: mpsc::Receiver<Completion>) -> Self {
+        Self { arriving, waiting: VecDeque::new() }
+    }
 }
 
 /// Results that Redis refuses, each for a reason of its own. Their emails stay in flight, so that they are not sent again.
@@ -72,7 +90,7 @@ impl Completer {
     }
 
     async fn record_all(&self) {
-        let max = self.dispatcher.shared.config.concurrency.div_ceil(2).min(MAX_BATCH);
+        let max = self.dispatcher.shard.shared.config.concurrency.div_ceil(2).min(MAX_BATCH);
         loop {
             let batch = self.gather(max).await;
             if batch.is_empty() || !self.record(batch).await {
@@ -83,13 +101,13 @@ impl Completer {
 
     /// All results that have arrived, or the next one. Empty when all senders are dropped.
     async fn gather(&self, max: usize) -> Vec<Completion> {
-        let mut results = self.results.lock().await;
-        let mut batch = Vec::new();
-        if results.recv_many(&mut batch, max).await > 0 {
+        let Results { arriving, waiting } = &mut *self.results.lock().await;
+        let mut batch: Vec<_> = waiting.drain(..max.min(waiting.len())).collect();
+        if batch.is_empty() && arriving.recv_many(&mut batch, max).await > 0 {
             // Emails that were claimed together often end together.
             yield_now().await;
             while batch.len() < max
-                && let Ok(done) = results.try_recv()
+                && let Ok(done) = arriving.try_recv()
             {
                 batch.push(done);
             }
@@ -99,19 +117,16 @@ impl Completer {
 
     /// Records a batch. Returns false after `give_up`.
     async fn record(&self, mut batch: Vec<Completion>) -> bool {
-        let shared = &self.dispatcher.shared;
-        let mut permits: Option<OwnedSemaphorePermit> = None;
+        let shard = &self.dispatcher.shard;
+        let mut permits: Option<Permit> = None;
         let mut claimed = Vec::new();
         let mut room = None;
-        let mut next = self.next(batch.len(), &mut room);
+        let mut next = self.next(&batch, &mut room);
         while !batch.is_empty() {
-            let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shared, done)).collect();
-            let config = &shared.config;
-            let periods = Periods { retention: config.retention, retry_for: config.retry_for };
-            let call = finish(&shared.client.queue, &shared.client.worker, periods, &finished, next.take());
-            let Answered { answer, repeated } = match shared.emails.persist(&call, &self.give_up).await {
+            let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shard, done)).collect();
+            let Answered { answer, repeated } = match self.finish(&finished, next.take(), &mut batch).await {
                 Some(Ok(answered)) => answered,
-                Some(Err(_)) => {
+                Some(Err(())) => {
                     if !self.record_singly(batch).await {
                         return false;
                     }
@@ -130,7 +145,7 @@ impl Completer {
             // Before the results: an email whose lease was lost may be among those that were claimed.
             claimed.extend(self.dispatcher.track(next));
             for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
-                let settled = shared.in_flight.remove(*claim);
+                let settled = shard.in_flight.remove(*claim);
                 if recorded || !settled {
                     continue;
                 }
@@ -141,7 +156,7 @@ impl Completer {
                 }
             }
             // An email that was claimed again meanwhile is recorded under its newer claim.
-            let (again, settled) = batch.into_iter().partition(|done| shared.in_flight.claim(done.id).is_some());
+            let (again, settled) = batch.into_iter().partition(|done| shard.in_flight.claim(done.id).is_some());
             batch = again;
             for permit in settled.into_iter().filter_map(|done: Completion| done.permit) {
                 match &mut permits {
@@ -157,13 +172,77 @@ impl Completer {
         true
     }
 
-    /// What to claim with a batch: as many emails as have ended, if the loop waits for a permit. `None` while the relay
-    /// is held off.
-    fn next(&self, max: usize, room: &mut Option<Room>) -> Option<Next> {
-        let Dispatcher { shared, stop, .. } = &self.dispatcher;
-        let wanted = shared.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
-        let at_once = shared.bytes_at_once();
-        *room = wanted.then(|| shared.memory.take(at_once)).flatten();
+    /// Records results, and claims the next emails. Repeats it while Redis is unreachable; `None` after `give_up`. If there are
+    /// other shards, it claims nothing any more after the first try, and gives all permits back.
+    ///
+    /// # Errors
+    /// Redis refuses.
+    async fn finish(
+        &self,
+        finished: &[Finish],
+        next: Option<Next>,
+        batch: &mut [Completion],
+    ) -> Option<Result<Answered<Finished>, ()>> {
+        let shard = &self.dispatcher.shard;
+        let emails = &shard.client.emails;
+        let call = self.call(finished, next);
+        if shard.is_alone() {
+            return Some(emails.persist(&call, &self.give_up).await?.map_err(drop));
+        }
+        match emails.once(&call, 0, &self.give_up).await {
+            Ok(answer) => return Some(Ok(Answered { answer, repeated: false })),
+            Err(Untold::Refused(_)) => return Some(Err(())),
+            Err(Untold::Stopped) => return None,
+            Err(Untold::Failed { .. }) => {}
+        }
+        for done in batch {
+            done.permit = None;
+        }
+        let call = self.call(finished, None);
+        tokio::select! {
+            answered = emails.persist(&call, &self.give_up) => {
+                let answered = answered?.map(|Answered { answer, .. }| Answered { answer, repeated: true });
+                Some(answered.map_err(drop))
+            }
+            never = self.take_permits() => match never {},
+        }
+    }
+
+    fn call(&self, finished: &[Finish], next: Option<Next>) -> Call<Finished> {
+        let shard = &self.dispatcher.shard;
+        let config = &shard.shared.config;
+        let periods = Periods { retention: config.retention, retry_for: config.retry_for };
+        finish(&shard.client.queue, &shard.client.worker, periods, finished, next)
+    }
+
+    /// Takes the permits of all results that arrive.
+    async fn take_permits(&self) -> std::convert::Infallible {
+        loop {
+            let Results { arriving, waiting } = &mut *self.results.lock().await;
+            match arriving.recv().await {
+                Some(mut done) => {
+                    done.permit = None;
+                    waiting.push_back(done);
+                }
+                None => break,
+            }
+        }
+        pending().await
+    }
+
+    /// What to claim with a batch: as many emails as it has permits, but for those that are owed to other shards, if the loop waits
+    /// for a permit. `None` while the relay is held off.
+    fn next(&self, batch: &[Completion], room: &mut Option<Room>) -> Option<Next> {
+        let Dispatcher { shard, stop, .. } = &self.dispatcher;
+        let shared = &shard.shared;
+        let wanted = shard.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
+        if !wanted {
+            return None;
+        }
+        let permits = batch.iter().filter(|done| done.permit.is_some()).count();
+        let max = permits - shared.permits.owed(shard.index(), permits);
+        let at_once = shard.bytes_at_once();
+        *room = (max > 0).then(|| shared.memory.take(at_once)).flatten();
         let max_bytes = room.as_ref()?.budget(at_once).all;
         Some(Next { lease: shared.config.lease, max, max_bytes })
     }
@@ -200,8 +279,8 @@ impl Completer {
 }
 
 /// The result under the newest claim of the email.
-fn finish_of(shared: &Shared, done: &Completion) -> Option<Finish> {
+fn finish_of(shard: &ServedShard, done: &Completion) -> Option<Finish> {
     let AttemptResult { outcome, progress } = &done.result;
-    let claim = shared.in_flight.claim(done.id)?;
+    let claim = shard.in_flight.claim(done.id)?;
     Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone() })
 }

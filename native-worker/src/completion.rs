@@ -4,7 +4,8 @@ use email_queue::{
     EmailId,
     transition::{Outcome, Progress},
 };
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::permits::Permit;
 
 /// The result of an attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,5 +26,5 @@ pub(crate) struct Completion {
     pub(crate) id: EmailId,
     pub(crate) result: AttemptResult,
     /// Released when Redis has recorded the result: an email is in flight until then. None if it was released before.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<Permit>,
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use email_queue::{Queue, email::Mailbox, maintenance::Maintenance};
+use email_queue::{Queue, Shards, email::Mailbox, maintenance::Maintenance};
 use redis_connection::{CertificateFiles, RedisUrl, url::DEFAULT_REDIS_URL};
 
 use crate::{backoff::Backoff, invalid_config::InvalidConfig, memory, transport::TransportConfig};
@@ -14,8 +14,8 @@ pub struct Config {
     pub redis: RedisUrl,
     /// What TLS to Redis needs.
     pub redis_files: CertificateFiles,
-    /// The queue to empty.
-    pub queue: Queue,
+    /// The queue to empty, and its shards.
+    pub shards: Shards,
     /// Where emails go.
     pub transport: TransportConfig,
     /// How many emails may be in flight at once, 1 to 10 000.
@@ -56,7 +56,7 @@ impl Config {
         Ok(Self {
             redis: DEFAULT_REDIS_URL.parse()?,
             redis_files: CertificateFiles::default(),
-            queue: Queue::default(),
+            shards: Shards::one(Queue::default()),
             transport,
             concurrency: 50,
             max_memory: memory::default_max(),

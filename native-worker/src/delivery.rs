@@ -12,19 +12,19 @@ use crate::{
     completion::AttemptResult,
     hold_off::{Consequence, is_silence},
     outcome::{MAX_ERROR, Tried, address, printable, without_addresses},
-    shared::Shared,
+    served_shard::ServedShard,
     transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
 
 /// Delivers an email to the recipients who do not have it yet.
 ///
 /// When the future is dropped, something may have been sent if `handoff` has begun.
-pub(crate) async fn deliver(shared: &Shared, claimed: Claimed, handoff: &Handoff) -> AttemptResult {
-    let began = Instant::now();
+pub(crate) async fn deliver(shard: &ServedShard, claimed: Claimed, handoff: &Handoff) -> AttemptResult {
+    let (shared, began) = (&shard.shared, Instant::now());
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
-            let result = attempt_delivery(shared, claimed, began, handoff).await;
+            let result = attempt_delivery(shard, claimed, began, handoff).await;
             // If it was the probe and was not handed over, another one is.
             shared.hold_off.gate.not_tried(id);
             result
@@ -60,7 +60,8 @@ pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
 
 /// Futures that are rarely awaited are boxed: there is a task for each email, whose size is that of the largest future that
 /// it may await.
-async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, handoff: &Handoff) -> AttemptResult {
+async fn attempt_delivery(shard: &ServedShard, claimed: Claimed, began: Instant, handoff: &Handoff) -> AttemptResult {
+    let shared = &shard.shared;
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
     // At its first claim it may come from another program, unchecked.
@@ -76,20 +77,20 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
         tracing::warn!(%id, fields = ?submission.unknown_fields, "an entry has unknown fields, which are ignored");
     }
     if !submission.names_sender {
-        Box::pin(set_sender(shared, claim, &json)).await;
+        Box::pin(set_sender(shard, claim, &json)).await;
     }
     drop(json);
     // From another program: an email of the API is queued only when it is due.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
-        && due > shared.clock.now()
+        && due > shard.clock.now()
     {
         return AttemptResult::without_progress(Outcome::Scheduled { due });
     }
     let email = &submission.email;
     let sender = || address(&email.from).to_lowercase();
     let held_off = match shared.hold_off.senders.any_held_off() {
-        true => Box::pin(shared.hold_off.senders.access(&shared.client, &sender())).await,
+        true => Box::pin(shared.hold_off.senders.access(&shared.first, &sender())).await,
         false => None,
     };
     if let Some(held_off) = &held_off
@@ -106,7 +107,7 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     tracing::debug!(%id, attempts, recipients = ?recipients.iter().copied().map(address).collect::<Vec<_>>(), "delivering");
     if recipients.is_empty() {
         let nobody = Delivery { verdicts: Vec::new(), fault: None };
-        return result(shared, Tried::new(attempts, progress, &recipients, nobody));
+        return result(shard, Tried::new(attempts, progress, &recipients, nobody));
     }
     let delivery = shared.transport.deliver(&Outgoing { id, email, recipients: &recipients, handoff }).await;
     let fault = delivery.fault.clone();
@@ -115,56 +116,57 @@ async fn attempt_delivery(shared: &Shared, claimed: Claimed, began: Instant, han
     match fault {
         Some(fault) if !tried.is_over() => match fault.scope {
             Scope::Sender => {
-                shared.hold_off.passed(&shared.client, id).await;
-                let retry_in =
-                    Box::pin(shared.hold_off.senders.failed(&shared.client, &sender(), &fault.failure)).await;
+                shared.hold_off.passed(&shared.first, id).await;
+                let retry_in = Box::pin(shared.hold_off.senders.failed(&shared.first, &sender(), &fault.failure)).await;
                 wait(tried, retry_in)
             }
             // The relay has accepted others meanwhile: the time-out is the email's.
             Scope::Relay if fault.failure.class == Class::Timeout && shared.hold_off.passed_since(began) => {
-                result(shared, tried)
+                result(shard, tried)
             }
-            Scope::Relay => match Box::pin(shared.hold_off.failed(&shared.client, id, began, &fault.failure)).await {
-                Consequence::Waits(wait) if fault.failure.class == Class::Timeout => {
-                    no_sooner(result(shared, tried), wait)
+            Scope::Relay => {
+                match Box::pin(shared.hold_off.failed(&shared.first, (shard.shard, id), began, &fault.failure)).await {
+                    Consequence::Waits(wait) if fault.failure.class == Class::Timeout => {
+                        no_sooner(result(shard, tried), wait)
+                    }
+                    Consequence::Waits(retry_in) => wait(tried, retry_in),
+                    Consequence::Returns => {
+                        let Failure { class, reason: error } = tried.failure();
+                        AttemptResult { outcome: Outcome::Returned { class, error }, progress: tried.progress }
+                    }
+                    Consequence::Own => result(shard, tried.own()),
                 }
-                Consequence::Waits(retry_in) => wait(tried, retry_in),
-                Consequence::Returns => {
-                    let Failure { class, reason: error } = tried.failure();
-                    AttemptResult { outcome: Outcome::Returned { class, error }, progress: tried.progress }
-                }
-                Consequence::Own => result(shared, tried.own()),
-            },
+            }
         },
         _ => {
             match silence {
                 // A probe without an answer has not shown that the relay works.
                 Some(failure) if shared.hold_off.gate.is_probe(id) => {
-                    Box::pin(shared.hold_off.failed(&shared.client, id, began, &failure)).await;
+                    Box::pin(shared.hold_off.failed(&shared.first, (shard.shard, id), began, &failure)).await;
                 }
                 Some(_) => {}
-                None => shared.hold_off.passed(&shared.client, id).await,
+                None => shared.hold_off.passed(&shared.first, id).await,
             }
             if held_off.is_some() && tried.advanced {
-                Box::pin(shared.hold_off.senders.passed(&shared.client, &sender())).await;
+                Box::pin(shared.hold_off.senders.passed(&shared.first, &sender())).await;
             }
-            result(shared, tried)
+            result(shard, tried)
         }
     }
 }
 
 /// Writes the default sender into the record of an email without one, so that each attempt has the same, whichever worker
 /// makes it. If that fails, the email is sent all the same.
-async fn set_sender(shared: &Shared, claim: ClaimRef, json: &[u8]) {
-    let Config { queue, default_from, .. } = &shared.config;
-    let Some(named) = email::with_sender(json, default_from) else { return };
-    if let Err(error) = transition::set_sender(queue, claim, named).run(&shared.client.redis).await {
+async fn set_sender(shard: &ServedShard, claim: ClaimRef, json: &[u8]) {
+    let Some(named) = email::with_sender(json, &shard.shared.config.default_from) else { return };
+    let client = &shard.client;
+    if let Err(error) = transition::set_sender(&client.queue, claim, named).run(&client.redis).await {
         tracing::debug!(id = %claim.id, %error, "the default sender cannot be written into the record");
     }
 }
 
-fn result(shared: &Shared, tried: Tried) -> AttemptResult {
-    let (outcome, progress) = tried.into_outcome(&shared.config);
+fn result(shard: &ServedShard, tried: Tried) -> AttemptResult {
+    let (outcome, progress) = tried.into_outcome(&shard.shared.config);
     AttemptResult { outcome, progress }
 }
 

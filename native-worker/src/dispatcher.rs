@@ -4,15 +4,18 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use email_queue::transition::{Claimed, Claims};
 use futures_util::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{capacity::Capacity, completion::Completion, delivery, memory::Room, shared::Shared, transport::Handoff};
+use crate::{
+    capacity::Capacity, completion::Completion, delivery, memory::Room, permits::Permit, served_shard::ServedShard,
+    transport::Handoff,
+};
 
-/// Starts the deliveries of emails that were claimed, by the loop or with a completion.
+/// Starts the deliveries of emails of a shard that were claimed, by the loop or with a completion.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shard: Arc<ServedShard>,
     /// The deliveries that run.
     pub(crate) deliveries: TaskTracker,
     /// When cancelled, no delivery starts any more; claimed emails are released.
@@ -31,7 +34,7 @@ impl Dispatcher {
     /// Notes emails as in flight, and returns those whose delivery can start.
     pub(crate) fn track(&self, claims: Claims) -> Vec<(Claimed, Handoff)> {
         let tracked = claims.emails.into_iter().filter_map(|claimed| {
-            let handoff = self.shared.in_flight.track(claimed.claim);
+            let handoff = self.shard.in_flight.track(claimed.claim);
             if handoff.is_none() {
                 tracing::warn!(id = %claimed.claim.id, "an email was claimed again during its delivery; no second one starts");
             }
@@ -45,19 +48,19 @@ impl Dispatcher {
     pub(crate) fn start(
         &self,
         emails: Vec<(Claimed, Handoff)>,
-        mut permits: OwnedSemaphorePermit,
+        mut permits: Permit,
         mut room: Option<Room>,
         done: &mpsc::Sender<Completion>,
     ) {
         for (claimed, handoff) in emails {
-            let Some(permit) = permits.split(1).filter(|_| !self.stop.is_cancelled()) else { return };
+            let Some(permit) = permits.split().filter(|_| !self.stop.is_cancelled()) else { return };
             let room = room.as_mut().and_then(|room| room.split(claimed.json.len()));
-            let (shared, abort, done) = (Arc::clone(&self.shared), self.abort.clone(), done.clone());
+            let (shard, abort, done) = (Arc::clone(&self.shard), self.abort.clone(), done.clone());
             self.deliveries.spawn(async move {
                 tokio::select! {
                     biased;
                     () = abort.cancelled() => {}
-                    () = deliver(&shared, claimed, &handoff, permit, room, &done) => {}
+                    () = deliver(&shard, claimed, &handoff, permit, room, &done) => {}
                 }
             });
         }
@@ -67,25 +70,25 @@ impl Dispatcher {
 /// Delivers one email and sends the result to the completer. A panic of the delivery neither loses the email, which is
 /// retried, nor ends the worker.
 async fn deliver(
-    shared: &Shared,
+    shard: &ServedShard,
     claimed: Claimed,
     handoff: &Handoff,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     room: Option<Room>,
     done: &mpsc::Sender<Completion>,
 ) {
     let claim = claimed.claim;
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
-        false => AssertUnwindSafe(delivery::deliver(shared, claimed, handoff)).catch_unwind().await,
+        false => AssertUnwindSafe(delivery::deliver(shard, claimed, handoff)).catch_unwind().await,
     };
     let result = delivery.unwrap_or_else(|_| {
-        shared.hold_off.gate.not_tried(claim.id);
-        delivery::panicked(&shared.config, claim)
+        shard.shared.hold_off.gate.not_tried(claim.id);
+        delivery::panicked(&shard.shared.config, claim)
     });
     // The email is gone from memory; only its result is left.
     drop(room);
-    shared.in_flight.end(claim.id);
+    shard.in_flight.end(claim.id);
     // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
     let _ = done.send(Completion { id: claim.id, result, permit: Some(permit) }).await;
 }

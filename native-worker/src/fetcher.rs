@@ -1,8 +1,9 @@
 //! Claims emails, and waits for one when the queue is empty.
 
 use email_queue::{
+    maintenance::watch,
     query::depth,
-    transition::{Claim, Claims, PoppedEntry, claim},
+    transition::{ByteBudget, Claim, Claims, PoppedEntry, claim},
 };
 use redis::RedisError;
 use tokio::time::sleep;
@@ -13,8 +14,9 @@ use crate::{
     capacity::Capacity,
     ended::Ended,
     preflight,
-    shared::Shared,
-    shared_connection::{RECONNECT, ends_connection, explained},
+    redis_error::{ends_connection, explained},
+    served_shard::ServedShard,
+    shard_connection::{Answered, RECONNECT, Untold},
 };
 
 /// The timeout of `BRPOP` in seconds. Longer would save little, and a silent connection is detected only after this
@@ -24,9 +26,12 @@ const WAIT: u64 = 5;
 /// The `BRPOP` timeout while draining, in seconds; the queue is checked after each.
 const WAIT_DRAINING: u64 = 1;
 
-/// Claims emails for a worker.
+/// Claims emails of a shard for a worker.
+///
+/// The only shard of a queue has all capacity, and holds it while it waits for an email. Of several shards, one that waits for
+/// an email or for its node holds none.
 pub(crate) struct Fetcher<'a> {
-    shared: &'a Shared,
+    shard: &'a ServedShard,
     blocking: Blocking<'a>,
     stop: &'a CancellationToken,
     give_up: &'a CancellationToken,
@@ -39,51 +44,73 @@ pub(crate) struct Fetcher<'a> {
 
 /// The result of a fetch.
 pub(crate) enum Fetched {
-    /// Claimed emails; none after the timeout of `BRPOP`.
-    Emails(Claims),
+    /// Claimed emails, and the capacity for them; none after the timeout of `BRPOP`. Without capacity the worker stops.
+    Emails(Claims, Option<Capacity>),
     /// Redis refused, which was logged, or cannot be reached. The next fetch is after a back-off.
     Failed,
     /// The loop ends.
     Ended(Ended),
 }
 
-impl<'a> Fetcher<'a> {
-    pub(crate) fn new(shared: &'a Shared, stop: &'a CancellationToken, give_up: &'a CancellationToken) -> Self {
-        let blocking = Blocking::new(&shared.client.redis, &shared.blocked, &shared.client.queue);
-        Self { shared, blocking, stop, give_up, failures: 0, timed_out: false, size_of_next: None }
-    }
+/// Why nothing was claimed.
+enum Unclaimed {
+    Failed,
+    Stopped,
+}
 
-    /// The size of the next email, in bytes of JSON, if the last claim had no room for it.
-    pub(crate) fn size_of_next(&self) -> Option<usize> {
-        self.size_of_next
+impl<'a> Fetcher<'a> {
+    pub(crate) fn new(shard: &'a ServedShard, stop: &'a CancellationToken, give_up: &'a CancellationToken) -> Self {
+        let blocking = Blocking::new(&shard.client.redis, &shard.blocked, &shard.client.queue);
+        Self { shard, blocking, stop, give_up, failures: 0, timed_out: false, size_of_next: None }
     }
 
     /// Claims emails; if there are none, waits until one is pushed, up to five seconds, and claims it.
     ///
     /// Must not be cancelled: Redis may have sent an entry that has not arrived.
-    pub(crate) async fn fetch(&mut self, capacity: &Capacity) -> Fetched {
-        let Self { shared, stop, .. } = *self;
+    pub(crate) async fn fetch(&mut self) -> Fetched {
+        let shard = self.shard;
+        let config = &shard.shared.config;
+        let is_empty = std::mem::take(&mut self.timed_out) && !config.drain;
+        if !shard.is_alone() && !self.may_claim().await {
+            return Fetched::Failed;
+        }
+        let mut capacity = None;
+        if shard.is_alone() || !is_empty {
+            match Capacity::wait(shard, self.size_of_next, self.stop).await {
+                Ok(some) => capacity = Some(some),
+                Err(ended) => {
+                    // Nothing of this shard is left that could be sent.
+                    shard.shared.drained.set(shard.shard, ended == Ended::HeldOff);
+                    return Fetched::Ended(ended);
+                }
+            }
+        }
         let mut claims = Claims::default();
-        if !std::mem::take(&mut self.timed_out) || shared.config.drain {
-            match claim_some(shared, capacity, None, stop).await {
-                None => return Fetched::Ended(Ended::Stopped),
-                Some(Ok(some)) => claims = some,
-                Some(Err(())) => return Fetched::Failed,
+        if let Some(capacity) = capacity.as_ref().filter(|_| !is_empty) {
+            match self.claim_some(capacity, None).await {
+                Ok(some) => claims = some,
+                Err(Unclaimed::Failed) => return Fetched::Failed,
+                Err(Unclaimed::Stopped) => return Fetched::Ended(Ended::Stopped),
             }
         }
         if claims.is_empty() && claims.left.is_none() {
-            if shared.config.drain && is_drained(shared).await {
-                return Fetched::Ended(if shared.hold_off.gate.is_open() { Ended::Drained } else { Ended::HeldOff });
+            if config.drain && shard.shared.drained.set(shard.shard, is_drained(shard).await) {
+                let is_open = shard.shared.hold_off.gate.is_open();
+                return Fetched::Ended(if is_open { Ended::Drained } else { Ended::HeldOff });
             }
-            if stop.is_cancelled() {
+            if self.stop.is_cancelled() {
                 return Fetched::Ended(Ended::Stopped);
             }
-            match self.blocking.pop(if shared.config.drain { WAIT_DRAINING } else { WAIT }).await {
+            capacity = capacity.filter(|_| shard.is_alone());
+            match self.blocking.pop(if config.drain { WAIT_DRAINING } else { WAIT }).await {
                 Ok(None) => self.timed_out = true,
-                Ok(Some(popped)) => claims = claim_popped(shared, capacity, popped, self.give_up).await,
+                Ok(Some(popped)) => match self.claim_popped(capacity, popped).await {
+                    Some(claimed) => (claims, capacity) = claimed,
+                    None => return Fetched::Failed,
+                },
                 Err(error) => {
                     if self.failures == 0 {
-                        log_refused_brpop(shared, &error).await;
+                        log_refused_brpop(shard, &error).await;
                     }
                     return Fetched::Failed;
                 }
@@ -92,9 +119,12 @@ impl<'a> Fetcher<'a> {
         self.failures = 0;
         self.size_of_next = claims.left;
         if let Some(first) = claims.emails.first() {
-            shared.hold_off.gate.probe_with(first.claim.id);
+            shard.shared.hold_off.gate.probe_with(first.claim.id);
+            if config.drain {
+                shard.shared.drained.set(shard.shard, false);
+            }
         }
-        Fetched::Emails(claims)
+        Fetched::Emails(claims, capacity)
     }
 
     /// Waits after a fetch that failed, or until `stop`.
@@ -105,72 +135,108 @@ impl<'a> Fetcher<'a> {
             () = self.stop.cancelled() => {}
         }
     }
-}
 
-/// Claims up to as many emails as there is capacity for, however long Redis is unreachable. If a reply is lost on the way,
-/// the emails in it return to the queue when their lease is over. `None` when `stop` comes first.
-///
-/// # Errors
-/// Redis refuses, which was logged.
-async fn claim_some(
-    shared: &Shared,
-    capacity: &Capacity,
-    popped: Option<PoppedEntry>,
-    stop: &CancellationToken,
-) -> Option<Result<Claims, ()>> {
-    let (worker, lease) = (shared.client.worker.as_str(), shared.config.lease);
-    let bytes = capacity.room.budget(shared.bytes_at_once());
-    let call = claim(&shared.client.queue, Claim { worker, lease, max: capacity.max, bytes, popped });
-    let answered = shared.emails.persist(&call, stop).await?;
-    Some(answered.map(|answered| answered.answer).map_err(drop))
-}
+    /// Whether one of several shards may take capacity to claim with: its node answers, again, if it did not at the last
+    /// fetch; and it has not too many results to record that have given their permits back.
+    async fn may_claim(&self) -> bool {
+        let ServedShard { shared, client, in_flight, .. } = self.shard;
+        if in_flight.len() >= 2 * shared.config.concurrency {
+            return false;
+        }
+        let call = watch(&client.queue);
+        self.failures == 0 || client.redis.once(&call, self.failures, self.stop).await.is_ok()
+    }
 
-/// Claims the entry that `BRPOP` has removed from its list. Repeats the claim until it succeeds, across reconnects, or
-/// until `give_up`. After that, maintenance requeues an id, but JSON that another program has pushed is lost.
-async fn claim_popped(
-    shared: &Shared,
-    capacity: &Capacity,
-    popped: PoppedEntry,
-    give_up: &CancellationToken,
-) -> Claims {
-    let mut refusals = 0;
-    loop {
-        match claim_some(shared, capacity, Some(popped.clone()), give_up).await {
-            Some(Ok(mut claims)) => {
-                claims.set_popped_json(popped.entry);
-                return claims;
+    /// Claims up to as many emails as there is capacity for. Waits however long Redis is unreachable, unless there are other
+    /// shards. If a reply is lost on the way, the emails in it return to the queue when their lease is over.
+    async fn claim_some(&self, capacity: &Capacity, popped: Option<PoppedEntry>) -> Result<Claims, Unclaimed> {
+        let bytes = capacity.room.budget(self.shard.bytes_at_once());
+        // What was popped is claimed even by a worker that stops.
+        let until = if popped.is_some() { self.give_up } else { self.stop };
+        let call = self.claim(capacity.max(), bytes, popped);
+        let emails = &self.shard.client.emails;
+        if self.shard.is_alone() {
+            let answered = emails.persist(&call, until).await.ok_or(Unclaimed::Stopped)?;
+            return answered.map(|answered| answered.answer).map_err(|_| Unclaimed::Failed);
+        }
+        emails.once(&call, self.failures, until).await.map_err(|untold| match untold {
+            Untold::Stopped => Unclaimed::Stopped,
+            Untold::Refused(_) | Untold::Failed { .. } => Unclaimed::Failed,
+        })
+    }
+
+    fn claim(&self, max: usize, bytes: ByteBudget, popped: Option<PoppedEntry>) -> email_queue::call::Call<Claims> {
+        let (client, lease) = (&self.shard.client, self.shard.shared.config.lease);
+        claim(&client.queue, Claim { worker: &client.worker, lease, max, bytes, popped })
+    }
+
+    /// Claims the entry that `BRPOP` has removed from its list. Repeats the claim until it succeeds, across reconnects, or
+    /// until `give_up`. After that, maintenance requeues an id, but JSON that another program has pushed is lost.
+    ///
+    /// Without capacity the entry returns to the front of its list, as an email if it was none, and the next fetch waits for
+    /// capacity. `None` if Redis refuses.
+    async fn claim_popped(
+        &self,
+        capacity: Option<Capacity>,
+        popped: PoppedEntry,
+    ) -> Option<(Claims, Option<Capacity>)> {
+        let mut refusals = 0;
+        let mut capacity = capacity.or_else(|| Capacity::now(self.shard));
+        loop {
+            let claimed = match &capacity {
+                Some(capacity) => self.claim_some(capacity, Some(popped.clone())).await,
+                None => self.put_back(&popped).await,
+            };
+            match claimed {
+                Ok(mut claims) => {
+                    claims.set_popped_json(popped.entry);
+                    if capacity.is_none() && !claims.is_empty() {
+                        // An earlier try has claimed it, and its reply was lost.
+                        capacity = Capacity::wait(self.shard, claims.left, self.stop).await.ok();
+                    }
+                    return Some((claims, capacity));
+                }
+                // Maintenance requeues it.
+                Err(Unclaimed::Failed) if popped.is_id() => return None,
+                Err(Unclaimed::Failed) => refusals += 1,
+                Err(Unclaimed::Stopped) => break,
             }
-            // Maintenance requeues it.
-            Some(Err(())) if popped.is_id() => return Claims::default(),
-            Some(Err(())) => refusals += 1,
-            None => break,
+            capacity = capacity.filter(|_| self.shard.is_alone());
+            tokio::select! {
+                () = sleep(RECONNECT.delay(refusals)) => {}
+                () = self.give_up.cancelled() => break,
+            }
         }
-        tokio::select! {
-            () = sleep(RECONNECT.delay(refusals)) => {}
-            () = give_up.cancelled() => break,
+        if !popped.is_id() {
+            let bytes = popped.entry.len();
+            tracing::error!(
+                bytes,
+                "Redis became unreachable while the worker stopped: an entry pushed by another program is lost"
+            );
         }
+        Some((Claims::default(), capacity))
     }
-    if !popped.is_id() {
-        let bytes = popped.entry.len();
-        tracing::error!(
-            bytes,
-            "Redis became unreachable while the worker stopped: an entry pushed by another program is lost"
-        );
+
+    /// Returns an entry to Redis: there is no room for it, so that the claim brings nothing but its size.
+    async fn put_back(&self, popped: &PoppedEntry) -> Result<Claims, Unclaimed> {
+        let call = self.claim(1, ByteBudget { all: 0, first: 0 }, Some(popped.clone()));
+        let answered = self.shard.client.emails.persist(&call, self.give_up).await.ok_or(Unclaimed::Stopped)?;
+        answered.map(|Answered { answer, .. }| answer).map_err(|_| Unclaimed::Failed)
     }
-    Claims::default()
 }
 
 /// Logs why `BRPOP` fails, unless Redis is unreachable, which the connection logs.
-async fn log_refused_brpop(shared: &Shared, error: &RedisError) {
+async fn log_refused_brpop(shard: &ServedShard, error: &RedisError) {
     if ends_connection(error) {
         tracing::debug!(%error, "BRPOP failed");
     } else {
-        tracing::warn!(redis = %shared.config.redis, error = explained(error), "Redis refuses BRPOP; trying again");
-        preflight::warn_of_wrong_types(shared).await;
+        let (queue, redis) = (shard.client.queue.name(), shard.client.redis.route().node());
+        tracing::warn!(queue, %redis, error = explained(error), "Redis refuses BRPOP; trying again");
+        preflight::warn_of_wrong_types(&shard.client).await;
     }
 }
 
-async fn is_drained(shared: &Shared) -> bool {
-    shared.in_flight.is_empty()
-        && depth(&shared.client.queue).run(&shared.client.redis).await.is_ok_and(|depth| depth.is_drained())
+async fn is_drained(shard: &ServedShard) -> bool {
+    let client = &shard.client;
+    shard.in_flight.is_empty() && depth(&client.queue).run(&client.redis).await.is_ok_and(|depth| depth.is_drained())
 }

@@ -10,11 +10,11 @@ use std::{
 
 use tokio::time::{interval, timeout};
 
-/// How often the file is written during the start. Later, each run of maintenance writes it.
+/// How often the file is written.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A worker that has not written its file for so long is stuck. A run of maintenance on a Redis that does not answer takes
-/// less than half of it, and so does a drain after the last run.
+/// A worker that has not written its file for so long is stuck. What it waits for does not count: Redis, any of its nodes, or
+/// the relay. A drain, during which the file is not written, takes less.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// Writes the file, if there is to be one.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use email_queue::{
-    Class, EmailId, Relay,
+    Class, EmailId, Relay, Shard,
     transition::relay::{Access, HeldOff, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access},
 };
 use tokio::{
@@ -76,6 +76,9 @@ pub(crate) struct HoldOff {
     own: std::sync::Mutex<Option<(Instant, String)>>,
     /// Whether the present failure was logged.
     logged: AtomicBool,
+    /// Emails of other shards to be requeued.
+    met: std::sync::Mutex<Vec<EmailId>>,
+    met_now: Notify,
 }
 
 impl HoldOff {
@@ -93,6 +96,8 @@ impl HoldOff {
             passed: std::sync::Mutex::new(None),
             own: std::sync::Mutex::new(None),
             logged: AtomicBool::new(false),
+            met: std::sync::Mutex::default(),
+            met_now: Notify::new(),
         }
     }
 
@@ -129,11 +134,11 @@ impl HoldOff {
         self.refresh_now.notify_one();
     }
 
-    /// Reports a relay failure of a delivery that began then.
+    /// Reports a relay failure of the delivery of an email that began then.
     pub(crate) async fn failed(
         &self,
         client: &QueueClient,
-        id: EmailId,
+        (shard, id): (Shard, EmailId),
         began: Instant,
         failure: &Failure,
     ) -> Consequence {
@@ -143,6 +148,7 @@ impl HoldOff {
         }
         let failure_of_relay = RelayFailure {
             email: id,
+            is_elsewhere: shard != Shard::FIRST,
             age: began.elapsed(),
             passed: self.last_passed().map(|passed| passed.elapsed()),
             class: failure.class,
@@ -195,14 +201,23 @@ impl HoldOff {
     async fn probe_passed(&self, client: &QueueClient) {
         let _one_at_a_time = self.call.lock().await;
         match end_hold_off(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
-            Ok(true) => self.open(),
+            Ok(Some(elsewhere)) => {
+                self.open();
+                self.requeue(elsewhere);
+            }
             // This worker has no right to probe any more: another one may have it.
-            Ok(false) => self.revoke_probe(),
+            Ok(None) => self.revoke_probe(),
             Err(error) => {
                 client.redis.report("end_hold_off", &error, 0);
                 self.revoke_probe();
             }
         }
+    }
+
+    /// Waits for emails of other shards that met the failure of the relay and are to be requeued there.
+    pub(crate) async fn met(&self) -> Vec<EmailId> {
+        self.met_now.notified().await;
+        std::mem::take(&mut *lock(&self.met))
     }
 
     /// Whether the relay has accepted or refused an email since then.
@@ -226,6 +241,7 @@ impl HoldOff {
         };
         self.failures.store(0, Ordering::Relaxed);
         self.senders.any_held_off.store(state.senders_held_off, Ordering::Relaxed);
+        self.requeue(state.elsewhere);
         let again = match state.access {
             Access::Free => {
                 self.open();
@@ -247,6 +263,13 @@ impl HoldOff {
             }
         };
         Refreshed { again, limit: state.limit }
+    }
+
+    fn requeue(&self, emails: Vec<EmailId>) {
+        if !emails.is_empty() {
+            lock(&self.met).extend(emails);
+            self.met_now.notify_one();
+        }
     }
 
     fn open(&self) {

@@ -127,6 +127,11 @@ impl InFlight {
         self.emails().by_id.is_empty()
     }
 
+    /// How many are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.emails().by_id.len()
+    }
+
     /// All emails in flight. Call it when no delivery runs any more.
     pub(crate) fn left(&self) -> Left {
         let emails = self.emails();

@@ -15,9 +15,9 @@ pub(crate) async fn share(shared: &Shared, stop: &CancellationToken) {
             () = stop.cancelled() => return,
         }
         let learned = *changes.borrow_and_update();
-        let call = set_connection_limit(&shared.client.queue, shared.hold_off.relay(), learned);
-        if let Err(error) = call.run(&shared.client.redis).await {
-            shared.client.redis.report("set_connection_limit", &error, 0);
+        let call = set_connection_limit(&shared.first.queue, shared.hold_off.relay(), learned);
+        if let Err(error) = call.run(&shared.first.redis).await {
+            shared.first.redis.report("set_connection_limit", &error, 0);
         }
     }
 }

@@ -6,33 +6,33 @@ use email_queue::transition::extend;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::Shared;
+use crate::served_shard::ServedShard;
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
 /// A lease that was lost does not end the delivery, which may be almost done: Redis accepts its outcome unless another
 /// worker has claimed the email since.
-pub(crate) async fn renew(shared: &Shared, stop: &CancellationToken) {
-    let lease = shared.config.lease;
+pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
+    let lease = shard.shared.config.lease;
     let mut failures = 0;
     loop {
-        let claims = shared.in_flight.claims();
+        let claims = shard.in_flight.claims();
         // A reply that is still arriving may bring emails that are not tracked yet.
-        let untracked = lease + shared.emails.throughput.oldest_transfer();
-        let extend = extend(&shared.client.queue, &shared.client.worker, lease, untracked, &claims);
-        let pause = match extend.run(&shared.client.redis).await {
+        let untracked = lease + shard.client.emails.oldest_transfer();
+        let extend = extend(&shard.client.queue, &shard.client.worker, lease, untracked, &claims);
+        let pause = match extend.run(&shard.client.redis).await {
             Ok(extended) => {
                 failures = 0;
-                shared.clock.set(extended.now);
+                shard.clock.set(extended.now);
                 for (claim, renewed) in claims.into_iter().zip(extended.in_flight) {
-                    if !renewed && shared.in_flight.lose(claim) {
+                    if !renewed && shard.in_flight.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease expired before it was renewed; another worker may send this email too");
                     }
                 }
                 lease / 3
             }
             Err(error) => {
-                shared.client.redis.report("extend", &error, failures);
+                shard.client.redis.report("extend", &error, failures);
                 failures += 1;
                 (lease / 10).min(Duration::from_secs(1))
             }

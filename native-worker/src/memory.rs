@@ -13,7 +13,7 @@ const DEFAULT: u64 = 256_000_000;
 const FOOTPRINT: usize = 3;
 
 /// No email is larger.
-const ANY_SIZE: usize = usize::MAX >> 16;
+pub(crate) const ANY_SIZE: usize = usize::MAX >> 16;
 
 /// A permit is a KiB: a semaphore cannot count the bytes of large machines.
 const KIB: usize = 1024;
@@ -51,14 +51,13 @@ impl Memory {
         Some(Room { permit, is_all: kib == self.all })
     }
 
-    /// Waits until there is room for so many bytes of JSON, or all memory is free, and takes all that is free then. Others get
-    /// none meanwhile.
-    pub(crate) async fn wait(&self, json: usize) -> Option<Room> {
+    /// Waits until there is room for so many bytes of JSON, or all memory is free, and takes as much more of what is free then:
+    /// with room for only that email, each claim would bring one, and find no room for the next. Others get none meanwhile.
+    pub(crate) async fn wait(&self, json: usize, more: usize) -> Option<Room> {
         let permits = u32::try_from(footprint(json).min(self.all)).ok()?;
         // The semaphore is never closed.
         let mut permit = Arc::clone(&self.free).acquire_many_owned(permits).await.ok()?;
-        // With room for only that email, each claim would bring one, and find no room for the next.
-        if let Some(more) = self.take_free() {
+        if let Some(more) = self.take(more) {
             permit.merge(more.permit);
         }
         let is_all = permit.num_permits() == self.all;
@@ -145,7 +144,7 @@ mod tests {
     async fn what_finds_no_room_waits_for_it_and_for_no_more_than_all() {
         let memory = Memory::new(30 * MIB as u64);
         let held = memory.take(MIB).unwrap();
-        let waits = memory.wait(ANY_SIZE);
+        let waits = memory.wait(ANY_SIZE, 0);
         tokio::pin!(waits);
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(10), &mut waits).await;
         assert!(waiting.is_err());
@@ -158,10 +157,10 @@ mod tests {
     async fn whoever_has_waited_for_room_gets_all_that_is_free() {
         let memory = Memory::new(30 * MIB as u64);
         let held = memory.take(4 * MIB).unwrap();
-        let room = memory.wait(MIB).await.unwrap();
+        let room = memory.wait(MIB, ANY_SIZE).await.unwrap();
         assert_eq!(room.budget(16 * MIB), ByteBudget { all: 6 * MIB, first: 6 * MIB });
         drop((held, room));
-        assert_eq!(memory.wait(MIB).await.unwrap().budget(16 * MIB).first, ANY_SIZE);
+        assert_eq!(memory.wait(MIB, ANY_SIZE).await.unwrap().budget(16 * MIB).first, ANY_SIZE);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Checks Redis at the start, and warns of settings with which it may lose emails.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use email_queue::{
     call::{Call, CallError, ping},
@@ -8,46 +8,107 @@ use email_queue::{
 };
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{run_error::RunError, shared::Shared, shared_connection::SharedConnection};
+use crate::{
+    nodes::Node, queue_client::QueueClient, run_error::RunError, served_shard::ServedShard,
+    shared_connection::SharedConnection,
+};
 
 /// `RPOP` takes several entries at once as of this version
 /// ([RPOP](https://redis.io/docs/latest/commands/rpop/)).
 const OLDEST: (u32, u32) = (6, 2);
 
+/// The pause before a shard that Redis refuses is checked again.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Waits for Redis, reads its settings, and warns of those with which emails may be lost. Managed services may not show them;
-/// then there is no warning.
+/// then there is no warning. Does nothing more when `stop` comes first.
 ///
 /// # Errors
-/// Redis refuses, and would refuse again, or is too old; or the queue is of a version that this worker cannot read.
-pub(crate) async fn check(shared: &Shared, stop: &CancellationToken) -> Result<(), RunError> {
-    persist(shared, &ping(), stop).await?;
-    let settings = settings(&shared.client.redis).await;
-    if let Some(version) = settings.version.as_deref().filter(|version| is_too_old(version)) {
-        return Err(RunError::TooOld(version.to_owned()));
+/// Redis refuses, and would refuse again, or is too old; or the queue is of a version that this worker cannot read, or cannot be
+/// in a cluster.
+pub(crate) async fn check(shard: &ServedShard, stop: &CancellationToken) -> Result<(), RunError> {
+    let client = &shard.client;
+    if persist(client, &ping(), stop).await?.is_none() {
+        return Ok(());
     }
-    for warning in warnings(&settings) {
-        tracing::warn!("{warning}");
+    check_node(shard).await?;
+    warn_of_wrong_types(client).await;
+    let Some(found) = persist(client, &mark_version(&client.queue), stop).await? else { return Ok(()) };
+    if found != KNOWN_VERSION {
+        let queue = client.queue.name().to_owned();
+        return Err(RunError::OtherVersion { queue, found: found.chars().take(20).collect() });
     }
-    if let Some((seconds, microseconds)) = ask::<(i64, i64)>(&shared.client.redis, &redis::cmd("TIME")).await
+    // In a cluster it may be another one now.
+    check_node(shard).await?;
+    let node = client.redis.route().node();
+    if let Some((seconds, microseconds)) = ask::<(i64, i64)>(&node.small, &redis::cmd("TIME")).await
         && let Ok(now) = Timestamp::from_microsecond(seconds.saturating_mul(1_000_000).saturating_add(microseconds))
     {
-        shared.clock.set(now);
+        shard.clock.set(now);
     }
-    warn_of_wrong_types(shared).await;
-    let queue = &shared.client.queue;
-    match persist(shared, &mark_version(queue), stop).await? {
-        Some(found) if found != KNOWN_VERSION => {
-            Err(RunError::OtherVersion { queue: queue.name().to_owned(), found: found.chars().take(20).collect() })
+    shard.checked.cancel();
+    Ok(())
+}
+
+/// Waits until a shard is checked that did not answer when the worker started, however long that takes. False when `stop` comes
+/// first. Redis may refuse it: the other shards are served meanwhile.
+pub(crate) async fn check_late(shard: &ServedShard, stop: &CancellationToken) -> bool {
+    while !shard.checked.is_cancelled() {
+        let queue = shard.client.queue.name();
+        match check(shard, stop).await {
+            _ if stop.is_cancelled() => return false,
+            Ok(()) => tracing::info!(queue, "this shard is served now"),
+            Err(error) => {
+                tracing::error!(
+                    queue,
+                    error = format!("{:#}", anyhow::Error::from(error)),
+                    "this shard cannot be served"
+                );
+                tokio::select! {
+                    () = sleep(AGAIN) => {}
+                    () = stop.cancelled() => return false,
+                }
+            }
         }
-        _ => Ok(()),
     }
+    true
+}
+
+/// Checks the node of a shard, if no other shard has led there before.
+async fn check_node(shard: &ServedShard) -> Result<(), RunError> {
+    let (nodes, queue) = (&shard.shared.nodes, shard.client.queue.name());
+    let node: &Node = &shard.client.redis.route().node();
+    if nodes.is_new(node) {
+        let settings = settings(&node.small).await;
+        if let Some(version) = settings.version.as_deref().filter(|version| is_too_old(version)) {
+            return Err(RunError::TooOld(version.to_owned()));
+        }
+        for warning in warnings(&settings) {
+            tracing::warn!(redis = %node, "{warning}");
+        }
+        if settings.mode.as_deref() == Some("cluster") {
+            nodes.learn_from(node).await;
+        }
+    }
+    if nodes.are_a_cluster() && !has_one_slot(queue) {
+        return Err(RunError::NoSlot(queue.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether all keys of a queue are in one slot of a cluster
+/// ([hash tags](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags)).
+fn has_one_slot(queue: &str) -> bool {
+    let tag = queue.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    tag.is_some_and(|(tag, _)| !tag.is_empty())
 }
 
 /// The reply of Redis, however long it is unreachable before; `None` when `stop` comes first.
-async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -> Result<Option<T>, RunError> {
-    match shared.client.redis.persist(call, stop).await.transpose() {
+async fn persist<T>(client: &QueueClient, call: &Call<T>, stop: &CancellationToken) -> Result<Option<T>, RunError> {
+    match client.redis.persist(call, stop).await.transpose() {
         Ok(answered) => Ok(answered.map(|answered| answered.answer)),
         Err(CallError::Redis(error)) => Err(RunError::Refused(error)),
         Err(CallError::Answer(_) | CallError::NotReplicated(_)) => Err(RunError::NoRedis),
@@ -55,9 +116,10 @@ async fn persist<T>(shared: &Shared, call: &Call<T>, stop: &CancellationToken) -
 }
 
 /// Warns of keys of the queue that have another type than the queue gives them.
-pub(crate) async fn warn_of_wrong_types(shared: &Shared) {
-    for (key, expected) in shared.client.queue.types() {
-        let Some(found) = ask::<String>(&shared.client.redis, redis::cmd("TYPE").arg(&key)).await else { continue };
+pub(crate) async fn warn_of_wrong_types(client: &QueueClient) {
+    for (key, expected) in client.queue.types() {
+        let answer = client.redis.query(redis::cmd("TYPE").arg(&key)).await;
+        let Some(found) = answer.ok().and_then(|found| String::from_redis_value(found).ok()) else { continue };
         if found != "none" && found != expected {
             tracing::warn!(
                 key,
@@ -77,6 +139,8 @@ fn is_too_old(version: &str) -> bool {
 #[derive(Default)]
 struct Settings {
     version: Option<String>,
+    /// `standalone`, `cluster` or `sentinel`.
+    mode: Option<String>,
     eviction: Option<String>,
     append_only: Option<bool>,
     snapshots: Option<bool>,
@@ -108,6 +172,7 @@ async fn settings(redis: &SharedConnection) -> Settings {
     let mut settings = Settings::default();
     if let Some(server) = ask::<String>(redis, redis::cmd("INFO").arg("server")).await {
         settings.version = field(&server, "redis_version");
+        settings.mode = field(&server, "redis_mode");
     }
     if let Some(memory) = ask::<String>(redis, redis::cmd("INFO").arg("memory")).await {
         settings.eviction = field(&memory, "maxmemory_policy");
@@ -138,6 +203,7 @@ mod tests {
     fn safe() -> Settings {
         Settings {
             version: Some("7.0.15".to_owned()),
+            mode: Some("standalone".to_owned()),
             eviction: Some("noeviction".to_owned()),
             append_only: Some(true),
             snapshots: Some(false),
@@ -171,6 +237,15 @@ mod tests {
         }
         for new in ["6.2.0", "6.2.14", "7.0.15", "8", "255.255.255", "unstable", ""] {
             assert!(!is_too_old(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_queue_are_in_one_slot_if_its_name_has_a_part_in_braces() {
+        for (queue, expected) in
+            [("{emails}", true), ("{emails:1}", true), ("a{b}c", true), ("emails", false), ("{}", false), ("{a", false)]
+        {
+            assert_eq!(has_one_slot(queue), expected, "{queue}");
         }
     }
 

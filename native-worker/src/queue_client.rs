@@ -1,27 +1,34 @@
 //! A worker's identity in Redis.
 
+use std::sync::Arc;
+
 use email_queue::Queue;
 use uuid::Uuid;
 
-use crate::shared_connection::SharedConnection;
+use crate::{nodes::Nodes, route::Route, shard_connection::ShardConnection};
 
-/// A queue, and a worker that calls its transitions.
+/// A queue, or one shard of it, and a worker that calls its transitions.
+#[derive(Clone)]
 pub(crate) struct QueueClient {
     pub(crate) queue: Queue,
-    /// The id of this worker, which no other has or had.
-    pub(crate) worker: String,
-    pub(crate) redis: SharedConnection,
+    /// The id of this worker, which no other has or had. It is the same in all shards.
+    pub(crate) worker: Arc<str>,
+    /// For calls that are small and must not wait behind emails: the lease above all.
+    pub(crate) redis: ShardConnection,
+    /// For calls that bring emails.
+    pub(crate) emails: ShardConnection,
 }
 
 impl QueueClient {
-    /// A worker with a new id.
-    pub(crate) fn new(queue: Queue, redis: SharedConnection) -> Self {
-        Self { queue, worker: worker_id(), redis }
+    pub(crate) fn new(queue: Queue, worker: &Arc<str>, nodes: &Arc<Nodes>) -> Self {
+        let route = Arc::new(Route::new(nodes, queue.clone()));
+        let (redis, emails) = (ShardConnection::small(&route), ShardConnection::emails(&route));
+        Self { queue, worker: Arc::clone(worker), redis, emails }
     }
 }
 
 /// `<host>:<process>:<uuid>`: readable, and unique though containers reuse names and process ids.
-fn worker_id() -> String {
+pub(crate) fn worker_id() -> Arc<str> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}:{}:{}", std::process::id(), Uuid::now_v7())
+    format!("{host}:{}:{}", std::process::id(), Uuid::now_v7()).into()
 }

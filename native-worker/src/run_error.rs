@@ -23,6 +23,9 @@ pub enum RunError {
     /// Redis lacks what the worker needs.
     #[error("Redis {0} is too old: version 6.2 or newer is needed")]
     TooOld(String),
+    /// The keys of the queue would be in several slots of a cluster.
+    #[error("Redis is a cluster, and the queue {0} has no part of its name in braces: name it {{{0}}}")]
+    NoSlot(String),
     /// The queue's keys are of a version that this worker would misread.
     #[error(
         "the queue {queue} is of version {found}, and this worker reads version {KNOWN_VERSION}: start a worker that \
@@ -43,6 +46,6 @@ impl RunError {
     /// Whether the cause is an invalid setting, and not the state of Redis or the relay.
     #[must_use]
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Transport(..) | Self::RedisSetup(_))
+        matches!(self, Self::Transport(..) | Self::RedisSetup(_) | Self::NoSlot(_))
     }
 }

@@ -3,31 +3,46 @@
 use std::{sync::Arc, time::Duration};
 
 use email_queue::{
-    query::{Depth, depth},
+    query::depth,
     transition::{ClaimRef, release},
 };
+use futures_util::future::join_all;
 use tokio::{
     sync::{Mutex, mpsc},
-    task::JoinHandle,
-    time::{Instant, interval, timeout_at},
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    background::BackgroundTasks, completer::Completer, dispatcher::Dispatcher, ended::Ended, learned_limit, leases,
-    maintenance, run_error::RunError, shared::Shared, slow, worker,
+    background::BackgroundTasks,
+    completer::{Completer, Results},
+    dispatcher::Dispatcher,
+    ended::Ended,
+    known_nodes, learned_limit, leases, maintenance, preflight, requeue_met,
+    run_error::RunError,
+    served_shard::ServedShard,
+    shared::Shared,
+    slow, worker,
 };
 
 /// The time after the grace to record outcomes, release emails and close sessions. With a grace of 25 seconds the
 /// worker ends within Kubernetes' 30.
 const SHUTDOWN_MARGIN: Duration = Duration::from_millis(4800);
 
+/// How often the `BRPOP` of a worker that stops is ended: it may be just about to begin one.
+const UNBLOCK: Duration = Duration::from_millis(50);
+
 /// A worker that runs. Dropping it does not stop its tasks, which end with the runtime.
 pub struct Running {
     shared: Arc<Shared>,
-    worker: JoinHandle<Ended>,
+    shards: Vec<Arc<ServedShard>>,
+    /// The loop of each shard.
+    loops: JoinSet<Ended>,
+    /// How those have ended that have.
+    ended: Ended,
     deliveries: TaskTracker,
-    completer: JoinHandle<()>,
+    completers: JoinSet<()>,
     background: BackgroundTasks,
     /// No emails are claimed and no deliveries start any more.
     stop: CancellationToken,
@@ -38,58 +53,101 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn spawn(shared: &Arc<Shared>) -> Self {
-        let (stop, abort, give_up) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let (deliveries, mut background) = (TaskTracker::new(), BackgroundTasks::default());
-        // Each result holds a permit, so there are never more results than this: sending never waits.
-        let (done, results) = mpsc::channel(shared.config.concurrency);
-
-        let dispatcher = Dispatcher {
+    pub(crate) fn spawn(shared: &Arc<Shared>, shards: Vec<Arc<ServedShard>>) -> Self {
+        let mut running = Self {
             shared: Arc::clone(shared),
-            deliveries: deliveries.clone(),
-            stop: stop.clone(),
-            abort: abort.clone(),
+            shards: Vec::new(),
+            loops: JoinSet::new(),
+            ended: Ended::Drained,
+            deliveries: TaskTracker::new(),
+            completers: JoinSet::new(),
+            background: BackgroundTasks::default(),
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        };
+        for shard in &shards {
+            running.serve(shard);
+        }
+        let Self { background, stop, .. } = &mut running;
+        background
+            .spawn("hold_off", shared, stop, async |shared, stop| shared.hold_off.watch_on(&shared.first, &stop).await);
+        background
+            .spawn("health", shared, stop, async |shared, stop| shared.health.write_during(stop.cancelled()).await);
+        background.spawn("limit", shared, stop, async |shared, stop| learned_limit::share(&shared, &stop).await);
+        background.spawn("met", shared, stop, async |shared, stop| requeue_met::requeue_on(&shared, &stop).await);
+        background.spawn("nodes", shared, stop, async |shared, stop| known_nodes::learn_on(&shared, &stop).await);
+        running.shards = shards;
+        running
+    }
+
+    /// Starts the tasks of a shard.
+    fn serve(&mut self, shard: &Arc<ServedShard>) {
+        // No more emails of a shard are in flight than this: sending a result never waits.
+        let (done, results) = mpsc::channel(self.shared.config.concurrency);
+        let dispatcher = Dispatcher {
+            shard: Arc::clone(shard),
+            deliveries: self.deliveries.clone(),
+            stop: self.stop.clone(),
+            abort: self.abort.clone(),
         };
         let completer = Completer {
             dispatcher: dispatcher.clone(),
-            results: Mutex::new(results),
+            results: Mutex::new(Results::new(results)),
             done: done.downgrade(),
-            give_up: give_up.clone(),
+            give_up: self.give_up.clone(),
             refused: Mutex::default(),
         };
-        let completer = tokio::spawn(async move { completer.run().await });
-        let worker = tokio::spawn({
-            let give_up = give_up.clone();
-            async move {
-                let ended = worker::work(&dispatcher, &done, &give_up).await;
-                log_end(&dispatcher.shared, ended).await;
-                ended
+        self.completers.spawn(async move { completer.run().await });
+        let (stop, give_up) = (self.stop.clone(), self.give_up.clone());
+        self.loops.spawn(async move {
+            let shard = &dispatcher.shard;
+            if !preflight::check_late(shard, &stop).await {
+                return Ended::Stopped;
+            }
+            tokio::select! {
+                ended = worker::work(&dispatcher, &done, &give_up) => ended,
+                // Ends with the loop.
+                never = end_brpop(shard, &stop) => match never {},
             }
         });
+        let Self { background, stop, give_up, .. } = self;
         // Until the end: other workers must not take what is in flight while it is delivered and recorded.
-        background.spawn("leases", shared, &give_up, async |shared, stop| leases::renew(&shared, &stop).await);
-        background
-            .spawn("maintenance", shared, &stop, async |shared, stop| maintenance::maintain_on(&shared, &stop).await);
-        background.spawn("hold_off", shared, &stop, async |shared, stop| {
-            shared.hold_off.watch_on(&shared.client, &stop).await
+        background.spawn("leases", shard, give_up, async |shard, stop| {
+            if shard.is_checked(&stop).await {
+                leases::renew(&shard, &stop).await;
+            }
         });
-        background.spawn("limit", shared, &stop, async |shared, stop| learned_limit::share(&shared, &stop).await);
-        background.spawn("slow", shared, &stop, async |shared, stop| slow::report_slow(&shared, &stop).await);
-        Self { shared: Arc::clone(shared), worker, deliveries, completer, background, stop, abort, give_up }
+        background.spawn("maintenance", shard, stop, async |shard, stop| {
+            if shard.is_checked(&stop).await {
+                maintenance::maintain_on(&shard, &stop).await;
+            }
+        });
+        background.spawn("slow", shard, stop, async |shard, stop| slow::report_slow(&shard, &stop).await);
     }
 
-    /// Waits until the loop ends, which happens without [`drain`](Self::drain) only if the worker drains the queue.
+    /// Waits until the loops of all shards end, which happens without [`drain`](Self::drain) only if the worker drains the queue.
     ///
     /// Nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// A task has panicked, a fault of the worker. What is in flight is sent again when its lease is over.
     pub async fn ended(&mut self) -> Result<Ended, RunError> {
-        tokio::select! {
-            ended = &mut self.worker => ended.map_err(|_| RunError::Panicked("loop")),
-            // It ends after all others, unless it panics.
-            Err(_) = &mut self.completer => Err(RunError::Panicked("completer")),
-            name = self.background.panicked() => Err(RunError::Panicked(name)),
+        loop {
+            tokio::select! {
+                ended = self.loops.join_next() => match ended {
+                    Some(Ok(Ended::Drained)) => {}
+                    Some(Ok(ended)) => self.ended = ended,
+                    Some(Err(_)) => return Err(RunError::Panicked("loop")),
+                    None => {
+                        log_end(&self.shards, self.ended).await;
+                        return Ok(self.ended);
+                    }
+                },
+                // They end after the loops, unless they panic.
+                Some(Err(_)) = self.completers.join_next() => return Err(RunError::Panicked("completer")),
+                name = self.background.panicked() => return Err(RunError::Panicked(name)),
+            }
         }
     }
 
@@ -105,66 +163,71 @@ impl Running {
         // Logged after the stop: from here on no delivery starts.
         tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are claimed");
         self.deliveries.close();
-        // The loop may be in BRPOP. Its end also closes its end of the channel, without which the completer would wait on.
-        let worker = timeout_at(grace_ends, self.end_worker()).await;
+        // A loop may be in BRPOP. Its end also closes its end of the channel, without which the completer would wait on.
+        let loops = timeout_at(grace_ends, end(&mut self.loops)).await;
         let delivered = timeout_at(grace_ends, self.deliveries.wait()).await;
-        if worker.is_err() || delivered.is_err() {
+        if loops.is_err() || delivered.is_err() {
             tracing::warn!(deliveries = self.deliveries.len(), "the grace period is over");
         }
         self.abort.cancel();
         let ends = Instant::now() + SHUTDOWN_MARGIN;
         let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 4, self.deliveries.wait()).await;
-        if timeout_at(ends - SHUTDOWN_MARGIN / 2, self.drain_results(worker.is_ok())).await.is_err() {
+        if timeout_at(ends - SHUTDOWN_MARGIN / 2, self.drain_results()).await.is_err() {
             self.give_up.cancel();
-            // Both end by themselves now, unless a command that was sent is still within its deadline.
-            let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.drain_results(worker.is_ok())).await;
+            // They end by themselves now, unless a command that was sent is still within its deadline.
+            let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.drain_results()).await;
         }
         self.give_up.cancel();
-        // The completer may have started one just before the stop.
+        // The completers may have started one just before the stop.
         let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.deliveries.wait()).await;
         let _ = timeout_at(ends - SHUTDOWN_MARGIN * 3 / 8, self.background.end()).await;
-        let left = self.shared.in_flight.left();
-        let released = release_claims(&self.shared, &left.untouched, ends - SHUTDOWN_MARGIN / 8).await;
-        if !left.uncertain.is_empty() {
-            let emails = left.uncertain.len();
-            tracing::warn!(emails, "some emails may have been sent; they are sent again when the lease expires");
+        let left: Vec<_> = self.shards.iter().map(|shard| (shard, shard.in_flight.left())).collect();
+        let releasing =
+            left.iter().map(|(shard, left)| release_claims(shard, &left.untouched, ends - SHUTDOWN_MARGIN / 8));
+        let released: u64 = join_all(releasing).await.into_iter().sum();
+        let uncertain: usize = left.iter().map(|(_, left)| left.uncertain.len()).sum();
+        if uncertain > 0 {
+            tracing::warn!(
+                emails = uncertain,
+                "some emails may have been sent; they are sent again when the lease expires"
+            );
         }
         let _ = timeout_at(ends, self.shared.transport.close()).await;
         tracing::info!(released, "stopped");
     }
 
-    /// Waits until the last result is recorded, which needs the loop to have ended.
-    async fn drain_results(&mut self, worker_ended: bool) {
-        if !worker_ended && !self.worker.is_finished() {
-            let _ = (&mut self.worker).await;
-        }
-        if !self.completer.is_finished() {
-            let _ = (&mut self.completer).await;
-        }
-    }
-
-    /// Waits for the loop, and ends its `BRPOP`: again and again, because it may be just about to begin one.
-    async fn end_worker(&mut self) {
-        if self.worker.is_finished() {
-            return;
-        }
-        let mut again = interval(Duration::from_millis(50));
-        loop {
-            tokio::select! {
-                _ = &mut self.worker => return,
-                _ = again.tick() => self.shared.blocked.unblock(&self.shared.client.redis).await,
-            }
-        }
+    /// Waits until the last result is recorded, which needs the loops to have ended.
+    async fn drain_results(&mut self) {
+        end(&mut self.loops).await;
+        end(&mut self.completers).await;
     }
 }
 
-async fn release_claims(shared: &Shared, claims: &[ClaimRef], until: Instant) -> u64 {
-    let release = release(&shared.client.queue, &shared.client.worker, claims);
-    match timeout_at(until, release.run(&shared.client.redis)).await {
+/// Waits until all tasks have ended.
+async fn end<T: 'static>(tasks: &mut JoinSet<T>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Ends the `BRPOP` of a shard again and again after `stop`.
+async fn end_brpop(shard: &ServedShard, stop: &CancellationToken) -> std::convert::Infallible {
+    stop.cancelled().await;
+    loop {
+        shard.blocked.unblock().await;
+        sleep(UNBLOCK).await;
+    }
+}
+
+async fn release_claims(shard: &ServedShard, claims: &[ClaimRef], until: Instant) -> u64 {
+    let client = &shard.client;
+    let release = release(&client.queue, &client.worker, claims);
+    match timeout_at(until, release.run(&client.redis)).await {
         Ok(Ok(released)) => released,
+        // It has none, and its lease expires.
+        _ if claims.is_empty() => 0,
         _ => {
-            let emails = claims.len();
+            let (queue, emails) = (client.queue.name(), claims.len());
             tracing::warn!(
+                queue,
                 emails,
                 "Redis is unreachable: emails could not be released, and are requeued when the lease expires"
             );
@@ -173,13 +236,17 @@ async fn release_claims(shared: &Shared, claims: &[ClaimRef], until: Instant) ->
     }
 }
 
-async fn log_end(shared: &Shared, ended: Ended) {
+async fn log_end(shards: &[Arc<ServedShard>], ended: Ended) {
     if ended == Ended::Stopped {
         return;
     }
-    let Depth { waiting, scheduled, failed, .. } =
-        depth(&shared.client.queue).run(&shared.client.redis).await.unwrap_or_default();
-    let waiting: u64 = waiting.iter().sum();
+    let (mut waiting, mut scheduled, mut failed) = (0, 0, 0);
+    for shard in shards {
+        let depth = depth(&shard.client.queue).run(&shard.client.redis).await.unwrap_or_default();
+        waiting += depth.waiting.iter().sum::<u64>();
+        scheduled += depth.scheduled;
+        failed += depth.failed;
+    }
     if ended == Ended::HeldOff {
         tracing::warn!(waiting, scheduled, failed, "the relay fails; the remaining emails wait for it");
     } else {

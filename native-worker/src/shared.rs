@@ -1,42 +1,29 @@
-//! What the tasks of a worker share.
+//! What a worker has once, for all shards.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex;
 
 use crate::{
-    Config, blocking::BlockedClient, clock::Clock, health::Health, hold_off::HoldOff, in_flight::InFlight,
-    memory::Memory, queue_client::QueueClient, shared_connection::SharedConnection, transport::Transport,
+    Config, drained::Drained, health::Health, hold_off::HoldOff, memory::Memory, nodes::Nodes, permits::Permits,
+    queue_client::QueueClient, transport::Transport,
 };
-
-/// The longest time for which a claim may keep the connection to Redis busy; a sixth of the lease if that is less.
-const MAX_TRANSFER: Duration = Duration::from_secs(2);
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    /// For calls that are small and must not wait behind emails: the lease above all.
-    pub(crate) client: QueueClient,
-    /// For calls that bring emails.
-    pub(crate) emails: SharedConnection,
+    /// The Redis servers that have the shards.
+    pub(crate) nodes: Arc<Nodes>,
+    /// Shard 0, which has what there is once for all: the state of relays and senders, the default sender.
+    pub(crate) first: QueueClient,
+    /// All shards, in order.
+    pub(crate) clients: Vec<QueueClient>,
     pub(crate) transport: Transport,
     pub(crate) hold_off: HoldOff,
-    pub(crate) in_flight: InFlight,
+    /// Held by the shard that claims an email to probe the relay with, so that no other does as well.
+    pub(crate) probe: Arc<Mutex<()>>,
     /// The memory for emails.
     pub(crate) memory: Memory,
-    pub(crate) clock: Clock,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) drained: Drained,
     pub(crate) health: Health,
-    pub(crate) blocked: BlockedClient,
-    pub(crate) permits: Arc<Semaphore>,
-    /// Whether the loop waits for a permit. Then the completer claims the next emails.
-    pub(crate) saturated: AtomicBool,
-}
-
-impl Shared {
-    /// How many bytes of email to claim in one call.
-    pub(crate) fn bytes_at_once(&self) -> usize {
-        self.emails.throughput.bytes_in(MAX_TRANSFER.min(self.config.lease / 6))
-    }
 }

@@ -6,7 +6,7 @@ use email_queue::transition::mark_slow;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::Shared;
+use crate::served_shard::ServedShard;
 
 /// Deliveries that take longer are reported.
 const LONG: Duration = Duration::from_secs(30);
@@ -15,13 +15,13 @@ const LONG: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`.
-pub(crate) async fn report_slow(shared: &Shared, stop: &CancellationToken) {
+pub(crate) async fn report_slow(shard: &ServedShard, stop: &CancellationToken) {
     loop {
         tokio::select! {
             () = sleep(PAUSE) => {}
             () = stop.cancelled() => return,
         }
-        let slow = shared.in_flight.slow(LONG);
+        let slow = shard.in_flight.slow(LONG);
         if slow.is_empty() {
             continue;
         }
@@ -29,9 +29,9 @@ pub(crate) async fn report_slow(shared: &Shared, stop: &CancellationToken) {
             tracing::warn!(id = %claim.id, "a delivery takes longer than {}s and is still in progress", LONG.as_secs());
         }
         let text = format!("in progress for longer than {} s", LONG.as_secs());
-        let call = mark_slow(&shared.client.queue, &shared.client.worker, &slow, &text);
-        if let Err(error) = call.run(&shared.client.redis).await {
-            shared.client.redis.report("mark_slow", &error, 0);
+        let call = mark_slow(&shard.client.queue, &shard.client.worker, &slow, &text);
+        if let Err(error) = call.run(&shard.client.redis).await {
+            shard.client.redis.report("mark_slow", &error, 0);
         }
     }
 }

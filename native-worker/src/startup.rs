@@ -1,32 +1,37 @@
 //! From settings to a running worker.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{sync::Arc, time::Duration};
 
-use email_queue::setup::set_default_sender;
+use email_queue::{Shard, setup::set_default_sender};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis_connection::RedisServer;
-use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    blocking::BlockedClient,
-    clock::Clock,
+    drained::Drained,
     health::Health,
     hold_off::HoldOff,
-    in_flight::InFlight,
     memory::Memory,
+    nodes::Nodes,
+    permits::Permits,
     preflight,
-    queue_client::QueueClient,
+    queue_client::{QueueClient, worker_id},
     run_error::RunError,
     running::Running,
+    served_shard::ServedShard,
     shared::Shared,
-    shared_connection::SharedConnection,
     transport::{Transport, TransportConfig},
 };
+
+/// How long a worker that starts waits for the other shards of a queue when it has checked one. The rest is served later.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A worker that has not started.
 pub struct Worker {
     shared: Arc<Shared>,
+    shards: Vec<Arc<ServedShard>>,
 }
 
 impl Worker {
@@ -41,58 +46,85 @@ impl Worker {
             .map_err(|error| RunError::Transport(config.transport.to_string(), error))?;
         let server =
             RedisServer::new(config.redis.clone(), config.redis_files.clone()).map_err(RunError::RedisSetup)?;
-        let (server, reachability) = (Arc::new(server), Arc::default());
-        let connection = || SharedConnection::new(Arc::clone(&server), Arc::clone(&reachability));
-        let shared = Shared {
-            client: QueueClient::new(config.queue.clone(), connection()),
-            emails: connection(),
+        let (nodes, worker) = (Arc::new(Nodes::new(server)), worker_id());
+        let client = |shard| QueueClient::new(config.shards.queue(shard), &worker, &nodes);
+        let clients: Vec<_> = config.shards.all().map(client).collect();
+        let first = clients.first().cloned().unwrap_or_else(|| client(Shard::FIRST));
+        let shared = Arc::new(Shared {
+            nodes: Arc::clone(&nodes),
+            first,
             transport,
             hold_off: HoldOff::new(&config),
-            in_flight: InFlight::default(),
+            probe: Arc::default(),
             memory: Memory::new(config.max_memory),
-            clock: Clock::default(),
+            permits: Permits::new(config.concurrency, clients.len()),
+            drained: Drained::new(clients.len()),
             health: Health::new(config.health_file.clone()),
-            blocked: BlockedClient::default(),
-            permits: Arc::new(Semaphore::new(config.concurrency)),
-            saturated: AtomicBool::new(false),
+            clients,
             config,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        });
+        let shards = shared.config.shards.all().zip(&shared.clients);
+        let shards = shards.map(|(shard, client)| Arc::new(ServedShard::new(&shared, shard, client.clone())));
+        Ok(Self { shards: shards.collect(), shared })
     }
 
-    /// Waits for Redis, however long that takes, checks it, and starts to deliver.
+    /// Waits for Redis, however long that takes, checks it, and starts to deliver. On a cluster it waits for one shard at
+    /// least; those that do not answer within five seconds are served when they do.
     ///
     /// When the future is dropped, nothing has started.
     ///
     /// # Errors
     /// Redis refuses this worker, or lacks what it needs.
     pub async fn start(self) -> Result<Running, RunError> {
-        let Self { shared } = self;
-        shared.health.write_during(preflight::check(&shared, &CancellationToken::new())).await?;
+        let Self { shared, shards } = self;
+        shared.health.write_during(check(&shards)).await?;
         announce_default_sender(&shared).await;
-        let learned = shared.hold_off.begin(&shared.client).await;
+        let learned = shared.hold_off.begin(&shared.first).await;
         if let (Some(limit), Some(_)) = (shared.transport.connection_limit(), learned) {
             limit.set(learned);
         }
         tracing::info!(
-            queue = shared.client.queue.name(),
+            queue = shared.first.queue.name(),
+            shards = shards.len(),
             redis = %shared.config.redis,
             transport = %shared.config.transport,
             concurrency = shared.config.concurrency,
-            worker = shared.client.worker,
+            worker = %shared.first.worker,
             "ready"
         );
         if matches!(shared.config.transport, TransportConfig::Log | TransportConfig::Null) {
             tracing::warn!(transport = %shared.config.transport, "this transport sends nothing: emails are discarded and count as sent");
         }
-        Ok(Running::spawn(&shared))
+        Ok(Running::spawn(&shared, shards))
+    }
+}
+
+/// Checks the shards at the same time. Returns when all are checked, or when one is and the others have had time enough.
+async fn check(shards: &[Arc<ServedShard>]) -> Result<(), RunError> {
+    let never = CancellationToken::new();
+    let mut checks: FuturesUnordered<_> = shards.iter().map(|shard| preflight::check(shard, &never)).collect();
+    let patience = sleep(PATIENCE);
+    tokio::pin!(patience);
+    loop {
+        tokio::select! {
+            checked = checks.next() => match checked {
+                Some(checked) => checked?,
+                None => return Ok(()),
+            },
+            () = &mut patience, if checks.len() < shards.len() => {
+                for shard in shards.iter().filter(|shard| !shard.checked.is_cancelled()) {
+                    tracing::warn!(queue = shard.client.queue.name(), "this shard does not answer; it is served when it does");
+                }
+                return Ok(());
+            }
+        }
     }
 }
 
 /// Lets the API show who sends emails without a sender. If it fails, the API shows the built-in sender.
 async fn announce_default_sender(shared: &Shared) {
-    let Config { queue, default_from, .. } = &shared.config;
-    if let Err(error) = set_default_sender(queue, default_from).run(&shared.client.redis).await {
+    let QueueClient { queue, redis, .. } = &shared.first;
+    if let Err(error) = set_default_sender(queue, &shared.config.default_from).run(redis).await {
         tracing::debug!(%error, "the default sender cannot be announced");
     }
 }

@@ -1,4 +1,4 @@
-//! The worker's loop: wait for work, claim, deliver, complete.
+//! The worker's loop, one for each shard: wait for work, claim, deliver, complete.
 //!
 //! 1. **Wait** until a permit is free, the relay may be used and there is memory for an email: `capacity`.
 //! 2. **Claim** as many emails as there is capacity for; when the queue is empty, wait in `BRPOP`: `fetcher`, `blocking`.
@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    capacity::Capacity,
     completion::Completion,
     dispatcher::Dispatcher,
     ended::Ended,
@@ -19,27 +18,21 @@ use crate::{
 
 /// Runs until the worker is stopped, or until the queue is empty if it is to drain it. Results go to `done`.
 ///
-/// An idle worker costs one blocked connection, and a busy one makes one round trip for many emails. After the stop a
-/// command that was sent is still awaited, until `give_up`. Emails in its reply are tracked but not started, so that
+/// An idle worker costs one blocked connection for each shard, and a busy one makes one round trip for many emails. After the
+/// stop a command that was sent is still awaited, until `give_up`. Emails in its reply are tracked but not started, so that
 /// they are released.
 pub(crate) async fn work(
     dispatcher: &Dispatcher,
     done: &mpsc::Sender<Completion>,
     give_up: &CancellationToken,
 ) -> Ended {
-    let Dispatcher { shared, stop, .. } = dispatcher;
-    let mut fetcher = Fetcher::new(shared, stop, give_up);
+    let Dispatcher { shard, stop, .. } = dispatcher;
+    let mut fetcher = Fetcher::new(shard, stop, give_up);
     loop {
-        let capacity = match Capacity::wait(shared, fetcher.size_of_next(), stop).await {
-            Ok(capacity) => capacity,
-            Err(ended) => return ended,
-        };
-        match fetcher.fetch(&capacity).await {
-            Fetched::Emails(claims) => dispatcher.deliver(claims, capacity, done),
-            Fetched::Failed => {
-                drop(capacity);
-                fetcher.back_off().await;
-            }
+        match fetcher.fetch().await {
+            Fetched::Emails(claims, Some(capacity)) => dispatcher.deliver(claims, capacity, done),
+            Fetched::Emails(claims, None) => drop(dispatcher.track(claims)),
+            Fetched::Failed => fetcher.back_off().await,
             Fetched::Ended(ended) => return ended,
         }
     }

@@ -1,6 +1,6 @@
 //! A Redis server, as the settings name it.
 
-use std::{io, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use redis::RedisResult;
 
@@ -57,7 +57,16 @@ impl RedisServer {
         Self { url: self.url.clone(), tls: self.tls.clone(), place: ServerPlace::At(address) }
     }
 
-    /// Its URL.
+    /// Where it is, unless sentinels know that.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        match &self.place {
+            ServerPlace::At(address) => Some(address),
+            ServerPlace::Known(_) => None,
+        }
+    }
+
+    /// Its URL, or that of the server that it was made from by [`at`](Self::at).
     pub fn url(&self) -> &RedisUrl {
         &self.url
     }
@@ -110,6 +119,16 @@ impl RedisServer {
             );
         }
         Ok(connection)
+    }
+}
+
+/// Its address, or who knows that.
+impl fmt::Display for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            ServerPlace::At(address) => address.fmt(f),
+            ServerPlace::Known(_) => self.url.fmt(f),
+        }
     }
 }
 
