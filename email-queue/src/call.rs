@@ -32,6 +32,18 @@ impl Command<'_> {
         }
         resent
     }
+
+    /// What Redis Cluster finds the slot of its key by, and so the node: the text in the first braces, its
+    /// [hash tag](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags). `None` for a key without
+    /// braces, and for a command without a key.
+    #[must_use]
+    pub fn hash_tag(&self) -> Option<&[u8]> {
+        let is_script = matches!(self.name, "EVALSHA" | "EVAL");
+        let key = *self.arguments.get(if is_script { 2 } else { 0 })?;
+        let begin = key.iter().position(|&byte| byte == b'{')? + 1;
+        let length = key[begin..].iter().position(|&byte| byte == b'}')?;
+        Some(&key[begin..begin + length]).filter(|tag| !tag.is_empty())
+    }
 }
 
 impl<'a> From<&'a Wait> for Command<'a> {
@@ -311,5 +323,31 @@ impl Answer {
 
     fn end(&self) -> Result<(), UnexpectedAnswer> {
         if self.is_empty() { Ok(()) } else { Err(UnexpectedAnswer) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tag_of_a_command_is_that_of_its_key() {
+        let tag = |name, arguments: &[&'static str]| {
+            let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+            let command = Command { name, arguments, marked_when_resent: false, replication: None };
+            command.hash_tag().map(|tag| String::from_utf8(tag.to_vec()).unwrap())
+        };
+        assert_eq!(tag("EVALSHA", &["{sha}", "1", "{emails:1}", "{other}"]).as_deref(), Some("emails:1"));
+        assert_eq!(tag("EVAL", &["return {1}", "1", "a{b}{c}"]).as_deref(), Some("b"));
+        assert_eq!(tag("GET", &["{emails}:default-from"]).as_deref(), Some("emails"));
+        for (name, arguments) in [
+            ("PING", &[][..]),
+            ("EVALSHA", &["{sha}", "1"]),
+            ("GET", &["emails"]),
+            ("GET", &["{}a"]),
+            ("GET", &["}{a"]),
+        ] {
+            assert_eq!(tag(name, arguments), None, "{name} {arguments:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::{Lane, Relay};
 /// | `<q>:popped` | sorted set | id → when maintenance first found it popped and not claimed | for seconds |
 /// | `<q>:index` | sorted set | the first id of each list that follows, in order | while its list exists |
 /// | `<q>:index:<id>` | list | about 64 ids from this one on, in order of arrival; together all ids | until deleted |
-/// | `<q>:idempotency:<hash>` | string | hash of a request and its ids | 24 hours |
+/// | `<q>:idempotency:<hash>` | string | hash of a request and its ids; or `moved`: another shard has them | 24 hours |
 /// | `<q>:rate:<hash>` | string | a client's requests in this second, or an address's wrong keys in this minute | for a second or a minute, longer after a batch |
 /// | `<q>:default-from` | string | the sender of emails without one, written by a worker at start | for ever |
 /// | `<q>:secret` | string | 32 random bytes that sign links to attachments | for ever |

@@ -21,9 +21,10 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 13] = [
+    const OF_API: [&str; 14] = [
         "enqueue",
         "make_room",
+        "move_key",
         "cancel",
         "reschedule",
         "retry",

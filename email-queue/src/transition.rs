@@ -4,7 +4,7 @@
 //! matters. Running a [`Call`] sends it.
 //!
 //! - [`enqueue`]: the API accepts a client's emails, and queues or schedules them; [`make_room`]: where there is no room for
-//!   them, bodies of emails that have ended are removed;
+//!   them, bodies of emails that have ended are removed; [`move_key`]: a client's key for a request moves to another shard;
 //! - [`claim`]: a worker claims emails, under a lease;
 //! - [`finish`]: a worker records outcomes, and claims the next emails;
 //! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
@@ -23,6 +23,7 @@ mod finish;
 mod make_room;
 mod mark_slow;
 mod matching;
+mod move_key;
 mod progress;
 pub mod relay;
 mod release;
@@ -37,6 +38,7 @@ pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
 pub use make_room::{Room, RoomFor, make_room};
 pub use mark_slow::mark_slow;
 pub use matching::{Matching, NoMatch, Position, Progressed, What, change_matching};
+pub use move_key::move_key;
 pub use progress::{Progress, RecipientRefusal};
 pub use release::release;
 pub use set_sender::set_sender;

@@ -10,7 +10,7 @@ use email_queue::{
     call::Call,
     query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, reschedule, retry},
+    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, move_key, reschedule, retry},
 };
 use jiff::Timestamp;
 use support::{
@@ -134,5 +134,9 @@ fn what_cannot_be_counted_or_kept_is_not() {
     assert_whole("secret", |q| {
         fresh(q, false);
         secret(&q.queue, [7; SECRET_BYTES])
+    });
+    assert_whole("move_key", |q| {
+        fresh(q, false);
+        move_key(&q.queue, &Idempotency::new("client", "key", &[[0; 32]]))
     });
 }

@@ -13,7 +13,7 @@
 -- Reply    {1} accepted
 --          {0} too many wait: nothing was changed
 --          {2, id …}  the same request was accepted before under that key, with these ids: nothing was changed
---          {3} another request was accepted under that key: nothing was changed
+--          {3} another request was accepted under that key, or move_key has moved it to another shard: nothing was changed
 --          {4, bytes that are stored, bytes of this request}  no room for so many bytes: nothing was changed. make_room may
 --          make some: a separate script, to keep this one fast
 -- An existing id stays unchanged, so that a call can be repeated after a lost reply. A repeated call always has room.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    EmailId, Lane, Queue,
+    EmailId, Lane, Queue, Shard, Shards,
     call::{Answer, Call, UnexpectedAnswer, milliseconds},
     hex,
     replication::Replication,
@@ -58,6 +58,17 @@ impl Idempotency {
         let request = digests.into_iter().fold(Sha256::new(), Digest::chain_update).finalize();
         Self { key: hex(&key), request: hex(&request) }
     }
+
+    /// The shard in which the request is accepted and recognised.
+    #[must_use]
+    pub fn shard(&self, shards: &Shards) -> Shard {
+        shards.of_key(&self.key)
+    }
+
+    /// The key, hashed.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 /// The answer to [`enqueue`].
@@ -67,7 +78,8 @@ pub enum Enqueued {
     Accepted,
     /// The same request was accepted before, with these ids. Nothing was changed.
     Repeated(Vec<EmailId>),
-    /// Another request was accepted under the same idempotency key. Nothing was changed.
+    /// Another request was accepted under the same idempotency key, or the key [has moved](super::move_key) to another shard.
+    /// Nothing was changed.
     Conflict,
     /// The backlog has no room for them. Nothing was changed.
     BacklogFull,
