@@ -2,11 +2,14 @@
 //!
 //! - `wasip2`, `wasip3`: the entry points that Spin calls. A feature of the same name chooses one;
 //! - `client`: what Spin's headers say of the client;
+//! - `node_url`: where another node of a Redis Cluster is;
 //! - `spin_redis`: the errors of Spin's outbound Redis, in the same words for both;
 //! - `stderr_log`: log lines.
 
 #[cfg(any(target_arch = "wasm32", test))]
 mod client;
+#[cfg(any(target_arch = "wasm32", test))]
+mod node_url;
 #[cfg(any(target_arch = "wasm32", test))]
 mod spin_redis;
 #[cfg(target_arch = "wasm32")]

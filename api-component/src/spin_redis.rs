@@ -6,25 +6,26 @@
 
 use std::fmt;
 
-use api::backend::{Effect, Failure};
-#[cfg(any(feature = "wasip3", test))]
-use api::redis_client::Fault;
+use api::{
+    backend::{Effect, Failure},
+    redis_client::Fault,
+};
+use email_queue::Redirect;
 
 /// Why a command has no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct SpinRedisError {
     /// The command, or `no connection`.
     operation: &'static str,
+    /// The node to which there is no connection, if it is not the one of the URL.
+    node: Option<Box<str>>,
     cause: Cause,
     effect: Effect,
 }
 
 /// The errors of Spin, and a time-out.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(all(target_arch = "wasm32", feature = "wasip3")),
-    allow(dead_code, reason = "only Spin makes the others, and only WASI 0.3 has the last")
-)]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "only Spin makes them"))]
 pub(crate) enum Cause {
     InvalidAddress,
     TooManyConnections,
@@ -40,19 +41,18 @@ impl SpinRedisError {
     pub(crate) fn new(command: &'static str, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         let effect = if cause.code().is_some() { Effect::Refused } else { Effect::Unknown };
-        Self { operation: command, cause, effect }
+        Self { operation: command, node: None, cause, effect }
     }
 
-    /// There is no connection.
-    pub(crate) fn no_connection(cause: impl Into<Cause>) -> Self {
-        Self { operation: "no connection", cause: cause.into(), effect: Effect::NotSent }
+    /// There is no connection to the Redis of the URL, or to this node of its cluster.
+    pub(crate) fn no_connection(node: Option<&str>, cause: impl Into<Cause>) -> Self {
+        Self { operation: "no connection", node: node.map(Into::into), cause: cause.into(), effect: Effect::NotSent }
     }
 
     /// No answer came in time.
-    #[cfg(any(feature = "wasip3", test))]
     pub(crate) fn timed_out(command: &'static str, was_sent: bool) -> Self {
         let effect = if was_sent { Effect::Unknown } else { Effect::NotSent };
-        Self { operation: command, cause: Cause::TimedOut, effect }
+        Self { operation: command, node: None, cause: Cause::TimedOut, effect }
     }
 
     /// Whether Redis does not have a script.
@@ -60,8 +60,13 @@ impl SpinRedisError {
         matches!(self.cause.code(), Some("NOSCRIPT" | "NoScriptError"))
     }
 
-    /// Why the connection on which the error came is not used again, if so. WASI 0.2 uses none again.
-    #[cfg(any(feature = "wasip3", test))]
+    /// The redirect, if Redis has answered with one.
+    pub(crate) fn redirect(&self) -> Option<Redirect> {
+        let Cause::Other(text) = &self.cause else { return None };
+        self.cause.code().and_then(|_| Redirect::of(text))
+    }
+
+    /// Why the connection on which the error came is not used again, if so.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match (&self.cause, self.cause.code()) {
             // A replica, which was the primary when the connection was opened. The host name may lead to the new primary by now.
@@ -97,6 +102,18 @@ impl Cause {
 impl fmt::Display for SpinRedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation;
+        if let Some(node) = &self.node {
+            return match &self.cause {
+                Cause::InvalidAddress => write!(
+                    f,
+                    "{operation} to {node}, a node of the cluster: `allowed_outbound_hosts` in the manifest has to list it"
+                ),
+                Cause::Other(text) if !text.contains("://") => {
+                    write!(f, "{operation} to {node}, a node of the cluster: {text}")
+                }
+                _ => write!(f, "{operation} to {node}, a node of the cluster"),
+            };
+        }
         match &self.cause {
             Cause::InvalidAddress => write!(
                 f,
@@ -205,9 +222,35 @@ mod tests {
     }
 
     #[test]
+    fn only_an_answer_of_redis_is_a_redirect() {
+        for (text, redirect) in [
+            ("An error was signalled by the server - Moved: 3999 127.0.0.1:6381", Some("127.0.0.1:6381")),
+            ("MOVED: 3999 :6381", Some(":6381")),
+            ("broken pipe, MOVED 3999 127.0.0.1:6381", None),
+        ] {
+            let redirect = redirect.map(|address| Redirect::Moved(address.to_owned()));
+            assert_eq!(error(text).redirect(), redirect, "{text}");
+        }
+        for text in
+            ["An error was signalled by the server - Ask: 3999 127.0.0.1:6381", "CLUSTERDOWN: Hash slot not served"]
+        {
+            assert_eq!((error(text).redirect(), error(text).fault()), (Some(Redirect::Later), None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_the_manifest_does_not_list_is_named_with_the_manifest() {
+        let told = SpinRedisError::no_connection(Some("10.0.0.3:6379"), Cause::InvalidAddress).to_string();
+        assert!(told.contains("10.0.0.3:6379") && told.contains("allowed_outbound_hosts"), "{told}");
+        let quoted = Cause::Other("cannot reach redis://:hunter2@h:6379".to_owned());
+        let told = SpinRedisError::no_connection(Some("h:6379"), quoted).to_string();
+        assert!(told.contains("h:6379") && !told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
     fn what_may_hold_a_password_is_not_shown() {
         let quoted = Cause::Other("cannot reach redis://:hunter2@h:6379".to_owned());
-        assert_eq!(SpinRedisError::no_connection(quoted).to_string(), "no connection: failed");
+        assert_eq!(SpinRedisError::no_connection(None, quoted).to_string(), "no connection: failed");
         let harmless = Cause::Other("broken pipe".to_owned());
         assert_eq!(SpinRedisError::new("PING", harmless).to_string(), "PING: broken pipe");
     }

@@ -4,22 +4,20 @@
 
 #![allow(unsafe_code, reason = "the macro of spin-sdk exports the entry point by hand")]
 
-use std::{cell::OnceCell, time::Duration};
+mod redis;
+
+use std::time::Duration;
 
 use api::{
-    backend::{Backend, Failure},
     body::{Body, BodyError},
     response::Response,
     router,
     settings::Settings,
 };
-use email_queue::call::{Command, Redis, Value};
 use http::{HeaderValue, Request, header};
 use spin_sdk::{
     http::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam},
-    http_component,
-    redis::{Connection, RedisParameter},
-    variables,
+    http_component, variables,
     wit::wasi::http0_2_0::types::{IncomingBody, OutgoingBody},
 };
 use wasi::{
@@ -30,11 +28,8 @@ use wasi::{
     },
 };
 
-use crate::{
-    client::client,
-    spin_redis::{SpinRedisError, impl_conversions},
-    stderr_log,
-};
+use self::redis::SpinRedis;
+use crate::{client::client, stderr_log};
 
 /// How much of a body is read at a time, in bytes.
 const CHUNK: u64 = 64 * 1024;
@@ -45,7 +40,8 @@ async fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
     let request = request(incoming);
     let client = client(request.headers());
     let settings = async || Settings::from_variables(variable);
-    let response = router::respond(request, &client, settings, &SpinRedis::default()).await;
+    let redis = SpinRedis::new(|| variable("redis_url").unwrap_or_default());
+    let response = router::respond(request, &client, settings, &redis).await;
     send(response, out);
 }
 
@@ -163,50 +159,3 @@ fn write_all(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError>
     }
     Ok(())
 }
-
-/// Spin's outbound Redis, for one request.
-#[derive(Default)]
-struct SpinRedis {
-    connection: OnceCell<Connection>,
-}
-
-impl SpinRedis {
-    fn connection(&self) -> Result<&Connection, SpinRedisError> {
-        if let Some(connection) = self.connection.get() {
-            return Ok(connection);
-        }
-        let url = variable("redis_url").unwrap_or_default();
-        let opened = Connection::open(&url).map_err(SpinRedisError::no_connection)?;
-        Ok(self.connection.get_or_init(|| opened))
-    }
-}
-
-impl Redis for SpinRedis {
-    type Error = SpinRedisError;
-
-    async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
-        let arguments: Vec<_> =
-            command.arguments.iter().map(|argument| RedisParameter::Binary(argument.to_vec())).collect();
-        let answer = self
-            .connection()?
-            .execute(command.name, &arguments)
-            .map_err(|error| SpinRedisError::new(command.name, error))?;
-        let mut reply: Vec<_> = answer.into_iter().map(value).collect();
-        if let Some(replication) = command.replication {
-            let wait = replication.wait();
-            // The first command has been carried out, whatever happens to this one.
-            let confirmed =
-                Box::pin(self.execute(Command::from(&wait))).await.map_err(SpinRedisError::after_lost_answer)?;
-            reply.extend(confirmed);
-        }
-        Ok(reply)
-    }
-
-    fn is_unknown_script(error: &SpinRedisError) -> bool {
-        error.is_unknown_script()
-    }
-}
-
-impl Backend for SpinRedis {}
-
-impl_conversions!(spin_sdk);

@@ -3,7 +3,7 @@
 use std::{fmt::Display, future::Future};
 
 use email_queue::{
-    Queue,
+    Queue, Shard, Shards,
     call::{CallError, Redis},
     transition::{Enqueue, Enqueued, enqueue},
 };
@@ -25,6 +25,41 @@ pub trait Backend: Redis<Error: Failure> + Sized {
         let call = enqueue(queue, emails);
         async move { call.run(self).await }
     }
+
+    /// The shard for the emails of a request that may be in any. By default a random one; an
+    /// [`Instance`](crate::instance::Instance) takes one for the requests that share a call.
+    fn shard_for(&self, shards: &Shards, _emails: &Enqueue<'_>) -> Shard {
+        random_shard(shards)
+    }
+
+    /// Takes notice that a shard has not taken emails that another one may take. An [`Instance`](crate::instance::Instance) then
+    /// prefers others for a moment.
+    fn shard_failed(&self, _shard: Shard) {}
+
+    /// Says how much of the time that this request has left for Redis each of the calls from here on may take, on a host that has
+    /// deadlines. At first each may take all of it.
+    fn take(&self, _share: TimeShare) {}
+}
+
+/// How much of the time that a request has left for Redis one call may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TimeShare {
+    /// All of it.
+    #[default]
+    All,
+    /// All of it, but only half until there is a connection: where none can be opened something else can be done.
+    HalfToConnect,
+    /// Half of it: something else has to be done after it.
+    Half,
+}
+
+/// A shard, each as likely.
+pub(crate) fn random_shard(shards: &Shards) -> Shard {
+    if shards.count() == 1 {
+        return Shard::FIRST;
+    }
+    // Without random numbers it is always the same one, and there are no ids either.
+    shards.random(getrandom::u32().unwrap_or_default())
 }
 
 /// Why a command has failed. The text is logged: it may hold what Redis answers, which begins with Redis' error code, and must

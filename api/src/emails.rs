@@ -1,9 +1,11 @@
 //! The resource `/emails`.
 
+mod accept;
 mod attachments;
 mod batch;
 mod change;
 mod create;
+mod find;
 mod idempotency;
 mod list;
 mod page;

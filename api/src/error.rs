@@ -219,11 +219,13 @@ impl ApiError {
     }
 
     /// 429: as many bytes are stored as the operator allows, and all are of emails that have not ended.
-    pub(crate) fn no_bytes_left(limit: u64, stored: u64, asked: u64) -> Self {
+    /// `limit` and `stored` are those of the shard.
+    pub(crate) fn no_bytes_left(limit: u64, shards: u16, stored: u64, asked: u64) -> Self {
+        let (who, allows) = if shards == 1 { ("The queue", "allows") } else { ("A shard of the queue", "allows each") };
         Self::queue_full(
             limit,
             format!(
-                "The queue stores {stored} bytes of emails, and `backlog_bytes` allows {limit}: there is no room for the {asked} \
+                "{who} stores {stored} bytes of emails, and `backlog_bytes` {allows} {limit}: there is no room for the {asked} \
                  of this request. Nothing was accepted. Try again when others have been sent; the operator can allow more, \
                  or remove dead letters."
             ),
@@ -253,6 +255,11 @@ impl ApiError {
     pub(crate) fn not_ready(self) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, name: "service_unavailable", ..self }
             .with(header::RETRY_AFTER, u16::from(RETRY_AFTER))
+    }
+
+    /// What the client is told.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// The answer that reports the error.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use email_queue::{
-    Queue, Replication,
+    Queue, Replication, Shard, Shards,
     call::{CallError, Redis},
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
@@ -96,6 +96,18 @@ impl<R: Runtime, E: Failure + Clone> GroupCommit<R, E> {
                 error => error,
             }),
         }
+    }
+
+    /// The shard of the group that these emails can join, if there is one.
+    pub(crate) fn shard_for(&self, shards: &Shards, emails: &Enqueue<'_>) -> Option<Shard> {
+        if !may_share(emails) {
+            return None;
+        }
+        let open = self.open.borrow();
+        let group = open.as_ref().filter(|group| group.has_room_for(emails.emails))?;
+        // Those of one group are in one shard.
+        let shard = shards.of(group.emails.borrow().first()?.id);
+        group.terms.matches(&shards.queue(shard), emails).then_some(shard)
     }
 
     /// The group that these emails can join, if there is one.

@@ -15,7 +15,8 @@
 //! - [`settings`], [`invalid_setting`]: what the operator can set;
 //! - [`backend`]: what the handlers need of Redis; `unavailable`: the errors for calls that have failed;
 //! - [`instance`]: many requests at the same time; [`runtime`], [`redis_client`]: what that takes;
-//! - `shared_connection`, `group_commit`, `budget`: what those requests share;
+//! - [`nodes`]: the nodes of a cluster, each with a `shared_connection`; [`deadline`]: how long a command waits for one;
+//! - `group_commit`, `budget`: what else those requests share;
 //! - [`clock`], [`ttl_cell`]: for hosts with expensive timers and settings.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ mod budget;
 pub mod client;
 pub mod clock;
 mod context;
+pub mod deadline;
 mod emails;
 mod error;
 mod group_commit;
@@ -34,6 +36,7 @@ mod gzip;
 mod health;
 pub mod instance;
 pub mod invalid_setting;
+pub mod nodes;
 mod openapi;
 mod rate_limit;
 pub mod redis_client;

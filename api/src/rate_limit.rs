@@ -27,7 +27,7 @@ pub(crate) async fn within<R: Redis<Error: Failure>>(
     let Some(limit) = context.settings.rate_limit else { return serve().await };
     let requests = u32::try_from(requests).unwrap_or(u32::MAX);
     let allowance = Allowance { requests: limit, within: SECOND };
-    let call = throttle(&context.settings.queue, &context.caller.key, allowance, requests);
+    let call = throttle(context.settings.shards.first(), &context.caller.key, allowance, requests);
     let status = call.run(context.redis).await?;
     let served = if status.allowed { serve().await } else { Err(ApiError::rate_limit_exceeded(limit, status.reset)) };
     let mut response = served.unwrap_or_else(ApiError::into_response);
@@ -41,7 +41,7 @@ pub(crate) async fn refuse_spent<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
 ) -> Result<Option<Response>, ApiError> {
     let Some(limit) = context.settings.rate_limit else { return Ok(None) };
-    let (queue, client) = (&context.settings.queue, &context.caller.key);
+    let (queue, client) = (context.settings.shards.first(), &context.caller.key);
     if requests_made(queue, client).run(context.redis).await? < u64::from(limit) {
         return Ok(None);
     }

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use email_queue::call::{Command, Value};
+use email_queue::{
+    Redirect,
+    call::{Command, Value},
+};
 
 use crate::backend::Failure;
 
@@ -13,12 +16,14 @@ pub trait RedisClient: Clone {
     /// Why a command has no answer, or why there is no connection.
     type Error: Failure + Clone;
 
-    /// Opens a connection to the Redis of a URL. When the future is dropped, so is what was opened.
+    /// Opens a connection to the Redis of a URL, or to another node of its cluster: the same user, password and kind of connection
+    /// at another address, `host:port`. An IPv6 address has no brackets, and a host that is missing is that of the URL. When the
+    /// future is dropped, so is what was opened.
     ///
     /// # Errors
     /// No connection could be opened. The [effect](Failure::effect) of the error is
     /// [`NotSent`](crate::backend::Effect::NotSent).
-    fn open(&self, url: &str) -> impl Future<Output = Result<Self::Connection, Self::Error>>;
+    fn open(&self, url: &str, node: Option<&str>) -> impl Future<Output = Result<Self::Connection, Self::Error>>;
 
     /// Sends one command and returns its answer, with nested arrays flattened.
     ///
@@ -34,6 +39,9 @@ pub trait RedisClient: Clone {
 
     /// Why the connection on which an error of [`execute`](Self::execute) came is not used any more; `None` if it is.
     fn fault(error: &Self::Error) -> Option<Fault>;
+
+    /// The redirect, if Redis has answered with one.
+    fn redirect(error: &Self::Error) -> Option<Redirect>;
 
     /// Whether Redis refused an `EVALSHA` because it does not have the script.
     fn is_unknown_script(error: &Self::Error) -> bool;

@@ -149,7 +149,7 @@ where
         _ => {}
     }
     let reads_body = route.reads_body(&parts.method);
-    let caller = settings.access.admit(&parts.headers, client, reads_body, &settings.queue, redis).await?;
+    let caller = settings.access.admit(&parts.headers, client, reads_body, settings.shards.first(), redis).await?;
     if caller.sending_only && !route.is_sending(&parts.method) {
         return Err(ApiError::restricted_api_key());
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use email_queue::{Queue, Replication, email::Mailbox};
+use email_queue::{Queue, Replication, Shards, email::Mailbox};
 use jiff::{Span, SpanRelativeTo};
 
 use crate::{access::Access, invalid_setting::InvalidSetting};
@@ -10,8 +10,10 @@ use crate::{access::Access, invalid_setting::InvalidSetting};
 /// The settings of the API.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `queue`: the queue's name, the same as the worker's.
-    pub queue: Queue,
+    /// `queue`: the queue's name, and `shards`: how many shards it has; 1 by default. Both the same as the worker's.
+    pub shards: Shards,
+    /// `earlier_shards`: how many it had in the last 24 hours, if `shards` was changed. Looked up only if there are several now.
+    pub earlier_shards: Option<Shards>,
     /// `api_keys`: separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. If there are none, `open`: empty, or `loopback`
     /// for programs on the same machine.
     pub access: Access,
@@ -36,9 +38,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The queue with the shards in which emails may be: more than those that emails are accepted in, if there were more.
+    pub(crate) fn shards_with_emails(&self) -> &Shards {
+        self.earlier_shards.as_ref().filter(|earlier| earlier.count() > self.shards.count()).unwrap_or(&self.shards)
+    }
+
+    /// What a shard has of a limit of the queue.
+    pub(crate) fn part_of(&self, limit: Option<u64>) -> Option<u64> {
+        limit.map(|limit| limit.div_ceil(self.shards.count().into()))
+    }
+
     /// The variables that [`from_variables`](Self::from_variables) looks up.
-    pub const VARIABLES: [&str; 10] = [
+    pub const VARIABLES: [&str; 12] = [
         "queue",
+        "shards",
+        "earlier_shards",
         "api_keys",
         "open",
         "default_from",
@@ -56,8 +70,14 @@ impl Settings {
     /// The first setting that cannot be used.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let read = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let queue: Queue = parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default();
+        let shards = shards_of("shards", read("shards"), &queue)?.unwrap_or_else(|| Shards::one(queue.clone()));
+        // On some hosts a look-up is a considerable part of the cost of a request.
+        let earlier =
+            if shards.count() > 1 { shards_of("earlier_shards", read("earlier_shards"), &queue)? } else { None };
         Ok(Self {
-            queue: parsed("queue", read("queue"), |name| name.parse().ok())?.unwrap_or_default(),
+            earlier_shards: earlier.filter(|earlier| *earlier != shards),
+            shards,
             // Not trimmed: a blank in a key may be a mistake.
             access: Access::from_variables(&variable)?,
             default_from: parsed("default_from", read("default_from"), |from| from.parse().ok())?,
@@ -78,6 +98,12 @@ impl Settings {
             )?,
         })
     }
+}
+
+fn shards_of(variable: &'static str, count: Option<String>, queue: &Queue) -> Result<Option<Shards>, InvalidSetting> {
+    let Some(count) = count else { return Ok(None) };
+    let shards = Shards::new(queue.clone(), count.parse().unwrap_or_default());
+    shards.map(Some).map_err(|invalid| InvalidSetting { variable, reason: format!("cannot be used: {invalid}") })
 }
 
 fn parsed<T>(
@@ -107,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_not_set_has_its_default() {
         let settings = Settings::from_variables(|_| Some(String::new())).unwrap();
-        assert_eq!(settings.queue.name(), "emails");
+        assert_eq!((settings.shards, settings.earlier_shards), (Shards::one(Queue::default()), None));
         assert_eq!(settings.max_body_bytes, 10_485_760);
         assert!(settings.access == Access::Closed && settings.default_from.is_none());
         assert_eq!((settings.backlog_limit, settings.retention), (None, None));
@@ -117,16 +143,26 @@ mod tests {
     #[test]
     fn every_variable_is_looked_up_once() {
         let asked = std::cell::RefCell::new(Vec::new());
-        let settings = Settings::from_variables(|name| {
-            asked.borrow_mut().push(name.to_owned());
-            None
-        });
-        assert!(settings.is_ok());
-        let mut asked = asked.into_inner();
-        asked.sort();
-        let mut known = Settings::VARIABLES;
+        let settings = |several: bool| {
+            let settings = Settings::from_variables(|name| {
+                asked.borrow_mut().push(name.to_owned());
+                let value = match name {
+                    "shards" => "2",
+                    "queue" => "{emails}",
+                    _ => "",
+                };
+                several.then(|| value.to_owned())
+            });
+            assert!(settings.is_ok());
+            let mut asked = asked.take();
+            asked.sort();
+            asked
+        };
+        let mut known = Settings::VARIABLES.to_vec();
         known.sort_unstable();
-        assert_eq!(asked, known);
+        assert_eq!(settings(true), known);
+        known.retain(|name| *name != "earlier_shards");
+        assert_eq!(settings(false), known);
     }
 
     #[test]
@@ -148,8 +184,49 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_used_is_named_but_not_shown() {
         for name in Settings::VARIABLES {
-            let message = settings(name, "hunter 2").unwrap_err().to_string();
+            let message = with_shards(name, "hunter 2").unwrap_err().to_string();
             assert!(message.contains(name) && !message.contains("hunter"), "{message}");
         }
+    }
+
+    /// One variable, beside those that it may need.
+    fn with_shards(name: &str, value: &str) -> Result<Settings, InvalidSetting> {
+        Settings::from_variables(|asked| {
+            let given = [(name, value), ("queue", "{emails}"), ("shards", "2")];
+            given.iter().find(|(known, _)| *known == asked).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn several_shards_need_a_name_in_braces_and_a_number_that_a_queue_can_have() {
+        let settings = with_shards("shards", "6").unwrap();
+        assert_eq!((settings.shards.count(), settings.shards_with_emails().count()), (6, 6));
+        for (variable, value, way_out) in [
+            ("shards", "0", "1 to 4096"),
+            ("shards", "4097", "1 to 4096"),
+            ("shards", "70000", "1 to 4096"),
+            ("shards", "-1", "1 to 4096"),
+            ("earlier_shards", "0", "1 to 4096"),
+            ("queue", "emails", "{emails}"),
+        ] {
+            let message = with_shards(variable, value).unwrap_err().to_string();
+            assert!(message.contains("shards") && message.contains(way_out), "{variable} {value}: {message}");
+        }
+    }
+
+    #[test]
+    fn emails_may_be_in_more_shards_than_they_are_accepted_in() {
+        for (earlier, differs, with_emails) in [("", false, 2), ("1", true, 2), ("2", false, 2), ("6", true, 6)] {
+            let settings = with_shards("earlier_shards", earlier).unwrap();
+            assert_eq!(settings.earlier_shards.is_some(), differs, "{earlier}");
+            assert_eq!(settings.shards_with_emails().count(), with_emails, "{earlier}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_the_queue_is_shared_by_its_shards() {
+        let settings = with_shards("shards", "6").unwrap();
+        assert_eq!((settings.part_of(Some(1000)), settings.part_of(None)), (Some(167), None));
+        assert_eq!(with_shards("shards", "1").unwrap().part_of(Some(1000)), Some(1000));
     }
 }

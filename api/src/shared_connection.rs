@@ -13,6 +13,7 @@ use email_queue::call::{Command, Value};
 
 use crate::{
     backend::Failure,
+    deadline::Deadline,
     redis_client::{Fault, RedisClient},
     runtime::{Runtime, timeout},
 };
@@ -24,6 +25,8 @@ pub(crate) const RESEND_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that outlives the requests that use it.
 pub(crate) struct SharedConnection<R: Runtime, C: RedisClient> {
     client: C,
+    /// The node of a cluster; `None` for the one that the URL leads to.
+    node: Option<String>,
     open: RefCell<Option<Rc<Open<C::Connection>>>>,
     /// While one request opens a connection: wakes the others.
     opening: RefCell<Option<Vec<R::Notify>>>,
@@ -39,14 +42,20 @@ struct Open<C> {
 
 impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
     /// Opens nothing yet.
-    pub(crate) fn new(client: C) -> Self {
+    pub(crate) fn new(client: C, node: Option<String>) -> Self {
         Self {
             client,
+            node,
             open: RefCell::default(),
             opening: RefCell::default(),
             failures: Cell::new(0),
             failure: RefCell::default(),
         }
+    }
+
+    /// The address of the node, if it is not the one that the URL leads to.
+    pub(crate) fn node(&self) -> Option<&str> {
+        self.node.as_deref()
     }
 
     /// Runs a command on the Redis of `url`: on the open connection, or on a new one if none is open or it is to another URL.
@@ -63,12 +72,12 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
         &self,
         url: &str,
         command: &Command<'_>,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Vec<Value>, C::Error> {
         let now = Instant::now();
         let sent = Sent { on: RefCell::new(None), ever: Cell::new(false) };
-        let answer =
-            timeout::<R, _>(deadline.saturating_duration_since(now), self.send(url, command, now, &sent)).await;
+        let time = deadline.answered.saturating_duration_since(now);
+        let answer = timeout::<R, _>(time, self.send(url, command, deadline, now, &sent)).await;
         answer.unwrap_or_else(|| {
             if let Some(open) = sent.on.take() {
                 self.discard(&open);
@@ -82,10 +91,11 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
         &self,
         url: &str,
         command: &Command<'_>,
+        deadline: Deadline,
         began: Instant,
         sent: &Sent<C::Connection>,
     ) -> Result<Vec<Value>, C::Error> {
-        let (open, was_open) = self.connection(url).await?;
+        let (open, was_open) = self.connection(url, command, deadline).await?;
         sent.on(&open);
         let (answer, fault) = self.send_on(&open, command).await;
         if fault != Some(Fault::Broken) || !was_open || began.elapsed() >= RESEND_WITHIN {
@@ -93,7 +103,7 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
         }
         drop((open, sent.on.take()));
         // Redis may have carried out the first one, whatever happens to the second.
-        let (open, _) = self.connection(url).await.map_err(Failure::after_lost_answer)?;
+        let (open, _) = self.connection(url, command, deadline).await.map_err(Failure::after_lost_answer)?;
         sent.on(&open);
         self.send_on(&open, &command.resent()).await.0.map_err(Failure::after_lost_answer)
     }
@@ -130,7 +140,12 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
     }
 
     /// A connection, and whether it was open before.
-    async fn connection(&self, url: &str) -> Result<(Rc<Open<C::Connection>>, bool), C::Error> {
+    async fn connection(
+        &self,
+        url: &str,
+        command: &Command<'_>,
+        deadline: Deadline,
+    ) -> Result<(Rc<Open<C::Connection>>, bool), C::Error> {
         let failures = self.failures.get();
         loop {
             if let Some(open) = self.open_to(url) {
@@ -146,13 +161,23 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
             opened.await;
         }
         let _opening = Opening::begin(&self.opening);
-        let connection = self.client.open(url).await.inspect_err(|error| {
+        let connection = self.open(url, command, deadline).await.inspect_err(|error| {
             self.failures.set(self.failures.get() + 1);
             *self.failure.borrow_mut() = Some(error.clone());
         })?;
         let open = Rc::new(Open { url: url.to_owned(), connection });
         *self.open.borrow_mut() = Some(Rc::clone(&open));
         Ok((open, false))
+    }
+
+    async fn open(&self, url: &str, command: &Command<'_>, deadline: Deadline) -> Result<C::Connection, C::Error> {
+        let opening = self.client.open(url, self.node());
+        if deadline.connected >= deadline.answered {
+            // The caller gives up then.
+            return opening.await;
+        }
+        let time = deadline.connected.saturating_duration_since(Instant::now());
+        timeout::<R, _>(time, opening).await.unwrap_or_else(|| Err(C::timed_out(command, false)))
     }
 
     /// If another request is opening a connection: ready when that has succeeded or failed.

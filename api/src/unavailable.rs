@@ -1,6 +1,6 @@
 //! The errors for requests whose Redis call has failed. They say whether the change was made, if that is known.
 
-use email_queue::{Refusal, call::CallError};
+use email_queue::{Redirect, Refusal, call::CallError};
 
 use crate::{
     backend::{Effect, Failure},
@@ -50,6 +50,7 @@ impl Change {
 impl<E: Failure> From<CallError<E>> for ApiError {
     fn from(error: CallError<E>) -> Self {
         let refusal = log(&error);
+        let is_moving = Redirect::of(&error.to_string()) == Some(Redirect::Later);
         if let CallError::NotReplicated(_) = error {
             return Self::unavailable(
                 "Fewer replicas are connected to the queue's Redis than `require_replicas` asks for.",
@@ -58,10 +59,15 @@ impl<E: Failure> From<CallError<E>> for ApiError {
         let trouble = match (effect(&error), refusal) {
             (Effect::NotSent, _) => "The queue cannot be reached for now.",
             (Effect::Unknown, _) => "The queue did not answer.",
+            (Effect::Refused, None) if is_moving => {
+                "No server of the Redis Cluster has this part of the queue for now, or it is being moved."
+            }
             (Effect::Refused, None) => "The queue's Redis refuses this for now.",
             (Effect::Refused, Some(Refusal::Full)) => "The queue's Redis is full.",
             (Effect::Refused, Some(Refusal::ReadOnly)) => "The queue's Redis is a replica, which takes no writes.",
-            (Effect::Refused, Some(Refusal::OtherNode)) => "This node of a Redis Cluster does not hold the queue.",
+            (Effect::Refused, Some(Refusal::OtherNode)) => {
+                "The nodes of the Redis Cluster do not agree on which of them has this part of the queue."
+            }
             (Effect::Refused, Some(Refusal::WrongType)) => "A key of the queue is in use for something else.",
             (Effect::Refused, Some(Refusal::OtherVersion)) => "The queue is of another version than this API.",
         };
@@ -78,7 +84,7 @@ fn effect<E: Failure>(error: &CallError<E>) -> Effect {
 }
 
 /// Logs the error for the operator, and returns the reason for which Redis has refused the call, if it has.
-fn log<E: Failure>(error: &CallError<E>) -> Option<Refusal> {
+pub(crate) fn log<E: Failure>(error: &CallError<E>) -> Option<Refusal> {
     let text = error.to_string();
     let refusal = Refusal::of(&text);
     match refusal {

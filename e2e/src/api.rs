@@ -2,6 +2,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
+use tempfile::TempDir;
 use testkit::{DEADLINE, Process, RedisServer};
 
 use crate::{Answer, host};
@@ -16,6 +17,8 @@ pub struct Api {
     pub process: Process,
     address: String,
     client: Client,
+    /// The folder of a manifest that was written for this API.
+    _manifest: Option<TempDir>,
 }
 
 impl Api {
@@ -59,6 +62,18 @@ impl Api {
         Self::serve(command, redis_url, variables).await
     }
 
+    /// Starts the API on a node of a cluster, as one that may connect to these nodes.
+    ///
+    /// # Panics
+    /// When it does not start to listen.
+    pub async fn start_on(node: &RedisServer, allowed: &[RedisServer], variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
+        let addresses: Vec<_> = allowed.iter().map(RedisServer::address).collect();
+        let command = host::command_allowing(&addresses, folder.path());
+        let api = Self::serve(command, &node.url(), variables).await;
+        Self { _manifest: Some(folder), ..api }
+    }
+
     /// The error for settings with which the API does not start (exit code 64, EX_USAGE). `None` if the host starts the
     /// API with any settings, and requests get the error.
     ///
@@ -78,7 +93,7 @@ impl Api {
         let process = Self::spawn(command, redis_url, variables);
         let line = process.wait_for_line_within(START, |line| line.starts_with("Serving http://")).await;
         let address = line.trim_start_matches("Serving http://").trim_end_matches('/').to_owned();
-        Self { process, address, client: Client::new() }
+        Self { process, address, client: Client::new(), _manifest: None }
     }
 
     fn spawn(mut command: Command, redis_url: &str, variables: &[(&str, &str)]) -> Process {
@@ -161,6 +176,12 @@ impl Api {
         let answer = self.post(email).await;
         assert_eq!(answer.status, 200, "{}", answer.json);
         answer.text("id").to_owned()
+    }
+
+    /// Posts an email with an idempotency key, whatever becomes of it.
+    pub async fn post_with_key(&self, key: &str, email: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        self.request("POST", "/emails", &headers, email.to_string()).await
     }
 
     /// Reads an email.

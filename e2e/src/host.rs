@@ -1,13 +1,48 @@
 //! What serves the API: `dev-host` or the real Spin that the environment variable `SPIN` names, with the component; or, where
 //! `NATIVE_API` names it, the native server.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::binaries;
 
 /// The command that serves the API under test on any free port. All hosts say `Serving http://ADDRESS` once they accept
 /// requests; what they do not have in common is here and nowhere else.
 pub(crate) fn command() -> Command {
+    command_for(&manifest())
+}
+
+/// The same for an application whose component may connect to all of these servers. Its manifest is written to a folder.
+///
+/// # Panics
+/// When the manifest is not as expected.
+pub(crate) fn command_allowing(servers: &[SocketAddr], folder: &Path) -> Command {
+    if is_native() {
+        return command();
+    }
+    let original = manifest();
+    let text = fs::read_to_string(&original).unwrap_or_else(|error| panic!("{}: {error}", original.display()));
+    let hosts: Vec<_> = servers.iter().map(|server| format!("redis://{server}")).collect();
+    let lines = text.lines().map(|line| match line.split_once(" = ") {
+        Some(("allowed_outbound_hosts", _)) => format!("allowed_outbound_hosts = {hosts:?}\n"),
+        Some(("source", source)) => {
+            let root = original.parent().unwrap_or(Path::new(".")).canonicalize();
+            let source = root.map(|root| root.join(source.trim_matches('"')));
+            format!("source = {:?}\n", source.unwrap_or_else(|error| panic!("{error}")))
+        }
+        _ => format!("{line}\n"),
+    });
+    let changed = folder.join("spin.toml");
+    let written = fs::write(&changed, lines.collect::<String>());
+    written.unwrap_or_else(|error| panic!("{}: {error}", changed.display()));
+    command_for(&changed)
+}
+
+fn command_for(manifest: &Path) -> Command {
     if let Some(native) = native() {
         let mut command = Command::new(native);
         command.args(["--listen", "127.0.0.1:0"]);
@@ -23,7 +58,7 @@ pub(crate) fn command() -> Command {
         }
         None => Command::new(binaries::path("DEV_HOST", "target/quick/dev-host")),
     };
-    command.arg("--from").arg(manifest()).args(["--listen", "127.0.0.1:0"]);
+    command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0"]);
     command
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use e2e::{Answer, Api, Worker};
 use serde_json::{Value, json};
-use testkit::{DEADLINE, RedisServer, TcpProxy, eventually, ports::free_port};
+use testkit::{DEADLINE, RedisServer, TcpProxy, eventually};
 use tokio::{task::JoinSet, time::timeout};
 
 /// The longest time for an answer while Redis is unreachable.
@@ -141,30 +141,6 @@ async fn redis_that_may_only_be_read_is_a_503_and_emails_can_still_be_read() {
     assert_eq!(api.get(&id).await.status, 200);
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut connection).unwrap();
     assert_recovers(&api).await;
-}
-
-#[tokio::test]
-async fn a_node_of_a_cluster_without_the_queue_is_a_503_that_says_so() {
-    let [redis, other] = [free_port(), free_port()].map(|bus| {
-        let node = RedisServer::builder().without_persistence().setting("cluster-enabled", "yes");
-        let node = node.setting("cluster-port", bus.to_string()).start();
-        redis::cmd("CLUSTER").arg("RESET").exec(&mut node.connection()).unwrap();
-        (node, bus)
-    });
-    let mut connection = redis.0.connection();
-    let slot: u32 = redis::cmd("CLUSTER").arg("KEYSLOT").arg("{emails}").query(&mut connection).unwrap();
-    let others = [0, slot - 1, slot + 1, 16383].map(|slot| slot.to_string());
-    redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(&others).exec(&mut connection).unwrap();
-    redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slot).exec(&mut other.0.connection()).unwrap();
-    let meet = ["MEET", "127.0.0.1", &other.0.port().to_string(), &other.1.to_string()];
-    redis::cmd("CLUSTER").arg(&meet).exec(&mut connection).unwrap();
-
-    let api = Api::start_with(&redis.0.url(), &[("queue", "{emails}")]).await;
-    let told = async || post(&api).await.text("message").contains("does not hold the queue");
-    eventually(DEADLINE, "the other node to be known", told).await;
-    assert_not_ready(&api, "does not hold the queue").await;
-    let api = Api::start_with(&other.0.url(), &[("queue", "{emails}")]).await;
-    eventually(DEADLINE, "an accepted email", async || post(&api).await.status == 200).await;
 }
 
 #[tokio::test]

@@ -139,7 +139,8 @@ async fn with_a_lost_answer(api: &Api, proxy: &TcpProxy, request: impl Future<Ou
     tokio::join!(request, lose).0
 }
 
-/// Under WASI 0.2 each request has its own connection, and no retry: the client gets the error and repeats the request.
+/// Under WASI 0.2 each request has its own connection, and the command that it is opened for is not sent again: the client gets
+/// the error and repeats the request.
 #[tokio::test]
 async fn an_answer_lost_with_a_connection_that_is_not_kept_is_a_503() {
     if Api::keeps_connections() {
@@ -147,6 +148,8 @@ async fn an_answer_lost_with_a_connection_that_is_not_kept_is_a_503() {
     }
     let redis = redis();
     let (api, proxy) = behind_a_proxy(&redis, &[]).await;
+    // Redis gets to know the script by it.
+    assert_eq!(cancel(&api, &api.accept(&later()).await).await.status, 200);
     let id = api.accept(&later()).await;
     let lost = with_a_lost_answer(&api, &proxy, cancel(&api, &id)).await;
     lost.assert_refused("cancel", 503, "service_unavailable", "queue");

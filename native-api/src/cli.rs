@@ -28,6 +28,15 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
     queue: String,
 
+    /// How many shards the queue has, the same as the workers'. Several need a --queue in braces; on Redis Cluster each is a
+    /// slot of its own.
+    #[arg(long, env = "EMAIL_QUEUE_SHARDS", value_name = "SHARDS", default_value = "1")]
+    shards: String,
+
+    /// How many it had before --shards was changed. For a day, so that an Idempotency-Key of before is still recognised.
+    #[arg(long, env = "EMAIL_QUEUE_EARLIER_SHARDS", value_name = "SHARDS")]
+    earlier_shards: Option<String>,
+
     /// The keys of clients, separated by commas: KEY or KEY:full for everything, KEY:sending for sending alone.
     #[arg(long, env = "EMAIL_QUEUE_API_KEYS", value_name = "KEYS", hide_env_values = true)]
     api_keys: Option<String>,
@@ -137,6 +146,8 @@ impl Cli {
     fn variable(&self, name: &str) -> Option<String> {
         match name {
             "queue" => Some(self.queue.clone()),
+            "shards" => Some(self.shards.clone()),
+            "earlier_shards" => self.earlier_shards.clone(),
             "api_keys" => self.api_keys.clone(),
             "open" => self.open.clone(),
             "default_from" => self.default_from.clone(),
@@ -178,6 +189,7 @@ mod tests {
         for name in [
             "redis-url",
             "queue",
+            "shards",
             "open",
             "default-from",
             "max-body-bytes",

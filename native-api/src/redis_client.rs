@@ -7,11 +7,11 @@ use api::{
     redis_client::{Fault, RedisClient},
 };
 use email_queue::{
-    Refusal,
+    Redirect, Refusal,
     call::{Command, Value},
 };
 use redis::ErrorKind;
-use redis_connection::{Connection, RedisServer};
+use redis_connection::{Address, Connection, RedisServer};
 
 /// Opens connections to this Redis. Several requests use one at the same time.
 #[derive(Clone)]
@@ -21,9 +21,17 @@ impl RedisClient for TokioRedis {
     type Connection = Connection;
     type Error = RedisError;
 
-    async fn open(&self, _url: &str) -> Result<Connection, RedisError> {
-        self.0.open().await.map_err(|error| RedisError {
+    async fn open(&self, _url: &str, node: Option<&str>) -> Result<Connection, RedisError> {
+        let opened = match node {
+            None => self.0.open().await,
+            Some(node) => match address(node, self.0.address()) {
+                Some(address) => self.0.at(address).open().await,
+                None => Err((ErrorKind::InvalidClientConfig, "a node of the cluster has no usable address").into()),
+            },
+        };
+        opened.map_err(|error| RedisError {
             operation: "no connection",
+            node: node.map(Into::into),
             cause: Cause::Redis(error),
             effect: Effect::NotSent,
         })
@@ -44,13 +52,20 @@ impl RedisClient for TokioRedis {
         }
     }
 
+    fn redirect(error: &RedisError) -> Option<Redirect> {
+        match &error.cause {
+            Cause::Redis(error) if is_answer(error) => Redirect::of(&error.to_string()),
+            _ => None,
+        }
+    }
+
     fn is_unknown_script(error: &RedisError) -> bool {
         matches!(&error.cause, Cause::Redis(error) if redis_calls::is_unknown_script(error))
     }
 
     fn timed_out(command: &Command<'_>, was_sent: bool) -> RedisError {
         let effect = if was_sent { Effect::Unknown } else { Effect::NotSent };
-        RedisError { operation: command.name, cause: Cause::TimedOut, effect }
+        RedisError { operation: command.name, node: None, cause: Cause::TimedOut, effect }
     }
 }
 
@@ -59,6 +74,8 @@ impl RedisClient for TokioRedis {
 pub(crate) struct RedisError {
     /// The command, or `no connection`.
     operation: &'static str,
+    /// The node to which there is no connection, if it is not the one of the URL.
+    node: Option<Box<str>>,
     cause: Cause,
     effect: Effect,
 }
@@ -73,7 +90,7 @@ enum Cause {
 impl RedisError {
     fn of(operation: &'static str, error: redis::RedisError) -> Self {
         let effect = if is_answer(&error) { Effect::Refused } else { Effect::Unknown };
-        Self { operation, cause: Cause::Redis(error), effect }
+        Self { operation, node: None, cause: Cause::Redis(error), effect }
     }
 }
 
@@ -89,14 +106,50 @@ impl Failure for RedisError {
 
 impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        if let Some(node) = &self.node {
+            write!(f, " to {node}, a node of the cluster")?;
+        }
         match &self.cause {
-            Cause::Redis(error) => write!(f, "{}: {error}", self.operation),
-            Cause::TimedOut => write!(f, "{}: no answer in time", self.operation),
+            Cause::Redis(error) => write!(f, ": {error}"),
+            Cause::TimedOut => f.write_str(": no answer in time"),
         }
     }
+}
+
+/// An address as a node of a cluster gives it. Without a host it is on the host of the URL.
+fn address(node: &str, of_url: Option<&Address>) -> Option<Address> {
+    let (host, port) = node.rsplit_once(':')?;
+    let host = match (host, of_url) {
+        ("", Some(Address::Tcp(host, _))) => host,
+        ("", _) => return None,
+        (host, _) => host,
+    };
+    Some(Address::Tcp(host.to_owned(), port.parse().ok()?))
 }
 
 /// Whether Redis has answered with this error, and not the network.
 fn is_answer(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_at_the_address_that_another_one_gives() {
+        let tcp = |host: &str, port| Some(Address::Tcp(host.to_owned(), port));
+        for (node, expected) in [
+            ("10.0.0.1:6379", tcp("10.0.0.1", 6379)),
+            ("redis-2.example:7000", tcp("redis-2.example", 7000)),
+            ("2001:db8::1:6379", tcp("2001:db8::1", 6379)),
+            (":6380", tcp("redis.example", 6380)),
+            ("10.0.0.1", None),
+            ("10.0.0.1:70000", None),
+        ] {
+            assert_eq!(address(node, tcp("redis.example", 6379).as_ref()), expected, "{node}");
+        }
+        assert_eq!(address(":6380", None), None);
+    }
 }

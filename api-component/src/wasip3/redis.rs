@@ -1,10 +1,16 @@
 //! Spin's outbound Redis under WASI 0.3.
 
 use api::redis_client::{Fault, RedisClient};
-use email_queue::call::{Command, Value};
+use email_queue::{
+    Redirect,
+    call::{Command, Value},
+};
 use spin_sdk_wasip3::redis::{Connection, RedisParameter};
 
-use crate::spin_redis::{SpinRedisError, impl_conversions};
+use crate::{
+    node_url::node_url,
+    spin_redis::{Cause, SpinRedisError, impl_conversions},
+};
 
 /// Opens connections by Spin's outbound Redis.
 #[derive(Clone)]
@@ -14,8 +20,11 @@ impl RedisClient for SpinRedisClient {
     type Connection = Connection;
     type Error = SpinRedisError;
 
-    async fn open(&self, url: &str) -> Result<Connection, SpinRedisError> {
-        Connection::open(url).await.map_err(SpinRedisError::no_connection)
+    async fn open(&self, url: &str, node: Option<&str>) -> Result<Connection, SpinRedisError> {
+        let failed = |cause| SpinRedisError::no_connection(node, cause);
+        let Some(node) = node else { return Connection::open(url).await.map_err(|error| failed(error.into())) };
+        let url = node_url(url, node).ok_or_else(|| failed(Cause::InvalidAddress))?;
+        Connection::open(url).await.map_err(|error| failed(error.into()))
     }
 
     async fn execute(&self, connection: &Connection, command: &Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
@@ -27,6 +36,10 @@ impl RedisClient for SpinRedisClient {
 
     fn fault(error: &SpinRedisError) -> Option<Fault> {
         error.fault()
+    }
+
+    fn redirect(error: &SpinRedisError) -> Option<Redirect> {
+        error.redirect()
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {

@@ -23,7 +23,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::link::{Link, Secret};
-use super::page::{Page, Position};
+use super::{
+    find,
+    page::{Page, Position},
+};
 use crate::{
     backend::Failure,
     context::Context,
@@ -117,7 +120,7 @@ impl Links {
     async fn new<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Self, ApiError> {
         Ok(Self {
             origin: origin::of(&context.parts.headers, context.client)?,
-            secret: Secret::of(&context.settings.queue, context.redis).await?,
+            secret: Secret::of(context.settings.shards.first(), context.redis).await?,
             expires: link::expiry(Timestamp::now()),
         })
     }
@@ -129,7 +132,8 @@ async fn read<R: Redis<Error: Failure>>(
     redis: &R,
     id: EmailId,
 ) -> Result<Vec<Attachment>, ApiError> {
-    let record = query::read(&settings.queue, id).run(redis).await?.ok_or_else(ApiError::unknown_email)?;
+    let record = find::find(settings, id, async |queue| query::read(queue, id).run(redis).await).await?;
+    let record = record.ok_or_else(ApiError::unknown_email)?;
     if record.removed.is_some() {
         return Err(ApiError::content_removed());
     }

@@ -3,7 +3,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::create::accept;
+use super::accept::accept;
 use crate::{
     backend::Backend,
     body::{Body, may_be_large, read_json},

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use email_queue::{
-    EmailId, State,
-    call::Redis,
+    EmailId, Queue, State,
+    call::{Call, CallError, Redis},
     email::schedule,
     transition::{self, Changed},
 };
@@ -10,6 +10,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::find::find;
 use crate::{
     backend::Failure,
     body::{Body, read_json},
@@ -26,7 +27,7 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 pub(crate) async fn cancel<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let retention = context.settings.retention.unwrap_or(RETENTION);
-    let changed = transition::cancel(&context.settings.queue, id, retention).run(context.redis).await;
+    let changed = change(context, id, |queue| transition::cancel(queue, id, retention)).await;
     let changed = changed.map_err(|error| Change::Cancel.failed(error))?;
     answer(id, changed, |state| format!("The email is {state}; it is too late to cancel it."))
 }
@@ -40,9 +41,21 @@ pub(crate) async fn reschedule<R: Redis<Error: Failure>>(
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let body = read_json(&context.parts.headers, body, context.settings.max_body_bytes).await?;
     let due = schedule::read_change(&body, Timestamp::now())?;
-    let changed = transition::reschedule(&context.settings.queue, id, due).run(context.redis).await;
+    let changed = change(context, id, |queue| transition::reschedule(queue, id, due)).await;
     let changed = changed.map_err(|error| Change::Reschedule.failed(error))?;
     answer(id, changed, |state| format!("The email is {state}; only one that is scheduled can be given another time."))
+}
+
+async fn change<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+    id: EmailId,
+    call: impl Fn(&Queue) -> Call<Changed>,
+) -> Result<Changed, CallError<R::Error>> {
+    let ask = async |queue: &Queue| {
+        let changed = call(queue).run(context.redis).await?;
+        Ok(Some(changed).filter(|changed| *changed != Changed::Unknown))
+    };
+    Ok(find(context.settings, id, ask).await?.unwrap_or(Changed::Unknown))
 }
 
 fn answer(id: EmailId, changed: Changed, too_late: impl Fn(State) -> String) -> Result<Response, ApiError> {

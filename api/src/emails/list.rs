@@ -1,3 +1,5 @@
+mod merge;
+
 use email_queue::{
     EmailId, State,
     call::Redis,
@@ -7,6 +9,7 @@ use email_queue::{
 use http::StatusCode;
 use serde::Serialize;
 
+use self::merge::Merged;
 use super::{
     page::{Page, Position},
     sender,
@@ -23,19 +26,24 @@ use crate::{
 /// behind. The API itself writes those fields first; other programs may not. Each takes 2 ms of Redis.
 const FURTHER_READS: usize = 8;
 
-/// `GET /emails`: emails, the newest first, page by page.
+/// `GET /emails`: emails of all shards, the newest first, page by page.
 pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Response, ApiError> {
     let settings = context.settings;
     let page = page(context.parts.uri.query().unwrap_or_default())?;
-    let listed = query::list(&settings.queue, page).run(context.redis).await?;
+    let shards = settings.shards_with_emails();
+    let mut merged = Merged::new(page.limit, page.cursor);
+    for shard in shards.all() {
+        merged.add(shard, query::list(&shards.queue(shard), page).run(context.redis).await?);
+    }
+    let listed = merged.page();
     let mut data = Vec::with_capacity(listed.emails.len());
     let mut sender = None;
     let mut further_reads = FURTHER_READS;
-    for (id, record) in &listed.emails {
+    for (shard, id, record) in &listed.emails {
         let (mut outline, mut extent) = Outline::read(&record.json);
         if extent == Extent::CutOff && !record.json.is_empty() && further_reads > 0 {
             further_reads -= 1;
-            if let Some(more) = query::read_beginning(&settings.queue, *id).run(context.redis).await? {
+            if let Some(more) = query::read_beginning(&shards.queue(*shard), *id).run(context.redis).await? {
                 (outline, extent) = Outline::read(&more.json);
             }
         }

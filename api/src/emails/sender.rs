@@ -8,6 +8,6 @@ pub(super) async fn default<R: Redis<Error: Failure>>(settings: &Settings, redis
     if let Some(sender) = &settings.default_from {
         return Ok(sender.clone());
     }
-    let announced = query::default_sender(&settings.queue).run(redis).await?;
+    let announced = query::default_sender(settings.shards.first()).run(redis).await?;
     Ok(announced.unwrap_or_else(Mailbox::built_in_sender))
 }

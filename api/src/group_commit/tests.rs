@@ -216,3 +216,31 @@ fn when_the_first_request_is_given_up_the_others_go_on_alone() {
         assert_eq!(redis.calls.take(), if on_its_way { vec![2, 1] } else { vec![1] });
     }
 }
+
+#[test]
+fn a_request_that_may_be_in_any_shard_takes_that_of_the_group_that_it_can_join() {
+    let shards = Shards::new("{emails}".parse().unwrap(), 6).unwrap();
+    let shard = shards.random(u32::MAX);
+    let mut leading = Given { queue: shards.queue(shard), ..Given::emails(1) };
+    leading.emails[0].id = leading.emails[0].id.in_shard(shard);
+    let (commit, redis) = (Commit::default(), Scripted::default());
+    let proposed = |given: &Given| {
+        let Given { emails, backlog_limit, idempotency, .. } = given;
+        let (backlog_limit, idempotency) = (*backlog_limit, idempotency.as_ref());
+        commit.shard_for(&shards, &Enqueue { emails, backlog_limit, idempotency, ..Enqueue::default() })
+    };
+    assert_eq!(proposed(&Given::emails(1)), None, "no group is open");
+    let mut leader = request(&commit, &redis, &leading);
+    assert!(poll(&mut leader).is_pending());
+    assert_eq!(proposed(&Given::emails(1)), Some(shard));
+    let idempotency = Some(Idempotency::new("client", "key", &[[0; 32]]));
+    for alone in [
+        Given::emails(MAX_EMAILS),
+        Given { backlog_limit: Some(1), ..Given::emails(1) },
+        Given { idempotency, ..Given::emails(1) },
+    ] {
+        assert_eq!(proposed(&alone), None);
+    }
+    while poll(&mut leader).is_pending() {}
+    assert_eq!(proposed(&Given::emails(1)), None, "the group has made its call");
+}

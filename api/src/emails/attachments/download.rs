@@ -27,7 +27,7 @@ pub(crate) async fn download_attachment<R: Redis<Error: Failure>>(
     if link.expires <= Timestamp::now() {
         return Err(ApiError::invalid_link("This link has expired. Ask for the attachment to get a new one."));
     }
-    let secret = Secret::of(&settings.queue, redis).await?;
+    let secret = Secret::of(settings.shards.first(), redis).await?;
     if !link.is_signed(&signature, &secret) {
         return Err(forged());
     }
