@@ -95,6 +95,32 @@ fn the_settings_of_a_cloud_are_variables_of_the_api_within_its_limits() {
 }
 
 #[test]
+fn the_nodes_of_a_cluster_take_the_place_of_the_one_redis_in_both_manifests() {
+    let page = read("deploy/cluster/README.md");
+    let command = page.lines().map(str::trim).find(|line| line.starts_with("sed ")).unwrap();
+    let settings = settings("deploy/cluster/settings.env");
+    let value = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.as_str();
+    let variables = variables();
+    assert!(settings.iter().all(|(name, _)| variables.contains(name)), "{settings:?}");
+    let (command, _) = command.split_once(" > ").unwrap();
+    for manifest in ["spin.toml", "spin-wasip3.toml"] {
+        let command = command.replace("spin.toml", manifest);
+        let output = Command::new("sh").args(["-c", &command]).current_dir(root()).output().unwrap();
+        let (before, after) = (read(manifest), String::from_utf8(output.stdout).unwrap());
+        let changed: Vec<_> = before.lines().zip(after.lines()).filter(|(before, after)| before != after).collect();
+        assert_eq!((changed.len(), before.lines().count()), (1, after.lines().count()), "{changed:?}");
+        let nodes = changed[0].1.strip_prefix("allowed_outbound_hosts = ").unwrap();
+        let nodes: Vec<String> = serde_json::from_str(nodes).unwrap();
+        assert!(nodes.iter().all(|node| node.starts_with("redis://") && !node.contains(['@', '{'])), "{nodes:?}");
+        assert_eq!(nodes.iter().collect::<BTreeSet<_>>().len(), nodes.len());
+        assert!(nodes.contains(&format!("redis://{}", value("redis_host"))), "{nodes:?}");
+        assert!(value("redis_url").ends_with(value("redis_host")));
+    }
+    // Several shards need such a name.
+    assert!(value("queue").starts_with('{') && value("queue").ends_with('}') && value("shards") != "1");
+}
+
+#[test]
 fn the_command_of_a_page_passes_each_setting_whole() {
     for (folder, words) in BY_PLUGIN {
         let page = read(&format!("{folder}/README.md"));
