@@ -12,7 +12,7 @@ use crate::host::Host;
 /// its target. A missed target is not a failure; a measurement that could not be made is, with exit code 1. Each
 /// measurement has its own Redis, without persistence unless the table says otherwise.
 ///
-/// Without names, all but `peers` are measured: 8 to 12 minutes, or under 3 with --quick. Close other programs first.
+/// Without names, all but `peers` are measured: 11 to 15 minutes, or under 4 with --quick. Close other programs first.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub(crate) struct Options {
@@ -65,13 +65,24 @@ pub(crate) enum Name {
     Idle,
     /// Whether a large backlog slows anything down; several workers (3 min).
     Scale,
+    /// CPU time for each email at a fixed load, spread over one to six shards of a Redis Cluster (3 min).
+    Cluster,
     /// The same drain with other queues that use Redis (some minutes; needs their runtimes).
     Peers,
 }
 
 impl Name {
-    const DEFAULT: [Name; 8] =
-        [Name::Limits, Name::Drain, Name::Smtp, Name::Api, Name::Latency, Name::Memory, Name::Idle, Name::Scale];
+    const DEFAULT: [Name; 9] = [
+        Name::Limits,
+        Name::Drain,
+        Name::Smtp,
+        Name::Api,
+        Name::Latency,
+        Name::Memory,
+        Name::Idle,
+        Name::Scale,
+        Name::Cluster,
+    ];
 
     /// The tools that it requires, by their names in `cargo xtask bench`.
     fn tools(self) -> &'static [&'static str] {
@@ -80,7 +91,7 @@ impl Name {
             Name::Drain => &["redis-benchmark"],
             Name::Smtp => &["smtp-sink", "smtp-source"],
             Name::Api => &["wrk"],
-            Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Peers => &[],
+            Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Cluster | Name::Peers => &[],
         }
     }
 }

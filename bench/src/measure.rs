@@ -1,6 +1,7 @@
 //! The measurements: each starts what it needs, measures, and leaves figures and nothing else.
 
 mod api;
+mod cluster;
 mod drain;
 mod idle;
 mod latency;
@@ -31,6 +32,7 @@ pub(crate) fn run(name: Name, bench: &Bench<'_>, report: &mut Report) {
         Name::Memory => memory::measure,
         Name::Idle => idle::measure,
         Name::Scale => scale::measure,
+        Name::Cluster => cluster::measure,
         Name::Peers => peers::compare::measure,
     };
     let measurement = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();

@@ -101,7 +101,23 @@ impl Client {
     /// # Errors
     /// The server does not accept a connection.
     pub(crate) fn open(server: &RedisServer) -> anyhow::Result<Client> {
-        Ok(Client { connection: RefCell::new(redis_server::connect(server)?), queue: Queue::default() })
+        Self::of(server, Queue::default())
+    }
+
+    /// The same for another queue, or a shard of one.
+    ///
+    /// # Errors
+    /// The server does not accept a connection.
+    pub(crate) fn of(server: &RedisServer, queue: Queue) -> anyhow::Result<Client> {
+        Ok(Client { connection: RefCell::new(redis_server::connect(server)?), queue })
+    }
+
+    /// Accepts one email in a call of its own.
+    ///
+    /// # Errors
+    /// Redis is unreachable or refuses.
+    pub(crate) fn enqueue_one(&self, number: u64) -> anyhow::Result<()> {
+        self.enqueue(number..number + 1, &email).map(drop)
     }
 
     /// Accepts the emails of these numbers in one call. Answers the length of their JSON together.

@@ -40,6 +40,20 @@ impl Worker {
     /// # Errors
     /// The program cannot be started.
     pub(crate) fn start(bench: &Bench<'_>, redis_url: &str, transport: &str, log: Log) -> anyhow::Result<Worker> {
+        Self::start_with(bench, redis_url, transport, log, &[])
+    }
+
+    /// The same with more flags.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn start_with(
+        bench: &Bench<'_>,
+        redis_url: &str,
+        transport: &str,
+        log: Log,
+        flags: &[&str],
+    ) -> anyhow::Result<Worker> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let mut command = Command::new(&bench.programs.native_worker);
         // None of the variables that set up the caller's own worker.
@@ -48,6 +62,7 @@ impl Worker {
             command.env("RUST_LOG", "warn");
         }
         command.args(["--redis-url", redis_url, "--transport", transport, "--concurrency", &CONCURRENCY.to_string()]);
+        command.args(flags);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = bench.directory.join(format!("worker-{number}.log"));
         Ok(Worker { process: Process::start(&mut command, Output::File(log))? })

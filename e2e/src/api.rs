@@ -66,9 +66,13 @@ impl Api {
     ///
     /// # Panics
     /// When it does not start to listen.
-    pub async fn start_on(node: &RedisServer, allowed: &[RedisServer], variables: &[(&str, &str)]) -> Self {
+    pub async fn start_on<'a>(
+        node: &RedisServer,
+        allowed: impl IntoIterator<Item = &'a RedisServer>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
-        let addresses: Vec<_> = allowed.iter().map(RedisServer::address).collect();
+        let addresses: Vec<_> = allowed.into_iter().map(RedisServer::address).collect();
         let command = host::command_allowing(&addresses, folder.path());
         let api = Self::serve(command, &node.url(), variables).await;
         Self { _manifest: Some(folder), ..api }

@@ -23,6 +23,8 @@ pub struct RedisCluster {
     nodes: Vec<RedisServer>,
     /// The ids of the nodes.
     ids: Vec<String>,
+    /// Nodes that have not joined.
+    spares: Vec<RedisServer>,
 }
 
 impl RedisCluster {
@@ -47,7 +49,7 @@ impl RedisCluster {
             starting.into_iter().map(|node| node.join().unwrap_or_else(|_| panic!("a node does not start"))).collect()
         });
         let ids = nodes.iter().map(id).collect();
-        let cluster = Self { nodes, ids };
+        let cluster = Self { nodes, ids, spares: Vec::new() };
         for (number, node) in cluster.nodes.iter().enumerate() {
             ask::<()>(node, &["SET-CONFIG-EPOCH", &(number + 1).to_string()]);
             if number < masters {
@@ -83,19 +85,43 @@ impl RedisCluster {
         &mut self.nodes[number]
     }
 
-    /// Adds a master without slots, and returns its number.
+    /// Starts nodes that are added later, so that their addresses are known before.
     ///
     /// # Panics
-    /// When the others do not take it in.
-    pub fn add_master(&mut self) -> usize {
-        let node = start_node(RedisServer::builder());
+    /// When one does not start.
+    pub fn start_spares(&mut self, count: usize) {
+        self.spares.extend((0..count).map(|_| start_node(RedisServer::builder())));
+    }
+
+    /// Those that have not been added.
+    pub fn spares(&self) -> &[RedisServer] {
+        &self.spares
+    }
+
+    /// Adds a master without slots, and so many replicas of it, and returns the number of the master.
+    ///
+    /// # Panics
+    /// When the others do not take them in.
+    pub fn add_master(&mut self, replicas: usize) -> usize {
+        let master = self.add_node();
+        for _ in 0..replicas {
+            let replica = self.add_node();
+            ask::<()>(&self.nodes[replica], &["REPLICATE", &self.ids[master]]);
+        }
+        self.wait_until_ready();
+        master
+    }
+
+    fn add_node(&mut self) -> usize {
+        let node = self.spares.pop().unwrap_or_else(|| start_node(RedisServer::builder()));
         self.meet(&node);
         let its_id = id(&node);
         self.nodes.push(node);
         self.ids.push(its_id.clone());
         for other in self.answering() {
-            eventually(DEADLINE, "a node that knows the new one", || {
-                ask::<String>(other, &["NODES"]).contains(&its_id)
+            eventually(DEADLINE, "all nodes to know the new one, and it all others", || {
+                let known = format!("cluster_known_nodes:{}", self.nodes.len());
+                ask::<String>(other, &["NODES"]).contains(&its_id) && info(other).contains(&known)
             });
         }
         self.nodes.len() - 1
@@ -329,8 +355,9 @@ mod tests {
     #[test]
     fn a_master_is_added() {
         let mut cluster = RedisCluster::start(1, 0);
-        let added = cluster.add_master();
+        let added = cluster.add_master(1);
         cluster.move_slot("{emails}", added);
         assert_eq!(cluster.master_of("{emails}"), added);
+        assert_eq!(cluster.replica_of(added), added + 1);
     }
 }

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// The seed that an earlier run printed, to repeat its choices.
     #[arg(long)]
     seed: Option<u64>,
+    /// On a Redis Cluster whose masters are killed and frozen and whose slots move, with a relay without faults.
+    #[arg(long)]
+    cluster: bool,
 }
 
 /// Builds and runs everything. A lost email, or a wrong dead letter, gives a failing exit code.
@@ -36,6 +39,9 @@ pub(crate) fn soak(workspace: &Workspace, signals: &Signals, options: &Options) 
         .env("REDIS_SERVER", &redis_server);
     if let Some(seed) = options.seed {
         command.args(["--seed", &seed.to_string()]);
+    }
+    if options.cluster {
+        command.arg("--cluster");
     }
     let status = process::run(signals, &mut command)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

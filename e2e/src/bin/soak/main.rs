@@ -8,11 +8,13 @@
 //! - [`clients`]: clients, and the answers they got;
 //! - [`relay`]: a mail server with limits;
 //! - [`trouble`]: what goes wrong, and when;
-//! - [`verdict`]: lost emails, and wrong dead letters.
+//! - [`verdict`]: lost emails, and wrong dead letters;
+//! - [`cluster`]: the same for a Redis Cluster, with `--cluster`.
 
 #![forbid(unsafe_code)]
 
 mod clients;
+mod cluster;
 mod relay;
 mod trouble;
 mod verdict;
@@ -42,13 +44,19 @@ struct Options {
     /// Repeats the random choices of an earlier run, though not the machine's timing.
     #[arg(long)]
     seed: Option<u64>,
+    /// On a Redis Cluster, with a relay without faults.
+    #[arg(long)]
+    cluster: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Options { minutes, seed } = Options::parse();
+    let Options { minutes, seed, cluster } = Options::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("soak: {minutes} minutes, repeated by --seed {seed}");
+    if cluster {
+        return cluster::soak(Duration::from_secs(60 * minutes), seed).await;
+    }
     let relay = Relay::start(seed).await;
     let mut trouble = Trouble::start(seed, relay.clone()).await;
     let clients = Clients::start(seed, trouble.api_address());
