@@ -5,7 +5,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::BTreeMap,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -49,14 +49,14 @@ struct Routes<R: Runtime, C: RedisClient> {
     /// The URL by which they were found. Another one may lead to another cluster.
     url: String,
     /// By hash tag. A queue has as many as it has shards.
-    nodes: HashMap<Vec<u8>, Node<R, C>>,
+    nodes: BTreeMap<Vec<u8>, Node<R, C>>,
 }
 
 impl<R: Runtime, C: RedisClient> Nodes<R, C> {
     /// Connects to nothing yet.
     pub fn new(client: C) -> Self {
         let first = Rc::new(SharedConnection::new(client.clone(), None));
-        Self { client, first, routes: RefCell::new(Routes { url: String::new(), nodes: HashMap::new() }) }
+        Self { client, first, routes: RefCell::new(Routes { url: String::new(), nodes: BTreeMap::new() }) }
     }
 
     /// Runs a command on the node that serves the slot of its key. Of the cluster at least one node must be known: the one that
@@ -163,7 +163,7 @@ impl<R: Runtime, C: RedisClient> Nodes<R, C> {
         let Some(tag) = command.hash_tag() else { return };
         let mut routes = self.routes.borrow_mut();
         if routes.url != url {
-            *routes = Routes { url: url.to_owned(), nodes: HashMap::new() };
+            *routes = Routes { url: url.to_owned(), nodes: BTreeMap::new() };
         }
         routes.nodes.insert(tag.to_owned(), Rc::clone(node));
     }

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use e2e::{Answer, Api};
+use e2e::{Answer, Api, Arrivals, Worker};
 use redis::Commands;
 use serde_json::{Value, json};
-use testkit::{DEADLINE, RedisServer, eventually};
+use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -68,6 +68,42 @@ async fn emails_are_in_all_shards_and_their_ids_say_in_which() {
     assert_eq!((ids.len(), shards.len()), (20, 1), "a batch is in one shard");
     let canceled = api.request("POST", &format!("/emails/{}/cancel", ids[0]), &[], "").await;
     assert_eq!((canceled.status, api.last_event(&ids[0]).await.as_str()), (200, "canceled"));
+}
+
+#[tokio::test]
+async fn a_worker_sends_the_emails_of_all_shards_once_and_the_api_says_so() {
+    let redis = redis();
+    let (api, server) = (api(&redis, "3", &[]).await, SmtpServer::start().await);
+    let mut accepted = Vec::new();
+    for number in 0..12 {
+        accepted.push(api.accept(&email()).await);
+        accepted.push(api.post_with_key(&number.to_string(), &email()).await.text("id").to_owned());
+    }
+    let _worker = Worker::ready(&redis.url(), &server.url(), &["--queue", "{emails}", "--shards", "3"]).await;
+    Arrivals::new(server.wait_for(accepted.len()).await).assert_once(&accepted);
+    for id in &accepted {
+        eventually(DEADLINE, "an email that is sent", async || api.last_event(id).await == "sent").await;
+    }
+    assert_eq!(ids(&list(&api, "limit=100&status=sent").await).len(), accepted.len());
+}
+
+#[tokio::test]
+async fn attachments_are_found_in_every_shard_and_links_to_them_hold_for_all() {
+    let redis = redis();
+    let api = api(&redis, "3", &[]).await;
+    let mut email = email();
+    email["attachments"] = json!([{"filename": "a.txt", "content": "aGVsbG8="}]);
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        let id = api.accept(&email).await;
+        seen.insert(shard_of(&id));
+        let listed = api.request("GET", &format!("/emails/{id}/attachments"), &[], "").await;
+        let link = listed.json["data"][0]["download_url"].as_str().unwrap();
+        let path = &link[link.find("/emails/").unwrap()..];
+        let response = reqwest::get(format!("http://{}{path}", api.address())).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.text().await.unwrap().as_str()), (200, "hello"));
+    }
+    assert_eq!(redis.connection().keys::<_, Vec<String>>("*secret").unwrap(), ["{emails}:secret"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -41,7 +41,7 @@ pub(super) struct InstanceRedis<H: Host> {
     replicated: Nodes<H, H::RedisClient>,
     commit: GroupCommit<H, ClientError<H>>,
     /// Shards that have not taken emails, each with the time until which it is avoided.
-    avoided: RefCell<HashMap<Shard, Instant>>,
+    avoided: RefCell<BTreeMap<Shard, Instant>>,
 }
 
 impl<H: Host> InstanceRedis<H> {

@@ -1,4 +1,8 @@
-use std::{cell::Cell, collections::HashSet, fmt};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::*;
 use crate::runtime::testing::Polled;
