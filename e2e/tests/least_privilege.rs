@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
-use e2e::{Api, Worker};
+use e2e::{Api, Arrivals, Worker};
 use redis::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,9 +23,12 @@ struct Recipe {
 
 impl Recipe {
     async fn start() -> Self {
+        Self::with(fs::read_to_string(Path::new(RECIPE).join("users.acl")).unwrap()).await
+    }
+
+    async fn with(users: String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let acl = directory.path().join("users.acl");
-        let users = fs::read_to_string(Path::new(RECIPE).join("users.acl")).unwrap();
         fs::write(&acl, format!("{}\nuser operator on >OPERATOR_PASSWORD ~* &* +@all\n", users.trim_end())).unwrap();
         let port = free_port();
         let mut command = Command::new(env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into()));
@@ -111,6 +114,34 @@ async fn everything_works_as_the_users_of_the_recipe() {
     for process in [&worker.process, &next.process, &api.process, &recipe.process] {
         let told: Vec<_> =
             process.lines().into_iter().filter(|line| line.contains("NOPERM") || line.contains("permission")).collect();
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_users_of_a_queue_of_several_shards_have_the_keys_of_all() {
+    let page = fs::read_to_string(Path::new(RECIPE).join("../cluster/README.md")).unwrap();
+    let command = page.lines().find_map(|line| line.trim().strip_suffix(" > users.acl")).unwrap();
+    let root = Path::new(RECIPE).join("../..");
+    let users = Command::new("sh").args(["-c", command]).current_dir(root).output().unwrap();
+    let recipe = Recipe::with(String::from_utf8(users.stdout).unwrap()).await;
+    let server = SmtpServer::start().await;
+    let variables = [("api_keys", "re_key"), ("rate_limit", "1000"), ("queue", "{emails}"), ("shards", "3")];
+    let variables = [&variables[..], &[("earlier_shards", "2")]].concat();
+    let api = Api::start_with(&recipe.url("email-queue-api", "API_PASSWORD"), &variables).await;
+    let flags = ["--queue", "{emails}", "--shards", "3"];
+    let worker = Worker::ready(&recipe.url("email-queue-worker", "WORKER_PASSWORD"), &server.url(), &flags).await;
+    let email = json!({"to": "c@d.example", "message": "hi"}).to_string();
+    let mut accepted = Vec::new();
+    for number in 0..20 {
+        let key = number.to_string();
+        let answer = api.request("POST", "/emails", &[JSON, KEY, ("idempotency-key", &key)], email.clone()).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        accepted.push(answer.text("id").to_owned());
+    }
+    Arrivals::new(server.wait_for(accepted.len()).await).assert_once(&accepted);
+    for process in [&worker.process, &api.process, &recipe.process] {
+        let told: Vec<_> = process.lines().into_iter().filter(|line| line.contains("NOPERM")).collect();
         assert!(told.is_empty(), "{told:?}");
     }
 }

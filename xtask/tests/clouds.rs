@@ -97,7 +97,7 @@ fn the_settings_of_a_cloud_are_variables_of_the_api_within_its_limits() {
 #[test]
 fn the_nodes_of_a_cluster_take_the_place_of_the_one_redis_in_both_manifests() {
     let page = read("deploy/cluster/README.md");
-    let command = page.lines().map(str::trim).find(|line| line.starts_with("sed ")).unwrap();
+    let command = page.lines().map(str::trim).find(|line| line.ends_with("spin-cluster.toml")).unwrap();
     let settings = settings("deploy/cluster/settings.env");
     let value = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.as_str();
     let variables = variables();
