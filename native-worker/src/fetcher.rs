@@ -26,6 +26,9 @@ const WAIT: u64 = 5;
 /// The `BRPOP` timeout while draining, in seconds; the queue is checked after each.
 const WAIT_DRAINING: u64 = 1;
 
+/// How many results of one of several shards may wait to be recorded without a permit, those included that Redis refuses.
+const MAX_UNRECORDED: usize = 1000;
+
 /// Claims emails of a shard for a worker.
 ///
 /// The only shard of a queue has all capacity, and holds it while it waits for an email. Of several shards, one that waits for
@@ -140,7 +143,7 @@ impl<'a> Fetcher<'a> {
     /// fetch; and it has not too many results to record that have given their permits back.
     async fn may_claim(&self) -> bool {
         let ServedShard { shared, client, in_flight, .. } = self.shard;
-        if in_flight.len() >= 2 * shared.config.concurrency {
+        if in_flight.len() >= shared.config.concurrency + MAX_UNRECORDED {
             return false;
         }
         let call = watch(&client.queue);

@@ -17,7 +17,7 @@ use std::{
 use redis::Value;
 use redis_connection::{Address, RedisServer};
 
-use crate::shared_connection::SharedConnection;
+use crate::{reachability::Reachability, shared_connection::SharedConnection};
 
 /// No cluster has more nodes that are of use
 /// ([up to 1000](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/)).
@@ -45,17 +45,24 @@ pub(crate) struct Nodes {
 
 #[derive(Default)]
 struct Known {
-    /// Those in use.
-    used: HashMap<Address, Weak<Node>>,
+    /// Those that somebody was led to.
+    seen: HashMap<Address, Seen>,
     /// Where others than the first are.
     others: Vec<Address>,
     /// Those whose settings have been looked at.
     checked: HashSet<Option<Address>>,
 }
 
+struct Seen {
+    /// As long as a shard uses it.
+    node: Weak<Node>,
+    /// For longer: whoever is led to a node again that is dead must not log that again.
+    reachability: Arc<Reachability>,
+}
+
 impl Node {
-    fn new(server: RedisServer) -> Arc<Self> {
-        let (server, reachability) = (Arc::new(server), Arc::default());
+    fn new(server: RedisServer, reachability: Arc<Reachability>) -> Arc<Self> {
+        let server = Arc::new(server);
         let connection = || SharedConnection::new(Arc::clone(&server), Arc::clone(&reachability));
         let (small, emails) = (connection(), connection());
         Arc::new(Self { server, small, emails })
@@ -78,7 +85,7 @@ impl fmt::Display for Node {
 impl Nodes {
     /// Does not connect.
     pub(crate) fn new(server: RedisServer) -> Self {
-        Self { first: Node::new(server), is_cluster: AtomicBool::new(false), known: Mutex::default() }
+        Self { first: Node::new(server, Arc::default()), is_cluster: AtomicBool::new(false), known: Mutex::default() }
     }
 
     /// The node of the Redis URL.
@@ -138,12 +145,16 @@ impl Nodes {
             return Arc::clone(&self.first);
         }
         let mut known = self.known();
-        if let Some(node) = known.used.get(address).and_then(Weak::upgrade) {
+        let seen = known.seen.get(address);
+        if let Some(node) = seen.and_then(|seen| seen.node.upgrade()) {
             return node;
         }
-        let node = Node::new(self.first.server.at(address.clone()));
-        known.used.retain(|_, node| node.strong_count() > 0);
-        known.used.insert(address.clone(), Arc::downgrade(&node));
+        let reachability = seen.map(|seen| Arc::clone(&seen.reachability)).unwrap_or_default();
+        let node = Node::new(self.first.server.at(address.clone()), Arc::clone(&reachability));
+        if known.seen.len() >= MAX_NODES {
+            known.seen.retain(|_, seen| seen.node.strong_count() > 0);
+        }
+        known.seen.insert(address.clone(), Seen { node: Arc::downgrade(&node), reachability });
         if known.others.len() < MAX_NODES && !known.others.contains(address) {
             known.others.push(address.clone());
         }

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use email_queue::{
+    Shard,
     call::{Call, CallError, ping},
-    setup::{KNOWN_VERSION, mark_version},
+    setup::{KNOWN_VERSION, mark_version, set_default_sender},
 };
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
@@ -24,7 +25,7 @@ const OLDEST: (u32, u32) = (6, 2);
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Waits for Redis, reads its settings, and warns of those with which emails may be lost. Managed services may not show them;
-/// then there is no warning. Does nothing more when `stop` comes first.
+/// then there is no warning. In shard 0 it then lets the API show the default sender. Does nothing more when `stop` comes first.
 ///
 /// # Errors
 /// Redis refuses, and would refuse again, or is too old; or the queue is of a version that this worker cannot read, or cannot be
@@ -49,8 +50,19 @@ pub(crate) async fn check(shard: &ServedShard, stop: &CancellationToken) -> Resu
     {
         shard.clock.set(now);
     }
+    if shard.shard == Shard::FIRST {
+        announce_default_sender(shard).await;
+    }
     shard.checked.cancel();
     Ok(())
+}
+
+/// Lets the API show who sends emails without a sender. If it fails, the API shows the built-in sender.
+async fn announce_default_sender(shard: &ServedShard) {
+    let QueueClient { queue, redis, .. } = &shard.client;
+    if let Err(error) = set_default_sender(queue, &shard.shared.config.default_from).run(redis).await {
+        tracing::debug!(%error, "the default sender cannot be announced");
+    }
 }
 
 /// Waits until a shard is checked that did not answer when the worker started, however long that takes. False when `stop` comes

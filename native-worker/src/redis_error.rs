@@ -11,6 +11,11 @@ pub(crate) fn ends_connection(error: &RedisError) -> bool {
         || Refusal::of(&error.to_string()) == Some(Refusal::ReadOnly)
 }
 
+/// Whether a node has lost sight of most others of its cluster, which may have another node in its place by now.
+pub(crate) fn is_cut_off(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ClusterDown)
+}
+
 /// Whether the same call would fail until a person changes something. It would not while Redis cannot be reached, starts, is
 /// busy or full, or changes its role, nor while a slot of a cluster moves.
 pub(crate) fn lasts(error: &CallError<RedisError>) -> bool {

@@ -10,7 +10,7 @@ use redis::RedisError;
 
 use crate::{
     nodes::{Node, Nodes},
-    redis_error::ends_connection,
+    redis_error::{ends_connection, is_cut_off},
 };
 
 /// How often in a row a command may be led from node to node. While a slot changes hands two nodes may name each other.
@@ -56,18 +56,17 @@ impl Route {
     }
 
     /// Notes that a command has failed at a node. Returns whether another node is to carry it out at once. If a node cannot be
-    /// reached, or has become a replica, the next command goes to another one, which may know who serves the slot by then.
+    /// reached, is cut off or has become a replica, the next command goes to another one, which may know who serves the slot by then.
     pub(crate) fn failed(&self, node: &Arc<Node>, error: &RedisError) -> bool {
         let next = match Redirect::of(&error.to_string()) {
             Some(Redirect::Moved(address)) => self.nodes.named(node, &address),
-            Some(Redirect::Later) => None,
-            None if ends_connection(error) => {
+            _ if ends_connection(error) || is_cut_off(error) => {
                 if let Some(other) = self.nodes.other_than(node, self.asked.fetch_add(1, Ordering::Relaxed)) {
                     self.change(node, other);
                 }
                 None
             }
-            None => None,
+            Some(Redirect::Later) | None => None,
         };
         let is_led = next.is_some();
         if let Some(next) = next {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use email_queue::{Shard, setup::set_default_sender};
+use email_queue::Shard;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis_connection::RedisServer;
 use tokio::time::sleep;
@@ -78,7 +78,6 @@ impl Worker {
     pub async fn start(self) -> Result<Running, RunError> {
         let Self { shared, shards } = self;
         shared.health.write_during(check(&shards)).await?;
-        announce_default_sender(&shared).await;
         let learned = shared.hold_off.begin(&shared.first).await;
         if let (Some(limit), Some(_)) = (shared.transport.connection_limit(), learned) {
             limit.set(learned);
@@ -118,13 +117,5 @@ async fn check(shards: &[Arc<ServedShard>]) -> Result<(), RunError> {
                 return Ok(());
             }
         }
-    }
-}
-
-/// Lets the API show who sends emails without a sender. If it fails, the API shows the built-in sender.
-async fn announce_default_sender(shared: &Shared) {
-    let QueueClient { queue, redis, .. } = &shared.first;
-    if let Err(error) = set_default_sender(queue, &shared.config.default_from).run(redis).await {
-        tracing::debug!(%error, "the default sender cannot be announced");
     }
 }

@@ -98,6 +98,8 @@ async fn when_a_master_is_killed_the_others_go_on_and_its_shards_continue_at_the
     deliver(&queue.clients_without(None), 1, "after@x.example", &smtp).await;
     let new = |line: &str| line.contains("serves the queue now") && line.contains("queue=\"{emails}\"");
     worker.wait_for_line(new).await;
+    let unreachable = |text: &str| text.matches("Redis is unreachable").count();
+    assert_eq!(unreachable(&worker.text()), 1, "the shards of a node that dies say so once");
     for client in queue.clients_without(None) {
         let sent = async || client.ids().into_iter().all(|id| client.state(id) == Some(State::Sent));
         eventually(DEADLINE, "all to be recorded", sent).await;
