@@ -122,6 +122,7 @@ impl Completer {
         let mut claimed = Vec::new();
         let mut room = None;
         let mut next = self.next(&batch, &mut room);
+        let asked = next.map_or(0, |next| next.max);
         while !batch.is_empty() {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shard, done)).collect();
             let Answered { answer, repeated } = match self.finish(&finished, next.take(), &mut batch).await {
@@ -142,6 +143,9 @@ impl Completer {
                 }
             };
             let Finished { recorded, next } = answer;
+            if asked > 0 {
+                shard.has_more.store(next.emails.len() == asked || next.left.is_some(), Ordering::Relaxed);
+            }
             // Before the results: an email whose lease was lost may be among those that were claimed.
             claimed.extend(self.dispatcher.track(next));
             for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
@@ -235,8 +239,9 @@ impl Completer {
     fn next(&self, batch: &[Completion], room: &mut Option<Room>) -> Option<Next> {
         let Dispatcher { shard, stop, .. } = &self.dispatcher;
         let shared = &shard.shared;
-        let wanted = shard.saturated.load(Ordering::Relaxed) && shared.hold_off.gate.is_open() && !stop.is_cancelled();
-        if !wanted {
+        let has_more = !shard.is_alone() && shard.has_more.load(Ordering::Relaxed);
+        let wanted = has_more || shard.saturated.load(Ordering::Relaxed);
+        if !wanted || !shared.hold_off.gate.is_open() || stop.is_cancelled() {
             return None;
         }
         let permits = batch.iter().filter(|done| done.permit.is_some()).count();

@@ -1,5 +1,7 @@
 //! Claims emails, and waits for one when the queue is empty.
 
+use std::sync::atomic::Ordering;
+
 use email_queue::{
     maintenance::watch,
     query::depth,
@@ -118,6 +120,10 @@ impl<'a> Fetcher<'a> {
                     return Fetched::Failed;
                 }
             }
+        }
+        if let Some(capacity) = &capacity {
+            let has_more = claims.emails.len() == capacity.max() || claims.left.is_some();
+            shard.has_more.store(has_more, Ordering::Relaxed);
         }
         self.failures = 0;
         self.size_of_next = claims.left;

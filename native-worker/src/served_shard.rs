@@ -24,6 +24,9 @@ pub(crate) struct ServedShard {
     pub(crate) blocked: BlockedClient,
     /// Whether the loop waits for a permit. Then the completer claims the next emails.
     pub(crate) saturated: AtomicBool,
+    /// Whether the last claim brought as many as it asked for, so that more may wait. Then of several shards, too, the completer
+    /// claims the next, with the permits that it has: given back they would go from shard to shard one by one.
+    pub(crate) has_more: AtomicBool,
     /// Cancelled when Redis has been checked: the shard is served from then on.
     pub(crate) checked: CancellationToken,
 }
@@ -39,6 +42,7 @@ impl ServedShard {
             clock: Clock::default(),
             blocked: BlockedClient::default(),
             saturated: AtomicBool::new(false),
+            has_more: AtomicBool::new(false),
             checked: CancellationToken::new(),
         }
     }
