@@ -255,6 +255,10 @@ impl SlotMove<'_> {
     /// When a node refuses.
     pub fn finish(self) {
         while self.move_keys(100) {}
+        // The new master takes an epoch above all that it knows of. If it did not know the highest, a late message of the old one
+        // would win.
+        let highest = self.cluster.answering().map(|node| epoch(node, "my")).max();
+        eventually(DEADLINE, "the highest epoch to be known", || Some(epoch(self.target, "current")) >= highest);
         // The new master first, so that at no time two nodes name each other.
         for node in [self.target, self.source].into_iter().chain(self.cluster.answering()) {
             let mut setslot = cmd("CLUSTER");
@@ -301,6 +305,13 @@ fn replication(node: &RedisServer) -> Option<String> {
 
 fn answers(node: &RedisServer) -> bool {
     replication(node).is_some()
+}
+
+fn epoch(node: &RedisServer, which: &str) -> u64 {
+    let field = format!("cluster_{which}_epoch:");
+    let info = info(node);
+    let number = info.lines().find_map(|line| line.strip_prefix(&field)?.trim().parse().ok());
+    number.unwrap_or_else(|| panic!("CLUSTER INFO has no {field}"))
 }
 
 fn id(node: &RedisServer) -> String {
