@@ -5,17 +5,18 @@
 mod support;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use email_queue::{
-    Class, EmailId, Lane, Relay, State,
+    Class, EmailId, Lane, Relay, Shards, State,
     maintenance::Maintenance,
     transition::{
         ClaimRef, Outcome, PoppedEntry, cancel, make_room,
-        relay::{Access, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access},
+        relay::{Access, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access, requeue_met},
         reschedule,
     },
 };
@@ -91,17 +92,25 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The queue, and what its workers have in their heads.
+/// A shard of the queue, and what its workers have in their heads.
 struct World<'a> {
     q: &'a TestQueue,
     dying: &'a TestQueue,
+    relay: &'a RelayState<'a>,
+    is_first: bool,
     accepted: Vec<EmailId>,
     pushed: usize,
     popped: Vec<PoppedEntry>,
     claims: Vec<(Worker, ClaimRef)>,
-    /// Whether the relay is held off, and who probes it.
-    held_off: bool,
-    prober: Option<Worker>,
+}
+
+/// What the workers know of the relay, which is in the first shard.
+struct RelayState<'a> {
+    first: &'a TestQueue,
+    dying: &'a TestQueue,
+    other: &'a TestQueue,
+    is_held_off: Cell<bool>,
+    prober: Cell<Option<Worker>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,48 +151,13 @@ impl<'a> World<'a> {
             Step::Maintain => drop(self.q.maintain(eager())),
             Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, support::memory(*wanted)))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
-            Step::Ask(worker, well) => self.ask(*worker, *well),
+            Step::Ask(worker, well) => self.relay.ask(*worker, *well),
         }
     }
 
-    fn hold_off(&mut self, nth: usize, worker: Worker) {
+    fn hold_off(&self, nth: usize, worker: Worker) {
         let Some((_, claim)) = self.nth(nth) else { return };
-        let failure = RelayFailure {
-            email: claim.id,
-            is_elsewhere: false,
-            age: Duration::ZERO,
-            passed: None,
-            class: Class::Connection,
-            error: "refused",
-        };
-        let reporter = self.worker(worker);
-        let answer = reporter.run(&hold_off(&reporter.queue, reporter.worker, &relay(), failure, BACK_OFF));
-        let known = self.held_off && self.prober != Some(worker);
-        match answer {
-            Reported::HeldOff(wait) => {
-                assert!(!known && wait >= BACK_OFF.base && wait <= BACK_OFF.max);
-                (self.held_off, self.prober) = (true, None);
-            }
-            Reported::Known(_) => assert!(known || !self.held_off, "a failure of the probe counts"),
-            Reported::EmailsOwn => assert!(!known),
-        }
-    }
-
-    fn ask(&mut self, worker: Worker, well: bool) {
-        let asking = self.worker(worker);
-        let state = asking.run(&relay_access(&asking.queue, asking.worker, &relay(), false, LONG));
-        match state.access {
-            Access::Free => assert!(!self.held_off),
-            Access::HeldOff(_) => assert!(self.held_off && self.prober != Some(worker)),
-            Access::Probe(_) => {
-                assert!(self.held_off && self.prober.is_none_or(|prober| prober == worker), "one probe at a time");
-                self.prober = Some(worker);
-                if well {
-                    assert!(asking.run(&end_hold_off(&asking.queue, asking.worker, &relay())).is_some());
-                    (self.held_off, self.prober) = (false, None);
-                }
-            }
-        }
+        self.relay.hold_off(claim.id, !self.is_first, worker);
     }
 
     fn worker(&self, worker: Worker) -> &'a TestQueue {
@@ -278,6 +252,52 @@ impl<'a> World<'a> {
     }
 }
 
+impl RelayState<'_> {
+    fn worker(&self, worker: Worker) -> &TestQueue {
+        match worker {
+            Worker::Lives => self.first,
+            Worker::Dies => self.dying,
+        }
+    }
+
+    fn hold_off(&self, email: EmailId, is_elsewhere: bool, worker: Worker) {
+        let (class, error) = (Class::Connection, "refused");
+        let failure = RelayFailure { email, is_elsewhere, age: Duration::ZERO, passed: None, class, error };
+        let reporter = self.worker(worker);
+        let answer = reporter.run(&hold_off(&reporter.queue, reporter.worker, &relay(), failure, BACK_OFF));
+        let known = self.is_held_off.get() && self.prober.get() != Some(worker);
+        match answer {
+            Reported::HeldOff(wait) => {
+                assert!(!known && wait >= BACK_OFF.base && wait <= BACK_OFF.max);
+                self.is_held_off.set(true);
+                self.prober.set(None);
+            }
+            Reported::Known(_) => assert!(known || !self.is_held_off.get(), "a failure of the probe counts"),
+            Reported::EmailsOwn => assert!(!known),
+        }
+    }
+
+    fn ask(&self, worker: Worker, well: bool) {
+        let asking = self.worker(worker);
+        let state = asking.run(&relay_access(&asking.queue, asking.worker, &relay(), false, LONG));
+        let (is_held_off, prober) = (self.is_held_off.get(), self.prober.get());
+        match state.access {
+            Access::Free => assert!(!is_held_off),
+            Access::HeldOff(_) => assert!(is_held_off && prober != Some(worker)),
+            Access::Probe(_) => {
+                assert!(is_held_off && prober.is_none_or(|prober| prober == worker), "one probe at a time");
+                self.prober.set(Some(worker));
+                if well {
+                    let met = asking.run(&end_hold_off(&asking.queue, asking.worker, &relay())).unwrap();
+                    self.other.run(&requeue_met(&self.other.queue, &met));
+                    self.is_held_off.set(false);
+                    self.prober.set(None);
+                }
+            }
+        }
+    }
+}
+
 fn lease(worker: Worker) -> Duration {
     match worker {
         Worker::Lives => LONG,
@@ -295,6 +315,9 @@ fn soon() -> Timestamp {
     Timestamp::now() + Duration::from_millis(3)
 }
 
+/// Each sequence of steps is one of both shards.
+const SHARDS: usize = 2;
+
 thread_local! {
     static QUEUE: TestQueue = TestQueue::start();
 }
@@ -304,21 +327,49 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_email_is_in_one_place_and_comes_to_an_end(steps in prop::collection::vec(step(), 1..60)) {
+    fn an_email_is_in_one_place_and_comes_to_an_end(
+        steps in prop::collection::vec((0..SHARDS, step()), 1..80),
+    ) {
         QUEUE.with(|q| {
             let case = CASE.fetch_add(1, Ordering::Relaxed);
-            let q = TestQueue::on(q, &format!("case{case}"));
-            let mut world = World { q: &q, dying: &q.other_worker(), accepted: vec![], pushed: 0, popped: vec![], claims: vec![], held_off: false, prober: None };
-            for step in &steps {
-                world.take(step);
-                world.check_places();
+            let queue = TestQueue::on(q, &format!("{{case{case}}}")).queue;
+            let shards = Shards::new(queue, u16::try_from(SHARDS).unwrap()).unwrap();
+            let queues: Vec<_> = shards.all().map(|shard| TestQueue::on(q, shards.queue(shard).name())).collect();
+            let dying: Vec<_> = queues.iter().map(TestQueue::other_worker).collect();
+            let relay = &RelayState {
+                first: &queues[0],
+                dying: &dying[0],
+                other: &queues[1],
+                is_held_off: Cell::new(false),
+                prober: Cell::new(None),
+            };
+            let world = |(index, (q, dying))| World {
+                q,
+                dying,
+                relay,
+                is_first: index == 0,
+                accepted: vec![],
+                pushed: 0,
+                popped: vec![],
+                claims: vec![],
+            };
+            let mut worlds: Vec<_> = queues.iter().zip(&dying).enumerate().map(world).collect();
+            for (shard, step) in &steps {
+                worlds[*shard].take(step);
+                // A relay that works again sends emails of both on their way.
+                let changed = if matches!(step, Step::Ask(..)) { 0..SHARDS } else { *shard..*shard + 1 };
+                for world in &worlds[changed] {
+                    world.check_places();
+                }
             }
-            world.drain();
-            let states = world.check_places();
-            let ended = |state: &State| matches!(state, State::Sent | State::Failed | State::Canceled);
-            assert!(states.values().all(ended), "{states:?}");
-            assert!(world.accepted.iter().all(|id| states.contains_key(id)), "an accepted email is gone");
-            assert_eq!(states.len(), world.accepted.len() + world.pushed);
+            for world in &worlds {
+                world.drain();
+                let states = world.check_places();
+                let ended = |state: &State| matches!(state, State::Sent | State::Failed | State::Canceled);
+                assert!(states.values().all(ended), "{states:?}");
+                assert!(world.accepted.iter().all(|id| states.contains_key(id)), "an accepted email is gone");
+                assert_eq!(states.len(), world.accepted.len() + world.pushed);
+            }
         });
     }
 }
