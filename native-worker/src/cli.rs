@@ -117,7 +117,7 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     smtp_timeout: Duration,
 
-    /// How many emails may be in flight at once, 1 to 10000. After a crash, as many may be sent twice.
+    /// How many emails may be in flight at once, 1 to 10000, of all shards together. After a crash, as many may be sent twice.
     #[arg(long, env = "EMAIL_QUEUE_CONCURRENCY", value_name = "EMAILS", default_value_t = 50)]
     concurrency: usize,
 
