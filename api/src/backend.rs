@@ -36,8 +36,8 @@ pub trait Backend: Redis<Error: Failure> + Sized {
     /// prefers others for a moment.
     fn shard_failed(&self, _shard: Shard) {}
 
-    /// Says how much of the time that this request has left for Redis each of the calls from here on may take, on a host that has
-    /// deadlines. At first each may take all of it.
+    /// Says how much of the time that this request has left for Redis each of the calls from here on may take, at the most. At
+    /// first each may take all of it. By default it changes nothing.
     fn take(&self, _share: TimeShare) {}
 }
 
@@ -49,7 +49,7 @@ pub enum TimeShare {
     All,
     /// All of it, but only half until there is a connection: where none can be opened something else can be done.
     HalfToConnect,
-    /// Half of it: something else has to be done after it.
+    /// Half of it, and half of that until there is a connection: something else has to be done after it.
     Half,
 }
 

@@ -18,6 +18,11 @@ impl Deadline {
         Self { connected: answered, answered }
     }
 
+    /// Whether something else can be done where Redis cannot be reached.
+    pub(crate) fn has_alternative(self) -> bool {
+        self.connected < self.answered
+    }
+
     /// Both so much later.
     pub(crate) fn later(self, by: Duration) -> Self {
         Self { connected: self.connected + by, answered: self.answered + by }

@@ -26,8 +26,7 @@ use crate::{
 /// How many nodes a command is sent to because the one before named the next.
 const MAX_HOPS: u32 = 4;
 
-/// For how long a command is tried again while its slot is served by no node. Nothing was done then, and the client may go to
-/// another shard.
+/// For how long a command is tried again while its slot is served by no node. It is not where something else can be done at once.
 const LATER: Duration = Duration::from_secs(1);
 
 /// The first pause before such a command is tried again, and the longest: each is twice as long as the one before.
@@ -62,7 +61,8 @@ impl<R: Runtime, C: RedisClient> Nodes<R, C> {
     /// Runs a command on the node that serves the slot of its key. Of the cluster at least one node must be known: the one that
     /// `url` leads to, or one of those that were named before.
     ///
-    /// A slot that is being moved, or that no node serves, is tried again for up to a second. What a node has got and not answered
+    /// A slot that is being moved, or that no node serves, is tried again for up to a second, unless the deadline says that
+    /// something else can be done. What a node has got and not answered
     /// is sent again to the node that takes its place, as [`Command::resent`].
     ///
     /// When the future is dropped, Redis may or may not carry out the command.
@@ -87,7 +87,8 @@ impl<R: Runtime, C: RedisClient> Nodes<R, C> {
         command: &Command<'_>,
         deadline: Deadline,
     ) -> Result<Vec<Value>, C::Error> {
-        let until = deadline.answered.min(Instant::now() + LATER);
+        let patience = if deadline.has_alternative() { Duration::ZERO } else { LATER };
+        let until = deadline.answered.min(Instant::now() + patience);
         let (mut hops, mut pause) = (0, PAUSES[0]);
         // A node that could not be reached, and whether the one asked last was named by another just now.
         let (mut failed, mut was_named): (Option<Node<R, C>>, bool) = (None, false);
@@ -105,14 +106,14 @@ impl<R: Runtime, C: RedisClient> Nodes<R, C> {
                     named
                 }
                 Some(Redirect::Later) => {
+                    // A node that has left the cluster serves no slot either: the first one knows who does.
+                    self.forget(command);
                     if Instant::now() + pause >= until {
                         return Err(error);
                     }
                     R::sleep(pause).await;
                     pause = PAUSES[1].min(2 * pause);
                     (hops, was_named) = (0, false);
-                    // A node that has left the cluster serves no slot either: the first one knows who does.
-                    self.forget(command);
                     self.other_than(&asked).unwrap_or_else(|| Rc::clone(&self.first))
                 }
                 None if C::fault(&error) == Some(Fault::Broken) => {

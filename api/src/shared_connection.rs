@@ -172,7 +172,7 @@ impl<R: Runtime, C: RedisClient> SharedConnection<R, C> {
 
     async fn open(&self, url: &str, command: &Command<'_>, deadline: Deadline) -> Result<C::Connection, C::Error> {
         let opening = self.client.open(url, self.node());
-        if deadline.connected >= deadline.answered {
+        if !deadline.has_alternative() {
             // The caller gives up then.
             return opening.await;
         }

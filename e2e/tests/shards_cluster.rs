@@ -175,6 +175,38 @@ async fn when_a_node_dies_emails_go_to_other_shards_and_then_to_the_replica_that
 }
 
 #[tokio::test]
+async fn while_a_node_is_silent_emails_go_to_shards_on_another_within_the_time_of_their_request() {
+    if Api::waits_for_redis() {
+        return;
+    }
+    let cluster = RedisCluster::start(3, 0);
+    let api = api(&cluster, 0, &[]).await;
+    let node = cluster.master_of(&queue(shard_elsewhere(&cluster, 0)));
+    let silent: BTreeSet<_> = (0..SHARDS).filter(|shard| cluster.master_of(&queue(*shard)) == node).collect();
+    cluster.nodes()[node].freeze();
+    let mut accepted = 0;
+    for _ in 0..5 {
+        let answer = api.post(&email()).await;
+        if answer.status == 200 {
+            accepted += 1;
+            assert!(!silent.contains(&shard_of(answer.text("id"))));
+        } else {
+            // All three shards that were tried are on that node.
+            assert!(answer.text("message").contains("Nothing was accepted"), "{}", answer.json);
+        }
+    }
+    assert!(accepted >= 3, "{accepted}");
+    let answer = ready(&api).await;
+    assert_eq!(answer.status, 200, "{}", answer.json);
+    cluster.nodes()[node].thaw();
+    eventually(DEADLINE, "an email on the node that was silent", async || {
+        let answer = api.post(&email()).await;
+        answer.status == 200 && silent.contains(&shard_of(answer.text("id")))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_node_that_the_manifest_does_not_list_is_named_and_others_are_used() {
     if !Api::is_component() {
         return;

@@ -1,13 +1,13 @@
 //! Spin's outbound Redis under WASI 0.2, for one request.
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     future::Future,
     time::{Duration, Instant},
 };
 
 use api::{
-    backend::Backend,
+    backend::{Backend, TimeShare},
     deadline::Deadline,
     nodes::Nodes,
     redis_client::{Fault, RedisClient},
@@ -25,7 +25,8 @@ use crate::{
     spin_redis::{Cause, SpinRedisError, impl_conversions},
 };
 
-/// Longer than Spin waits for Redis: there is no deadline.
+/// Longer than Spin waits for Redis: there is no deadline, and no time-out for a connection either, because Spin opens it in one
+/// call.
 const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Redis for one request. The first command opens the connection; on a Redis Cluster each node that it has to ask gets another.
@@ -34,12 +35,13 @@ pub(super) struct SpinRedis<U> {
     read_url: U,
     url: OnceCell<String>,
     nodes: Nodes<Blocking, SpinRedisClient>,
+    share: Cell<TimeShare>,
 }
 
 impl<U: Fn() -> String> SpinRedis<U> {
     /// Connects to nothing yet, and does not read the URL either.
     pub(super) fn new(read_url: U) -> Self {
-        Self { read_url, url: OnceCell::new(), nodes: Nodes::new(SpinRedisClient) }
+        Self { read_url, url: OnceCell::new(), nodes: Nodes::new(SpinRedisClient), share: Cell::default() }
     }
 }
 
@@ -48,7 +50,9 @@ impl<U: Fn() -> String> Redis for SpinRedis<U> {
 
     async fn execute(&self, command: Command<'_>) -> Result<Vec<Value>, SpinRedisError> {
         let url = self.url.get_or_init(&self.read_url);
-        self.nodes.execute(url, &command, Deadline::at(Instant::now() + FOR_EVER)).await
+        let now = Instant::now();
+        let connected = if self.share.get() == TimeShare::All { now + FOR_EVER } else { now };
+        self.nodes.execute(url, &command, Deadline { connected, answered: now + FOR_EVER }).await
     }
 
     fn is_unknown_script(error: &SpinRedisError) -> bool {
@@ -56,7 +60,11 @@ impl<U: Fn() -> String> Redis for SpinRedis<U> {
     }
 }
 
-impl<U: Fn() -> String> Backend for SpinRedis<U> {}
+impl<U: Fn() -> String> Backend for SpinRedis<U> {
+    fn take(&self, share: TimeShare) {
+        self.share.set(share);
+    }
+}
 
 /// Opens connections by Spin's outbound Redis.
 #[derive(Clone)]

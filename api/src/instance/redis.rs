@@ -86,7 +86,7 @@ impl<'a, H: Host> RequestRedis<'a, H> {
         let deadline = match self.share.get() {
             TimeShare::All => Deadline::at(whole),
             TimeShare::HalfToConnect => Deadline { connected: half, answered: whole },
-            TimeShare::Half => Deadline::at(half),
+            TimeShare::Half => Deadline { connected: began + time_left / 4, answered: half },
         };
         let answer = call(UntilDeadline { redis: self.redis, began, deadline }).await;
         self.time_left.set(whole.saturating_duration_since(Instant::now()));

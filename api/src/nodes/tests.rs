@@ -7,6 +7,9 @@ use std::{
 use super::*;
 use crate::runtime::testing::Polled;
 
+/// Later than any test takes.
+const FAR: Duration = Duration::from_secs(600);
+
 /// A cluster in which a test says what becomes of each command.
 #[derive(Default)]
 struct Cluster {
@@ -115,9 +118,17 @@ fn ask(nodes: &Nodes<Polled, &Cluster>, key: &'static str) -> Result<Vec<Value>,
 }
 
 fn ask_at(nodes: &Nodes<Polled, &Cluster>, url: &str, key: &'static str) -> Result<Vec<Value>, Failed> {
+    ask_until(nodes, url, key, Deadline::at(Instant::now() + FAR))
+}
+
+fn ask_until(
+    nodes: &Nodes<Polled, &Cluster>,
+    url: &str,
+    key: &'static str,
+    deadline: Deadline,
+) -> Result<Vec<Value>, Failed> {
     let arguments = vec![key.as_bytes()];
     let command = Command { name: "GET", arguments, marked_when_resent: true, replication: None };
-    let deadline = Deadline::at(Instant::now() + Duration::from_secs(600));
     let mut asked = std::pin::pin!(nodes.execute(url, &command, deadline));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     loop {
@@ -195,6 +206,21 @@ fn a_slot_that_is_being_moved_is_tried_again_for_a_second() {
     assert_eq!(ask(&nodes, "{q:1}").unwrap_err().1, Effect::Refused);
     assert!(began.elapsed() <= LATER);
     assert!(cluster.asked().len() < 20, "it is not asked without pause");
+}
+
+#[test]
+fn where_something_else_can_be_done_a_slot_that_is_being_moved_is_not_tried_again() {
+    let cluster = Cluster::of("a:1", &[("q:1", "b:1")]);
+    let nodes = Nodes::new(&cluster);
+    ask(&nodes, "{q:1}").unwrap();
+    cluster.moving.set(1);
+    let now = Instant::now();
+    let deadline = Deadline { connected: now + FAR / 2, answered: now + FAR };
+    assert_eq!(ask_until(&nodes, "url", "{q:1}", deadline).unwrap_err().1, Effect::Refused);
+    // And the first node is asked again who serves it.
+    cluster.asked();
+    ask(&nodes, "{q:1}").unwrap();
+    assert_eq!(cluster.asked(), ["a:1", "b:1"]);
 }
 
 #[test]
