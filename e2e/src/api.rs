@@ -1,4 +1,4 @@
-use std::{path::Path, process::Command, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
@@ -66,14 +66,14 @@ impl Api {
     ///
     /// # Panics
     /// When it does not start to listen.
-    pub async fn start_on<'a>(
+    pub async fn start_on(
         node: &RedisServer,
-        allowed: impl IntoIterator<Item = &'a RedisServer>,
+        allowed: impl IntoIterator<Item = SocketAddr>,
         variables: &[(&str, &str)],
     ) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
-        let addresses: Vec<_> = allowed.into_iter().map(RedisServer::address).collect();
-        let command = host::command_allowing(&addresses, folder.path());
+        let allowed: Vec<_> = allowed.into_iter().collect();
+        let command = host::command_allowing(&allowed, folder.path());
         let api = Self::serve(command, &node.url(), variables).await;
         Self { _manifest: Some(folder), ..api }
     }

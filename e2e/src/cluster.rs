@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use redis::{RedisResult, cmd};
-use testkit::{DEADLINE, RedisCluster, SmtpServer, eventually};
+use testkit::{DEADLINE, RedisCluster, RedisServer, SmtpServer, TcpProxy, eventually};
 use tokio::{task::block_in_place, time::sleep};
 
 use crate::{Answers, Api, Arrivals, Load, Worker};
@@ -24,6 +24,8 @@ pub struct ClusterSystem {
     pub load: Load,
     /// The API.
     pub api: Api,
+    /// What clients and replicas of the second master connect through; the cluster's own bus does not.
+    pub line: TcpProxy,
     workers: Vec<Worker>,
 }
 
@@ -38,10 +40,11 @@ impl ClusterSystem {
         block_in_place(|| cluster.start_spares(2));
         let server = SmtpServer::start().await;
         let variables = [("queue", "{emails}"), ("shards", &SHARDS.to_string()), ("require_replicas", "1")];
-        let all = cluster.nodes().iter().chain(cluster.spares());
+        let line = line_to(&cluster, 1).await;
+        let all = cluster.nodes().iter().chain(cluster.spares()).map(RedisServer::address).chain([line.address()]);
         let api = Api::start_on(&cluster.nodes()[0], all, &variables).await;
         let load = Load::start(&api);
-        let mut system = Self { cluster, server, load, api, workers: Vec::new() };
+        let mut system = Self { cluster, server, load, api, line, workers: Vec::new() };
         system.workers = (0..WORKERS).map(|nth| system.worker(nth)).collect();
         system
     }
@@ -122,7 +125,7 @@ impl ClusterSystem {
     /// # Panics
     /// When an email is lost.
     pub async fn assert_nothing_lost(self) -> (Answers, Arrivals) {
-        let Self { cluster, server, load, api: _api, workers: _workers } = self;
+        let Self { cluster, server, load, api: _api, line: _line, workers: _workers } = self;
         let answers = load.stop().await;
         block_in_place(|| cluster.wait_until_ready());
         eventually(DEADLINE, "all accepted emails to be sent", async || {
@@ -139,6 +142,25 @@ impl ClusterSystem {
         let flags = ["--queue", "{emails}", "--shards", &SHARDS.to_string()];
         Worker::start(&self.cluster.nodes()[nth].url(), &self.server.url(), &flags)
     }
+}
+
+/// Lets a node name the port of a proxy as its own, and waits until all others do so too.
+async fn line_to(cluster: &RedisCluster, node: usize) -> TcpProxy {
+    let line = TcpProxy::start(cluster.nodes()[node].address()).await;
+    let port = line.address().port();
+    let mut set = cmd("CONFIG");
+    set.arg("SET").arg("cluster-announce-port").arg(port);
+    let set = set.exec(&mut cluster.nodes()[node].connection());
+    set.unwrap_or_else(|error| panic!("a node cannot be given another port: {error}"));
+    let known = format!(":{port}@");
+    eventually(DEADLINE, "all nodes to name the proxy", async || {
+        cluster.nodes().iter().all(|node| {
+            let nodes = cmd("CLUSTER").arg("NODES").query::<String>(&mut node.connection());
+            nodes.is_ok_and(|nodes| nodes.contains(&known))
+        })
+    })
+    .await;
+    line
 }
 
 /// Whether an email is sent, by its record, at any master.

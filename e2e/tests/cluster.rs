@@ -24,3 +24,16 @@ async fn no_accepted_email_is_lost_while_masters_fail_slots_move_a_node_is_added
     system.load.wait_for_more(100).await;
     system.assert_nothing_lost().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_accepted_email_is_lost_while_a_master_can_be_reached_by_nobody_but_its_cluster() {
+    let system = ClusterSystem::start().await;
+    system.load.wait_for_more(100).await;
+    system.line.silence();
+    // The other shards go on.
+    system.load.wait_for_more(100).await;
+    system.line.heal();
+    system.line.cut();
+    system.load.wait_for_more(200).await;
+    system.assert_nothing_lost().await;
+}

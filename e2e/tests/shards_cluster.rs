@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use e2e::{Answer, Api};
 use redis::Commands;
@@ -25,9 +25,13 @@ fn queue(shard: u16) -> String {
     if shard == 0 { "{emails}".to_owned() } else { format!("{{emails:{shard}}}") }
 }
 
+fn addresses(nodes: &[RedisServer]) -> impl Iterator<Item = SocketAddr> {
+    nodes.iter().map(RedisServer::address)
+}
+
 /// The API by the URL of a node, which may connect to all of them.
 async fn api(cluster: &RedisCluster, node: usize, variables: &[(&str, &str)]) -> Api {
-    Api::start_on(&cluster.nodes()[node], cluster.nodes(), &[&SETTINGS, variables].concat()).await
+    Api::start_on(&cluster.nodes()[node], addresses(cluster.nodes()), &[&SETTINGS, variables].concat()).await
 }
 
 /// A shard that another node serves than this one.
@@ -212,7 +216,7 @@ async fn a_node_that_the_manifest_does_not_list_is_named_and_others_are_used() {
         return;
     }
     let cluster = RedisCluster::start(2, 0);
-    let api = Api::start_on(&cluster.nodes()[0], &cluster.nodes()[..1], &SETTINGS).await;
+    let api = Api::start_on(&cluster.nodes()[0], addresses(&cluster.nodes()[..1]), &SETTINGS).await;
     let mut seen = BTreeSet::new();
     for _ in 0..30 {
         let answer = api.post(&email()).await;
