@@ -16,7 +16,7 @@ mod shape;
 
 pub(crate) use attachments::{download_attachment, list_attachments, retrieve_attachment};
 pub(crate) use batch::create_batch;
-pub(crate) use change::{cancel, reschedule};
+pub(crate) use change::{cancel, discard, reschedule, retry};
 pub(crate) use create::create;
 pub(crate) use list::list;
 pub(crate) use retrieve::retrieve;

@@ -13,6 +13,8 @@ pub(crate) enum Change {
     Accept,
     Cancel,
     Reschedule,
+    Retry,
+    Discard,
 }
 
 impl Change {
@@ -36,6 +38,14 @@ impl Change {
             }
             Self::Cancel => {
                 "The queue did not answer, so it is not known whether the email was canceled. Ask again: it does no harm, \
+                 and takes no `Idempotency-Key`."
+            }
+            Self::Retry => {
+                "The queue did not answer, so it is not known whether the email is queued again. Look at it before you ask \
+                 again."
+            }
+            Self::Discard => {
+                "The queue did not answer, so it is not known whether the email was discarded. Ask again: it does no harm, \
                  and takes no `Idempotency-Key`."
             }
             Self::Reschedule => {

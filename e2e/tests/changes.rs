@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use e2e::{Answer, Api, Records, Worker};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
+use testkit::{Action, DEADLINE, RedisServer, Rules, SmtpServer, Stage, eventually};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -174,4 +174,31 @@ async fn a_change_of_time_that_races_with_maintenance_sends_each_email_once() {
     let arrivals = arrivals(&smtp);
     assert_eq!(arrivals.len(), rounds as usize);
     assert!(arrivals.values().all(|count| *count == 1), "{arrivals:?}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_retried_and_arrives_or_is_discarded_and_forgotten() {
+    let redis = RedisServer::start();
+    let smtp = SmtpServer::start().await;
+    smtp.rules(Rules::new().at(Stage::Rcpt, Action::reply(550, "5.1.1 no such user")));
+    let api = Api::start(&redis).await;
+    let _worker = Worker::ready(&redis.url(), &smtp.url(), &[]).await;
+    let mut ids = Vec::new();
+    for subject in ["retried", "discarded"] {
+        let id = api.accept(&json!({"to": "b@example.com", "message": "hi", "subject": subject})).await;
+        eventually(DEADLINE, "a dead letter", async || api.last_event(&id).await == "failed").await;
+        ids.push(id);
+    }
+    smtp.rules(Rules::new());
+    let retried = api.request("POST", &format!("/emails/{}/retry", ids[0]), &[], "").await;
+    assert_eq!((retried.status, &retried.json), (200, &json!({"object": "email", "id": ids[0]})));
+    let discarded = api.request("DELETE", &format!("/emails/{}", ids[1]), &[], "").await;
+    assert_eq!((discarded.status, &discarded.json), (200, &json!({"object": "email", "id": ids[1]})));
+    smtp.wait_for(1).await;
+    eventually(DEADLINE, "the email to be sent", async || api.last_event(&ids[0]).await == "sent").await;
+    eventually(DEADLINE, "the other one to be forgotten", async || api.get(&ids[1]).await.status == 404).await;
+    assert_eq!(arrivals(&smtp).into_iter().collect::<Vec<_>>(), [("retried".to_owned(), 1)]);
+    // What was sent is not sent again.
+    let again = api.request("POST", &format!("/emails/{}/retry", ids[0]), &[], "").await;
+    assert_eq!((again.status, again.text("name")), (422, "validation_error"));
 }

@@ -152,6 +152,12 @@ impl RedisCluster {
         number.unwrap_or_else(|| panic!("no node serves slot {slot}"))
     }
 
+    /// The numbers of all masters that answer.
+    pub fn masters(&self) -> Vec<usize> {
+        let is_master = |node: &RedisServer| replication(node).is_some_and(|info| info.contains("role:master"));
+        (0..self.nodes.len()).filter(|number| is_master(&self.nodes[*number])).collect()
+    }
+
     /// The number of a replica of a master, as that replica sees it.
     ///
     /// # Panics

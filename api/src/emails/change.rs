@@ -46,6 +46,27 @@ pub(crate) async fn reschedule<R: Redis<Error: Failure>>(
     answer(id, changed, |state| format!("The email is {state}; only one that is scheduled can be given another time."))
 }
 
+/// `POST /emails/<id>/retry`: queues a dead letter, or an email that waits for another attempt. A body is not read.
+pub(crate) async fn retry<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: &str) -> Result<Response, ApiError> {
+    let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
+    let changed = change(context, id, |queue| transition::retry(queue, id)).await;
+    let changed = changed.map_err(|error| Change::Retry.failed(error))?;
+    answer(id, changed, |state| {
+        format!("The email is {state}; only one that has failed or waits for another attempt can be retried.")
+    })
+}
+
+/// `DELETE /emails/<id>`: gives up a dead letter, or an email that no worker has claimed. A body is not read.
+pub(crate) async fn discard<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+    id: &str,
+) -> Result<Response, ApiError> {
+    let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
+    let changed = change(context, id, |queue| transition::discard(queue, id)).await;
+    let changed = changed.map_err(|error| Change::Discard.failed(error))?;
+    answer(id, changed, |state| format!("The email is {state}; it is too late to discard it."))
+}
+
 async fn change<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: EmailId,

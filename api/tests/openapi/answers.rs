@@ -53,7 +53,7 @@ fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
         witness.check(operation, 403, wrong());
     }
     witness.check(operation, 429, wrong());
-    if operation.method != "post" || operation.path.ends_with("/cancel") {
+    if operation.method != "post" || operation.path.ends_with("/cancel") || operation.path.ends_with("/retry") {
         witness.check(operation, 401, with_keys.ask(ask.clone().header("authorization", "Bearer post")));
     }
     let limited = api.with("rate_limit", "1");
@@ -172,6 +172,12 @@ fn successes(witness: &mut Witness<'_>) {
     for email in all["data"].as_array().unwrap() {
         witness.check(&get, 200, api.ask(example(&get, email["id"].as_str().unwrap())));
     }
+    let retry = document.operation("post", "/emails/{id}/retry");
+    witness.check(&retry, 200, api.ask(example(&retry, &delayed)));
+    witness.check(&retry, 422, api.ask(example(&retry, &canceled)));
+    let discard = document.operation("delete", "/emails/{id}");
+    witness.check(&discard, 200, api.ask(example(&discard, &scheduled)));
+    witness.check(&discard, 422, api.ask(example(&discard, &canceled)));
     attachments(witness, &api, &delayed);
 }
 
