@@ -76,6 +76,9 @@ impl<'a> Fetcher<'a> {
         let shard = self.shard;
         let config = &shard.shared.config;
         let is_empty = std::mem::take(&mut self.timed_out) && !config.drain;
+        if shard.shared.drained.is_over() {
+            return self.drained();
+        }
         if !shard.is_alone() && !self.may_claim().await {
             return Fetched::Failed;
         }
@@ -100,8 +103,7 @@ impl<'a> Fetcher<'a> {
         }
         if claims.is_empty() && claims.left.is_none() {
             if config.drain && shard.shared.drained.set(shard.shard, is_drained(shard).await) {
-                let is_open = shard.shared.hold_off.gate.is_open();
-                return Fetched::Ended(if is_open { Ended::Drained } else { Ended::HeldOff });
+                return self.drained();
             }
             if self.stop.is_cancelled() {
                 return Fetched::Ended(Ended::Stopped);
@@ -109,6 +111,11 @@ impl<'a> Fetcher<'a> {
             capacity = capacity.filter(|_| shard.is_alone());
             match self.blocking.pop(if config.drain { WAIT_DRAINING } else { WAIT }).await {
                 Ok(None) => self.timed_out = true,
+                // The loops of other shards have ended, and so does this one.
+                Ok(Some(popped)) if shard.shared.drained.is_over() => {
+                    let _ = self.put_back(&popped).await;
+                    return self.drained();
+                }
                 Ok(Some(popped)) => match self.claim_popped(capacity, popped).await {
                     Some(claimed) => (claims, capacity) = claimed,
                     None => return Fetched::Failed,
@@ -134,6 +141,11 @@ impl<'a> Fetcher<'a> {
             }
         }
         Fetched::Emails(claims, capacity)
+    }
+
+    fn drained(&self) -> Fetched {
+        let is_open = self.shard.shared.hold_off.gate.is_open();
+        Fetched::Ended(if is_open { Ended::Drained } else { Ended::HeldOff })
     }
 
     /// Waits after a fetch that failed, or until `stop`.

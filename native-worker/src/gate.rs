@@ -67,6 +67,14 @@ impl Gate {
         });
     }
 
+    /// The same if the gate is closed, for the reason that it has.
+    pub(crate) fn allow_probe_if_closed(&self) {
+        self.change(|state| match state {
+            State::Closed(why) => Some(State::ProbeDue(why.clone())),
+            State::Open | State::ProbeDue(_) | State::Probing(..) => None,
+        });
+    }
+
     /// Ends the right to probe.
     pub(crate) fn revoke_probe(&self) {
         self.change(|state| match state {

@@ -69,6 +69,8 @@ pub(crate) struct HoldOff {
     /// Failed calls in a row.
     failures: AtomicU32,
     refresh_now: Notify,
+    /// Since when Redis has not said what the state is, or when a probe of that time has failed.
+    unknown: std::sync::Mutex<Option<Instant>>,
     /// When the relay last took a decision on an email.
     passed: std::sync::Mutex<Option<Instant>>,
     /// The last failure that was an email's own, and when. Emails waiting for the same connection get the same error;
@@ -93,6 +95,7 @@ impl HoldOff {
             call: Mutex::new(()),
             failures: AtomicU32::new(0),
             refresh_now: Notify::new(),
+            unknown: std::sync::Mutex::new(None),
             passed: std::sync::Mutex::new(None),
             own: std::sync::Mutex::new(None),
             logged: AtomicBool::new(false),
@@ -177,6 +180,7 @@ impl HoldOff {
             }
             Err(error) => {
                 client.redis.report("hold_off", &error, 0);
+                *lock(&self.unknown) = Some(Instant::now());
                 self.close(failure);
                 // The next answer may be that nothing is held off. This email at least waits.
                 Consequence::Waits(self.back_off.base)
@@ -209,7 +213,8 @@ impl HoldOff {
             Ok(None) => self.revoke_probe(),
             Err(error) => {
                 client.redis.report("end_hold_off", &error, 0);
-                self.revoke_probe();
+                // It works, whatever Redis says when it answers again.
+                self.open();
             }
         }
     }
@@ -236,9 +241,15 @@ impl HoldOff {
             Ok(state) => state,
             Err(error) => {
                 client.redis.report("relay_access", &error, self.failures.fetch_add(1, Ordering::Relaxed));
+                // Shard 0 may be gone for long, and others go on: this worker then probes by itself.
+                let since = *lock(&self.unknown).get_or_insert_with(Instant::now);
+                if since.elapsed() >= self.back_off.base {
+                    self.gate.allow_probe_if_closed();
+                }
                 return Refreshed { again: PAUSE, limit: None };
             }
         };
+        *lock(&self.unknown) = None;
         self.failures.store(0, Ordering::Relaxed);
         self.senders.any_held_off.store(state.senders_held_off, Ordering::Relaxed);
         self.requeue(state.elsewhere);

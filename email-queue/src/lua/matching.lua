@@ -29,5 +29,7 @@ local function step(state, class, cursor, max, change)
       changed = changed + 1
     end
   end
+  -- What is at the front of the lanes and cannot be changed would be found again and again.
+  if state == 'queued' and changed == 0 then next_cursor = '0' end
   return {next_cursor, #ids, changed}
 end
