@@ -193,8 +193,9 @@ async fn another_method_is_a_405_that_names_the_right_one() {
     for (path, allowed) in [
         ("/emails".to_owned(), "GET, HEAD, POST"),
         ("/emails/batch".to_owned(), "POST"),
-        (email.to_owned(), "GET, HEAD, PATCH"),
+        (email.to_owned(), "DELETE, GET, HEAD, PATCH"),
         (format!("{email}/cancel"), "POST"),
+        (format!("{email}/retry"), "POST"),
         (format!("{email}/attachments"), "GET, HEAD"),
         ("/openapi.json".to_owned(), "GET, HEAD"),
         ("/healthz".to_owned(), "GET, HEAD"),

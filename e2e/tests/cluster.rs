@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
-use e2e::ClusterSystem;
+use e2e::{Api, ClusterSystem};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_accepted_email_is_lost_while_masters_fail_slots_move_a_node_is_added_and_workers_die() {
@@ -30,9 +30,12 @@ async fn no_accepted_email_is_lost_while_a_master_can_be_reached_by_nobody_but_i
     let system = ClusterSystem::start().await;
     system.load.wait_for_more(100).await;
     system.line.silence();
-    // The other shards go on.
-    system.load.wait_for_more(100).await;
+    if !Api::waits_for_redis() {
+        // The other shards go on.
+        system.load.wait_for_more(100).await;
+    }
     system.line.heal();
+    // Closes the silent connections, also those for which a host has no deadline.
     system.line.cut();
     system.load.wait_for_more(200).await;
     system.assert_nothing_lost().await;

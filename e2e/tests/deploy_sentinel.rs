@@ -94,6 +94,9 @@ async fn proxy(directory: &TempDir, redis: &RedisSentinel, first_port: u16) -> (
         }
     }
     assert!(!conf.contains("10.0.0."), "{conf}");
+    // No more than a machine with a low limit of open files has.
+    assert!(conf.contains("maxconn 2000"));
+    conf = conf.replace("maxconn 2000", "maxconn 100");
     let file = directory.path().join("haproxy.cfg");
     fs::write(&file, conf).unwrap();
     let root = env::var_os("HAPROXY_ROOT").unwrap_or_else(|| "/".into());
