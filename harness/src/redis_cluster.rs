@@ -178,16 +178,10 @@ impl RedisCluster {
     /// # Panics
     /// When that does not come.
     pub fn wait_for_fail_over(&self, key: &str, from: usize) -> usize {
-        let replica = &self.nodes[self.replica_of(from)];
-        eventually(DEADLINE, "a replica that was promoted", || {
-            cmd("ROLE")
-                .query::<Vec<redis::Value>>(&mut replica.connection())
-                .is_ok_and(|role| role.first() == Some(&redis::Value::BulkString(b"master".to_vec())))
-        });
         let mut master = from;
-        eventually(DEADLINE, "a cluster that knows the new master", || {
+        eventually(DEADLINE, "a replica that was promoted", || {
             master = self.master_of(key);
-            master != from
+            master != from && replication(&self.nodes[master]).is_some_and(|info| info.contains("role:master"))
         });
         master
     }
