@@ -4,7 +4,7 @@ use redis::{RedisResult, cmd};
 use testkit::{DEADLINE, RedisCluster, RedisServer, SmtpServer, TcpProxy, eventually};
 use tokio::{task::block_in_place, time::sleep};
 
-use crate::{Answers, Api, Arrivals, Load, Worker};
+use crate::{Answers, Api, Arrivals, Load, Worker, shard_of, shard_queue};
 
 /// How many shards the queue has: more than there are masters.
 const SHARDS: u16 = 4;
@@ -49,12 +49,6 @@ impl ClusterSystem {
         system
     }
 
-    /// The name of a shard's queue, which is also the key that says its slot.
-    #[must_use]
-    pub fn shard(nth: u16) -> String {
-        if nth == 0 { "{emails}".to_owned() } else { format!("{{emails:{nth}}}") }
-    }
-
     /// How many shards there are.
     #[must_use]
     pub fn shards() -> u16 {
@@ -73,9 +67,9 @@ impl ClusterSystem {
     /// When that does not come.
     pub fn kill_master_of(&mut self, shard: u16) {
         block_in_place(|| {
-            let master = self.cluster.master_of(&Self::shard(shard));
+            let master = self.cluster.master_of(&shard_queue(shard));
             self.cluster.node_mut(master).kill_now();
-            self.cluster.wait_for_fail_over(&Self::shard(shard), master);
+            self.cluster.wait_for_fail_over(&shard_queue(shard), master);
             self.cluster.node_mut(master).start_again();
             self.cluster.wait_until_ready();
         });
@@ -87,9 +81,9 @@ impl ClusterSystem {
     /// When that does not come.
     pub fn freeze_master_of(&mut self, shard: u16) {
         block_in_place(|| {
-            let master = self.cluster.master_of(&Self::shard(shard));
+            let master = self.cluster.master_of(&shard_queue(shard));
             self.cluster.nodes()[master].freeze();
-            self.cluster.wait_for_fail_over(&Self::shard(shard), master);
+            self.cluster.wait_for_fail_over(&shard_queue(shard), master);
             self.cluster.nodes()[master].thaw();
             self.cluster.wait_until_ready();
         });
@@ -100,7 +94,7 @@ impl ClusterSystem {
     /// # Panics
     /// When a node refuses.
     pub async fn move_shard(&self, shard: u16, to: usize) {
-        let moving = block_in_place(|| self.cluster.begin_move(&Self::shard(shard), to));
+        let moving = block_in_place(|| self.cluster.begin_move(&shard_queue(shard), to));
         for _ in 0..10 {
             block_in_place(|| moving.move_keys(3));
             sleep(Duration::from_millis(20)).await;
@@ -114,7 +108,7 @@ impl ClusterSystem {
     /// When there is none.
     #[must_use]
     pub fn another_master_than_of(&self, shard: u16) -> usize {
-        let (its, masters) = block_in_place(|| (self.cluster.master_of(&Self::shard(shard)), self.cluster.masters()));
+        let (its, masters) = block_in_place(|| (self.cluster.master_of(&shard_queue(shard)), self.cluster.masters()));
         let others: Vec<_> = masters.into_iter().filter(|other| *other != its).collect();
         // In turn, so that not all shards come to one.
         *others.get(usize::from(shard) % others.len().max(1)).unwrap_or_else(|| panic!("node {its} is the only master"))
@@ -165,8 +159,7 @@ async fn line_to(cluster: &RedisCluster, node: usize) -> TcpProxy {
 
 /// Whether an email is sent, by its record, at any master.
 fn is_sent(cluster: &RedisCluster, id: &str) -> RedisResult<bool> {
-    let shard = u16::from_str_radix(id.get(33..).unwrap_or_default(), 16).unwrap_or_default();
-    let queue = ClusterSystem::shard(shard);
+    let queue = shard_queue(shard_of(id));
     let mut redis = cluster.nodes()[cluster.master_of(&queue)].connection();
     let header: String = cmd("GETRANGE").arg(format!("{queue}:email:{id}")).arg(0).arg(8).query(&mut redis)?;
     Ok(header.starts_with("sent "))

@@ -9,6 +9,7 @@
 //! - [`Mail`]: an email as it arrived, parsed by an independent MIME parser;
 //! - [`Load`]: clients that post continuously, and their answers;
 //! - [`Records`]: the emails in Redis; [`Arrivals`]: the emails that arrived, and how often;
+//! - [`shard_queue`], [`shard_of`]: shards, as a test finds them in Redis;
 //! - [`fuzz`]: generated requests, and checks of the answers;
 //! - [`program`]: paths of programs that a test runs.
 //!
@@ -29,6 +30,7 @@ mod http_stream;
 mod load;
 mod mail;
 mod records;
+mod shard;
 mod system;
 mod worker;
 
@@ -41,5 +43,6 @@ pub use http::HttpConnection;
 pub use load::{Answers, Load};
 pub use mail::{Mail, MailFile};
 pub use records::Records;
+pub use shard::{shard_of, shard_queue};
 pub use system::{MailServer, System};
 pub use worker::Worker;

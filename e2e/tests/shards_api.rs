@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use e2e::{Answer, Api, Arrivals, Worker};
+use e2e::{Answer, Api, Arrivals, Worker, shard_of, shard_queue};
 use redis::Commands;
 use serde_json::{Value, json};
 use testkit::{DEADLINE, RedisServer, SmtpServer, eventually};
@@ -24,17 +24,8 @@ fn email() -> Value {
     json!({"to": "a@b.example", "message": "hi"})
 }
 
-/// The shard that an id says.
-fn shard_of(id: &str) -> u16 {
-    u16::from_str_radix(&id[id.len() - 3..], 16).unwrap()
-}
-
-fn queue(shard: u16) -> String {
-    if shard == 0 { "{emails}".to_owned() } else { format!("{{emails:{shard}}}") }
-}
-
 fn is_in(redis: &RedisServer, shard: u16, id: &str) -> bool {
-    redis.connection().exists(format!("{}:email:{id}", queue(shard))).unwrap()
+    redis.connection().exists(format!("{}:email:{id}", shard_queue(shard))).unwrap()
 }
 
 async fn list(api: &Api, query: &str) -> Answer {
@@ -290,7 +281,7 @@ async fn the_limits_of_the_queue_are_shared_by_its_shards() {
     }
     assert_eq!(api.post(&email()).await.status, 429);
     for shard in [0, 1] {
-        assert_eq!(redis.connection().llen::<_, usize>(queue(shard)).unwrap(), 3);
+        assert_eq!(redis.connection().llen::<_, usize>(shard_queue(shard)).unwrap(), 3);
     }
 }
 
@@ -300,7 +291,7 @@ async fn where_a_shard_takes_no_emails_another_one_does_and_the_api_is_ready() {
     let api = api(&redis, "2", &[]).await;
     let ready = api.request("GET", "/readyz", &[], "").await;
     assert_eq!((ready.status, &ready.json), (200, &json!({"status": "ready", "shards": {"ready": [0, 1]}})));
-    let _: () = redis.connection().set(queue(1), "no list").unwrap();
+    let _: () = redis.connection().set(shard_queue(1), "no list").unwrap();
     for _ in 0..20 {
         assert_eq!(shard_of(&api.accept(&email()).await), 0);
     }
@@ -309,7 +300,7 @@ async fn where_a_shard_takes_no_emails_another_one_does_and_the_api_is_ready() {
     assert_eq!((ready.status, &ready.json["shards"]["ready"], &not_ready["shard"]), (200, &json!([0]), &json!(1)));
     assert!(not_ready["message"].as_str().unwrap().contains("in use for something else"), "{not_ready}");
     let _: () = redis.connection().del("{emails}").unwrap();
-    let _: () = redis.connection().set(queue(0), "no list").unwrap();
+    let _: () = redis.connection().set(shard_queue(0), "no list").unwrap();
     assert_eq!(api.request("GET", "/readyz", &[], "").await.status, 503);
     let answer = api.post(&email()).await;
     assert_eq!(answer.status, 503);

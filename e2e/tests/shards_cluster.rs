@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use e2e::{Answer, Api};
+use e2e::{Answer, Api, shard_of, shard_queue};
 use redis::Commands;
 use serde_json::{Value, json};
 use testkit::{DEADLINE, RedisCluster, RedisServer, eventually};
@@ -15,14 +15,6 @@ const SETTINGS: [(&str, &str); 2] = [("queue", "{emails}"), ("shards", "6")];
 
 fn email() -> Value {
     json!({"to": "a@b.example", "message": "hi"})
-}
-
-fn shard_of(id: &str) -> u16 {
-    u16::from_str_radix(&id[id.len() - 3..], 16).unwrap()
-}
-
-fn queue(shard: u16) -> String {
-    if shard == 0 { "{emails}".to_owned() } else { format!("{{emails:{shard}}}") }
 }
 
 fn addresses(nodes: &[RedisServer]) -> impl Iterator<Item = SocketAddr> {
@@ -36,7 +28,7 @@ async fn api(cluster: &RedisCluster, node: usize, variables: &[(&str, &str)]) ->
 
 /// A shard that another node serves than this one.
 fn shard_elsewhere(cluster: &RedisCluster, node: usize) -> u16 {
-    (1..SHARDS).find(|shard| cluster.master_of(&queue(*shard)) != node).unwrap()
+    (1..SHARDS).find(|shard| cluster.master_of(&shard_queue(*shard)) != node).unwrap()
 }
 
 /// A key whose request was accepted in a shard.
@@ -51,7 +43,7 @@ async fn key_of(api: &Api, shard: u16) -> String {
 }
 
 fn is_there(cluster: &RedisCluster, id: &str) -> bool {
-    let queue = queue(shard_of(id));
+    let queue = shard_queue(shard_of(id));
     let node: &RedisServer = &cluster.nodes()[cluster.master_of(&queue)];
     node.connection().exists(format!("{queue}:email:{id}")).unwrap()
 }
@@ -105,8 +97,8 @@ async fn a_shard_that_is_moved_takes_no_emails_meanwhile_and_all_on_its_new_node
         answer = api.post_with_key(&key, &email()).await;
     }
     let first = answer.json;
-    let from = cluster.master_of(&queue(shard));
-    let moving = cluster.begin_move(&queue(shard), 3 - from);
+    let from = cluster.master_of(&shard_queue(shard));
+    let moving = cluster.begin_move(&shard_queue(shard), 3 - from);
     assert!(moving.move_keys(2));
     for _ in 0..2 {
         let answer = api.post_with_key(&new, &email()).await;
@@ -142,7 +134,7 @@ async fn when_a_node_dies_emails_go_to_other_shards_and_then_to_the_replica_that
     let mut accepted = Vec::new();
     let key = key_of(&api, shard).await;
     let first = api.post_with_key(&key, &email()).await.json;
-    let dead = cluster.master_of(&queue(shard));
+    let dead = cluster.master_of(&shard_queue(shard));
     cluster.node_mut(dead).kill_now();
     // One that was on its way is lost without an answer, as of any Redis.
     let answers = [api.post(&email()).await, api.post(&email()).await];
@@ -154,7 +146,7 @@ async fn when_a_node_dies_emails_go_to_other_shards_and_then_to_the_replica_that
         }
     }
     assert!(accepted.len() > 8, "only what was on its way has no answer: {accepted:?}");
-    let replica = cluster.wait_for_fail_over(&queue(shard), dead);
+    let replica = cluster.wait_for_fail_over(&shard_queue(shard), dead);
     cluster.node_mut(dead).start_again();
     cluster.wait_until_ready();
     assert_ne!(replica, dead);
@@ -167,9 +159,9 @@ async fn when_a_node_dies_emails_go_to_other_shards_and_then_to_the_replica_that
     }
     if !Api::is_component() {
         // It knows other nodes than that of its URL. An instance of a component does not live for long enough to.
-        let first = (0..SHARDS).find(|shard| cluster.master_of(&queue(*shard)) == 0).unwrap();
+        let first = (0..SHARDS).find(|shard| cluster.master_of(&shard_queue(*shard)) == 0).unwrap();
         cluster.node_mut(0).kill_now();
-        cluster.wait_for_fail_over(&queue(first), 0);
+        cluster.wait_for_fail_over(&shard_queue(first), 0);
         eventually(DEADLINE, "an email in a shard of the node of the URL", async || {
             let answer = api.post(&email()).await;
             answer.status == 200 && shard_of(answer.text("id")) == first
@@ -185,8 +177,8 @@ async fn while_a_node_is_silent_emails_go_to_shards_on_another_within_the_time_o
     }
     let cluster = RedisCluster::start(3, 0);
     let api = api(&cluster, 0, &[]).await;
-    let node = cluster.master_of(&queue(shard_elsewhere(&cluster, 0)));
-    let silent: BTreeSet<_> = (0..SHARDS).filter(|shard| cluster.master_of(&queue(*shard)) == node).collect();
+    let node = cluster.master_of(&shard_queue(shard_elsewhere(&cluster, 0)));
+    let silent: BTreeSet<_> = (0..SHARDS).filter(|shard| cluster.master_of(&shard_queue(*shard)) == node).collect();
     cluster.nodes()[node].freeze();
     let mut accepted = 0;
     for _ in 0..5 {
@@ -221,7 +213,7 @@ async fn a_node_that_the_manifest_does_not_list_is_named_and_others_are_used() {
     for _ in 0..30 {
         let answer = api.post(&email()).await;
         if answer.status == 200 {
-            seen.insert(cluster.master_of(&queue(shard_of(answer.text("id")))));
+            seen.insert(cluster.master_of(&shard_queue(shard_of(answer.text("id")))));
         } else {
             assert!(answer.text("message").contains("Nothing was accepted"), "{}", answer.json);
         }

@@ -11,7 +11,7 @@ use email_queue::{
     call::{Command, Value},
 };
 use redis::ErrorKind;
-use redis_connection::{Address, Connection, RedisServer};
+use redis_connection::{Connection, RedisServer};
 
 /// Opens connections to this Redis. Several requests use one at the same time.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl RedisClient for TokioRedis {
     async fn open(&self, _url: &str, node: Option<&str>) -> Result<Connection, RedisError> {
         let opened = match node {
             None => self.0.open().await,
-            Some(node) => match address(node, self.0.address()) {
+            Some(node) => match self.0.named(node) {
                 Some(address) => self.0.at(address).open().await,
                 None => Err((ErrorKind::InvalidClientConfig, "a node of the cluster has no usable address").into()),
             },
@@ -117,39 +117,7 @@ impl fmt::Display for RedisError {
     }
 }
 
-/// An address as a node of a cluster gives it. Without a host it is on the host of the URL.
-fn address(node: &str, of_url: Option<&Address>) -> Option<Address> {
-    let (host, port) = node.rsplit_once(':')?;
-    let host = match (host, of_url) {
-        ("", Some(Address::Tcp(host, _))) => host,
-        ("", _) => return None,
-        (host, _) => host,
-    };
-    Some(Address::Tcp(host.to_owned(), port.parse().ok()?))
-}
-
 /// Whether Redis has answered with this error, and not the network.
 fn is_answer(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_is_at_the_address_that_another_one_gives() {
-        let tcp = |host: &str, port| Some(Address::Tcp(host.to_owned(), port));
-        for (node, expected) in [
-            ("10.0.0.1:6379", tcp("10.0.0.1", 6379)),
-            ("redis-2.example:7000", tcp("redis-2.example", 7000)),
-            ("2001:db8::1:6379", tcp("2001:db8::1", 6379)),
-            (":6380", tcp("redis.example", 6380)),
-            ("10.0.0.1", None),
-            ("10.0.0.1:70000", None),
-        ] {
-            assert_eq!(address(node, tcp("redis.example", 6379).as_ref()), expected, "{node}");
-        }
-        assert_eq!(address(":6380", None), None);
-    }
 }

@@ -111,11 +111,6 @@ impl<'a> Fetcher<'a> {
             capacity = capacity.filter(|_| shard.is_alone());
             match self.blocking.pop(if config.drain { WAIT_DRAINING } else { WAIT }).await {
                 Ok(None) => self.timed_out = true,
-                // The loops of other shards have ended, and so does this one.
-                Ok(Some(popped)) if shard.shared.drained.is_over() => {
-                    let _ = self.put_back(&popped).await;
-                    return self.drained();
-                }
                 Ok(Some(popped)) => match self.claim_popped(capacity, popped).await {
                     Some(claimed) => (claims, capacity) = claimed,
                     None => return Fetched::Failed,
@@ -202,7 +197,9 @@ impl<'a> Fetcher<'a> {
         popped: PoppedEntry,
     ) -> Option<(Claims, Option<Capacity>)> {
         let mut refusals = 0;
-        let mut capacity = capacity.or_else(|| Capacity::now(self.shard));
+        // When all shards are drained, the loops of others have ended, and so will this one.
+        let is_over = self.shard.shared.drained.is_over();
+        let mut capacity = capacity.or_else(|| if is_over { None } else { Capacity::now(self.shard) });
         loop {
             let claimed = match &capacity {
                 Some(capacity) => self.claim_some(capacity, Some(popped.clone())).await,

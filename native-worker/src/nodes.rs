@@ -102,9 +102,7 @@ impl Nodes {
     /// address cannot be used.
     pub(crate) fn named(&self, from: &Node, address: &str) -> Option<Arc<Node>> {
         self.is_cluster.store(true, Ordering::Relaxed);
-        let (host, port) = address.rsplit_once(':')?;
-        let host = if host.is_empty() { from.host()? } else { host };
-        Some(self.at(&Address::Tcp(host.to_owned(), port.parse().ok()?)))
+        Some(self.at(&from.server.named(address)?))
     }
 
     /// Another node than the one that has failed: the nth of those that are known. `None` if there is none.

@@ -66,6 +66,19 @@ impl RedisServer {
         }
     }
 
+    /// The address of another node of its cluster, `host:port` as it gives that in a `MOVED`; without a host it is on its own.
+    /// `None` if it cannot be used.
+    #[must_use]
+    pub fn named(&self, address: &str) -> Option<Address> {
+        let (host, port) = address.rsplit_once(':')?;
+        let host = match (host, self.address()) {
+            ("", Some(Address::Tcp(own, _))) => own,
+            ("", _) => return None,
+            (host, _) => host,
+        };
+        Some(Address::Tcp(host.to_owned(), port.parse().ok()?))
+    }
+
     /// Its URL, or that of the server that it was made from by [`at`](Self::at).
     pub fn url(&self) -> &RedisUrl {
         &self.url
@@ -139,4 +152,28 @@ async fn is_master(connection: &Connection) -> RedisResult<bool> {
         Ok(redis::Value::Array(role)) => role.first() == Some(&redis::Value::BulkString(b"master".to_vec())),
         _ => true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+    use super::*;
+
+    #[test]
+    fn a_node_is_at_the_address_that_another_one_gives() {
+        let server = |url: &str| RedisServer::new(url.parse().unwrap(), CertificateFiles::default()).unwrap();
+        let tcp = |host: &str, port| Some(Address::Tcp(host.to_owned(), port));
+        for (node, expected) in [
+            ("10.0.0.1:6379", tcp("10.0.0.1", 6379)),
+            ("redis-2.example:7000", tcp("redis-2.example", 7000)),
+            ("2001:db8::1:6379", tcp("2001:db8::1", 6379)),
+            (":6380", tcp("redis.example", 6380)),
+            ("10.0.0.1", None),
+            ("10.0.0.1:70000", None),
+        ] {
+            assert_eq!(server("redis://redis.example:6379").named(node), expected, "{node}");
+        }
+        assert_eq!(server("redis+sentinel://sentinel.example/mail").named(":6380"), None);
+    }
 }
