@@ -58,6 +58,14 @@ impl Shards {
         }
     }
 
+    /// The shard behind the last one, which is in use only where another program was given more. `None` where there can be none: the name is
+    /// not in braces, or there are as many as can be.
+    #[must_use]
+    pub fn beyond(&self) -> Option<Queue> {
+        let name = within_braces(self.first.name()).filter(|_| self.count() < MAX_SHARDS)?;
+        Some(Queue::named(format!("{{{name}:{}}}", self.count)))
+    }
+
     /// All shards, in order.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = Shard> + ExactSizeIterator + use<> {
         (0..self.count.get()).map(Shard::new)
@@ -127,6 +135,9 @@ mod tests {
         let names: Vec<_> = shards(3).all().map(|shard| shards(3).queue(shard).name().to_owned()).collect();
         assert_eq!(names, ["{emails}", "{emails:1}", "{emails:2}"]);
         assert_eq!(Shards::one(Queue::default()).queue(Shard::FIRST).name(), "emails");
+        assert_eq!(shards(3).beyond().unwrap().name(), "{emails:3}");
+        assert_eq!(Shards::one(Queue::default()).beyond(), None);
+        assert_eq!(shards(MAX_SHARDS).beyond(), None);
     }
 
     #[test]

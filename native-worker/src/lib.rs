@@ -85,6 +85,7 @@ pub mod startup;
 mod throughput;
 mod traffic;
 pub mod transport;
+mod unserved;
 mod worker;
 
 pub use config::Config;

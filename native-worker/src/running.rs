@@ -23,7 +23,7 @@ use crate::{
     run_error::RunError,
     served_shard::ServedShard,
     shared::Shared,
-    slow, worker,
+    slow, unserved, worker,
 };
 
 /// The time after the grace to record outcomes, release emails and close sessions. With a grace of 25 seconds the
@@ -77,6 +77,7 @@ impl Running {
         background.spawn("limit", shared, stop, async |shared, stop| learned_limit::share(&shared, &stop).await);
         background.spawn("met", shared, stop, async |shared, stop| requeue_met::requeue_on(&shared, &stop).await);
         background.spawn("nodes", shared, stop, async |shared, stop| known_nodes::learn_on(&shared, &stop).await);
+        background.spawn("unserved", shared, stop, async |shared, stop| unserved::watch_on(&shared, &stop).await);
         running.shards = shards;
         running
     }

@@ -77,6 +77,16 @@ async fn emails_in_four_shards_are_all_delivered_once_by_one_worker_and_by_two()
 }
 
 #[tokio::test]
+async fn a_worker_with_fewer_shards_than_the_api_says_where_emails_wait() {
+    let (mut queue, smtp) = (Sharded::start(3), SmtpServer::start().await);
+    queue.shards[2].enqueue_many(1, "beyond.example");
+    queue.count = "2".to_owned();
+    let worker = queue.worker(&smtp, &[]);
+    let warning = worker.wait_for_line(|line| line.contains("does not serve")).await;
+    assert!(warning.contains("WARN") && warning.contains("{emails:2}") && warning.contains("--shards"), "{warning}");
+}
+
+#[tokio::test]
 async fn a_busy_shard_does_not_keep_another_from_its_share() {
     let (queue, smtp) = (Sharded::start(3), SmtpServer::start().await);
     queue.shards[0].enqueue_many(2000, "busy.example");
