@@ -1,6 +1,6 @@
 //! Reads of a queue. Nothing here moves an email; only [`secret`] writes, what the first call of it returns.
 //!
-//! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them;
+//! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
@@ -8,6 +8,7 @@
 mod default_sender;
 mod depth;
 mod list;
+mod merge;
 mod read;
 mod ready;
 mod secret;
@@ -15,6 +16,7 @@ mod secret;
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
 pub use list::{Cursor, Listed, Page, list};
+pub use merge::{Merged, MergedPage};
 pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};

@@ -1,15 +1,12 @@
-mod merge;
-
 use email_queue::{
     EmailId, State,
     call::Redis,
     email::{Extent, Outline},
-    query::{self, Cursor},
+    query::{self, Cursor, Merged},
 };
 use http::StatusCode;
 use serde::Serialize;
 
-use self::merge::Merged;
 use super::{
     page::{Page, Position},
     sender,

@@ -1,8 +1,8 @@
-use email_queue::{Lane, Queue, Shards, State};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Lane, Queue, Shards, State};
 
 /// How many emails a shard looks at for a page: fewer than it really is, and more than a page has.
 const SCAN: usize = 12;

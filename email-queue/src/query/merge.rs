@@ -2,16 +2,14 @@
 
 use std::cmp::Ordering;
 
-use email_queue::{
-    EmailId, Record, Shard,
-    query::{Cursor, Listed},
-};
+use super::{Cursor, Listed};
+use crate::{EmailId, Record, Shard};
 
 /// A page of emails in the order of their ids, of the pages that shards have listed for the same cursor.
 ///
 /// A shard that has more emails says up to which one it has looked. Behind the nearest of those nothing is known to be whole, and
 /// what is there comes with the next page. So every email is on one page, and the cursor of a page is that of all shards.
-pub(super) struct Merged {
+pub struct Merged {
     limit: usize,
     /// Whether the emails come from the cursor towards newer ones.
     upwards: bool,
@@ -23,24 +21,25 @@ pub(super) struct Merged {
 }
 
 /// The page.
-pub(super) struct MergedPage {
+pub struct MergedPage {
     /// The emails, the newest first, each with its shard.
-    pub(super) emails: Vec<(Shard, EmailId, Record)>,
+    pub emails: Vec<(Shard, EmailId, Record)>,
     /// Whether more follow in the direction of the cursor.
-    pub(super) has_more: bool,
+    pub has_more: bool,
     /// The cursor of the next page in that direction.
-    pub(super) next: Option<EmailId>,
+    pub next: Option<EmailId>,
 }
 
 impl Merged {
     /// Of no shard yet. `limit` and `cursor` are those that each shard is asked with.
-    pub(super) fn new(limit: usize, cursor: Cursor) -> Self {
+    #[must_use]
+    pub fn new(limit: usize, cursor: Cursor) -> Self {
         let upwards = matches!(cursor, Cursor::Before(_));
         Self { limit, upwards, emails: Vec::new(), bound: None, has_more: false }
     }
 
     /// Adds what a shard has listed.
-    pub(super) fn add(&mut self, shard: Shard, listed: Listed) {
+    pub fn add(&mut self, shard: Shard, listed: Listed) {
         let upwards = self.upwards;
         if listed.has_more {
             self.has_more = true;
@@ -54,7 +53,8 @@ impl Merged {
     }
 
     /// The page of all that were added.
-    pub(super) fn page(mut self) -> MergedPage {
+    #[must_use]
+    pub fn page(mut self) -> MergedPage {
         if let Some(bound) = self.bound {
             self.emails.retain(|(_, id, _)| order(self.upwards, *id, bound).is_le());
         }
