@@ -98,7 +98,7 @@ fn manifest(name: &str) -> Table {
     fs::read_to_string(path).unwrap().parse().unwrap()
 }
 
-/// The only component.
+/// The component that the two builds differ in.
 fn api(manifest: &mut Table) -> &mut Table {
     manifest["component"]["api"].as_table_mut().unwrap()
 }
@@ -129,6 +129,26 @@ fn a_build_leaves_its_component_where_the_source_says() {
         );
         assert_eq!(command.contains("--target-dir target/wasip3"), name == WASIP3, "{command}");
         assert_eq!(command.contains("--no-default-features --features wasip3"), name == WASIP3, "{command}");
+    }
+}
+
+#[test]
+fn the_page_is_one_component_that_may_connect_to_nothing() {
+    for name in [WASIP2, WASIP3] {
+        let manifest = manifest(name);
+        let route = |component: &str| {
+            let triggers = manifest["trigger"]["http"].as_array().unwrap();
+            let trigger = triggers.iter().find(|trigger| trigger["component"].as_str() == Some(component)).unwrap();
+            trigger["route"].as_str().unwrap().to_owned()
+        };
+        assert_eq!((route("dashboard"), route("api")), ("/dashboard/...".to_owned(), "/...".to_owned()));
+        let page = manifest["component"]["dashboard"].as_table().unwrap();
+        assert_eq!(page.keys().collect::<Vec<_>>(), ["build", "source"]);
+        assert_eq!(page["source"].as_str().unwrap(), "target/wasm32-wasip1/release/dashboard_component.wasm");
+        assert_eq!(
+            page["build"]["command"].as_str().unwrap(),
+            "cargo build --target wasm32-wasip1 --release --package dashboard-component"
+        );
     }
 }
 

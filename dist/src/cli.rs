@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// The component for WASI 0.3.
     #[arg(long)]
     pub(crate) wasip3: PathBuf,
+    /// The component of the web page.
+    #[arg(long)]
+    pub(crate) dashboard: PathBuf,
     /// The commit that is packed.
     #[arg(long)]
     pub(crate) commit: String,

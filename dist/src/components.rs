@@ -1,4 +1,4 @@
-//! The components, each in a folder with a manifest that `spin up` takes as it is.
+//! The components, in folders with a manifest that `spin up` takes as it is.
 
 use std::fs;
 use std::path::Path;
@@ -7,17 +7,20 @@ use anyhow::{Context, ensure};
 
 use crate::cli::Options;
 
-/// The component's name beside its manifest.
-const FILE: &str = "email-queue.wasm";
+/// What a component is called where it is built, and beside its manifest.
+const API: [&str; 2] = ["api_component.wasm", "email-queue.wasm"];
+const DASHBOARD: [&str; 2] = ["dashboard_component.wasm", "dashboard.wasm"];
 
 /// Copies the components to `spin/` and `spin-wasip3/`.
 pub(crate) fn pack(options: &Options) -> anyhow::Result<()> {
-    for (folder, manifest, component) in
+    for (folder, manifest, api) in
         [("spin", "spin.toml", &options.wasip2), ("spin-wasip3", "spin-wasip3.toml", &options.wasip3)]
     {
         let to = options.out.join(folder);
         fs::create_dir_all(&to)?;
-        fs::copy(component, to.join(FILE)).with_context(|| format!("cannot copy {}", component.display()))?;
+        for (component, [_, file]) in [(api, API), (&options.dashboard, DASHBOARD)] {
+            fs::copy(component, to.join(file)).with_context(|| format!("cannot copy {}", component.display()))?;
+        }
         let text =
             fs::read_to_string(options.root.join(manifest)).with_context(|| format!("cannot read {manifest}"))?;
         fs::write(to.join("spin.toml"), beside(&text, manifest)?)?;
@@ -27,13 +30,30 @@ pub(crate) fn pack(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The manifest for a component that is beside it: it names that file, and does not say how to build it.
+/// The manifest for components that are beside it: it names their files, and does not say how to build them.
 fn beside(text: &str, manifest: &str) -> anyhow::Result<String> {
-    let text = text.split("[component.api.build]").next().unwrap_or_default().trim_end();
-    let is_source = |line: &&str| line.starts_with("source = ");
-    ensure!(text.lines().filter(is_source).count() == 1, "{manifest} does not have one line `source = `");
     // The head of the file in the repository is about building.
     let lines = text.lines().skip_while(|line| line.starts_with('#'));
-    let line = |line: &str| if is_source(&line) { format!("source = \"{FILE}\"\n") } else { format!("{line}\n") };
-    Ok(lines.map(line).collect())
+    let (mut kept, mut builds, mut sources) = (String::new(), false, 0);
+    for line in lines {
+        if line.starts_with('[') {
+            builds = line.starts_with("[component.") && line.ends_with(".build]");
+        }
+        if builds {
+            continue;
+        }
+        let line = match line.strip_prefix("source = ") {
+            None => line.to_owned(),
+            Some(source) => {
+                let known = [API, DASHBOARD].into_iter().find(|[built, _]| source.contains(built));
+                let [_, file] = known.with_context(|| format!("{manifest}: what component is {source}?"))?;
+                sources += 1;
+                format!("source = \"{file}\"")
+            }
+        };
+        kept.push_str(&line);
+        kept.push('\n');
+    }
+    ensure!(sources == 2, "{manifest} does not have two lines `source = `");
+    Ok(format!("{}\n", kept.trim_end()))
 }

@@ -31,12 +31,13 @@ pub(crate) struct Crate {
 }
 
 /// Everything that is packed: its SBOM's name, its crate, its target, and its flags of cargo.
-const PACKED: [(&str, &str, &str, &[&str]); 5] = [
+const PACKED: [(&str, &str, &str, &[&str]); 6] = [
     ("native-api", "native-api", TARGET, &[]),
     ("native-worker", "native-worker", TARGET, &[]),
     ("catch-all", "testkit", TARGET, &[]),
     ("spin", "api-component", "wasm32-wasip1", &[]),
     ("spin-wasip3", "api-component", "wasm32-wasip1", &["--no-default-features", "--features", "wasip3"]),
+    ("dashboard", "dashboard-component", "wasm32-wasip1", &[]),
 ];
 
 /// All that is packed.

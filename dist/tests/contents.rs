@@ -62,7 +62,7 @@ fn a_folder_of_somebody_else_is_not_replaced() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("letter.txt"), "dear").unwrap();
     let mut dist = Command::new(env!("CARGO_BIN_EXE_dist"));
-    for option in ["out", "root", "programs", "wasip2", "wasip3"] {
+    for option in ["out", "root", "programs", "wasip2", "wasip3", "dashboard"] {
         dist.arg(format!("--{option}")).arg(home.path());
     }
     let output = dist.args(["--commit", "0", "--time", "0"]).output().unwrap();
@@ -90,6 +90,8 @@ fn the_manifests_name_the_components_where_they_lie() {
         });
         let answer = http::agent(common::START).get(format!("{url}/readyz")).call().unwrap();
         assert_eq!(answer.status(), 200, "{folder}");
+        let page = http::agent(common::START).get(format!("{url}/dashboard/")).call().unwrap();
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8", "{folder}");
     }
 }
 
@@ -101,6 +103,7 @@ fn each_sbom_says_of_each_crate_what_it_is() {
         ("catch-all", "testkit"),
         ("spin", "api-component"),
         ("spin-wasip3", "api-component"),
+        ("dashboard", "dashboard-component"),
     ] {
         let text = fs::read_to_string(dist().join("sbom").join(format!("{name}.cdx.json"))).unwrap();
         let bom: Value = serde_json::from_str(&text).unwrap();

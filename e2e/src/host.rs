@@ -77,7 +77,9 @@ pub(crate) fn is_native() -> bool {
 pub(crate) fn is_about_serving(line: &str) -> bool {
     let line = line.trim_start();
     line.is_empty()
-        || ["Serving http://", "Available Routes:", "api: http://"].iter().any(|start| line.starts_with(start))
+        || ["Serving http://", "Available Routes:", "api: http://", "dashboard: http://"]
+            .iter()
+            .any(|start| line.starts_with(start))
 }
 
 /// The application under test: `spin.toml`, or what `SPIN_MANIFEST` names. The same tests hold for each build.

@@ -1,10 +1,10 @@
-//! One request: from hyper to the API, and its answer back.
+//! One request: from hyper to the API or to the web page, and its answer back.
 
 use std::{convert::Infallible, net::SocketAddr, rc::Rc};
 
 use api::{client::Client, instance::Instance};
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -26,10 +26,27 @@ impl Answering {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
+        if dashboard::serves(request.uri().path()) {
+            return Ok(page(&request));
+        }
         let client = with_url(self.proxies.client(peer.ip(), request.headers()), request.uri());
         let response = self.instance.respond(request.map(RequestBody), &client).await;
         Ok(response.map(|body| Full::new(body.into())))
     }
+}
+
+/// A file of the web page.
+fn page(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let answer = dashboard::answer(request.method().as_str(), request.uri().path(), known);
+    let mut response = Response::new(Full::new(Bytes::from_static(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+    for (name, value) in answer.headers {
+        if let Ok(value) = value.try_into() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 /// A URL in the request line counts more than the `Host` header

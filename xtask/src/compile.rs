@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Wasip2,
     /// The component for WASI 0.3, where its manifest says.
     Wasip3,
+    /// The component of the web page, where both manifests say.
+    Dashboard,
     /// The component that the API is measured beside.
     Ceiling,
     /// A program.
@@ -33,21 +35,24 @@ pub(crate) enum Part {
 }
 
 /// What users run, in release mode.
-const RELEASE: [Part; 5] = [
+const RELEASE: [Part; 6] = [
     Part::Wasip2,
     Part::Wasip3,
+    Part::Dashboard,
     Part::Native(WORKER, Profile::Release),
     Part::Native(NATIVE_API, Profile::Release),
     Part::Native(DEV_HOST, Profile::Release),
 ];
 
 /// What the end-to-end tests run on Spin.
-pub(crate) const FOR_SPIN: [Part; 3] = [Part::Wasip2, Part::Wasip3, Part::Native(WORKER, Profile::Release)];
+pub(crate) const FOR_SPIN: [Part; 4] =
+    [Part::Wasip2, Part::Wasip3, Part::Dashboard, Part::Native(WORKER, Profile::Release)];
 
 /// What the end-to-end tests run on dev-host.
-const TESTED: [Part; 5] = [
+const TESTED: [Part; 6] = [
     Part::Wasip2,
     Part::Wasip3,
+    Part::Dashboard,
     Part::Native(WORKER, Profile::Release),
     Part::Native(NATIVE_API, Profile::Release),
     Part::Native(DEV_HOST, Profile::Quick),
@@ -147,6 +152,7 @@ impl Part {
             Part::Wasip3 => {
                 ("api-component", workspace.wasip3_target_dir(), &["--no-default-features", "--features", "wasip3"])
             }
+            Part::Dashboard => ("dashboard-component", workspace.target_dir(), &[]),
             Part::Ceiling => ("bench-ceiling", workspace.target_dir(), &[]),
         };
         let toolchain = toolchain.context("no compiler for the component was looked for")?;
@@ -159,6 +165,7 @@ impl Part {
         match self {
             Part::Wasip2 => workspace.wasm(),
             Part::Wasip3 => workspace.wasm_wasip3(),
+            Part::Dashboard => workspace.dashboard_wasm(),
             Part::Ceiling => workspace.target_dir().join(wasm_file("bench-ceiling")),
             Part::Native(name, profile) => workspace.binary(name, profile),
         }
@@ -168,6 +175,7 @@ impl Part {
     fn cpu_seconds(self) -> usize {
         match self {
             Part::Wasip2 | Part::Wasip3 => 90,
+            Part::Dashboard => 5,
             Part::Ceiling => 60,
             Part::Native(DEV_HOST, Profile::Release) => 660,
             Part::Native(DEV_HOST, Profile::Quick) => 230,
@@ -182,6 +190,7 @@ impl fmt::Display for Part {
         f.write_str(match self {
             Part::Wasip2 => "component",
             Part::Wasip3 => "component, WASI 0.3",
+            Part::Dashboard => "web page",
             Part::Ceiling => "ceiling",
             Part::Native(name, _) => name,
         })

@@ -53,7 +53,7 @@ pub(crate) fn pack(workspace: &Workspace, signals: &Signals, out: &Path) -> anyh
     let certificates = Path::new("/etc/ssl/certs/ca-certificates.crt");
     let find = || certificates.exists().then_some(());
     find_or_install(signals, find, &["ca-certificates"], "install ca-certificates, which the images contain")?;
-    compile::build(workspace, signals, &[Part::Wasip2, Part::Wasip3])?;
+    compile::build(workspace, signals, &[Part::Wasip2, Part::Wasip3, Part::Dashboard])?;
     let commit = Commit::read(workspace)?;
     // In a directory of their own: other flags would make cargo throw away the normal build.
     let target_dir = workspace.target_dir().join("static");
@@ -70,6 +70,8 @@ pub(crate) fn pack(workspace: &Workspace, signals: &Signals, out: &Path) -> anyh
         .args([Path::new("--out"), out, Path::new("--root"), workspace.root(), Path::new("--programs")])
         .arg(target_dir.join(TARGET).join("dist"))
         .args([Path::new("--wasip2"), &workspace.wasm(), Path::new("--wasip3"), &workspace.wasm_wasip3()])
+        .arg("--dashboard")
+        .arg(workspace.dashboard_wasm())
         .args(["--commit", &commit.id, "--time", &commit.time])
         .arg("--certificates")
         .arg(certificates);

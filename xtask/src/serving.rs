@@ -95,8 +95,8 @@ impl Server {
         let component = if self.runs_wasip3() { Part::Wasip3 } else { Part::Wasip2 };
         let worker = Part::Native(WORKER, profile);
         match self {
-            Server::Spin(_) => vec![component, worker],
-            Server::DevHost => vec![component, worker, Part::Native(DEV_HOST, profile)],
+            Server::Spin(_) => vec![component, Part::Dashboard, worker],
+            Server::DevHost => vec![component, Part::Dashboard, worker, Part::Native(DEV_HOST, profile)],
             Server::Native => vec![worker, Part::Native(NATIVE_API, profile)],
         }
     }

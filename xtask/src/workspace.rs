@@ -72,6 +72,11 @@ impl Workspace {
         self.target_dir().join("wasm32-wasip1/release/api_component.wasm")
     }
 
+    /// The component of the web page, where both manifests say.
+    pub(crate) fn dashboard_wasm(&self) -> PathBuf {
+        self.target_dir().join("wasm32-wasip1/release/dashboard_component.wasm")
+    }
+
     /// The application with the component that the API is measured beside.
     pub(crate) fn ceiling_manifest(&self) -> PathBuf {
         self.root.join("bench/ceiling/spin.toml")
