@@ -21,7 +21,7 @@ use std::{
 use sha1::{Digest, Sha1};
 
 /// What the scripts share, in the order in which one file uses the others.
-const SHARED: [&str; 17] = [
+const SHARED: [&str; 18] = [
     "prelude",
     "undo",
     "bytes",
@@ -39,6 +39,7 @@ const SHARED: [&str; 17] = [
     "canceling",
     "retrying",
     "matching",
+    "series",
 ];
 
 /// Where the scripts are, each beside the Rust function that runs it.

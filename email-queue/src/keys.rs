@@ -12,6 +12,7 @@ use crate::{Lane, Relay};
 /// | `<q>:waiting` | hash | number of waiting emails per lane, last sequence numbers at its end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the lane's chunk numbers | while any email waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of waiting emails that are not claimed | until claimed |
+/// | `<q>:worker:<worker>` | hash | what a worker was started with: `host`, `pid`, `version`, `started`, `concurrency`, `shards`, names of `relays` | as long as its lease |
 /// | `<q>:sending:<worker>` | hash | what a worker has in flight: id → header when claimed | until finished |
 /// | `<q>:scheduled` | sorted set | id → due time, of scheduled and delayed emails | until pushed to its list |
 /// | `<q>:finished` | sorted set | ids that ended together → when to delete them | for the retention |
@@ -31,7 +32,9 @@ use crate::{Lane, Relay};
 /// | `<q>:workers` | sorted set | worker → end of its lease | until it stops, or the lease expires |
 /// | `<q>:alive` | string | when any worker last renewed a lease, since when there was no gap, and that lease | for ever |
 /// | `<q>:version` | string | the version of the queue's keys and fields | for ever |
-/// | `<q>:totals` | hash | counters since the queue was created | for ever |
+/// | `<q>:totals` | hash | counters since the queue was created; by class of failure `failed:<class>` and `delayed:<class>` | for ever |
+/// | `<q>:series` | list | samples of the counters of the last hour, about ten seconds apart, the newest first | for ever |
+/// | `<q>:latencies` | hash | per minute of the last hour, how long emails took from being accepted to being sent, as a histogram | for ever |
 /// | `<q>:sweep` | string | the lock of maintenance: exists while a worker does it, or nothing is due | up to a minute |
 ///
 /// All times are ms since 1970 by Redis' clock. Per-email entries are sharded into small listpack-encoded hashes and
@@ -89,8 +92,9 @@ impl Queue {
     /// The keys that exist once per queue, with their types ([`TYPE`](https://redis.io/docs/latest/commands/type/)).
     #[must_use]
     pub fn types(&self) -> Vec<(String, &'static str)> {
-        const TYPES: [(&str, &[&str]); 3] = [
-            ("hash", &["waiting", "totals"]),
+        const TYPES: [(&str, &[&str]); 4] = [
+            ("list", &["series"]),
+            ("hash", &["waiting", "totals", "latencies"]),
             (
                 "zset",
                 &[

@@ -1,5 +1,5 @@
 //! Maintenance of a queue: pushes due emails to their lists, requeues those of dead workers, deletes those past their retention. One
-//! worker at a time does it for all, with [`maintain`].
+//! worker at a time does it for all, with [`maintain`]. Each worker adds to the history of the queue, with [`sample`].
 
 mod batch;
 mod expire;
@@ -8,10 +8,12 @@ mod push_due;
 mod recount;
 mod requeue;
 mod rescue;
+mod sample;
 
 use std::time::Duration;
 
 pub use lock::{Watch, watch};
+pub use sample::{SAMPLES_APART, sample};
 
 use crate::{
     Queue,

@@ -1,6 +1,8 @@
-//! Reads of a queue. Nothing here moves an email; only [`secret`] writes, what the first call of it returns.
+//! Reads of a queue. Nothing here moves an email; [`secret`] stores what its first call returns, and [`series`] the
+//! counters from time to time.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
+//! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
@@ -12,6 +14,7 @@ mod merge;
 mod read;
 mod ready;
 mod secret;
+mod series;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
@@ -20,3 +23,4 @@ pub use merge::{Merged, MergedPage};
 pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};
+pub use series::{Minute, Series, minutes, sent_per_minute, series};

@@ -21,7 +21,7 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 14] = [
+    const OF_API: [&str; 15] = [
         "enqueue",
         "make_room",
         "move_key",
@@ -36,6 +36,7 @@ mod tests {
         "ready",
         "throttle",
         "secret",
+        "series",
     ];
 
     /// Words of the scripts that are arguments of commands, or texts of errors.

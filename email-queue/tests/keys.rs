@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use email_queue::{
     Class, EmailId, Lane, Relay,
     email::Mailbox,
+    maintenance::sample,
     query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
-    setup::{mark_version, set_default_sender},
+    setup::{StartedWith, describe_worker, mark_version, set_default_sender},
     transition::{
         Enqueue, Idempotency, Outcome, PoppedEntry, enqueue, make_room,
         relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
@@ -55,6 +56,11 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     let entry = PoppedEntry { list: "emails".into(), entry: Arc::new(b"{}".to_vec()), number: 1 };
     q.claim_popped(1, LONG, Some(entry));
     q.enqueue(Lane::High);
+    let relays = &["smtp://relay.example:25"];
+    let with = StartedWith { host: "host", pid: 1, version: "1", age: LONG, concurrency: 50, shards: 1, relays };
+    q.run(&describe_worker(&q.queue, q.worker, LONG, with));
+    let latencies = [(1, "40:2".parse().unwrap())];
+    q.run(&sample(&q.queue, LONG, &latencies.into()));
     q.maintain(email_queue::maintenance::Maintenance { lock: LONG, ..eager() });
 
     for (key, expected) in q.queue.types() {
@@ -72,7 +78,7 @@ fn as_documented(key: &str) -> String {
     let is_id = last.parse::<EmailId>().is_ok();
     match prefix {
         "<q>:email" | "<q>:failure" | "<q>:index" if is_id => format!("{prefix}:<id>"),
-        "<q>:sending" | "<q>:import" => format!("{prefix}:<worker>"),
+        "<q>:sending" | "<q>:import" | "<q>:worker" => format!("{prefix}:<worker>"),
         "<q>:idempotency" | "<q>:rate" | "<q>:relay" | "<q>:sender" => format!("{prefix}:<hash>"),
         _ if prefix.starts_with("<q>:waiting:") && last.parse::<u64>().is_ok() => {
             "<q>:waiting:<lane>:<chunk>".to_owned()

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, future::pending, sync::atomic::Ordering, time::
 
 use email_queue::{
     call::Call,
-    transition::{Finish, Finished, Next, Periods, finish},
+    transition::{Finish, Finished, Next, Outcome, Periods, finish},
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -160,9 +160,12 @@ impl Completer {
                 }
             }
             // An email that was claimed again meanwhile is recorded under its newer claim.
-            let (again, settled) = batch.into_iter().partition(|done| shard.in_flight.claim(done.id).is_some());
+            let (again, settled): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|done| shard.in_flight.claim(done.id).is_some());
             batch = again;
-            for permit in settled.into_iter().filter_map(|done: Completion| done.permit) {
+            let sent = settled.iter().filter(|done| done.result.outcome == Outcome::Sent).map(|done| done.accepted);
+            shard.latencies.add(shard.clock.now(), sent);
+            for permit in settled.into_iter().filter_map(|done| done.permit) {
                 match &mut permits {
                     Some(permits) => permits.merge(permit),
                     None => permits = Some(permit),

@@ -4,6 +4,7 @@ use email_queue::{
     EmailId,
     transition::{Outcome, Progress},
 };
+use jiff::Timestamp;
 
 use crate::permits::Permit;
 
@@ -25,6 +26,8 @@ impl AttemptResult {
 pub(crate) struct Completion {
     pub(crate) id: EmailId,
     pub(crate) result: AttemptResult,
+    /// When the email was accepted.
+    pub(crate) accepted: Timestamp,
     /// Released when Redis has recorded the result: an email is in flight until then. None if it was released before.
     pub(crate) permit: Option<Permit>,
 }

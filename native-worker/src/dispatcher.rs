@@ -77,7 +77,7 @@ async fn deliver(
     room: Option<Room>,
     done: &mpsc::Sender<Completion>,
 ) {
-    let claim = claimed.claim;
+    let (claim, accepted) = (claimed.claim, claimed.created);
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
         false => AssertUnwindSafe(delivery::deliver(shard, claimed, handoff)).catch_unwind().await,
@@ -90,5 +90,5 @@ async fn deliver(
     drop(room);
     shard.in_flight.end(claim.id);
     // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
-    let _ = done.send(Completion { id: claim.id, result, permit: Some(permit) }).await;
+    let _ = done.send(Completion { id: claim.id, result, accepted, permit: Some(permit) }).await;
 }

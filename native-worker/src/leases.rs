@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use email_queue::transition::extend;
+use email_queue::{
+    setup::{StartedWith, describe_worker},
+    transition::extend,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::served_shard::ServedShard;
+use crate::{queue_client, served_shard::ServedShard};
 
 /// Runs until `stop`: three times per lease, so that two calls in a row may fail.
 ///
@@ -24,6 +27,7 @@ pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
             Ok(extended) => {
                 failures = 0;
                 shard.clock.set(extended.now);
+                describe(shard, lease).await;
                 for (claim, renewed) in claims.into_iter().zip(extended.in_flight) {
                     if !renewed && shard.in_flight.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease expired before it was renewed; another worker may send this email too");
@@ -41,5 +45,22 @@ pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
             () = sleep(pause) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Stores what the worker was started with, again and again, so that it is there as long as the lease and after a loss of keys.
+async fn describe(shard: &ServedShard, lease: Duration) {
+    let (client, shared) = (&shard.client, &shard.shared);
+    let with = StartedWith {
+        host: &queue_client::host(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        age: shared.started.elapsed(),
+        concurrency: shared.config.concurrency,
+        shards: shared.config.shards.count(),
+        relays: &[shared.hold_off.relay().name()],
+    };
+    if let Err(error) = describe_worker(&client.queue, &client.worker, lease, with).run(&client.redis).await {
+        client.redis.report("describe_worker", &error, 0);
     }
 }

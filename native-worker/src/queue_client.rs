@@ -29,6 +29,11 @@ impl QueueClient {
 
 /// `<host>:<process>:<uuid>`: readable, and unique though containers reuse names and process ids.
 pub(crate) fn worker_id() -> Arc<str> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = host();
     format!("{host}:{}:{}", std::process::id(), Uuid::now_v7()).into()
+}
+
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -19,7 +19,7 @@ use crate::{
     completer::{Completer, Results},
     dispatcher::Dispatcher,
     ended::Ended,
-    known_nodes, learned_limit, leases, maintenance, preflight, requeue_met,
+    history, known_nodes, learned_limit, leases, maintenance, preflight, requeue_met,
     run_error::RunError,
     served_shard::ServedShard,
     shared::Shared,
@@ -122,6 +122,12 @@ impl Running {
         background.spawn("maintenance", shard, stop, async |shard, stop| {
             if shard.is_checked(&stop).await {
                 maintenance::maintain_on(&shard, &stop).await;
+            }
+        });
+        // Until the end: what is sent meanwhile counts as well.
+        background.spawn("history", shard, give_up, async |shard, stop| {
+            if shard.is_checked(&stop).await {
+                history::add_on(&shard, &stop).await;
             }
         });
         background.spawn("slow", shard, stop, async |shard, stop| slow::report_slow(&shard, &stop).await);

@@ -8,7 +8,10 @@ use std::{
 use email_queue::Shard;
 use tokio_util::sync::CancellationToken;
 
-use crate::{blocking::BlockedClient, clock::Clock, in_flight::InFlight, queue_client::QueueClient, shared::Shared};
+use crate::{
+    blocking::BlockedClient, clock::Clock, in_flight::InFlight, latencies::Latencies, queue_client::QueueClient,
+    shared::Shared,
+};
 
 /// The longest time for which a claim may keep the connection to Redis busy; a sixth of the lease if that is less.
 const MAX_TRANSFER: Duration = Duration::from_secs(2);
@@ -21,6 +24,7 @@ pub(crate) struct ServedShard {
     pub(crate) client: QueueClient,
     pub(crate) in_flight: InFlight,
     pub(crate) clock: Clock,
+    pub(crate) latencies: Latencies,
     pub(crate) blocked: BlockedClient,
     /// Whether the loop waits for a permit. Then the completer claims the next emails.
     pub(crate) saturated: AtomicBool,
@@ -40,6 +44,7 @@ impl ServedShard {
             client,
             in_flight: InFlight::default(),
             clock: Clock::default(),
+            latencies: Latencies::default(),
             blocked: BlockedClient::default(),
             saturated: AtomicBool::new(false),
             has_more: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! What a worker has once, for all shards.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::Mutex;
 
@@ -11,6 +11,8 @@ use crate::{
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// When the worker was started.
+    pub(crate) started: Instant,
     /// The Redis servers that have the shards.
     pub(crate) nodes: Arc<Nodes>,
     /// Shard 0, which has what there is once for all: the state of relays and senders, the default sender.

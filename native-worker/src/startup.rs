@@ -1,6 +1,9 @@
 //! From settings to a running worker.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use email_queue::Shard;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -61,6 +64,7 @@ impl Worker {
             drained: Drained::new(clients.len()),
             health: Health::new(config.health_file.clone()),
             clients,
+            started: Instant::now(),
             config,
         });
         let shards = shared.config.shards.all().zip(&shared.clients);

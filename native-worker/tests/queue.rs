@@ -339,3 +339,29 @@ async fn a_redis_that_refuses_us_is_an_error_at_the_start() {
         assert!(lines.contains("Redis URL") && !lines.contains("s3cret") && !lines.contains("wr0ng"), "{lines}");
     }
 }
+
+#[tokio::test]
+async fn a_worker_says_what_it_is_and_how_long_emails_took_and_nothing_of_it_stays_in_flight() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let mut worker = queue.worker(&smtp.url(), &["--concurrency", "7"]);
+    wait_for_heartbeat(&queue).await;
+    let id = queue.lease().0;
+    let key = format!("emails:worker:{id}");
+    let known = async || queue.redis.connection().exists(&key) == Ok(true);
+    eventually(DEADLINE, "what the worker was started with", known).await;
+    let with: std::collections::BTreeMap<String, String> = queue.redis.connection().hgetall(&key).unwrap();
+    assert_eq!((with["concurrency"].as_str(), with["relays"].as_str()), ("7", smtp.url().as_str()));
+    assert!(id.starts_with(&format!("{}:{}:", with["host"], with["pid"])), "{id} {with:?}");
+    for nth in 0..3 {
+        let email = queue.import(&short(&format!("{nth}@b.example"), "hi")).await;
+        queue.wait_for_state(&email, "sent").await;
+    }
+    worker.terminate();
+    assert!(worker.wait(DEADLINE).await.success());
+    let minutes: Vec<String> = queue.redis.connection().hvals("emails:latencies").unwrap();
+    let counts = minutes.iter().flat_map(|minute| minute.split(' ').filter_map(|pair| pair.split_once(':')));
+    assert_eq!(counts.map(|(_, count)| count.parse::<u64>().unwrap()).sum::<u64>(), 3, "{minutes:?}");
+    let left: (usize, bool) =
+        redis::pipe().llen("emails:series").exists(&key).query(&mut queue.redis.connection()).unwrap();
+    assert_eq!(left, (1, false));
+}

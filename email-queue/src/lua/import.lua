@@ -68,7 +68,7 @@ end
 
 local function dead_letter_too_large(id) -- lazy
   dead_letter(id, 'too_large', 'larger than 40 MiB')
-  count('failed', 1)
+  count_failed('too_large', 1)
 end
 
 -- Imports an entry that BRPOP returned to a worker and that is not an id; `name` is the worker's name for it. Returns its

@@ -10,11 +10,12 @@ end
 local ATTEMPTS = {delayed = 1, failed = 1, postponed = 0, returned = 0, scheduled = 0} -- lazy
 
 -- Records one outcome. Adds to `others` what the caller does for all together: `scheduled`, times and ids for the set
--- of that name; `returned`, {id, counters} by lane, for the front of the lanes; the counts `delayed` and `failed`; and
--- `soonest`, the earliest of the times in ms from now.
+-- of that name; `returned`, {id, counters} by lane, for the front of the lanes; `counts`, by how much to raise which of the
+-- TOTALS; and `soonest`, the earliest of the times in ms from now.
 local function record_other(others, id, header, outcome, when, class, why, accepted, refused, timeouts, retry_for) -- lazy
   local counted = counters(claims_of(header), attempts_of(header) + ATTEMPTS[outcome], recovered_of(header))
-  local failures = failures_of(id)
+  local failures, counts = failures_of(id), others.counts
+  local function raise(what) counts[what] = (counts[what] or 0) + 1 end
   if outcome ~= 'scheduled' then keep_progress(id, accepted, refused, timeouts) end
   local tries = outcome == 'delayed' or outcome == 'postponed'
   if tries and is_over(id, tonumber(retry_for)) then
@@ -23,7 +24,8 @@ local function record_other(others, id, header, outcome, when, class, why, accep
   end
   if outcome == 'failed' then
     dead_letter(id, class, why, counted)
-    others.failed = others.failed + 1
+    raise('failed')
+    raise('failed:' .. class)
     return
   end
   local state = SCHEDULED_STATE
@@ -37,7 +39,9 @@ local function record_other(others, id, header, outcome, when, class, why, accep
       return
     end
     state, when = DELAYED, now + when
-    if outcome == 'delayed' then others.delayed = others.delayed + 1 end
+    if outcome == 'delayed' then raise('retried') end
+    raise('delayed')
+    raise('delayed:' .. class)
   end
   local due = text_of(when)
   move(id, state .. due .. counted)

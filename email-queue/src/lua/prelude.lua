@@ -47,6 +47,10 @@ local HELD_OFF = queue .. ':held'
 
 local VERSION = queue .. ':version'
 
+local SERIES = queue .. ':series'
+
+local LATENCIES = queue .. ':latencies'
+
 local function relay_of(relay) return queue .. ':relay:' .. relay end
 
 local function sender_of(sender) return queue .. ':sender:' .. sender end
@@ -59,6 +63,9 @@ local function failure_of(id) return queue .. ':failure:' .. id end
 
 -- What a worker has in flight.
 local function sending_of(worker) return queue .. ':sending:' .. worker end
+
+-- What a worker was started with.
+local function worker_of(worker) return queue .. ':worker:' .. worker end
 
 local function chunks_of(lane) return WAITING .. ':' .. lane end
 

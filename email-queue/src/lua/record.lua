@@ -137,6 +137,12 @@ local function dead_letter(id, class, why, counted) -- lazy
   redis.call('ZADD', FAILED, NOW, id)
 end
 
+-- Counts a dead letter, in all and by its class.
+local function count_failed(class, by) -- lazy
+  count('failed', by)
+  count('failed:' .. class, by)
+end
+
 -- Makes an email with a missing or unreadable record a dead letter, with the raw content as its text, for an operator
 -- to inspect. A readable record is left unchanged.
 local function dead_letter_unreadable(id) -- lazy
@@ -151,7 +157,7 @@ local function dead_letter_unreadable(id) -- lazy
   -- Its length before is not known.
   request_recount()
   dead_letter(id, 'unreadable', why)
-  count('failed', 1)
+  count_failed('unreadable', 1)
 end
 
 -- Schedules the deletion of ended emails in so many ms. Emails that ended together are one member of the set, which

@@ -36,7 +36,7 @@ local function rescue(emails, max_recoveries)
   end
   for i = #others, 1, -1 do push_back(unpack(others[i])) end
   count('recovered', requeued)
-  count('failed', dead_lettered)
+  count_failed('recovered', dead_lettered)
   return requeued, dead_lettered + unreadable
 end
 

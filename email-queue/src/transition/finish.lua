@@ -43,7 +43,7 @@ local reply = {}
 local ended, finished = {}, {}
 local sent, sent_now = 0, SENT .. NOW
 local sent_at_once = sent_now .. SENT_AT_ONCE
-local others = {delayed = 0, failed = 0, scheduled = {}, returned = {}, soonest = math.huge}
+local others = {counts = {}, scheduled = {}, returned = {}, soonest = math.huge}
 
 allow_write_when_full()
 local ids, outcomes, last = {}, {}, #ARGV
@@ -95,8 +95,7 @@ for kept, those in pairs(finished) do
 end
 if soonest < math.huge then maintain_within(soonest) end
 count('sent', sent)
-count('retried', others.delayed)
-count('failed', others.failed)
+for what, by in pairs(others.counts) do count(what, by) end
 -- Last, so that after a failure above all outcomes can be reported again.
 call_with('HDEL', sending_of(worker), ended)
 

@@ -16,5 +16,8 @@ end
 -- Removed from the worker last: after a failure before this, maintenance repeats it when the lease expires.
 local released = release(ours)
 call_with('HDEL', sending_of(worker), ours)
-if redis.call('EXISTS', sending_of(worker)) == 0 then redis.call('ZREM', WORKERS, worker) end
+if redis.call('EXISTS', sending_of(worker)) == 0 then
+  redis.call('ZREM', WORKERS, worker)
+  redis.call('UNLINK', worker_of(worker))
+end
 return {released}
