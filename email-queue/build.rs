@@ -21,10 +21,11 @@ use std::{
 use sha1::{Digest, Sha1};
 
 /// What the scripts share, in the order in which one file uses the others.
-const SHARED: [&str; 18] = [
+const SHARED: [&str; 19] = [
     "prelude",
     "undo",
     "bytes",
+    "timeline",
     "record",
     "room",
     "failure",

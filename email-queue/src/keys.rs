@@ -9,6 +9,7 @@ use crate::{Lane, Relay};
 /// | `<q>:high`, `<q>`, `<q>:low` | list | ids of waiting emails, one list per lane: `LPUSH` in, `BRPOP` out | while any wait |
 /// | `<q>:email:<id>` | string | the record: a header, and the email as JSON | until deleted after the retention |
 /// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since` of the first; recipients `accepted`; recipients `refused` for good, with reasons; `timeouts` in a row; `faults` of the relay that the email met while others passed, and when the last (`met`); `slow`: the mark of a slow delivery. In shard 0 also `faults` and `met` of other shards' emails | until the email is sent or deleted; 30 days for those of other shards |
+/// | `<q>:timeline:<id>` | list | the newest 25 things that happened to an email, the oldest first; only of one that was not sent at its first attempt | until deleted after the retention |
 /// | `<q>:waiting` | hash | number of waiting emails per lane, last sequence numbers at its end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the lane's chunk numbers | while any email waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of waiting emails that are not claimed | until claimed |

@@ -2,6 +2,7 @@
 //! counters from time to time.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
+//! - [`timeline`]: what has happened to an email;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
@@ -15,6 +16,7 @@ mod read;
 mod ready;
 mod secret;
 mod series;
+mod timeline;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
@@ -24,3 +26,4 @@ pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};
 pub use series::{Minute, Series, minutes, sent_per_minute, series};
+pub use timeline::{Entry, Event, timeline};

@@ -110,7 +110,7 @@ fn column<'a, T: FromStr>(mut columns: impl Iterator<Item = &'a str>) -> Result<
     columns.next().and_then(|column| column.parse().ok()).ok_or(UnexpectedAnswer)
 }
 
-fn timestamp(ms: i64) -> Result<Timestamp, UnexpectedAnswer> {
+pub(crate) fn timestamp(ms: i64) -> Result<Timestamp, UnexpectedAnswer> {
     Timestamp::from_millisecond(ms).map_err(|_| UnexpectedAnswer)
 }
 

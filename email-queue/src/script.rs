@@ -21,7 +21,7 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 15] = [
+    const OF_API: [&str; 16] = [
         "enqueue",
         "make_room",
         "move_key",
@@ -37,6 +37,7 @@ mod tests {
         "throttle",
         "secret",
         "series",
+        "timeline",
     ];
 
     /// Words of the scripts that are arguments of commands, or texts of errors.

@@ -34,7 +34,7 @@ pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim}
 pub use claim_ref::ClaimRef;
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
 pub use extend::{Extended, extend};
-pub use finish::{Finish, Finished, Next, Outcome, Periods, finish};
+pub use finish::{Attempt, Finish, Finished, Next, Outcome, Periods, finish};
 pub use make_room::{Room, RoomFor, make_room};
 pub use mark_slow::mark_slow;
 pub use matching::{Matching, NoMatch, Position, Progressed, What, change_matching};

@@ -122,10 +122,8 @@ fn room_for_a_large_email_is_made_of_many_small_ones_in_steps_that_are_bounded()
     assert_eq!(enqueue_within(&q, usize::MAX >> 12, &emails), Enqueued::Accepted);
     for _ in 0..15 {
         let claims: Vec<_> = q.claim(100, LONG).into_iter().map(|claimed| claimed.claim).collect();
-        let finished: Vec<_> = claims
-            .into_iter()
-            .map(|claim| Finish { claim, outcome: Outcome::Sent, progress: Progress::default() })
-            .collect();
+        let finished: Vec<_> =
+            claims.into_iter().map(|claim| Finish::new(claim, Outcome::Sent, Progress::default())).collect();
         q.run(&finish(&q.queue, q.worker, support::PERIODS, &finished, None));
     }
     let one = q.run(&make_room(&q.queue, support::memory(u64::MAX >> 12)));
@@ -340,7 +338,7 @@ fn take(q: &TestQueue, step: &Step, accepted: &mut Vec<EmailId>, claims: &mut Ve
                 End::Failed => (failed("x"), LONG),
                 End::Delayed => (delayed(Duration::from_millis(2)), LONG),
             };
-            let finished = [Finish { claim, outcome, progress: Progress::default() }];
+            let finished = [Finish::new(claim, outcome, Progress::default())];
             let next = Next { lease: LONG, max: 0, max_bytes: 0 };
             q.run(&finish(&q.queue, q.worker, Periods { retention, retry_for: LONG }, &finished, Some(next)));
         }

@@ -14,7 +14,7 @@ use email_queue::{
 use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, postponed, returned};
 
 fn end(q: &TestQueue, claimed: &Claimed, outcome: Outcome, progress: Progress) {
-    let finished = Finish { claim: claimed.claim, outcome, progress };
+    let finished = Finish::new(claimed.claim, outcome, progress);
     assert_eq!(q.run(&finish(&q.queue, q.worker, PERIODS, &[finished], None)).recorded, [true]);
 }
 
@@ -84,8 +84,7 @@ fn an_email_is_given_up_when_it_has_been_tried_for_the_retry_period_whatever_for
         let q = TestQueue::start();
         let id = q.enqueue(Lane::Normal);
         let fail = |retry_for| {
-            let finished =
-                Finish { claim: claim_again(&q).claim, outcome: outcome.clone(), progress: Progress::default() };
+            let finished = Finish::new(claim_again(&q).claim, outcome.clone(), Progress::default());
             let periods = Periods { retry_for, ..PERIODS };
             assert_eq!(q.run(&finish(&q.queue, q.worker, periods, &[finished], None)).recorded, [true]);
             q.record(id).unwrap()
@@ -137,7 +136,7 @@ fn emails_of_all_lanes_can_be_returned_in_one_call() {
     let returns: Vec<_> = q
         .claim(6, LONG)
         .into_iter()
-        .map(|claimed| Finish { claim: claimed.claim, outcome: returned(), progress: Progress::default() })
+        .map(|claimed| Finish::new(claimed.claim, returned(), Progress::default()))
         .collect();
     q.run(&finish(&q.queue, q.worker, PERIODS, &returns, None));
     assert_eq!(q.depth().waiting, [2, 2, 2]);

@@ -53,10 +53,8 @@ fn an_outcome_that_cannot_be_recorded_can_be_reported_again() {
             q.redis::<()>(&format!("DEL {key}"));
             q.redis::<()>(&format!("SET {key} x"));
             let progress = Progress::default();
-            let finished: Vec<_> = claimed
-                .iter()
-                .map(|claimed| Finish { claim: claimed.claim, outcome: outcome.clone(), progress: progress.clone() })
-                .collect();
+            let finished: Vec<_> =
+                claimed.iter().map(|claimed| Finish::new(claimed.claim, outcome.clone(), progress.clone())).collect();
             let call = finish(&q.queue, q.worker, PERIODS, &finished, None);
             let first = q.try_run(&call);
             q.redis::<()>(&format!("DEL {key}"));

@@ -77,7 +77,7 @@ fn as_documented(key: &str) -> String {
     let Some((prefix, last)) = key.rsplit_once(':') else { return key.to_owned() };
     let is_id = last.parse::<EmailId>().is_ok();
     match prefix {
-        "<q>:email" | "<q>:failure" | "<q>:index" if is_id => format!("{prefix}:<id>"),
+        "<q>:email" | "<q>:failure" | "<q>:timeline" | "<q>:index" if is_id => format!("{prefix}:<id>"),
         "<q>:sending" | "<q>:import" | "<q>:worker" => format!("{prefix}:<worker>"),
         "<q>:idempotency" | "<q>:rate" | "<q>:relay" | "<q>:sender" => format!("{prefix}:<hash>"),
         _ if prefix.starts_with("<q>:waiting:") && last.parse::<u64>().is_ok() => {

@@ -66,7 +66,7 @@ fn a_retried_email_begins_anew_and_goes_to_nobody_twice() {
         timeouts: 2,
     };
     let outcome = Outcome::Failed { class: Class::Recipient, error: "550".to_owned() };
-    let finished = [Finish { claim, outcome, progress }];
+    let finished = [Finish::new(claim, outcome, progress)];
     q.run(&finish(&q.queue, q.worker, PERIODS, &finished, None));
     assert_eq!(q.run(&retry(&q.queue, id)), Changed::Done);
     let claimed = q.claim(1, LONG).remove(0);

@@ -190,7 +190,7 @@ fn a_sent_email_is_kept_for_its_retention_and_then_forgotten() {
     let q = TestQueue::start();
     let id = q.enqueue(Lane::Normal);
     let claimed = q.claim(1, LONG).remove(0);
-    let sent = Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() };
+    let sent = Finish::new(claimed.claim, Outcome::Sent, Progress::default());
     assert_eq!(q.run(&finish(&q.queue, q.worker, FORGOTTEN, &[sent], None)).recorded, [true]);
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.attempts, record.finished.is_some()), (State::Sent, 1, true));
@@ -216,7 +216,7 @@ fn an_emails_own_retention_comes_before_the_workers() {
         &q.queue,
         q.worker,
         FORGOTTEN,
-        &[Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() }],
+        &[Finish::new(claimed.claim, Outcome::Sent, Progress::default())],
         None,
     ));
     assert_eq!(q.maintain(eager()).expired, 0);
@@ -229,7 +229,7 @@ fn a_delayed_email_comes_back_when_its_back_off_is_over_and_remembers_who_has_it
     let id = q.enqueue(Lane::High);
     let claimed = q.claim(1, LONG).remove(0);
     let progress = Progress { accepted: vec!["b@example.com".to_owned()], ..Progress::default() };
-    let outcome = Finish { claim: claimed.claim, outcome: delayed(Duration::ZERO), progress: progress.clone() };
+    let outcome = Finish::new(claimed.claim, delayed(Duration::ZERO), progress.clone());
     q.run(&finish(&q.queue, q.worker, PERIODS, &[outcome], None));
     let record = q.record(id).unwrap();
     assert_eq!((record.state, record.error.as_deref()), (State::Delayed, Some("450 later")));
@@ -328,8 +328,7 @@ fn the_next_emails_are_claimed_in_the_call_that_records_outcomes() {
     let q = TestQueue::start();
     let ids = q.enqueue_many(5);
     let finished = |claimed: &[Claimed]| -> Vec<Finish> {
-        let finish =
-            |claimed: &Claimed| Finish { claim: claimed.claim, outcome: Outcome::Sent, progress: Progress::default() };
+        let finish = |claimed: &Claimed| Finish::new(claimed.claim, Outcome::Sent, Progress::default());
         claimed.iter().map(finish).collect()
     };
     let next = Next { lease: LONG, max: 2, max_bytes: usize::MAX >> 12 };

@@ -10,7 +10,7 @@ use email_queue::{
     EmailId, Lane, Refusal,
     call::Call,
     query::read,
-    query::{Cursor, Page, list, ready, series},
+    query::{Cursor, Page, list, ready, series, timeline},
     setup::{KNOWN_VERSION, mark_version},
     transition::{Enqueue, NewEmail, cancel, discard, enqueue, reschedule, retry},
 };
@@ -64,6 +64,7 @@ fn the_api_does_nothing_to_a_queue_of_another_version() {
     assert_refused(&q, discard(&q.queue, waits));
     assert_refused(&q, read(&q.queue, waits));
     assert_refused(&q, list(&q.queue, Page { limit: 10, cursor: Cursor::Newest, state: None }));
+    assert_refused(&q, timeline(&q.queue, waits));
     assert_refused(&q, series(&q.queue, Duration::ZERO));
     assert_refused(&q, ready(&q.queue));
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, future::pending, sync::atomic::Ordering, time::
 
 use email_queue::{
     call::Call,
-    transition::{Finish, Finished, Next, Outcome, Periods, finish},
+    transition::{Attempt, Finish, Finished, Next, Outcome, Periods, finish},
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -290,5 +290,8 @@ impl Completer {
 fn finish_of(shard: &ServedShard, done: &Completion) -> Option<Finish> {
     let AttemptResult { outcome, progress } = &done.result;
     let claim = shard.in_flight.claim(done.id)?;
-    Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone() })
+    let has_timeline = claim.number > 1 || *outcome != Outcome::Sent;
+    let relay = if has_timeline { shard.shared.hold_off.relay().name().to_owned() } else { String::new() };
+    let attempt = Attempt { took: done.took, relay };
+    Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone(), attempt })
 }

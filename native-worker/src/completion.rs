@@ -1,5 +1,7 @@
 //! The result of an email's attempt.
 
+use std::time::Duration;
+
 use email_queue::{
     EmailId,
     transition::{Outcome, Progress},
@@ -26,6 +28,8 @@ impl AttemptResult {
 pub(crate) struct Completion {
     pub(crate) id: EmailId,
     pub(crate) result: AttemptResult,
+    /// How long the worker has had the email.
+    pub(crate) took: Duration,
     /// When the email was accepted.
     pub(crate) accepted: Timestamp,
     /// Released when Redis has recorded the result: an email is in flight until then. None if it was released before.

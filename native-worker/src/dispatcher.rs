@@ -1,6 +1,6 @@
 //! Starts deliveries: one task per email.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use email_queue::transition::{Claimed, Claims};
 use futures_util::FutureExt;
@@ -77,7 +77,7 @@ async fn deliver(
     room: Option<Room>,
     done: &mpsc::Sender<Completion>,
 ) {
-    let (claim, accepted) = (claimed.claim, claimed.created);
+    let (claim, accepted, began) = (claimed.claim, claimed.created, Instant::now());
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
         false => AssertUnwindSafe(delivery::deliver(shard, claimed, handoff)).catch_unwind().await,
@@ -90,5 +90,6 @@ async fn deliver(
     drop(room);
     shard.in_flight.end(claim.id);
     // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
-    let _ = done.send(Completion { id: claim.id, result, accepted, permit: Some(permit) }).await;
+    let completion = Completion { id: claim.id, result, took: began.elapsed(), accepted, permit: Some(permit) };
+    let _ = done.send(completion).await;
 }

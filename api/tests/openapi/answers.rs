@@ -232,7 +232,7 @@ fn fail(api: &Api, outcome: Outcome) {
     let call =
         Claim { worker: "w", lease: minute, max: 1, bytes: ByteBudget { all: 1 << 20, first: 1 << 20 }, popped: None };
     let claimed = api.run(&claim(&queue, call)).emails;
-    let finished = Finish { claim: claimed[0].claim, outcome, progress: Progress::default() };
+    let finished = Finish::new(claimed[0].claim, outcome, Progress::default());
     let periods = Periods { retention: minute, retry_for: minute };
     assert_eq!(api.run(&finish(&queue, "w", periods, &[finished], None)).recorded, [true]);
 }

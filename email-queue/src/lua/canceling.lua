@@ -29,6 +29,7 @@ local function end_as_canceled(id, header, kept, total)
     end
     maintain_within(kept)
     count(total, 1)
+    end_timeline(id, total, nil, kept)
     return {1}
   end)
 end

@@ -61,6 +61,8 @@ local function record_of(id) return queue .. ':email:' .. id end
 
 local function failure_of(id) return queue .. ':failure:' .. id end
 
+local function timeline_of(id) return queue .. ':timeline:' .. id end
+
 -- What a worker has in flight.
 local function sending_of(worker) return queue .. ':sending:' .. worker end
 

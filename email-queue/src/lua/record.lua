@@ -130,11 +130,15 @@ local function failures_of(id) -- lazy
   return key
 end
 
--- Makes an email a dead letter, kept until an operator retries or discards it. `class` is one of those in class.rs.
-local function dead_letter(id, class, why, counted) -- lazy
+-- Makes an email a dead letter, kept until an operator retries or discards it. `class` is one of those in class.rs. `detail` is
+-- what the timeline tells of the attempt.
+local function dead_letter(id, class, why, counted, detail) -- lazy
   move(id, FAILED_STATE .. NOW .. (counted or ''))
   redis.call('HSET', failures_of(id), 'error', why, 'class', class)
   redis.call('ZADD', FAILED, NOW, id)
+  detail = detail or {}
+  detail.class, detail.answer = class, why
+  add_to_timeline(id, 'failed', detail)
 end
 
 -- Counts a dead letter, in all and by its class.

@@ -37,6 +37,7 @@ local function queue_again(id, header)
     redis.call('ZREM', from, id)
     count('retried', 1)
     redis.pcall('LPUSH', list_of(lane), id)
+    add_to_timeline(id, 'retried')
     return {1}
   end)
 end

@@ -9,6 +9,14 @@ local function claims_from(first)
   return ids, claims
 end
 
+-- The worker that has an email in flight, and the end of its lease in ms since 1970; nil if there is none.
+local function holder_of(id) -- lazy
+  local workers = redis.call('ZRANGE', WORKERS, 0, -1, 'WITHSCORES')
+  for i = 1, #workers, 2 do
+    if redis.call('HGET', sending_of(workers[i]), id) then return workers[i], tonumber(workers[i + 1]) end
+  end
+end
+
 -- For each of these emails its header if the worker has it in flight, else false.
 local function headers_in_flight(worker, ids)
   if not ids[1] then return {} end

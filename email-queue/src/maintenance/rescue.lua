@@ -7,9 +7,9 @@
 
 -- Requeues emails of a dead worker: the first time in front, because they have waited; from the second time on at the
 -- back, because an email that kills its workers must not block the lane; in the end as dead letters. Returns how many
--- were requeued, and how many became dead letters. Emails that are not `sending` were requeued by an earlier call that
--- failed later.
-local function rescue(emails, max_recoveries)
+-- were requeued, and how many became dead letters. `holders` has the worker of each. Emails that are not `sending` were
+-- requeued by an earlier call that failed later.
+local function rescue(emails, holders, max_recoveries)
   table.sort(emails)
   local others, requeued, dead_lettered, unreadable = {}, 0, 0, 0
   -- From the newest to the oldest, so that the oldest ends in front.
@@ -17,13 +17,14 @@ local function rescue(emails, max_recoveries)
     local id, header = emails[i], header_of(emails[i])
     local times = header and recovered_of(header) + 1
     local counted = header and counters(claims_of(header), attempts_of(header), times)
+    local detail = header and {worker = holders[id], took = math.max(0, now - when_of(header))}
     if not header then
       dead_letter_unreadable(id)
       unreadable = unreadable + 1
     elseif state_of(header) ~= SENDING_STATE then
       -- Nothing is left to do.
     elseif times > max_recoveries then
-      dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted)
+      dead_letter(id, 'recovered', 'given up: ' .. times .. ' workers died or lost Redis while they had it in flight', counted, detail)
       dead_lettered = dead_lettered + 1
     else
       requeued = requeued + 1
@@ -32,6 +33,7 @@ local function rescue(emails, max_recoveries)
       else
         others[#others + 1] = {id, lane_of(header), counted}
       end
+      add_to_timeline(id, 'recovered', detail)
     end
   end
   for i = #others, 1, -1 do push_back(unpack(others[i])) end
@@ -45,7 +47,7 @@ local batch, max_recoveries = tonumber(ARGV[1]), tonumber(ARGV[2])
 local expired, more = due(WORKERS, batch)
 -- A worker whose lease has expired counts as dead. If no worker could reach Redis to renew, all get time to return.
 if expired[1] and renewal_deadline() > now then expired = {} end
-local abandoned, taken = {}, {}
+local abandoned, holders, taken = {}, {}, {}
 for _, worker in ipairs(expired) do
   local in_flight = redis.call('HGETALL', sending_of(worker))
   local ids = {}
@@ -55,11 +57,11 @@ for _, worker in ipairs(expired) do
       break
     end
     ids[#ids + 1] = in_flight[i]
-    abandoned[#abandoned + 1] = in_flight[i]
+    abandoned[#abandoned + 1], holders[in_flight[i]] = in_flight[i], worker
   end
   taken[#taken + 1] = {worker, ids, 2 * #ids == #in_flight}
 end
-local requeued, dead_lettered = rescue(abandoned, max_recoveries)
+local requeued, dead_lettered = rescue(abandoned, holders, max_recoveries)
 for _, those in ipairs(taken) do
   local worker, ids, all = unpack(those)
   call_with('HDEL', sending_of(worker), ids)

@@ -10,8 +10,9 @@
 -- ARGV[6…] per email: ID, CLAIM in five digits, OUTCOME; unless that is 'sent', then also WHEN in ms; CLASS and ERROR, the
 --          text of the failure; ACCEPTED: recipients served so far as a JSON array, REFUSED: those refused for good as a JSON
 --          object, both '' for as before; TIMEOUTS in a row; RETRY_FOR: for how many ms from its first failure on an email
---          is tried
---          outcome 'sent'
+--          is tried; TOOK, for how many ms the worker had it; RELAY, by name
+--          outcome 'sent'      at its first claim
+--                  'sent_late' at a later one
 --                  'delayed'   to be tried again `when` ms from now
 --                  'postponed' the same, and counts as no attempt
 --                  'returned'  to the front of its lane; counts as no attempt
@@ -26,7 +27,7 @@
 -- Where the emails begin, and what each has; finish.rs writes them in this order.
 local FIRST = 6
 local FIELDS_SENT = 3
-local FIELDS = 10
+local FIELDS = 12
 local ID = 0
 local CLAIM = 1
 local OUTCOME = 2
@@ -37,6 +38,8 @@ local ACCEPTED = 6
 local REFUSED = 7
 local TIMEOUTS = 8
 local RETRY_FOR = 9
+local TOOK = 10
+local RELAY = 11
 local worker, retention = ARGV[1], tonumber(ARGV[2])
 local lease, max, max_bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local reply = {}
@@ -57,31 +60,38 @@ reply[1] = #ids
 for n, header in ipairs(headers_in_flight(worker, ids)) do
   local id, at = ids[n], outcomes[n]
   local claim, outcome = ARGV[at + CLAIM], ARGV[at + OUTCOME]
+  local is_sent = outcome == 'sent' or outcome == 'sent_late'
   -- Nearly all are sent at their first claim.
   local is_first = header and counters_of(header) == CLAIMED_ONCE
   local ours = is_first and claim == '00001' or not is_first and is_in_flight(header, claim)
   if ours then
     ended[#ended + 1] = id
-  elseif outcome == 'sent' then
+  elseif is_sent then
     header, is_first = header_of(id), false
     ours = header and claim_of(header) == claim and state_of(header) == QUEUED
     if ours then leave_one(lane_of(header), when_of(header)) end
   end
-  if ours and outcome == 'sent' then
-    local beginning = sent_at_once
+  if ours and is_sent then
+    local beginning, kept = sent_at_once, retention_of(header) or retention
     if not is_first then
-      redis.call('UNLINK', failure_of(id))
-      beginning = sent_now .. counters(claims_of(header), attempts_of(header) + 1, recovered_of(header))
+      local attempt = attempts_of(header) + 1
+      -- Only emails that have failed or were recovered have a timeline.
+      if redis.call('UNLINK', failure_of(id)) == 1 or recovered_of(header) > 0 then
+        local detail = {attempt = attempt, worker = worker, took = ARGV[at + TOOK], relay = ARGV[at + RELAY]}
+        end_timeline(id, 'sent', detail, kept)
+      end
+      beginning = sent_now .. counters(claims_of(header), attempt, recovered_of(header))
     end
     move(id, beginning)
-    local kept = retention_of(header) or retention
     local with = finished[kept]
     if with then with[#with + 1] = id else finished[kept] = {id} end
     sent = sent + 1
   elseif ours then
-    record_other(
-      others, id, header, outcome, tonumber(ARGV[at + WHEN]), ARGV[at + CLASS], ARGV[at + ERROR], ARGV[at + ACCEPTED],
-      ARGV[at + REFUSED], ARGV[at + TIMEOUTS], ARGV[at + RETRY_FOR])
+    record_other(others, id, header, {
+      outcome = outcome, when = tonumber(ARGV[at + WHEN]), class = ARGV[at + CLASS], why = ARGV[at + ERROR],
+      accepted = ARGV[at + ACCEPTED], refused = ARGV[at + REFUSED], timeouts = ARGV[at + TIMEOUTS],
+      retry_for = tonumber(ARGV[at + RETRY_FOR]), worker = worker, took = ARGV[at + TOOK], relay = ARGV[at + RELAY],
+    })
   end
   reply[n + 1] = ours and 1 or 0
 end

@@ -19,6 +19,25 @@ pub struct Finish {
     pub outcome: Outcome,
     /// The progress of all attempts together, unless it is sent. An empty list leaves the stored one unchanged.
     pub progress: Progress,
+    /// How the outcome came about. Not needed for an email that is sent at its first claim: it has no timeline.
+    pub attempt: Attempt,
+}
+
+/// How the outcome of an email came about, for its timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attempt {
+    /// How long the worker had the email.
+    pub took: Duration,
+    /// The name of the relay that it was for, or is for.
+    pub relay: String,
+}
+
+impl Finish {
+    /// An outcome of which no more is known.
+    #[must_use]
+    pub fn new(claim: ClaimRef, outcome: Outcome, progress: Progress) -> Self {
+        Self { claim, outcome, progress, attempt: Attempt::default() }
+    }
 }
 
 /// How a claim can end. Texts are human-readable.
@@ -111,10 +130,11 @@ pub fn finish(
     });
     let call = call.argument(worker).milliseconds(periods.retention);
     let call = call.milliseconds(lease).number(max).number(max_bytes);
-    finished.iter().fold(call, |call, Finish { claim, outcome, progress }| {
+    finished.iter().fold(call, |call, Finish { claim, outcome, progress, attempt }| {
         let call = call.claim(*claim);
         let (outcome, when, class, error) = match outcome {
-            Outcome::Sent => return call.argument("sent"),
+            Outcome::Sent if claim.number == 1 => return call.argument("sent"),
+            Outcome::Sent => ("sent_late", 0, "", ""),
             Outcome::Delayed { retry_in, class, error } => {
                 ("delayed", milliseconds(*retry_in), class.as_str(), error.as_str())
             }
@@ -133,6 +153,8 @@ pub fn finish(
             .argument(json_unless(progress.refused.is_empty(), &progress.refused))
             .number(progress.timeouts)
             .milliseconds(periods.retry_for)
+            .milliseconds(attempt.took)
+            .argument(attempt.relay.as_str())
     })
 }
 

@@ -176,7 +176,7 @@ impl TestQueue {
     }
 
     pub fn finish_and_claim(&self, claim: ClaimRef, outcome: Outcome, max: usize, lease: Duration) -> Finished {
-        let finished = [Finish { claim, outcome, progress: Progress::default() }];
+        let finished = [Finish::new(claim, outcome, Progress::default())];
         let next = Next { lease, max, max_bytes: usize::MAX >> 12 };
         self.run(&finish(&self.queue, self.worker, PERIODS, &finished, Some(next)))
     }

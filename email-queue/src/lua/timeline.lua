@@ -1,0 +1,35 @@
+-- The timeline of an email: what has happened to it. Only of an email that was not sent at its first attempt: of one that was, its
+-- record tells all.
+--
+-- An entry is a text of fields, with a tab behind each but the last: when, event, attempt, worker, class of a failure, for how many
+-- ms the worker had the email, relay, answer. Entries never fail a script: each is written behind what it tells of.
+
+-- The newest entries are kept.
+local ENTRIES = 25
+
+-- An entry as text. `detail` has some of the fields.
+local function timeline_entry(event, detail) -- lazy
+  local attempt = detail.attempt and string.format('%.0f', detail.attempt) or ''
+  return table.concat({
+    NOW, event, attempt, detail.worker or '', detail.class or '', detail.took or '', detail.relay or '', detail.answer or '',
+  }, '\t')
+end
+
+-- Adds an entry by this command, and returns how many there are.
+local function push_entry(command, id, event, detail) -- lazy
+  local entries = redis.pcall(command, timeline_of(id), timeline_entry(event, detail or {}))
+  if type(entries) ~= 'number' then return 0 end
+  if entries > ENTRIES then redis.pcall('LTRIM', timeline_of(id), -ENTRIES, -1) end
+  return entries
+end
+
+-- Adds an entry.
+local function add_to_timeline(id, event, detail) push_entry('RPUSH', id, event, detail) end -- lazy
+
+-- Adds an entry to a timeline that has some.
+local function continue_timeline(id, event, detail) return push_entry('RPUSHX', id, event, detail) end -- lazy
+
+-- Adds the last entry, if there are others. The timeline is deleted in so many ms, when its record is.
+local function end_timeline(id, event, detail, kept) -- lazy
+  if continue_timeline(id, event, detail) > 0 then redis.pcall('PEXPIRE', timeline_of(id), string.format('%.0f', kept)) end
+end
