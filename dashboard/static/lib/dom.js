@@ -1,0 +1,59 @@
+// Builds elements. Text comes in as text nodes alone, so whatever an email contains is shown as it is written.
+
+const SVG = 'http://www.w3.org/2000/svg'
+
+/** An HTML element: `h('p', { class: 'x', onclick: f, hidden: true }, 'text', child)`. Attributes that are null or false are left out. */
+export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children)
+
+/** The same for SVG. */
+export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children)
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) set(node, name, value)
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false))
+  return node
+}
+
+function set(node, name, value) {
+  if (typeof value === 'function') node.addEventListener(name.slice(2), value)
+  else attribute(node, name, value)
+}
+
+/** Sets an attribute, or removes it where the value is null or false. Nothing happens if it has that value. */
+export function attribute(node, name, value) {
+  if (value === null || value === undefined || value === false) node.removeAttribute(name)
+  else {
+    const written = value === true ? '' : String(value)
+    if (node.getAttribute(name) !== written) node.setAttribute(name, written)
+  }
+}
+
+/** Sets the text of an element, if it is another. */
+export function text(node, value) {
+  const written = String(value)
+  if (node.textContent !== written) node.textContent = written
+}
+
+const kept = new WeakMap()
+
+/**
+ * Makes the children of `parent` those of `items`, in this order. An item that was there keeps its node, and with it focus and selection:
+ * `create(item)` returns `{ node, update }`, and `update(item)` is called each time.
+ */
+export function sync(parent, items, keyOf, create) {
+  const before = kept.get(parent) ?? new Map()
+  const after = new Map()
+  for (const item of items) {
+    const key = keyOf(item)
+    const row = before.get(key) ?? create(item)
+    row.update(item)
+    after.set(key, row)
+  }
+  for (const [key, row] of before) if (!after.has(key)) row.node.remove()
+  let next = parent.firstElementChild
+  for (const { node } of after.values()) {
+    if (node === next) next = next.nextElementSibling
+    else parent.insertBefore(node, next)
+  }
+  kept.set(parent, after)
+}

@@ -1,0 +1,23 @@
+// The states, lanes and classes of emails, and how they are called here.
+
+/** In the order of an email's life. */
+export const STATES = ['queued', 'scheduled', 'sending', 'delayed', 'failed', 'sent', 'canceled']
+
+export const LANES = ['high', 'normal', 'low']
+
+/** Classes of failures: docs/architecture.md, "Failure classes". */
+export const CLASSES = [
+  'recipient', 'content', 'policy', 'too_large', 'deferred', 'throttled', 'connection', 'tls', 'authentication', 'sender', 'timeout',
+  'unknown', 'protocol', 'given_up', 'unreadable', 'recovered', 'internal',
+]
+
+/** The state of an email by its `last_event`, in which a delayed one has the name that Resend gives it. */
+export const stateOf = (email) => (email.last_event === 'delivery_delayed' ? 'delayed' : email.last_event)
+
+/** What can be done with an email in a state. */
+export const POSSIBLE = {
+  queued: ['move', 'cancel', 'discard'],
+  scheduled: ['move', 'cancel', 'discard'],
+  delayed: ['retry', 'move', 'cancel', 'discard'],
+  failed: ['retry', 'discard'],
+}

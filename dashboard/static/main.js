@@ -1,0 +1,115 @@
+// Starts the page: finds out whether a key is needed, shows the view that the address names, and keeps it up to date.
+
+import { Lost, get, mayWrite } from './lib/api.js'
+import { text } from './lib/dom.js'
+import { poll } from './lib/poll.js'
+import { queue, setQueue } from './lib/queue.js'
+import { route } from './lib/route.js'
+import { forgetKey, key, setCanWrite } from './lib/session.js'
+import { lost, reached, showQueueBanners } from './parts/banners.js'
+import { login } from './parts/login.js'
+import { showSession } from './parts/session-bar.js'
+import { emailView } from './views/email.js'
+import { emailsView } from './views/emails.js'
+import { overviewView } from './views/overview.js'
+
+const main = document.getElementById('main')
+const links = document.getElementById('views')
+
+let view = null
+let polling = null
+
+/** With a key, or without one where the server is open to this machine. */
+async function begin() {
+  try {
+    setQueue(await get('queue'))
+    setCanWrite(await mayWrite())
+  } catch (error) {
+    if (error instanceof Lost) {
+      lost(error)
+      setTimeout(begin, 2000)
+    } else if (error.status === 401 || error.status === 403 || error.status === 429) {
+      ask(key() || error.status === 429 ? explain(error) : null)
+    } else {
+      ask(error.message)
+    }
+    return
+  }
+  reached()
+  links.hidden = false
+  showSession(leave)
+  show()
+  polling = poll(refresh)
+}
+
+function explain(error) {
+  if (error.status === 403) return 'This key may only send emails. The page needs a full key, or one that may read.'
+  return error.status === 401 ? 'The server does not know this key.' : error.message
+}
+
+function ask(reason) {
+  polling?.stop()
+  polling = null
+  view?.end?.()
+  view = null
+  forgetKey()
+  reached()
+  links.hidden = true
+  showSession(null)
+  document.title = 'Email queue'
+  main.replaceChildren(login(reason, begin))
+  main.querySelector('input').focus()
+}
+
+const leave = () => ask(null)
+
+async function refresh(signal) {
+  try {
+    const [newest] = await Promise.all([get('queue', {}, signal), view?.refresh?.(signal)])
+    setQueue(newest)
+    reached()
+  } catch (error) {
+    if (signal.aborted) return
+    if (error.status === 401 || error.status === 403) ask(explain(error))
+    else lost(error)
+    return
+  }
+  showQueueBanners(queue())
+  text(document.getElementById('queue-name'), queue().name)
+}
+
+/** The same view with other parameters stays, so that what somebody types in is not taken away. */
+function show() {
+  const { path, parameters } = route()
+  const make = path[0] === 'emails' ? (path[1] ? emailView : emailsView) : overviewView
+  const name = path[0] === 'emails' && path[1] ? `email ${path[1]}` : make.name
+  for (const link of links.querySelectorAll('a')) {
+    const isCurrent = link.hash === (path[0] === 'emails' ? '#/emails' : '#/')
+    if (isCurrent) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
+  }
+  if (view?.name === name) {
+    view.change?.(parameters)
+    return
+  }
+  view?.end?.()
+  const isFirst = view === null
+  view = { name, ...make({ id: path[1], parameters, refreshSoon: () => polling?.now() }) }
+  document.title = `${view.title} – Email queue`
+  main.replaceChildren(view.node)
+  // As after following a link to another document.
+  if (!isFirst) {
+    main.focus({ preventScroll: true })
+    scrollTo(0, 0)
+  }
+  polling?.now()
+}
+
+addEventListener('hashchange', () => {
+  if (polling) show()
+})
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault()
+  main.focus()
+})
+begin()

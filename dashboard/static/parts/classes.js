@@ -1,0 +1,41 @@
+// Failures by class since the queue was created, each with the way to its emails.
+
+import { h, sync, text } from '../lib/dom.js'
+import { count } from '../lib/format.js'
+import { emailsHref } from '../lib/route.js'
+import { panel } from './panel.js'
+
+export function classes() {
+  const body = h('tbody', {})
+  const none = h('p', { class: 'note' }, 'No attempt has failed yet.')
+  const table = h('table', {},
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Class'), h('th', { scope: 'col', class: 'end' }, 'Delayed'),
+      h('th', { scope: 'col', class: 'end' }, 'Failed'))),
+    body)
+  return {
+    node: panel('Failures by class', { class: 'classes' }, none, table),
+    update({ classes }) {
+      const number = (state, name) => classes[state][name] ?? 0
+      const names = [...new Set([...Object.keys(classes.failed), ...Object.keys(classes.delayed)])]
+      const weight = (name) => number('failed', name) * 1e9 + number('delayed', name)
+      const rows = names.sort((one, other) => weight(other) - weight(one))
+      none.hidden = rows.length > 0
+      table.hidden = rows.length === 0
+      sync(body, rows.map((name) => ({ name, failed: number('failed', name), delayed: number('delayed', name) })), (row) => row.name, create)
+    },
+  }
+}
+
+function create({ name }) {
+  const cell = (status) => h('a', { href: emailsHref({ status, class: name }) })
+  const [delayed, failed] = [cell('delayed'), cell('failed')]
+  return {
+    node: h('tr', {}, h('th', { scope: 'row' }, name), h('td', { class: 'end' }, delayed), h('td', { class: 'end' }, failed)),
+    update(row) {
+      for (const [node, state] of [[delayed, 'delayed'], [failed, 'failed']]) {
+        text(node, count(row[state]))
+        node.setAttribute('aria-label', `${count(row[state])} ${state} by ${name}`)
+      }
+    },
+  }
+}

@@ -1,0 +1,57 @@
+// Search and filters of the list. What is typed is asked for after a short pause.
+
+import { h } from '../lib/dom.js'
+import { CLASSES, LANES } from '../lib/words.js'
+
+/** How long after the last key, in ms. */
+const PAUSE = 400
+
+const FIELDS = [
+  { name: 'to', label: 'Recipient', type: 'search', hint: 'part of an address' },
+  { name: 'subject', label: 'Subject', type: 'search', hint: 'part of it' },
+  { name: 'class', label: 'Class', options: CLASSES },
+  { name: 'lane', label: 'Lane', options: LANES },
+  { name: 'from_time', label: 'Accepted from', type: 'datetime-local' },
+  { name: 'to_time', label: 'until', type: 'datetime-local' },
+]
+
+/** Calls `changed` with the fields that are filled in. */
+export function filters(changed) {
+  const inputs = new Map(FIELDS.map((field) => [field.name, input(field)]))
+  const clear = h('button', { type: 'button', class: 'quiet' }, 'Clear')
+  const node = h('form', { class: 'panel filters', role: 'search', 'aria-label': 'Filter emails' },
+    FIELDS.map(({ name, label }) => h('label', { class: `field ${name}` }, h('span', {}, label), inputs.get(name))), clear)
+  let timer = null
+  const values = () => Object.fromEntries([...inputs].map(([name, { value }]) => [name, value.trim()]))
+  const tell = () => {
+    clearTimeout(timer)
+    changed(values())
+  }
+  node.addEventListener('submit', (event) => {
+    event.preventDefault()
+    tell()
+  })
+  node.addEventListener('input', (event) => {
+    clearTimeout(timer)
+    timer = setTimeout(tell, event.target.type === 'search' ? PAUSE : 0)
+  })
+  clear.addEventListener('click', () => {
+    for (const each of inputs.values()) each.value = ''
+    tell()
+  })
+  return {
+    node,
+    show(filter) {
+      for (const [name, each] of inputs) {
+        const value = filter[name] ?? ''
+        if (each.value.trim() !== value) each.value = value
+      }
+      clear.hidden = FIELDS.every(({ name }) => !filter[name])
+    },
+  }
+}
+
+function input({ name, type, hint, options }) {
+  if (!options) return h('input', { name, type, placeholder: hint, autocomplete: 'off', spellcheck: 'false', maxlength: 200 })
+  return h('select', { name }, h('option', { value: '' }, 'any'), options.map((option) => h('option', { value: option }, option)))
+}

@@ -1,0 +1,44 @@
+// The lanes, from the most urgent on, each with its own pause.
+
+import { h, sync, text } from '../lib/dom.js'
+import { clock, count, duration } from '../lib/format.js'
+import { emailsHref } from '../lib/route.js'
+import { canWrite } from '../lib/session.js'
+import { pause, resume } from './actions.js'
+import { panel } from './panel.js'
+
+export function lanes() {
+  const body = h('tbody', {})
+  const table = h('table', {},
+    h('thead', {}, h('tr', {},
+      h('th', { scope: 'col' }, 'Lane'), h('th', { scope: 'col', class: 'end' }, 'Waiting'), h('th', { scope: 'col', class: 'end' }, 'Oldest'),
+      h('th', { scope: 'col', class: 'end rate' }, 'Sent/min'), canWrite() && h('td', {}))),
+    body)
+  return {
+    node: panel('Lanes', { class: 'lanes' }, table),
+    update: (queue) => sync(body, queue.lanes, (lane) => lane.name, create),
+  }
+}
+
+function create({ name }) {
+  const waiting = h('a', { href: emailsHref({ status: 'queued', lane: name }) })
+  const [oldest, rate] = [h('td', { class: 'end' }), h('td', { class: 'end rate' })]
+  const paused = h('span', { class: 'tag warn' })
+  let isPaused = false
+  const button = h('button', { type: 'button', class: 'small', onclick: () => (isPaused ? resume([name]) : pause([name])) })
+  return {
+    node: h('tr', {}, h('th', { scope: 'row' }, name, ' ', paused), h('td', { class: 'end' }, waiting), oldest, rate,
+      canWrite() && h('td', { class: 'end' }, button)),
+    update(lane) {
+      isPaused = lane.paused
+      paused.hidden = !lane.paused
+      text(paused, lane.paused ? `paused since ${clock(lane.paused_since)}` : '')
+      text(waiting, count(lane.queued))
+      waiting.setAttribute('aria-label', `${count(lane.queued)} waiting in lane ${name}`)
+      text(oldest, duration(lane.oldest_ms))
+      text(rate, lane.sent_per_minute === null ? '–' : count(Math.round(lane.sent_per_minute)))
+      text(button, lane.paused ? 'Resume' : 'Pause')
+      button.setAttribute('aria-label', `${lane.paused ? 'Resume' : 'Pause'} lane ${name}`)
+    },
+  }
+}

@@ -1,0 +1,27 @@
+// Below the list: how many, further pages, and how far a search has come.
+
+import { h, text } from '../lib/dom.js'
+import { emails } from '../lib/format.js'
+
+export function pages({ older, newer, stop }) {
+  const line = h('p', { class: 'note', role: 'status' })
+  const [back, on] = [h('button', { type: 'button', onclick: newer }, 'Newer'), h('button', { type: 'button', onclick: older }, 'Older')]
+  const halt = h('button', { type: 'button', onclick: stop, hidden: true }, 'Stop')
+  const node = h('div', { class: 'pages' }, line, halt, back, on)
+  return {
+    node,
+    busy: (isBusy) => {
+      node.setAttribute('aria-busy', isBusy)
+      if (!isBusy) halt.hidden = true
+    },
+    searching(words) {
+      halt.hidden = false
+      text(line, words)
+    },
+    show({ page, shown, hasOlder, note }) {
+      text(line, [page > 1 ? `Page ${page}` : '', emails(shown), note].filter(Boolean).join(', '))
+      back.disabled = page === 1
+      on.disabled = !hasOlder
+    },
+  }
+}

@@ -1,0 +1,62 @@
+// One email: why it is where it is, what has happened to it, and what it contains.
+
+import { Lost, get } from '../lib/api.js'
+import { attribute, h, text } from '../lib/dom.js'
+import { canWrite } from '../lib/session.js'
+import { POSSIBLE, stateOf } from '../lib/words.js'
+import { ONE, onChanged } from '../parts/actions.js'
+import { content } from '../parts/content.js'
+import { facts } from '../parts/facts.js'
+import { timeline } from '../parts/timeline.js'
+import { why } from '../parts/why.js'
+
+export function emailView({ id, refreshSoon }) {
+  onChanged(refreshSoon)
+  const path = `emails/${encodeURIComponent(id)}`
+  const [state, subject] = [h('span', { class: 'chip' }), h('span', {}, '…')]
+  const buttons = h('div', { class: 'actions' })
+  const [reason, about, events, body] = [why(), facts(id), timeline(), content(path)]
+  const missing = h('p', { class: 'panel', hidden: true }, 'There is no such email: it was discarded, or its retention is over.')
+  const found = h('div', { class: 'found' }, reason.node, about.node, events.node, body.node)
+  const node = h('article', { class: 'one' },
+    h('p', {}, h('a', { href: '#/emails', class: 'back' }, '← Emails')),
+    h('div', { class: 'title' }, state, h('h1', {}, subject), buttons), missing, found)
+  let offered = ''
+
+  function offer(email, names) {
+    // The buttons stay while the state does, and with them the focus.
+    const key = `${names} ${email.priority}`
+    if (key === offered) return
+    offered = key
+    buttons.replaceChildren(...names.map((name) =>
+      h('button', { type: 'button', class: ['cancel', 'discard'].includes(name) ? 'danger' : '', onclick: () => ONE[name].run(email) }, ONE[name].label)))
+  }
+
+  async function refresh(signal) {
+    const asked = await Promise.allSettled([get(path, {}, signal), get(`${path}/why`, {}, signal), get(`${path}/timeline`, {}, signal)])
+    const failed = asked.find((each) => each.status === 'rejected')?.reason
+    if (failed && (failed instanceof Lost || failed.status !== 404)) throw failed
+    missing.hidden = !failed
+    found.hidden = Boolean(failed)
+    if (failed) {
+      offer({}, [])
+      text(subject, 'No such email')
+      attribute(state, 'hidden', true)
+      return
+    }
+    const [email, cause, history] = asked.map((each) => each.value)
+    // The API's `last_event` has no word for an email in flight.
+    const current = cause.state ?? stateOf(email)
+    text(state, current)
+    attribute(state, 'class', `chip ${current}`)
+    text(subject, email.subject)
+    document.title = `${email.subject} – Email queue`
+    offer(email, canWrite() ? (POSSIBLE[current] ?? []) : [])
+    reason.update(cause)
+    about.update(email)
+    events.update(history.data)
+    body.update(email)
+  }
+
+  return { title: 'Email', node, refresh, end: () => onChanged(() => {}) }
+}
