@@ -86,11 +86,14 @@ fn an_email_is_given_up_when_it_has_been_tried_for_the_retry_period_whatever_for
         let fail = |retry_for| {
             let finished = Finish::new(claim_again(&q).claim, outcome.clone(), Progress::default());
             let periods = Periods { retry_for, ..PERIODS };
-            assert_eq!(q.run(&finish(&q.queue, q.worker, periods, &[finished], None)).recorded, [true]);
-            q.record(id).unwrap()
+            let answer = q.run(&finish(&q.queue, q.worker, periods, &[finished], None));
+            assert_eq!(answer.recorded, [true]);
+            (q.record(id).unwrap(), answer.given_up)
         };
-        assert_eq!(fail(Duration::ZERO).state, State::Delayed, "the first failure begins the period");
-        let record = fail(Duration::ZERO);
+        let (record, given_up) = fail(Duration::ZERO);
+        assert_eq!((record.state, given_up), (State::Delayed, vec![false]), "the first failure begins the period");
+        let (record, given_up) = fail(Duration::ZERO);
+        assert_eq!(given_up, [true], "the worker is told");
         assert_eq!((record.state, record.attempts, record.class), (State::Failed, attempts, Some(Class::GivenUp)));
         let error = record.error.unwrap();
         assert!(error.starts_with("given up after 0 ms") && error.ends_with(last), "{error}");

@@ -181,6 +181,11 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_HEALTH_FILE", value_name = "FILE")]
     health_file: Option<PathBuf>,
 
+    /// Where to answer HTTP requests for /metrics (Prometheus), /healthz and /readyz: an IP address and a port, such as
+    /// 127.0.0.1:9187. Whoever reaches it can read them. Without it the worker listens on no port.
+    #[arg(long, env = "EMAIL_QUEUE_ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+
     /// Exit at once: with 0 if a running worker has written --health-file within the last 30 seconds, else with 1. For health
     /// checks of containers.
     #[arg(long)]
@@ -208,6 +213,12 @@ impl Cli {
             ca_file: self.smtp_ca_file,
             timeout: self.smtp_timeout,
         };
+        let admin_listen = self.admin_listen.filter(|address| !address.is_empty());
+        let admin_listen = admin_listen.map(|address| {
+            address.parse().map_err(|_| {
+                InvalidConfig("--admin-listen is an IP address and a port, such as 127.0.0.1:9187".to_owned())
+            })
+        });
         let config = Config {
             redis: self.redis.url()?,
             redis_files: self.redis.files(),
@@ -225,6 +236,7 @@ impl Cli {
             maintenance: Maintenance { grace: self.pop_grace, ..Maintenance::default() },
             drain: self.drain,
             health_file: self.health_file.filter(|file| !file.as_os_str().is_empty()),
+            admin_listen: admin_listen.transpose()?,
         };
         config.check()?;
         Ok(config)

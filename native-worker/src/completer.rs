@@ -3,8 +3,9 @@
 use std::{collections::VecDeque, future::pending, sync::atomic::Ordering, time::Duration};
 
 use email_queue::{
+    Class,
     call::Call,
-    transition::{Attempt, Finish, Finished, Next, Outcome, Periods, finish},
+    transition::{Attempt, ClaimRef, Finish, Finished, Next, Outcome, Periods, finish},
 };
 use tokio::{
     sync::{Mutex, mpsc},
@@ -142,13 +143,20 @@ impl Completer {
                     return false;
                 }
             };
-            let Finished { recorded, next } = answer;
+            let Finished { recorded, given_up, next } = answer;
             if asked > 0 {
                 shard.has_more.store(next.emails.len() == asked || next.left.is_some(), Ordering::Relaxed);
             }
             // Before the results: an email whose lease was lost may be among those that were claimed.
             claimed.extend(self.dispatcher.track(next));
-            for (Finish { claim, .. }, recorded) in finished.iter().zip(recorded) {
+            let effects = recorded.into_iter().zip(given_up);
+            for (Finish { claim, outcome, .. }, (recorded, given_up)) in finished.iter().zip(effects) {
+                if recorded || repeated {
+                    shard.shared.metrics.recorded(outcome, given_up);
+                }
+                if given_up {
+                    log_given_up(*claim, outcome);
+                }
                 let settled = shard.in_flight.remove(*claim);
                 if recorded || !settled {
                     continue;
@@ -284,6 +292,12 @@ impl Completer {
             }
         }
     }
+}
+
+/// Redis has made a dead letter of an email that was to be tried again.
+fn log_given_up(ClaimRef { id, .. }: ClaimRef, outcome: &Outcome) {
+    let (class, last) = (Class::GivenUp, outcome.class().map(Class::as_str));
+    tracing::error!(%id, outcome = "failed", %class, last, "email failed: it was tried for as long as emails are");
 }
 
 /// The result under the newest claim of the email.

@@ -1,6 +1,6 @@
 //! All settings and their limits.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use email_queue::{Queue, Shards, email::Mailbox, maintenance::Maintenance};
 use redis_connection::{CertificateFiles, RedisUrl, url::DEFAULT_REDIS_URL};
@@ -42,6 +42,8 @@ pub struct Config {
     pub drain: bool,
     /// The file that shows that the worker works.
     pub health_file: Option<PathBuf>,
+    /// Where to answer requests for metrics and health checks; port 0 for any free one.
+    pub admin_listen: Option<SocketAddr>,
 }
 
 /// The most emails that one worker may have in flight.
@@ -70,6 +72,7 @@ impl Config {
             maintenance: Maintenance::default(),
             drain: false,
             health_file: None,
+            admin_listen: None,
         })
     }
 

@@ -7,6 +7,8 @@ use email_queue::{
     transition::{self, ClaimRef, Claimed, Outcome},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     Config,
     completion::AttemptResult,
@@ -24,7 +26,11 @@ pub(crate) async fn deliver(shard: &ServedShard, claimed: Claimed, handoff: &Han
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
-            let result = attempt_delivery(shard, claimed, began, handoff).await;
+            let mut since = claimed.created;
+            let result = attempt_delivery(shard, claimed, began, handoff, &mut since).await;
+            if result.outcome == Outcome::Sent {
+                shared.metrics.sent_after(since_then(shard, since));
+            }
             // If it was the probe and was not handed over, another one is.
             shared.hold_off.gate.not_tried(id);
             result
@@ -35,7 +41,9 @@ pub(crate) async fn deliver(shard: &ServedShard, claimed: Claimed, handoff: &Han
             outcome: Outcome::Returned { class, error },
         },
     };
-    log(id, attempt, began, &result);
+    let took = began.elapsed();
+    shared.metrics.attempted(&result.outcome, attempt, took);
+    log(id, attempt, took, &result);
     result
 }
 
@@ -58,9 +66,17 @@ pub(crate) fn unreadable(ClaimRef { id, .. }: ClaimRef) -> AttemptResult {
     AttemptResult::without_progress(Outcome::Failed { class: Class::Unreadable, error })
 }
 
+/// `since` becomes the time from which on the email could have been sent.
+///
 /// Futures that are rarely awaited are boxed: there is a task for each email, whose size is that of the largest future that
 /// it may await.
-async fn attempt_delivery(shard: &ServedShard, claimed: Claimed, began: Instant, handoff: &Handoff) -> AttemptResult {
+async fn attempt_delivery(
+    shard: &ServedShard,
+    claimed: Claimed,
+    began: Instant,
+    handoff: &Handoff,
+    since: &mut Timestamp,
+) -> AttemptResult {
     let shared = &shard.shared;
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
@@ -80,6 +96,7 @@ async fn attempt_delivery(shard: &ServedShard, claimed: Claimed, began: Instant,
         Box::pin(set_sender(shard, claim, &json)).await;
     }
     drop(json);
+    *since = submission.scheduled_at.map_or(created, |due| due.max(created));
     // From another program: an email of the API is queued only when it is due.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
@@ -165,6 +182,11 @@ async fn set_sender(shard: &ServedShard, claim: ClaimRef, json: &[u8]) {
     }
 }
 
+/// How long ago something was, by the clock of Redis.
+fn since_then(shard: &ServedShard, then: Timestamp) -> Duration {
+    shard.clock.now().duration_since(then).try_into().unwrap_or_default()
+}
+
 fn result(shard: &ServedShard, tried: Tried) -> AttemptResult {
     let (outcome, progress) = tried.into_outcome(&shard.shared.config);
     AttemptResult { outcome, progress }
@@ -186,8 +208,8 @@ fn wait(tried: Tried, retry_in: Duration) -> AttemptResult {
 
 /// Logs one line: the outcome, and how long it took. Why a relay or a sender is held off is logged once, and not for each
 /// email that waits.
-fn log(id: EmailId, attempt: u32, began: Instant, result: &AttemptResult) {
-    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+fn log(id: EmailId, attempt: u32, took: Duration, result: &AttemptResult) {
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match &result.outcome {
         Outcome::Sent => tracing::info!(%id, outcome = "sent", attempt, duration_ms, "email sent"),
         Outcome::Scheduled { due } => {

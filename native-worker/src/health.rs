@@ -1,11 +1,14 @@
-//! A file that shows that the worker works, for health checks of containers: the worker listens on no port.
+//! Whether the worker works, for health checks: as a file, so that no port is needed, and over HTTP where that is asked for.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::time::{interval, timeout};
@@ -17,20 +20,61 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// the relay. A drain, during which the file is not written, takes less.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// Writes the file, if there is to be one.
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for Redis, and checks it.
+    Starting,
+    /// It delivers.
+    Working,
+    /// It claims no more emails.
+    Stopping,
+}
+
+/// Whether the worker works. Writes the file, if there is to be one.
 #[derive(Debug)]
 pub(crate) struct Health {
     file: Option<PathBuf>,
     failed: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// When it last showed that it works.
+    shown: Instant,
 }
 
 impl Health {
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        Self { file, failed: AtomicBool::new(false) }
+        let state = Mutex::new(State { phase: Phase::Starting, shown: Instant::now() });
+        Self { file, failed: AtomicBool::new(false), state }
     }
 
-    /// Writes the file. That it cannot be written is logged once; a disk that hangs does not hold up the caller.
+    /// The worker has come to its next phase.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.state().phase = phase;
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Whether the worker has shown lately that it works. One that stops ends by itself.
+    pub(crate) fn is_alive(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Stopping || state.shown.elapsed() <= STUCK
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows that the worker works, and writes the file. That it cannot be written is logged once; a disk that hangs does not hold up the caller.
     pub(crate) async fn write(&self) {
+        self.state().shown = Instant::now();
         let Some(file) = &self.file else { return };
         let written = timeout(PAUSE, tokio::fs::write(file, b"")).await;
         let fault = match written {

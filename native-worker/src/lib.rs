@@ -28,7 +28,8 @@
 //! - [`transport`]: where emails go: the console, a directory, an SMTP server;
 //! - [`config`]: all settings and their limits; [`cli`] reads them from flags and the environment, `environment` has the old
 //!   names of variables; [`backoff`]: pauses between attempts; `clock`: the time of Redis;
-//!   `health`: the file for health checks.
+//!   `health`: whether the worker works, and the file for health checks; `metrics`: what it counts and measures; `admin` serves
+//!   both over HTTP.
 //!
 //! An email is claimed only when a permit is free. The permit goes with it to its delivery and on to the completer, and is
 //! released, or passed to the next email, when Redis has recorded the result. So a crash can send no more emails twice than
@@ -37,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod background;
 pub mod backoff;
 mod blocking;
@@ -66,6 +68,7 @@ mod leases;
 mod maintenance;
 pub mod memory;
 mod message;
+mod metrics;
 mod nodes;
 mod outcome;
 mod permits;

@@ -24,6 +24,7 @@ pub(crate) async fn maintain_on(shard: &ServedShard, stop: &CancellationToken) {
             Ok(maintained) => {
                 failures = 0;
                 log(shard, &maintained);
+                shard.shared.metrics.maintained(&maintained);
                 if maintained.more { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use email_queue::Queue;
 use uuid::Uuid;
 
-use crate::{nodes::Nodes, route::Route, shard_connection::ShardConnection};
+use crate::{metrics::Metrics, nodes::Nodes, route::Route, shard_connection::ShardConnection};
 
 /// A queue, or one shard of it, and a worker that calls its transitions.
 #[derive(Clone)]
@@ -20,9 +20,9 @@ pub(crate) struct QueueClient {
 }
 
 impl QueueClient {
-    pub(crate) fn new(queue: Queue, worker: &Arc<str>, nodes: &Arc<Nodes>) -> Self {
+    pub(crate) fn new(queue: Queue, worker: &Arc<str>, nodes: &Arc<Nodes>, metrics: &Arc<Metrics>) -> Self {
         let route = Arc::new(Route::new(nodes, queue.clone()));
-        let (redis, emails) = (ShardConnection::small(&route), ShardConnection::emails(&route));
+        let (redis, emails) = (ShardConnection::small(&route, metrics), ShardConnection::emails(&route, metrics));
         Self { queue, worker: Arc::clone(worker), redis, emails }
     }
 }

@@ -1,5 +1,7 @@
 //! Why a worker ends.
 
+use std::{io, net::SocketAddr};
+
 use email_queue::setup::KNOWN_VERSION;
 use redis_connection::SetupError;
 
@@ -14,6 +16,9 @@ pub enum RunError {
     /// A file of certificates, or the Redis URL, can never be used.
     #[error("Redis cannot be connected to")]
     RedisSetup(#[source] SetupError),
+    /// The address of the server for metrics and health checks cannot be listened at.
+    #[error("cannot listen at {0}, for metrics and health checks")]
+    AdminListen(SocketAddr, #[source] io::Error),
     /// Redis refuses the user, the password or the database of the URL.
     #[error("Redis refuses the user, the password or the database of the Redis URL")]
     Refused(#[source] redis::RedisError),

@@ -12,13 +12,17 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use crate::{
     background::BackgroundTasks,
     completer::{Completer, Results},
     dispatcher::Dispatcher,
     ended::Ended,
+    health::Phase,
     history, known_nodes, learned_limit, leases, maintenance, preflight, requeue_met,
     run_error::RunError,
     served_shard::ServedShard,
@@ -44,6 +48,8 @@ pub struct Running {
     deliveries: TaskTracker,
     completers: JoinSet<()>,
     background: BackgroundTasks,
+    /// Answers as long as the worker runs, and while it stops.
+    _admin: Option<AbortOnDropHandle<()>>,
     /// No emails are claimed and no deliveries start any more.
     stop: CancellationToken,
     /// Deliveries are cancelled.
@@ -53,7 +59,11 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn spawn(shared: &Arc<Shared>, shards: Vec<Arc<ServedShard>>) -> Self {
+    pub(crate) fn spawn(
+        shared: &Arc<Shared>,
+        shards: Vec<Arc<ServedShard>>,
+        admin: Option<AbortOnDropHandle<()>>,
+    ) -> Self {
         let mut running = Self {
             shared: Arc::clone(shared),
             shards: Vec::new(),
@@ -62,6 +72,7 @@ impl Running {
             deliveries: TaskTracker::new(),
             completers: JoinSet::new(),
             background: BackgroundTasks::default(),
+            _admin: admin,
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             give_up: CancellationToken::new(),
@@ -166,6 +177,7 @@ impl Running {
     /// is over.
     pub async fn drain(mut self) {
         let grace_ends = Instant::now() + self.shared.config.grace;
+        self.shared.health.enter(Phase::Stopping);
         self.stop.cancel();
         // Logged after the stop: from here on no delivery starts.
         tracing::info!(deliveries = self.deliveries.len(), grace = ?self.shared.config.grace, "stopping: no more emails are claimed");

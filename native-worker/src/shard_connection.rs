@@ -1,6 +1,9 @@
 //! The connection to Redis of one shard: to the node that serves it, wherever that is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use email_queue::call::{Call, CallError, Command, Redis, Value};
 use redis::{Cmd, RedisError, RedisResult};
@@ -9,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
+    metrics::Metrics,
     nodes::Node,
     redis_error::{ends_connection, explained, lasts},
     route::{MAX_HOPS, Route},
@@ -23,6 +27,7 @@ pub(crate) const RECONNECT: Backoff = Backoff { base: Duration::from_millis(100)
 pub(crate) struct ShardConnection {
     route: Arc<Route>,
     of: fn(&Node) -> &SharedConnection,
+    metrics: Arc<Metrics>,
 }
 
 /// The reply to a call that may have been repeated.
@@ -47,13 +52,13 @@ pub(crate) enum Untold {
 
 impl ShardConnection {
     /// For calls that are small and must not wait behind emails.
-    pub(crate) fn small(route: &Arc<Route>) -> Self {
-        Self { route: Arc::clone(route), of: |node| &node.small }
+    pub(crate) fn small(route: &Arc<Route>, metrics: &Arc<Metrics>) -> Self {
+        Self { route: Arc::clone(route), of: |node| &node.small, metrics: Arc::clone(metrics) }
     }
 
     /// For calls that bring emails.
-    pub(crate) fn emails(route: &Arc<Route>) -> Self {
-        Self { route: Arc::clone(route), of: |node| &node.emails }
+    pub(crate) fn emails(route: &Arc<Route>, metrics: &Arc<Metrics>) -> Self {
+        Self { route: Arc::clone(route), of: |node| &node.emails, metrics: Arc::clone(metrics) }
     }
 
     /// Runs a call until Redis has replied, however long that takes, and repeats it when it fails: only for calls that may
@@ -111,15 +116,22 @@ impl ShardConnection {
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<redis::Value> {
         let mut hops = 0;
         loop {
-            let node = self.route.node();
+            let (node, asked) = (self.route.node(), Instant::now());
             match (self.of)(&node).query(command).await {
                 Ok(value) => {
+                    self.metrics.redis_replied(asked.elapsed());
                     self.route.answered();
                     return Ok(value);
                 }
                 // Who names another node has done nothing.
                 Err(error) if self.route.failed(&node, &error) && hops < MAX_HOPS => hops += 1,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The script is sent again in full, which is no failure.
+                    if !redis_calls::is_unknown_script(&error) {
+                        self.metrics.redis_failed(ends_connection(&error));
+                    }
+                    return Err(error);
+                }
             }
         }
     }
@@ -158,7 +170,10 @@ impl ShardConnection {
     async fn connect(&self) -> RedisResult<()> {
         let node = self.route.node();
         let connected = (self.of)(&node).get().await;
-        connected.map(drop).inspect_err(|error| _ = self.route.failed(&node, error))
+        connected.map(drop).inspect_err(|error| {
+            self.metrics.redis_failed(true);
+            self.route.failed(&node, error);
+        })
     }
 }
 

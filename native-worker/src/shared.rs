@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::Mutex;
 
 use crate::{
-    Config, drained::Drained, health::Health, hold_off::HoldOff, memory::Memory, nodes::Nodes, permits::Permits,
-    queue_client::QueueClient, transport::Transport,
+    Config, drained::Drained, health::Health, hold_off::HoldOff, memory::Memory, metrics::Metrics, nodes::Nodes,
+    permits::Permits, queue_client::QueueClient, transport::Transport,
 };
 
 pub(crate) struct Shared {
@@ -28,4 +28,5 @@ pub(crate) struct Shared {
     pub(crate) permits: Arc<Permits>,
     pub(crate) drained: Drained,
     pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
 }

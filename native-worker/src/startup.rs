@@ -1,6 +1,7 @@
 //! From settings to a running worker.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,14 +10,16 @@ use email_queue::Shard;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use redis_connection::RedisServer;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     Config,
+    admin::Admin,
     drained::Drained,
-    health::Health,
+    health::{Health, Phase},
     hold_off::HoldOff,
     memory::Memory,
+    metrics::Metrics,
     nodes::Nodes,
     permits::Permits,
     preflight,
@@ -35,11 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Worker {
     shared: Arc<Shared>,
     shards: Vec<Arc<ServedShard>>,
+    admin: Option<Admin>,
 }
 
 impl Worker {
     /// Opens what the settings name on this machine: a directory, a file of certificates. It does not connect. Must be
-    /// called within a tokio runtime.
+    /// called within a tokio runtime. With [`Config::admin_listen`] it listens from then on.
     ///
     /// # Errors
     /// A setting is invalid, independently of Redis and the relay.
@@ -49,8 +53,13 @@ impl Worker {
             .map_err(|error| RunError::Transport(config.transport.to_string(), error))?;
         let server =
             RedisServer::new(config.redis.clone(), config.redis_files.clone()).map_err(RunError::RedisSetup)?;
+        let admin = match config.admin_listen {
+            Some(address) => Some(Admin::listen(address).await.map_err(|error| RunError::AdminListen(address, error))?),
+            None => None,
+        };
         let (nodes, worker) = (Arc::new(Nodes::new(server)), worker_id());
-        let client = |shard| QueueClient::new(config.shards.queue(shard), &worker, &nodes);
+        let metrics = Arc::new(Metrics::new(&config.transport.to_string()));
+        let client = |shard| QueueClient::new(config.shards.queue(shard), &worker, &nodes, &metrics);
         let clients: Vec<_> = config.shards.all().map(client).collect();
         let first = clients.first().cloned().unwrap_or_else(|| client(Shard::FIRST));
         let shared = Arc::new(Shared {
@@ -63,13 +72,20 @@ impl Worker {
             permits: Permits::new(config.concurrency, clients.len()),
             drained: Drained::new(clients.len()),
             health: Health::new(config.health_file.clone()),
+            metrics,
             clients,
             started: Instant::now(),
             config,
         });
         let shards = shared.config.shards.all().zip(&shared.clients);
         let shards = shards.map(|(shard, client)| Arc::new(ServedShard::new(&shared, shard, client.clone())));
-        Ok(Self { shards: shards.collect(), shared })
+        Ok(Self { shards: shards.collect(), shared, admin })
+    }
+
+    /// Where the server for metrics and health checks listens, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
     }
 
     /// Waits for Redis, however long that takes, checks it, and starts to deliver. On a cluster it waits for one shard at
@@ -80,7 +96,11 @@ impl Worker {
     /// # Errors
     /// Redis refuses this worker, or lacks what it needs.
     pub async fn start(self) -> Result<Running, RunError> {
-        let Self { shared, shards } = self;
+        let Self { shared, shards, admin } = self;
+        let admin = admin.map(|admin| {
+            tracing::info!(address = %admin.address(), "serving /metrics, /healthz and /readyz");
+            AbortOnDropHandle::new(tokio::spawn(admin.serve(Arc::clone(&shared), shards.clone())))
+        });
         shared.health.write_during(check(&shards)).await?;
         let learned = shared.hold_off.begin(&shared.first).await;
         if let (Some(limit), Some(_)) = (shared.transport.connection_limit(), learned) {
@@ -98,7 +118,8 @@ impl Worker {
         if matches!(shared.config.transport, TransportConfig::Log | TransportConfig::Null) {
             tracing::warn!(transport = %shared.config.transport, "this transport sends nothing: emails are discarded and count as sent");
         }
-        Ok(Running::spawn(&shared, shards))
+        shared.health.enter(Phase::Working);
+        Ok(Running::spawn(&shared, shards, admin))
     }
 }
 

@@ -19,6 +19,7 @@ use log::LogTransport;
 use null::NullTransport;
 use smtp::SmtpTransport;
 
+use crate::metrics::Connections;
 pub use config::TransportConfig;
 pub use open_error::OpenError;
 pub(crate) use outcome::{Delivery, Failure, Scope, Verdict};
@@ -60,6 +61,14 @@ impl Transport {
         match self {
             Self::Log(_) | Self::File(_) | Self::Null(_) => None,
             Self::Smtp(smtp) => Some(smtp.connection_limit()),
+        }
+    }
+
+    /// The connections to the server, for a transport that has any.
+    pub(crate) fn connections(&self) -> Option<Connections> {
+        match self {
+            Self::Log(_) | Self::File(_) | Self::Null(_) => None,
+            Self::Smtp(smtp) => Some(smtp.connections()),
         }
     }
 

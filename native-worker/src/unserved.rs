@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Does nothing for a queue that cannot have more shards.
 pub(crate) async fn watch_on(shared: &Shared, stop: &CancellationToken) {
     let Some(queue) = shared.config.shards.beyond() else { return };
-    let client = QueueClient::new(queue, &shared.first.worker, &shared.nodes);
+    let client = QueueClient::new(queue, &shared.first.worker, &shared.nodes, &shared.metrics);
     let queue = client.queue.name();
     let mut waits = false;
     loop {

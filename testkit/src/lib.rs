@@ -14,6 +14,7 @@
 //! - [`smtp_server`]: an SMTP server in this process, scripted to refuse, hang, drop and be slow.
 //! - [`aiosmtpd`]: an independent SMTP server, against a common misreading of the standard.
 //! - [`postfix`]: Postfix, with its limits.
+//! - [`prometheus`]: `promtool`, which judges metrics and rules.
 //! - [`authority`]: a certificate authority, and certificates in files; [`certificates`]: what the SMTP servers show to clients
 //!   over TLS.
 //! - [`tls_redis`]: a Redis server that speaks TLS.
@@ -31,6 +32,7 @@ pub mod certificates;
 pub mod ports;
 pub mod postfix;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod received;
 pub mod record;

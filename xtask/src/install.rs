@@ -3,7 +3,7 @@
 //! - [`apt`]: Debian packages;
 //! - [`wasm_toolchain`]: a compiler for the component; [`redis`]: a Redis server;
 //! - [`test_tools`], [`clients`], [`containers`]: what only the tests need; [`bench_tools`]: what only the benches need;
-//!   [`postfix`], [`nginx`], [`haproxy`]: servers for either, [`unpacked`] and not installed.
+//!   [`postfix`], [`nginx`], [`haproxy`], [`prometheus`]: servers for either, [`unpacked`] and not installed.
 
 pub(crate) mod apt;
 pub(crate) mod bench_tools;
@@ -12,6 +12,7 @@ pub(crate) mod containers;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;
 pub(crate) mod postfix;
+pub(crate) mod prometheus;
 pub(crate) mod redis;
 pub(crate) mod test_tools;
 pub(crate) mod unpacked;

@@ -18,6 +18,7 @@ use crate::install::containers;
 use crate::install::haproxy::HAPROXY;
 use crate::install::nginx::NGINX;
 use crate::install::postfix::POSTFIX;
+use crate::install::prometheus::PROMETHEUS;
 use crate::install::redis;
 use crate::install::test_tools::{
     PYTHON_VARIABLE, find_or_install_aiosmtpd, find_or_install_checkers, find_or_install_curl,
@@ -188,6 +189,7 @@ struct Tests<'a> {
     postfix_root: PathBuf,
     nginx_root: PathBuf,
     haproxy_root: PathBuf,
+    prometheus_root: PathBuf,
     sdk: PathBuf,
     schemathesis: PathBuf,
     oldest_redis: PathBuf,
@@ -215,6 +217,7 @@ impl<'a> Tests<'a> {
             postfix_root: POSTFIX.find_or_unpack(workspace, signals)?,
             nginx_root: NGINX.find_or_unpack(workspace, signals)?,
             haproxy_root: HAPROXY.find_or_unpack(workspace, signals)?,
+            prometheus_root: PROMETHEUS.find_or_unpack(workspace, signals)?,
             sdk: find_or_install_sdk(workspace, signals)?,
             schemathesis: find_or_install_schemathesis(workspace, signals)?,
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
@@ -245,6 +248,7 @@ impl<'a> Tests<'a> {
             .env(POSTFIX.variable, &self.postfix_root)
             .env(NGINX.variable, &self.nginx_root)
             .env(HAPROXY.variable, &self.haproxy_root)
+            .env(PROMETHEUS.variable, &self.prometheus_root)
             .env(SDK_VARIABLE, &self.sdk)
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
             .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)

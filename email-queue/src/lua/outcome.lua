@@ -11,7 +11,8 @@ local ATTEMPTS = {delayed = 1, failed = 1, postponed = 0, returned = 0, schedule
 
 -- Records one outcome, `ended`, whose fields are those that `finish` takes. Adds to `others` what the caller does for all
 -- together: `scheduled`, times and ids for the set of that name; `returned`, {id, counters} by lane, for the front of the lanes;
--- `counts`, by how much to raise which of the TOTALS; and `soonest`, the earliest of the times in ms from now.
+-- `counts`, by how much to raise which of the TOTALS; and `soonest`, the earliest of the times in ms from now. Returns whether
+-- the email is a dead letter because its retry period is over.
 local function record_other(others, id, header, ended) -- lazy
   local outcome, class, why, counts = ended.outcome, ended.class, ended.why, others.counts
   local attempts = attempts_of(header) + ATTEMPTS[outcome]
@@ -20,7 +21,8 @@ local function record_other(others, id, header, ended) -- lazy
   local function raise(what) counts[what] = (counts[what] or 0) + 1 end
   if outcome ~= 'scheduled' then keep_progress(id, ended.accepted, ended.refused, ended.timeouts) end
   local tries = outcome == 'delayed' or outcome == 'postponed'
-  if tries and is_over(id, ended.retry_for) then
+  local given_up = tries and is_over(id, ended.retry_for)
+  if given_up then
     outcome, why = 'failed', 'given up after ' .. duration_text(ended.retry_for) .. '; the last failure (' .. class .. '): ' .. why
     class = 'given_up'
   end
@@ -30,7 +32,7 @@ local function record_other(others, id, header, ended) -- lazy
     dead_letter(id, class, why, counted, detail)
     raise('failed')
     raise('failed:' .. class)
-    return
+    return given_up
   end
   local state, when = SCHEDULED_STATE, ended.when
   if outcome ~= 'scheduled' then

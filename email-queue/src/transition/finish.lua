@@ -18,8 +18,8 @@
 --                  'returned'  to the front of its lane; counts as no attempt
 --                  'scheduled' not tried: its time is `when`, in ms since 1970
 --                  'failed'    a dead letter
--- Reply    how many outcomes there were; for each 1, or 0: the claim is not the last one (or the email was canceled),
---          nothing was changed; then the next emails, as `claim` replies
+-- Reply    how many outcomes there were; for each 1, or 2: it is a dead letter now, because its retry period is over, or 0: the
+--          claim is not the last one (or the email was canceled), nothing was changed; then the next emails, as `claim` replies
 --
 -- After its lease has expired and the email was requeued, a worker may still report `sent` until the email is claimed
 -- again: this avoids a duplicate.
@@ -63,6 +63,7 @@ for n, header in ipairs(headers_in_flight(worker, ids)) do
   local is_sent = outcome == 'sent' or outcome == 'sent_late'
   -- Nearly all are sent at their first claim.
   local is_first = header and counters_of(header) == CLAIMED_ONCE
+  local given_up = false
   local ours = is_first and claim == '00001' or not is_first and is_in_flight(header, claim)
   if ours then
     ended[#ended + 1] = id
@@ -87,13 +88,13 @@ for n, header in ipairs(headers_in_flight(worker, ids)) do
     if with then with[#with + 1] = id else finished[kept] = {id} end
     sent = sent + 1
   elseif ours then
-    record_other(others, id, header, {
+    given_up = record_other(others, id, header, {
       outcome = outcome, when = tonumber(ARGV[at + WHEN]), class = ARGV[at + CLASS], why = ARGV[at + ERROR],
       accepted = ARGV[at + ACCEPTED], refused = ARGV[at + REFUSED], timeouts = ARGV[at + TIMEOUTS],
       retry_for = tonumber(ARGV[at + RETRY_FOR]), worker = worker, took = ARGV[at + TOOK], relay = ARGV[at + RELAY],
     })
   end
-  reply[n + 1] = ours and 1 or 0
+  reply[n + 1] = given_up and 2 or ours and 1 or 0
 end
 
 local soonest = others.soonest

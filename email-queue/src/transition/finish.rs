@@ -84,6 +84,33 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What kind of failure it is, if it is one.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::Sent | Self::Scheduled { .. } => None,
+            Self::Delayed { class, .. }
+            | Self::Postponed { class, .. }
+            | Self::Returned { class, .. }
+            | Self::Failed { class, .. } => Some(*class),
+        }
+    }
+
+    /// Its name in Redis, in logs and in metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delayed { .. } => "delayed",
+            Self::Postponed { .. } => "postponed",
+            Self::Returned { .. } => "returned",
+            Self::Scheduled { .. } => "scheduled",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
 /// How long emails are kept and tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Periods {
@@ -110,9 +137,14 @@ pub struct Next {
 pub struct Finished {
     /// Whether each outcome was recorded. It is not if the lease had expired and another worker has claimed the email.
     pub recorded: Vec<bool>,
+    /// Whether each email is a dead letter now because its retry period is over, though its outcome was to try it again.
+    pub given_up: Vec<bool>,
     /// The next emails, as from [`claim`](super::claim).
     pub next: Claims,
 }
+
+/// What the script replies for an email whose retry period is over.
+const GIVEN_UP: u8 = 2;
 
 /// Records outcomes of emails that `worker` has claimed, and claims the next ones.
 pub fn finish(
@@ -124,9 +156,14 @@ pub fn finish(
 ) -> Call<Finished> {
     let Next { lease, max, max_bytes } = next.unwrap_or(Next { lease: Duration::ZERO, max: 0, max_bytes: 0 });
     let call = Call::script(&FINISH, queue, |answer| {
-        let outcomes = answer.number()?;
-        let recorded = (0..outcomes).map(|_: usize| answer.flag()).collect::<Result<_, _>>()?;
-        Ok(Finished { recorded, next: claimed(answer)? })
+        let outcomes: usize = answer.number()?;
+        let (mut recorded, mut given_up) = (Vec::new(), Vec::new());
+        for _ in 0..outcomes {
+            let effect: u8 = answer.number()?;
+            recorded.push(effect > 0);
+            given_up.push(effect == GIVEN_UP);
+        }
+        Ok(Finished { recorded, given_up, next: claimed(answer)? })
     });
     let call = call.argument(worker).milliseconds(periods.retention);
     let call = call.milliseconds(lease).number(max).number(max_bytes);

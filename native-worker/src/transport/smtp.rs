@@ -26,7 +26,10 @@ use super::{
     outcome::{Delivery, Failure, Fault, Scope, Verdict},
     outgoing::Outgoing,
 };
-use crate::message::{self, ascii_domain};
+use crate::{
+    message::{self, ascii_domain},
+    metrics::Connections,
+};
 use client::Client;
 use verdicts::{Outbound, Recipient};
 
@@ -59,6 +62,11 @@ impl SmtpTransport {
 
     pub(crate) fn connection_limit(&self) -> &ConnectionLimit {
         self.client.limit()
+    }
+
+    /// The connections to the server.
+    pub(crate) fn connections(&self) -> Connections {
+        self.client.connections()
     }
 
     /// Closes the idle sessions. Takes a second at the most.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by unwrapping it")]
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod http;
 pub(crate) mod shards;
 
 use std::process::Command;

@@ -15,7 +15,10 @@ use super::{
     slots::{Acquired, Checkout, Pooled, Priority},
     verdicts::{self, Decided, Next, Outbound, Recipient},
 };
-use crate::transport::outcome::{Delivery, Fault, Verdict};
+use crate::{
+    metrics::Connections,
+    transport::outcome::{Delivery, Fault, Verdict},
+};
 
 /// A client of one server, for use by many tasks at once.
 pub(crate) struct Client {
@@ -57,6 +60,11 @@ impl Client {
     /// How many connections the server takes at once, as far as that was learned.
     pub(crate) fn limit(&self) -> &ConnectionLimit {
         self.pool.limit()
+    }
+
+    /// The connections to the server.
+    pub(crate) fn connections(&self) -> Connections {
+        self.pool.connections()
     }
 
     /// Closes the idle sessions. Takes a second at the most.

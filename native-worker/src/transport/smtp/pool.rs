@@ -21,7 +21,7 @@ use super::{
     sessions::MAX_IDLE,
     slots::{Acquired, Pooled, Priority, Shared},
 };
-use crate::transport::outcome::Fault;
+use crate::{metrics::Connections, transport::outcome::Fault};
 
 /// All sessions with a server.
 pub(super) struct Pool<S: Pooled>(Arc<Shared<S>>);
@@ -46,6 +46,10 @@ impl<S: Pooled> Pool<S> {
 
     pub(super) fn limit(&self) -> &ConnectionLimit {
         &self.0.limit
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        self.0.connections()
     }
 
     /// Closes all idle sessions; takes a second at the most.

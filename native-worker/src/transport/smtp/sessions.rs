@@ -144,6 +144,11 @@ impl<S> Sessions<S> {
         is_down
     }
 
+    /// How many there are, those included that are being opened, and how many of them are idle.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.open, self.idle.len())
+    }
+
     fn established(&self) -> usize {
         self.open - self.connecting
     }

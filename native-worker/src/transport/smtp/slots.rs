@@ -12,7 +12,10 @@ use super::{
     limit::{ConnectionLimit, EmailKey},
     sessions::{Next, Sessions},
 };
-use crate::transport::outcome::{Fault, Scope};
+use crate::{
+    metrics::Connections,
+    transport::outcome::{Fault, Scope},
+};
 
 /// A session that can be pooled.
 pub(super) trait Pooled: Send + Sized + 'static {
@@ -148,6 +151,12 @@ impl<S: Pooled> Shared<S> {
         let old = state.sessions.take_idle(for_at_least);
         self.grant(state);
         old
+    }
+
+    /// How many sessions there are, and may be.
+    pub(super) fn connections(&self) -> Connections {
+        let (open, idle) = self.lock().sessions.counts();
+        Connections { open, idle, limit: self.limit.get() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {

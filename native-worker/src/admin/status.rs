@@ -1,0 +1,101 @@
+//! The state of a worker, as its answers need it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use email_queue::query::{Depth, depth};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{gate::State, health::Phase, metrics::Snapshot, served_shard::ServedShard, shared::Shared};
+
+/// For how long an answer of Redis is used again, so that requests cost Redis no more than a command every few seconds.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// How long Redis is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many shards are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// What answers are made of.
+pub(super) struct Status {
+    shared: Arc<Shared>,
+    shards: Vec<Arc<ServedShard>>,
+    /// The last answer of Redis, or that there was none, and when. Locked while an answer is made, so that one is made at a time.
+    depth: Mutex<Option<(Instant, Option<Depth>)>>,
+}
+
+impl Status {
+    pub(super) fn new(shared: Arc<Shared>, shards: Vec<Arc<ServedShard>>) -> Self {
+        Self { shared, shards, depth: Mutex::default() }
+    }
+
+    /// Whether the worker works.
+    pub(super) fn is_alive(&self) -> bool {
+        self.shared.health.is_alive()
+    }
+
+    /// The metrics, with the sizes of the moment.
+    pub(super) async fn metrics(&self) -> String {
+        let mut last = self.depth.lock().await;
+        let snapshot = Snapshot {
+            depth: self.depth(&mut last).await,
+            in_flight: self.shards.iter().map(|shard| shard.in_flight.len()).sum(),
+            connections: self.shared.transport.connections(),
+            held_off: !self.shared.hold_off.gate.is_open(),
+        };
+        self.shared.metrics.text(&snapshot)
+    }
+
+    /// Why no email would be delivered now: one line each.
+    pub(super) async fn obstacles(&self) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        match self.shared.health.phase() {
+            Phase::Starting => obstacles.push("starting: Redis is not checked yet".to_owned()),
+            Phase::Working => {}
+            Phase::Stopping => obstacles.push("stopping".to_owned()),
+        }
+        let mut last = self.depth.lock().await;
+        if self.depth(&mut last).await.is_none() {
+            obstacles.push("redis: it cannot be reached, or refuses".to_owned());
+        }
+        drop(last);
+        if let State::Closed(why) | State::ProbeDue(why) | State::Probing(why, _) =
+            &*self.shared.hold_off.gate.watch().borrow()
+        {
+            obstacles.push(format!("relay: held off, {}", why.class));
+        }
+        obstacles
+    }
+
+    /// The number of emails in each state; `None` while Redis does not say.
+    async fn depth(&self, last: &mut Option<(Instant, Option<Depth>)>) -> Option<Depth> {
+        match last {
+            Some((when, depth)) if when.elapsed() < FRESH => *depth,
+            _ => {
+                let ask =
+                    |shard: Arc<ServedShard>| async move { depth(&shard.client.queue).run(&shard.client.redis).await };
+                let depths = stream::iter(self.shards.clone()).map(ask).buffer_unordered(AT_ONCE);
+                let all = depths.try_fold(Depth::default(), async |sum, depth| Ok(added(sum, depth)));
+                let depth = timeout(PATIENCE, all).await.ok().and_then(Result::ok);
+                *last = Some((Instant::now(), depth));
+                depth
+            }
+        }
+    }
+}
+
+fn added(sum: Depth, more: Depth) -> Depth {
+    let mut waiting = sum.waiting;
+    waiting.iter_mut().zip(more.waiting).for_each(|(sum, more)| *sum += more);
+    Depth {
+        waiting,
+        entries: sum.entries + more.entries,
+        sending: sum.sending + more.sending,
+        scheduled: sum.scheduled + more.scheduled,
+        failed: sum.failed + more.failed,
+    }
+}

@@ -1,0 +1,175 @@
+//! What is true at the moment at which metrics are read: sizes, not counts.
+
+use email_queue::query::Depth;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The values of the moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    /// Emails by state, over all shards; `None` while Redis does not say.
+    pub(crate) depth: Option<Depth>,
+    /// Emails that this worker has in flight.
+    pub(crate) in_flight: usize,
+    /// Connections to the relay; `None` for a transport without.
+    pub(crate) connections: Option<Connections>,
+    /// Whether this worker holds off from the relay.
+    pub(crate) held_off: bool,
+}
+
+/// Connections to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Connections {
+    /// All, those included that are being opened.
+    pub(crate) open: usize,
+    /// Those that no email uses.
+    pub(crate) idle: usize,
+    /// How many the relay takes at once, where that was learned.
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Lane {
+    lane: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+/// What is known only at times. A gauge that is not known is not there, rather than at its last value.
+type Known = Family<[(&'static str, String); 1], Gauge>;
+
+/// The gauges of all values.
+pub(super) struct Gauges {
+    relay: [(&'static str, String); 1],
+    redis_up: Gauge,
+    queued: Family<Lane, Gauge>,
+    emails: Family<State, Gauge>,
+    in_flight: Gauge,
+    connections: Family<State, Gauge>,
+    limit: Known,
+    held_off: Gauge,
+}
+
+impl Gauges {
+    pub(super) fn new(registry: &mut Registry, relay: &str) -> Self {
+        let gauges = Self {
+            relay: [("relay", relay.to_owned())],
+            redis_up: Gauge::default(),
+            queued: Family::default(),
+            emails: Family::default(),
+            in_flight: Gauge::default(),
+            connections: Family::default(),
+            limit: Known::default(),
+            held_off: Gauge::default(),
+        };
+        registry.register(
+            "redis_up",
+            "Whether Redis has told this worker the size of the queue: 1, or 0",
+            gauges.redis_up.clone(),
+        );
+        registry.register("queued_emails", "Emails that wait for a worker, of the whole queue", gauges.queued.clone());
+        registry.register(
+            "emails",
+            "Emails by state, of the whole queue; failed are dead letters, delayed ones count as scheduled",
+            gauges.emails.clone(),
+        );
+        registry.register("in_flight_emails", "Emails that this worker has claimed", gauges.in_flight.clone());
+        registry.register(
+            "relay_connection_limit",
+            "Connections that the relay takes at once, where that was learned",
+            gauges.limit.clone(),
+        );
+        let by_relay = registry.sub_registry_with_label(("relay".into(), relay.to_owned().into()));
+        by_relay.register("relay_connections", "Connections of this worker to the relay", gauges.connections.clone());
+        by_relay.register(
+            "relay_held_off",
+            "Whether this worker holds off from the relay, because it fails: 1, or 0",
+            gauges.held_off.clone(),
+        );
+        gauges
+    }
+
+    pub(super) fn set(&self, snapshot: &Snapshot) {
+        self.redis_up.set(snapshot.depth.is_some().into());
+        self.queued.clear();
+        self.emails.clear();
+        if let Some(depth) = &snapshot.depth {
+            for (lane, count) in ["high", "normal", "low"].into_iter().zip(depth.waiting) {
+                self.queued.get_or_create(&Lane { lane }).set(signed(count));
+            }
+            let queued = depth.waiting.iter().sum();
+            for (state, count) in [
+                ("queued", queued),
+                ("sending", depth.sending),
+                ("scheduled", depth.scheduled),
+                ("failed", depth.failed),
+            ] {
+                self.emails.get_or_create(&State { state }).set(signed(count));
+            }
+        }
+        self.in_flight.set(signed(snapshot.in_flight));
+        self.limit.clear();
+        if let Some(Connections { open, idle, limit }) = snapshot.connections {
+            for (state, count) in [("busy", open.saturating_sub(idle)), ("idle", idle)] {
+                self.connections.get_or_create(&State { state }).set(signed(count));
+            }
+            if let Some(limit) = limit {
+                self.limit.get_or_create(&self.relay).set(signed(limit));
+            }
+        }
+        self.held_off.set(snapshot.held_off.into());
+    }
+}
+
+/// A count as gauges have it.
+fn signed(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::prometheus_text::encode;
+
+    use super::*;
+
+    fn text(gauges: &Gauges, registry: &Registry, snapshot: &Snapshot) -> String {
+        gauges.set(snapshot);
+        let mut text = String::new();
+        encode(&mut text, registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn what_redis_does_not_say_any_more_is_gone_and_not_as_it_was() {
+        let mut registry = Registry::default();
+        let gauges = Gauges::new(&mut registry, "null:");
+        let depth = Depth { waiting: [1, 2, 3], failed: 4, ..Depth::default() };
+        let known = text(&gauges, &registry, &Snapshot { depth: Some(depth), ..Snapshot::default() });
+        assert!(known.contains("queued_emails{lane=\"low\"} 3") && known.contains("redis_up 1"), "{known}");
+        assert!(
+            known.contains("emails{state=\"queued\"} 6") && known.contains("emails{state=\"failed\"} 4"),
+            "{known}"
+        );
+        let unknown = text(&gauges, &registry, &Snapshot::default());
+        assert!(!unknown.contains("queued_emails{") && unknown.contains("redis_up 0"), "{unknown}");
+    }
+
+    #[test]
+    fn a_limit_is_shown_once_it_is_learned() {
+        let mut registry = Registry::default();
+        let gauges = Gauges::new(&mut registry, "smtp://relay.example:25");
+        let mut connections = Connections { open: 3, idle: 1, limit: None };
+        let of = |connections| Snapshot { connections: Some(connections), ..Snapshot::default() };
+        let before = text(&gauges, &registry, &of(connections));
+        assert!(before.contains("state=\"busy\"} 2") && !before.contains("limit{"), "{before}");
+        connections.limit = Some(2);
+        let after = text(&gauges, &registry, &of(connections));
+        assert!(after.contains("relay_connection_limit{relay=\"smtp://relay.example:25\"} 2"), "{after}");
+    }
+}
