@@ -50,4 +50,4 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The programs that are packed.
-pub(crate) const PROGRAMS: [&str; 3] = ["native-api", "native-worker", "catch-all"];
+pub(crate) const PROGRAMS: [&str; 4] = ["native-api", "native-worker", "emailq", "catch-all"];

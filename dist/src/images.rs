@@ -20,7 +20,8 @@ pub(crate) fn pack(options: &Options) -> anyhow::Result<()> {
         format!("cannot read {}: install ca-certificates or pass --certificates", options.certificates.display())
     })?;
     let created = options.created()?;
-    for program in PROGRAMS {
+    // Operators run `emailq` on their own machines.
+    for program in PROGRAMS.into_iter().filter(|program| *program != "emailq") {
         let short = program.trim_start_matches("native-");
         let name = format!("localhost/email-queue-{short}:{VERSION}");
         let content = fs::read(options.programs.join(program))?;

@@ -27,7 +27,7 @@ pub(crate) fn pack(options: &Options) -> anyhow::Result<()> {
         let folder = options.out.join(folder);
         create(&folder)?;
         // The catch-all takes no flags.
-        for name in PROGRAMS.into_iter().filter(|name| name.starts_with("native-")) {
+        for name in PROGRAMS.into_iter().filter(|name| *name != "catch-all") {
             let mut command = Command::new(options.programs.join(name));
             let output = command.env_clear().args(["--generate", what]).output()?;
             ensure!(output.status.success(), "{name} --generate {what}: {}", String::from_utf8_lossy(&output.stderr));

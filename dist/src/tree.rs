@@ -34,6 +34,7 @@ pub(crate) struct Crate {
 const PACKED: [(&str, &str, &str, &[&str]); 6] = [
     ("native-api", "native-api", TARGET, &[]),
     ("native-worker", "native-worker", TARGET, &[]),
+    ("emailq", "cli", TARGET, &[]),
     ("catch-all", "testkit", TARGET, &[]),
     ("spin", "api-component", "wasm32-wasip1", &[]),
     ("spin-wasip3", "api-component", "wasm32-wasip1", &["--no-default-features", "--features", "wasip3"]),

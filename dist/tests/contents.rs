@@ -32,7 +32,7 @@ fn packing_again_gives_the_same_bytes() {
 
 #[test]
 fn the_programs_need_no_library_and_say_their_commit() {
-    for program in ["native-api", "native-worker", "catch-all"] {
+    for program in ["native-api", "native-worker", "emailq", "catch-all"] {
         let path = dist().join("bin").join(program);
         let ldd = Command::new("ldd").arg(&path).output().unwrap();
         let said = String::from_utf8([ldd.stdout, ldd.stderr].concat()).unwrap();
@@ -46,7 +46,7 @@ fn the_programs_need_no_library_and_say_their_commit() {
 
 #[test]
 fn completions_and_man_pages_are_taken_by_their_readers() {
-    for program in ["native-api", "native-worker"] {
+    for program in ["native-api", "native-worker", "emailq"] {
         run(Command::new("bash").arg("-n").arg(dist().join("completions/bash").join(program)));
         let page = fs::read_to_string(dist().join("man/man1").join(format!("{program}.1"))).unwrap();
         assert!(page.contains(&format!(".TH {program} 1")) && page.contains("EMAIL_QUEUE_QUEUE"), "{page}");
@@ -100,6 +100,7 @@ fn each_sbom_says_of_each_crate_what_it_is() {
     for (name, own) in [
         ("native-api", "native-api"),
         ("native-worker", "native-worker"),
+        ("emailq", "cli"),
         ("catch-all", "testkit"),
         ("spin", "api-component"),
         ("spin-wasip3", "api-component"),

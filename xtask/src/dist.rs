@@ -61,7 +61,7 @@ pub(crate) fn pack(workspace: &Workspace, signals: &Signals, out: &Path) -> anyh
     build
         .args(["build", "--locked", "--profile", "dist", "--target", TARGET, "--target-dir"])
         .arg(&target_dir)
-        .args(["-p", "native-api", "-p", "native-worker", "-p", "testkit"])
+        .args(["-p", "native-api", "-p", "native-worker", "-p", "cli", "-p", "testkit"])
         .env("RUSTFLAGS", STATIC)
         .env("EMAIL_QUEUE_COMMIT", &commit.id);
     ensure!(process::run(signals, &mut build)?.success(), "the static programs do not compile, see above");

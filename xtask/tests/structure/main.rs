@@ -24,6 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dashboard/component", &["dashboard"]),
     ("native-api", &["api", "dashboard", "email-queue", "program", "redis-calls", "redis-connection"]),
     ("native-worker", &["email-queue", "program", "redis-calls", "redis-connection", "smtp-client"]),
+    // `smtp-client` to find out whether a relay can be used.
+    ("cli", &["email-queue", "program", "redis-calls", "redis-connection", "smtp-client"]),
     ("smtp-client", &[]),
     ("redis-calls", &["email-queue"]),
     ("redis-connection", &[]),

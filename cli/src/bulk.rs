@@ -1,0 +1,217 @@
+//! Changes of emails that are named, or of all that match: in bounded steps, with a confirmation that names the number.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::Args;
+use email_queue::{
+    Class, EmailId, Queue, State,
+    call::Call,
+    query::Cursor,
+    transition::{Changed, Matching, What, change_matching},
+};
+use serde_json::json;
+
+use crate::{
+    context::{Context, Unusable},
+    exit::Exit,
+    filter::{self, Filter},
+    output,
+    pages::Pages,
+    progress,
+};
+
+/// Which emails to change.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Chosen {
+    /// Their ids.
+    #[arg(value_name = "ID", conflicts_with = "status")]
+    ids: Vec<EmailId>,
+
+    /// All emails in this state.
+    #[arg(long, value_name = "STATE", value_parser = filter::state)]
+    status: Option<State>,
+}
+
+/// Flags of all changes.
+#[derive(Args)]
+pub(crate) struct Bulk {
+    #[command(flatten)]
+    chosen: Chosen,
+
+    /// Of these only those whose last failure is of this class, such as recipient or timeout.
+    #[arg(long, value_name = "CLASS", requires = "status")]
+    class: Option<Class>,
+
+    /// Change nothing, and say how many emails it would be.
+    #[arg(long, requires = "status")]
+    dry_run: bool,
+
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What to do with an email.
+pub(crate) struct Action {
+    /// As in "3 emails would be retried".
+    pub(crate) done: &'static str,
+    /// Why it is refused in another state.
+    pub(crate) rule: &'static str,
+    /// For all that match at once, if there is such a script.
+    pub(crate) what: Option<What>,
+    /// The states in which it can be done.
+    pub(crate) states: &'static [State],
+}
+
+impl Bulk {
+    /// Does it.
+    pub(crate) async fn run(
+        self,
+        context: &Context,
+        action: Action,
+        call: impl Fn(&Queue, EmailId) -> Call<Changed>,
+    ) -> anyhow::Result<Exit> {
+        match self.chosen.status {
+            None => each(context, &self.chosen.ids, &action, call).await,
+            Some(state) => self.all(context, state, &action, call).await,
+        }
+    }
+
+    async fn all(
+        &self,
+        context: &Context,
+        state: State,
+        action: &Action,
+        call: impl Fn(&Queue, EmailId) -> Call<Changed>,
+    ) -> anyhow::Result<Exit> {
+        if !action.states.contains(&state) {
+            return Err(Unusable(format!("--status {state}: {}", action.rule)).into());
+        }
+        let matching = action.what.map(|what| Ok((what, Matching::new(what, state, self.class)?)));
+        let matching =
+            matching.transpose().map_err(|error: email_queue::transition::NoMatch| Unusable(error.to_string()))?;
+        let meant = Filter { status: Some(state), class: self.class, ..Filter::default() };
+        let count = count(context, &meant).await?;
+        if self.dry_run || count == 0 {
+            return report(context, action, 0, count, true);
+        }
+        if !self.yes && !confirmed(&format!("{count} {} will be {}.", emails(count), action.done))? {
+            return Ok(Exit::Failed);
+        }
+        let bar = progress::of(count).with_message(action.done);
+        let mut changed = 0;
+        match matching {
+            Some((what, matching)) => {
+                for shard in context.shards.all() {
+                    let queue = context.shards.queue(shard);
+                    let mut position = None;
+                    loop {
+                        let step = context.run(&change_matching(&queue, what, matching, position.as_ref())).await?;
+                        changed += step.changed;
+                        bar.set_position(changed);
+                        position = step.cursor;
+                        if position.is_none() {
+                            break;
+                        }
+                    }
+                }
+            }
+            None => {
+                let mut pages = Pages::new(&meant, Cursor::Newest);
+                while let Some((shard, id, _)) = pages.next(context).await? {
+                    let done = context.run(&call(&context.shards.queue(shard), id)).await? == Changed::Done;
+                    changed += u64::from(done);
+                    bar.set_position(changed);
+                }
+            }
+        }
+        bar.finish_and_clear();
+        report(context, action, changed, count, false)
+    }
+}
+
+/// Changes emails by their ids.
+async fn each(
+    context: &Context,
+    ids: &[EmailId],
+    action: &Action,
+    call: impl Fn(&Queue, EmailId) -> Call<Changed>,
+) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    let mut results = Vec::new();
+    for id in ids {
+        let changed = context.find(*id, |queue| call(queue, *id), |changed| *changed != Changed::Unknown).await?;
+        let (result, state) = match changed {
+            Changed::Done => (action.done, None),
+            Changed::Unknown => ("unknown", None),
+            Changed::Refused(state) => ("refused", Some(state.as_str())),
+        };
+        exit = exit.max(match changed {
+            Changed::Done => Exit::Done,
+            Changed::Unknown => Exit::NothingFound,
+            Changed::Refused(_) => Exit::Failed,
+        });
+        if context.out.is_json() {
+            results.push(json!({"id": id.to_string(), "result": result, "state": state}));
+            continue;
+        }
+        match changed {
+            Changed::Done => context.out.say(&format!("{id}: {}", action.done))?,
+            Changed::Unknown => output::remark(&format!("{id}: there is no such email")),
+            Changed::Refused(state) => output::remark(&format!("{id}: it is {state}; {}", action.rule)),
+        }
+    }
+    if context.out.is_json() {
+        context.out.json(&json!({"object": "list", "data": results}))?;
+    }
+    Ok(exit)
+}
+
+async fn count(context: &Context, meant: &Filter) -> anyhow::Result<u64> {
+    let bar = progress::uncounted().with_message("counting");
+    let mut pages = Pages::new(meant, Cursor::Newest);
+    let mut count = 0;
+    while pages.next(context).await?.is_some() {
+        count += 1;
+        bar.set_position(count);
+    }
+    bar.finish_and_clear();
+    Ok(count)
+}
+
+fn report(context: &Context, action: &Action, changed: u64, count: u64, is_dry: bool) -> anyhow::Result<Exit> {
+    if context.out.is_json() {
+        context.out.json(&json!({"object": "bulk", "matched": count, "changed": changed, "dry_run": is_dry}))?;
+    } else if count == 0 {
+        output::remark("No email matches.");
+    } else if is_dry {
+        context.out.say(&format!("{count} {} would be {}.", emails(count), action.done))?;
+    } else {
+        context.out.say(&format!("{changed} {} {}.", emails(changed), action.done))?;
+    }
+    Ok(if count == 0 { Exit::NothingFound } else { Exit::Done })
+}
+
+fn emails(count: u64) -> &'static str {
+    if count == 1 { "email" } else { "emails" }
+}
+
+/// Asks on the terminal.
+///
+/// # Errors
+/// [`Unusable`], if nobody can be asked.
+fn confirmed(what: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(Unusable(format!("{what} Nobody can be asked here: add --yes")).into());
+    }
+    eprint!("{what} Go on? [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !is_yes {
+        output::remark("Nothing was changed.");
+    }
+    Ok(is_yes)
+}

@@ -1,0 +1,61 @@
+//! `emailq`: see and steer the queue from a shell.
+//!
+//! In reading order: [`cli`] has the flags, [`commands`] one file for each command; [`exit`] is what scripts learn of the result.
+//! [`context`] is what each command works with: [`redis_client`] runs the calls of `email-queue` on the node that serves them,
+//! [`advice`] says of an error what to do; [`output`] is what is printed, for people or for programs. [`pages`] reads the emails
+//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come; [`view`] is an email as JSON.
+
+#![forbid(unsafe_code)]
+
+mod advice;
+mod bulk;
+mod cli;
+mod commands;
+mod context;
+mod exit;
+mod filter;
+mod output;
+mod pages;
+mod progress;
+mod redis_client;
+mod view;
+
+use std::{io, process::ExitCode};
+
+use program::USAGE;
+
+use crate::{cli::Settings, context::Context, exit::Exit, output::text};
+
+fn main() -> ExitCode {
+    let Settings { config, command } = match cli::read() {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("emailq: cannot start: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let mut context = Context::new(config)?;
+        tokio::select! {
+            outcome = commands::run(&mut context, command) => outcome,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        }
+    });
+    match outcome {
+        Ok(exit) => exit.into(),
+        // Whoever reads has enough.
+        Err(error)
+            if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Exit::Done.into()
+        }
+        Err(error) => {
+            eprintln!("emailq: {}", text::lines(&advice::explained(&error)));
+            if error.is::<context::Unusable>() { ExitCode::from(USAGE) } else { Exit::of(&error).into() }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! An email as JSON, with the names that the HTTP API has for its fields.
+
+use email_queue::{
+    Class, EmailId, Record, State,
+    email::{Extent, Outline},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// What a list shows of an email.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    pub(crate) last_event: &'static str,
+    pub(crate) priority: &'static str,
+    /// ISO 8601, as all times.
+    pub(crate) created_at: String,
+    pub(crate) scheduled_at: Option<String>,
+    pub(crate) retry_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) error_class: Option<&'static str>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Vec<String>,
+    pub(crate) cc: Vec<String>,
+    pub(crate) bcc: Vec<String>,
+    pub(crate) reply_to: Vec<String>,
+    pub(crate) subject: Option<String>,
+}
+
+/// All that there is of an email.
+#[derive(Serialize)]
+pub(crate) struct Whole<'a> {
+    pub(crate) object: &'static str,
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    /// How many bytes of texts and attachments were removed to make room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_bytes: Option<u64>,
+    /// The email as it is stored, if it is JSON.
+    email: Option<&'a RawValue>,
+    /// What is stored in the place of an email, if that is no JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+}
+
+impl Summary {
+    pub(crate) fn new(id: EmailId, record: &Record) -> Self {
+        let (outline, extent) = Outline::read(&record.json);
+        let outline = if extent == Extent::NoEmail { Outline::default() } else { outline };
+        let due_in = |state| record.due.filter(|_| record.state == state).map(iso);
+        Self {
+            id: id.to_string(),
+            state: record.state.as_str(),
+            last_event: record.state.last_event(),
+            priority: record.lane.as_str(),
+            created_at: iso(record.created),
+            scheduled_at: due_in(State::Scheduled),
+            retry_at: due_in(State::Delayed),
+            finished_at: record.finished.map(iso),
+            attempts: record.attempts,
+            error_class: record.class.map(Class::as_str),
+            last_error: record.error.clone(),
+            from: outline.from,
+            to: outline.to,
+            cc: outline.cc,
+            bcc: outline.bcc,
+            reply_to: outline.reply_to,
+            subject: outline.subject,
+        }
+    }
+
+    /// The recipients, as far as they fit in a column: the first one, and how many others there are.
+    pub(crate) fn recipients(&self) -> String {
+        let count = self.to.len() + self.cc.len() + self.bcc.len();
+        match self.to.first() {
+            None => String::new(),
+            Some(first) if count == 1 => first.clone(),
+            Some(first) => format!("{first} +{}", count - 1),
+        }
+    }
+}
+
+impl<'a> Whole<'a> {
+    pub(crate) fn new(id: EmailId, record: &'a Record) -> Self {
+        let email = serde_json::from_slice(&record.json).ok();
+        Self {
+            object: "email",
+            summary: Summary::new(id, record),
+            removed_bytes: record.removed,
+            email,
+            raw: email.is_none().then(|| String::from_utf8_lossy(&record.json).into_owned()),
+        }
+    }
+}
+
+/// As the API writes times.
+pub(crate) fn iso(time: Timestamp) -> String {
+    time.to_string()
+}

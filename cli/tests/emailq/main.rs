@@ -1,0 +1,11 @@
+//! `emailq` against a real Redis, as people and as programs use it.
+
+#![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+mod changes;
+mod lists;
+mod program;
+#[path = "../../../email-queue/tests/support/mod.rs"]
+mod queue;
+mod sending;
+mod settings;
