@@ -31,7 +31,7 @@ pub(crate) struct Crate {
 }
 
 /// Everything that is packed: its SBOM's name, its crate, its target, and its flags of cargo.
-const PACKED: [(&str, &str, &str, &[&str]); 6] = [
+const PACKED: [(&str, &str, &str, &[&str]); 7] = [
     ("native-api", "native-api", TARGET, &[]),
     ("native-worker", "native-worker", TARGET, &[]),
     ("emailq", "cli", TARGET, &[]),
