@@ -13,6 +13,8 @@ mod retrieve;
 mod room;
 mod sender;
 mod shape;
+mod timeline;
+mod why;
 
 pub(crate) use attachments::{download_attachment, list_attachments, retrieve_attachment};
 pub(crate) use batch::create_batch;
@@ -20,3 +22,5 @@ pub(crate) use change::{cancel, discard, reschedule, retry};
 pub(crate) use create::create;
 pub(crate) use list::list;
 pub(crate) use retrieve::retrieve;
+pub(crate) use timeline::timeline;
+pub(crate) use why::why;

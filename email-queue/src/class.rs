@@ -65,6 +65,30 @@ impl Class {
         Class::Internal,
     ];
 
+    /// Whether its owner is the relay: all emails wait until it works again.
+    #[must_use]
+    pub const fn is_of_relay(self) -> bool {
+        match self {
+            Class::Throttled
+            | Class::Connection
+            | Class::Tls
+            | Class::Authentication
+            | Class::Timeout
+            | Class::Protocol => true,
+            Class::Recipient
+            | Class::Content
+            | Class::Policy
+            | Class::TooLarge
+            | Class::Deferred
+            | Class::Sender
+            | Class::Unknown
+            | Class::GivenUp
+            | Class::Unreadable
+            | Class::Recovered
+            | Class::Internal => false,
+        }
+    }
+
     /// The name in Redis, in logs and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,7 +2,7 @@
 //! counters from time to time.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
-//! - [`timeline`]: what has happened to an email;
+//! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
@@ -17,6 +17,7 @@ mod ready;
 mod secret;
 mod series;
 mod timeline;
+mod why;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
@@ -27,3 +28,4 @@ pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};
 pub use series::{Minute, Series, minutes, sent_per_minute, series};
 pub use timeline::{Entry, Event, timeline};
+pub use why::{Reason, Why, why};

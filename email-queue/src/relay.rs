@@ -33,8 +33,13 @@ impl Relay {
 
     /// Identifies one of its senders in Redis keys.
     pub(crate) fn sender_key(&self, sender: &str) -> String {
-        short_hash(&[self.key.as_str(), sender].join("\n"))
+        sender_key(&self.key, sender)
     }
+}
+
+/// Identifies a sender at a relay, which is known by its key.
+pub(crate) fn sender_key(relay: &str, sender: &str) -> String {
+    short_hash(&[relay, sender].join("\n"))
 }
 
 impl fmt::Display for Relay {

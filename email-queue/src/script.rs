@@ -21,7 +21,7 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 16] = [
+    const OF_API: [&str; 18] = [
         "enqueue",
         "make_room",
         "move_key",
@@ -38,6 +38,8 @@ mod tests {
         "secret",
         "series",
         "timeline",
+        "why",
+        "held",
     ];
 
     /// Words of the scripts that are arguments of commands, or texts of errors.

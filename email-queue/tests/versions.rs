@@ -64,6 +64,7 @@ fn the_api_does_nothing_to_a_queue_of_another_version() {
     assert_refused(&q, discard(&q.queue, waits));
     assert_refused(&q, read(&q.queue, waits));
     assert_refused(&q, list(&q.queue, Page { limit: 10, cursor: Cursor::Newest, state: None }));
+    assert!(q.try_why(waits).unwrap_err().to_string().contains("version 2"));
     assert_refused(&q, timeline(&q.queue, waits));
     assert_refused(&q, series(&q.queue, Duration::ZERO));
     assert_refused(&q, ready(&q.queue));

@@ -170,7 +170,12 @@ fn successes(witness: &mut Witness<'_>) {
     witness.check(&list, 200, api.ask(Ask::new("get", "/emails?limit=1")));
     let get = document.operation("get", "/emails/{id}");
     for email in all["data"].as_array().unwrap() {
-        witness.check(&get, 200, api.ask(example(&get, email["id"].as_str().unwrap())));
+        let id = email["id"].as_str().unwrap();
+        witness.check(&get, 200, api.ask(example(&get, id)));
+        for path in ["/emails/{id}/timeline", "/emails/{id}/why"] {
+            let about = document.operation("get", path);
+            witness.check(&about, 200, api.ask(example(&about, id)));
+        }
     }
     let retry = document.operation("post", "/emails/{id}/retry");
     witness.check(&retry, 200, api.ask(example(&retry, &delayed)));

@@ -26,14 +26,19 @@ local function duration_text(ms) -- lazy
   return ms .. ' ms'
 end
 
--- Why this queue's relay is held off: {error, class}; {} if it is not. For five seconds longer than the
--- hold-off, because a worker must probe first.
+-- Until when a relay is held off, by the fields `until` and `probe_ends` of its state; nil if it is not. For five seconds longer than
+-- the hold-off, because a worker must probe first.
+local function held_until(ends, probe_ends)
+  local last = math.max(tonumber(ends or 0), tonumber(probe_ends or 0))
+  if last + 5000 >= now then return last end
+end
+
+-- Why this queue's relay is held off: {error, class}; {} if it is not.
 local function hold_off_reason()
   local relay = redis.call('GET', HELD_OFF)
   if not relay then return {} end
   local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends', 'error', 'class')
-  local ends = math.max(tonumber(state[1] or 0), tonumber(state[2] or 0))
-  if ends + 5000 < now then return {} end
+  if not held_until(state[1], state[2]) then return {} end
   return {state[3], state[4]}
 end
 

@@ -123,6 +123,27 @@ local function sequences_below(lane, limit, max)
   return found
 end
 
+-- About how many emails wait in a lane before the one with this sequence number. Exact if it is among the first ten thousand or so:
+-- beyond a hundred chunks, those that are not counted are taken to be as full as all that follow are on average.
+local function waiting_before(lane, sequence) -- lazy
+  local chunk, field, before = chunk_of(sequence), field_of(sequence), 0
+  local rank = redis.call('ZRANK', chunks_of(lane), chunk)
+  if not rank then return 0 end
+  for _, chunk_before in ipairs(rank > 0 and redis.call('ZRANGE', chunks_of(lane), 0, math.min(rank, 100) - 1) or {}) do
+    before = before + redis.call('HLEN', chunk_key(lane, chunk_before))
+  end
+  if rank > 100 then
+    local all = tonumber(redis.call('HGET', WAITING, lane) or 0)
+    local each = math.max(0, all - before) / (redis.call('ZCARD', chunks_of(lane)) - 100)
+    before = before + math.floor((rank - 100) * each)
+  end
+  local fields = redis.call('HGETALL', chunk_key(lane, chunk))
+  for i = 1, #fields, 2 do
+    if fields[i] < field then before = before + 1 end
+  end
+  return before
+end
+
 -- Puts emails of one lane, given as {id, counters}, in front, in order of id. Merges them with emails that were put in
 -- front before, because several workers may release emails at about the same time.
 local function push_front_in_order(lane, emails) -- lazy

@@ -16,11 +16,11 @@ use std::{
 };
 
 use email_queue::{
-    Class, EmailId, Lane, Queue, Record, State,
+    Class, EmailId, Lane, Queue, Record, Shards, State,
     call::{Call, CallError, Command, Redis, Value},
     maintenance::{Maintained, Maintenance, maintain},
     query,
-    query::{Depth, depth},
+    query::{Depth, Why, depth, why},
     transition::{
         ByteBudget, Claim, ClaimRef, Claimed, Claims, Enqueue, Enqueued, Finish, Finished, NewEmail, Next, Outcome,
         Periods, PoppedEntry, Progress, RoomFor, claim, enqueue, extend, finish, release,
@@ -290,6 +290,15 @@ impl TestQueue {
         let count: Option<usize> = self.redis(&format!("HGET {name}:waiting {lane}"));
         assert_eq!(count.unwrap_or(0), places.len());
         places.into_values().collect()
+    }
+
+    /// Why an email has not been sent, which must be there.
+    pub fn why(&self, id: EmailId) -> Why {
+        self.try_why(id).unwrap().unwrap()
+    }
+
+    pub fn try_why(&self, id: EmailId) -> Result<Option<Why>, CallError<redis::RedisError>> {
+        now(why(&self.client, &Shards::one(self.queue.clone()), id))
     }
 
     pub fn depth(&self) -> Depth {

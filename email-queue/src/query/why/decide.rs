@@ -1,0 +1,263 @@
+//! From what Redis knows to the reason, its sentence and the estimate. Pure: the same facts give the same answer.
+
+use std::time::Duration;
+
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+
+use super::{
+    Reason, Why,
+    facts::{Facts, HeldOff},
+    rate::rate,
+};
+use crate::{Class, EmailId, Lane, State};
+
+/// Finds what an email waits for.
+pub(super) fn decide(id: EmailId, facts: &Facts) -> Why {
+    match facts.header.state {
+        State::Queued => queued(facts),
+        State::Sending => in_flight(facts),
+        State::Scheduled | State::Delayed if facts.header.when > facts.now => for_later(id, facts),
+        // Maintenance, which live workers do, queues it within a second.
+        State::Scheduled | State::Delayed if facts.workers == 0 => no_worker(facts),
+        State::Scheduled | State::Delayed => waiting(facts, None),
+        State::Sent | State::Failed | State::Canceled => ended(id, facts),
+    }
+}
+
+/// What stops all emails of a lane comes before what this one waits for.
+fn queued(facts: &Facts) -> Why {
+    let lane = facts.header.lane;
+    let place =
+        Some(facts.before + more_urgent(facts).iter().map(|lane| facts.waiting[*lane as usize]).sum::<u64>() + 1);
+    if let Some(since) = facts.paused[lane as usize] {
+        let sentence = format!(
+            "Its lane, {lane}, is paused since {}: no email of it is sent until it is resumed, with POST /queue/resume or `emailq resume`.",
+            text_of(since)
+        );
+        return Why { place, since: time(since), ..new(facts, Reason::Paused, sentence) };
+    }
+    if facts.workers == 0 {
+        return Why { place, ..no_worker(facts) };
+    }
+    if let Some(relay) = &facts.held_relay {
+        let why = held_off(facts, relay);
+        return Why { place, ..estimated(facts, why, relay.until, place) };
+    }
+    if let Some(held) = facts.held_sender.as_ref().filter(|held| held.until > facts.now) {
+        let sentence = sender_sentence(&held.error, held.until);
+        let why = Why { class: held.class, until: time(held.until), ..new(facts, Reason::SenderHeldOff, sentence) };
+        return Why { place, ..estimated(facts, why, held.until, place) };
+    }
+    waiting(facts, place)
+}
+
+/// The lanes that are served before that of the email.
+fn more_urgent(facts: &Facts) -> Vec<Lane> {
+    let is_before =
+        |lane: &Lane| (*lane as usize) < facts.header.lane as usize && facts.paused[*lane as usize].is_none();
+    Lane::ALL.into_iter().filter(is_before).collect()
+}
+
+fn waiting(facts: &Facts, place: Option<u64>) -> Why {
+    let lane = facts.header.lane;
+    let why = estimated(facts, new(facts, Reason::WaitingInLane, String::new()), facts.now, place);
+    let before = match place.unwrap_or(1) - 1 {
+        0 => format!("It is the next to be sent of the lane {lane}"),
+        1 => format!("It waits in the lane {lane}, and one email is before it"),
+        before => format!("It waits in the lane {lane}, and {before} emails are before it"),
+    };
+    let when = match (why.estimated_in, rate(&facts.samples)) {
+        (Some(time), Some(rate)) => {
+            format!("; at {} emails a second that takes about {}.", rounded(rate.per_second()), about(time))
+        }
+        (None, Some(_)) => "; more urgent emails arrive as fast as emails are sent.".to_owned(),
+        (_, None) => {
+            "; how long that takes is not known, because nothing has been sent within the last hour.".to_owned()
+        }
+    };
+    let way_out = match lane {
+        Lane::High => "",
+        Lane::Normal | Lane::Low => " To have it sent sooner, move it to the lane high.",
+    };
+    Why { place, sentence: format!("{before}{when}{way_out}"), ..why }
+}
+
+fn no_worker(facts: &Facts) -> Why {
+    let sentence = "No worker lives, so nothing is sent: start one, or look into the log of the one that has ended. It sends what waits by itself.";
+    new(facts, Reason::NoWorker, sentence.to_owned())
+}
+
+fn held_off(facts: &Facts, relay: &HeldOff) -> Why {
+    let since = relay.since.map(|since| format!(" since {}", text_of(since))).unwrap_or_default();
+    let next = if relay.until > facts.now { format!("at {}", text_of(relay.until)) } else { "now".to_owned() };
+    let sentence = format!(
+        "The relay {} fails{since} ({}): all emails wait for it and use up no attempt. It is tried again {next}, with one email. \
+         Mend what it says, or start the worker with another relay.",
+        relay.name,
+        failure(relay.class, &relay.error)
+    );
+    Why {
+        until: time(relay.until),
+        since: relay.since.and_then(time),
+        relay: Some(relay.name.clone()),
+        class: relay.class,
+        ..new(facts, Reason::RelayHeldOff, sentence)
+    }
+}
+
+fn sender_sentence(error: &str, until: i64) -> String {
+    format!(
+        "The relay refuses emails of its sender ({error}); they are tried again at {}. Have the relay permit the sender, or send from another one.",
+        text_of(until)
+    )
+}
+
+/// An email that is not due yet.
+fn for_later(id: EmailId, facts: &Facts) -> Why {
+    let due = facts.header.when;
+    let error = facts.error.as_deref().unwrap_or_default();
+    let failure = failure(facts.class, error);
+    let (reason, sentence) = match facts.class {
+        _ if facts.header.state == State::Scheduled => {
+            let sentence = format!("It is for {}. Another time can be set with PATCH /emails/{id}.", text_of(due));
+            (Reason::Scheduled, sentence)
+        }
+        Some(Class::Sender) => (Reason::SenderHeldOff, sender_sentence(error, due)),
+        Some(class) if class.is_of_relay() && facts.held_relay.is_some() => {
+            let relay = facts.held_relay.as_ref();
+            let why = relay.map(|relay| held_off(facts, relay));
+            let why = why.unwrap_or_else(|| new(facts, Reason::RelayHeldOff, String::new()));
+            return estimated(facts, Why { due: time(due), ..why }, due, None);
+        }
+        Some(Class::Throttled) => {
+            let sentence =
+                format!("The relay takes no more for now ({failure}); it is tried again at {}.", text_of(due));
+            (Reason::RateLimited, sentence)
+        }
+        _ => {
+            let attempt = match facts.header.attempts {
+                0 => "Its delivery".to_owned(),
+                attempts => format!("Attempt {attempts}"),
+            };
+            let sentence = format!(
+                "{attempt} failed ({failure}); it is tried again at {}. POST /emails/{id}/retry does so at once.",
+                text_of(due)
+            );
+            (Reason::BackOff, sentence)
+        }
+    };
+    let class = facts.class.filter(|_| facts.header.state == State::Delayed);
+    let why = Why { due: time(due), until: time(due), class, ..new(facts, reason, sentence) };
+    if facts.paused[facts.header.lane as usize].is_some() {
+        return Why { sentence: format!("{} Its lane, {}, is paused as well.", why.sentence, why.lane), ..why };
+    }
+    if facts.workers == 0 {
+        return Why { sentence: format!("{} No worker lives that would send it then.", why.sentence), ..why };
+    }
+    estimated(facts, why, due, None)
+}
+
+fn in_flight(facts: &Facts) -> Why {
+    let since = facts.header.when;
+    let of_worker = match &facts.holder {
+        Some((worker, lease_ends)) if *lease_ends < facts.now => format!(
+            "The worker {worker} took it at {}, and has not said since {} that it lives: the email is taken back from it, by another worker.",
+            text_of(since),
+            text_of(*lease_ends)
+        ),
+        Some((worker, _)) => format!("The worker {worker} is sending it since {}.", text_of(since)),
+        None => format!("A worker is sending it since {}.", text_of(since)),
+    };
+    let sentence = match &facts.error {
+        Some(error) => format!("{of_worker} What is known: {error}."),
+        None => of_worker,
+    };
+    let worker = facts.holder.as_ref().map(|(worker, _)| worker.clone());
+    Why { since: time(since), worker, ..new(facts, Reason::InFlight, sentence) }
+}
+
+fn ended(id: EmailId, facts: &Facts) -> Why {
+    let since = text_of(facts.header.when);
+    let (reason, sentence) = match facts.header.state {
+        State::Sent => (Reason::Sent, format!("It was handed to the relay at {since}.")),
+        State::Failed => {
+            let failure = failure(facts.class, facts.error.as_deref().unwrap_or_default());
+            let way_out = "Once the cause is gone, send it again with POST /emails/ID/retry, or give it up with DELETE /emails/ID.";
+            let way_out = way_out.replace("ID", &id.to_string());
+            (Reason::Failed, format!("It has failed at {since} ({failure}). {way_out}"))
+        }
+        _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
+    };
+    let class = facts.class.filter(|_| reason == Reason::Failed);
+    Why { since: time(facts.header.when), class, ..new(facts, reason, sentence) }
+}
+
+fn new(facts: &Facts, reason: Reason, sentence: String) -> Why {
+    Why {
+        state: facts.header.state,
+        lane: facts.header.lane,
+        reason,
+        sentence,
+        place: None,
+        due: None,
+        until: None,
+        relay: None,
+        class: None,
+        worker: None,
+        since: None,
+        estimated: None,
+        estimated_in: None,
+    }
+}
+
+/// Adds when an email is sent that nothing but its place keeps from it as of then. Without a place it is behind all that wait.
+fn estimated(facts: &Facts, why: Why, from: i64, place: Option<u64>) -> Why {
+    let urgent = more_urgent(facts);
+    let lanes = urgent.iter().chain([&facts.header.lane]);
+    let place = place.unwrap_or_else(|| lanes.map(|lane| facts.waiting[*lane as usize]).sum::<u64>() + 1);
+    let Some(time) = rate(&facts.samples).and_then(|rate| rate.time_for(place, &urgent, facts.in_flight)) else {
+        return why;
+    };
+    let pause = Duration::from_millis(u64::try_from(from - facts.now).unwrap_or(0));
+    // What is to be sent later finds the others gone.
+    let estimated_in =
+        if why.place.is_none() && from > facts.now && why.due.is_some() { pause.max(time) } else { pause + time };
+    let now = Timestamp::from_millisecond(facts.now).ok();
+    let estimated = now.and_then(|now| now.checked_add(SignedDuration::try_from(estimated_in).ok()?).ok());
+    Why { estimated, estimated_in: estimated.map(|_| estimated_in), ..why }
+}
+
+fn failure(class: Option<Class>, error: &str) -> String {
+    match class {
+        Some(class) if error.is_empty() => class.to_string(),
+        Some(class) => format!("{class}: {error}"),
+        None => error.to_owned(),
+    }
+}
+
+fn time(ms: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(ms).ok()
+}
+
+/// To the second.
+fn text_of(ms: i64) -> String {
+    let seconds = time(ms)
+        .map(|time| time.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc)).unwrap_or(time));
+    seconds.map(|time| time.to_string()).unwrap_or_else(|| format!("{ms} ms after 1970"))
+}
+
+fn rounded(number: f64) -> String {
+    if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
+}
+
+/// A duration as people say it.
+fn about(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..2 => "a second".to_owned(),
+        2..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
