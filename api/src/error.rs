@@ -120,6 +120,21 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message)
     }
 
+    /// 400: the body is not JSON.
+    pub(crate) fn invalid_json(why: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation_error", format!("The body is not valid JSON: {why}."))
+    }
+
+    /// 422: the body is JSON, and no object.
+    pub(crate) fn no_object() -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", "Invalid body: it is an object.")
+    }
+
+    /// 422: a field of the body has an invalid value. `name` is one that the API knows, or has printable characters.
+    pub(crate) fn invalid_field(name: &str, why: impl Display) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", format!("Invalid `{name}` field: {why}."))
+    }
+
     /// 422: the name of a parameter of the query seems to be misspelt.
     pub(crate) fn misspelt_parameter(misspelt: &Misspelt) -> Self {
         Self::invalid_parameter(&misspelt.given, misspelt.reason())

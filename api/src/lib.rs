@@ -8,7 +8,7 @@
 //! In reading order:
 //!
 //! - [`router`]: which path and method leads to which handler; `context`: what a handler gets;
-//! - `emails`, `health`, `openapi`: the handlers;
+//! - `emails`, `queue`, `health`, `openapi`: the handlers;
 //! - [`access`]: API keys; `rate_limit`: requests per second; [`client`]: who sent a request;
 //! - [`body`]: reads bodies, within limits; `gzip`: inflates them; `unread`: drains what the handler has not read;
 //! - [`response`], `error`: answers;
@@ -38,6 +38,7 @@ pub mod instance;
 pub mod invalid_setting;
 pub mod nodes;
 mod openapi;
+mod queue;
 mod rate_limit;
 pub mod redis_client;
 pub mod response;

@@ -6,7 +6,8 @@ use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
     backend::Backend, body::Body, client::Client, context::Context, emails, error::ApiError, health,
-    invalid_setting::InvalidSetting, openapi, rate_limit, response::Response, settings::Settings, unread::Unread,
+    invalid_setting::InvalidSetting, openapi, queue, rate_limit, response::Response, settings::Settings,
+    unread::Unread,
 };
 
 /// What is served.
@@ -21,6 +22,10 @@ enum Route<'a> {
     Attachments(&'a str),
     Attachment(&'a str, &'a str),
     Download(&'a str, &'a str),
+    Queue,
+    Workers,
+    Pause,
+    Resume,
     Healthz,
     Readyz,
     OpenApi,
@@ -44,6 +49,10 @@ impl<'a> Route<'a> {
             ["emails", id, "attachments"] => Route::Attachments(id),
             ["emails", id, "attachments", attachment] => Route::Attachment(id, attachment),
             ["emails", id, "attachments", attachment, "download"] => Route::Download(id, attachment),
+            ["queue"] => Route::Queue,
+            ["queue", "workers"] => Route::Workers,
+            ["queue", "pause"] => Route::Pause,
+            ["queue", "resume"] => Route::Resume,
             ["healthz"] => Route::Healthz,
             ["readyz"] => Route::Readyz,
             ["openapi.json"] => Route::OpenApi,
@@ -56,10 +65,10 @@ impl<'a> Route<'a> {
         Some(match self {
             Route::Emails => "GET, HEAD, POST",
             Route::Email(_) => "DELETE, GET, HEAD, PATCH",
-            Route::Batch | Route::Cancel(_) | Route::Retry(_) => "POST",
+            Route::Batch | Route::Cancel(_) | Route::Retry(_) | Route::Pause | Route::Resume => "POST",
             Route::Timeline(_) | Route::Why(_) => "GET, HEAD",
             Route::Attachments(_) | Route::Attachment(..) | Route::Download(..) => "GET, HEAD",
-            Route::Healthz | Route::Readyz | Route::OpenApi => "GET, HEAD",
+            Route::Queue | Route::Workers | Route::Healthz | Route::Readyz | Route::OpenApi => "GET, HEAD",
             Route::NotServed => return None,
         })
     }
@@ -75,7 +84,11 @@ impl<'a> Route<'a> {
 
     /// Whether the handler reads a body.
     fn reads_body(&self, method: &Method) -> bool {
-        self.is_sending(method) || matches!(self, Route::Email(_)) && method == Method::PATCH
+        match self {
+            Route::Email(_) => method == Method::PATCH,
+            Route::Pause | Route::Resume => true,
+            _ => self.is_sending(method),
+        }
     }
 
     /// Whether a key that may only send is enough.
@@ -177,6 +190,10 @@ where
         (Route::Why(id), _) => emails::why(&context, id).await,
         (Route::Attachments(id), _) => emails::list_attachments(&context, id).await,
         (Route::Attachment(id, attachment), _) => emails::retrieve_attachment(&context, id, attachment).await,
+        (Route::Queue, _) => queue::stats(&context).await,
+        (Route::Workers, _) => queue::workers(&context).await,
+        (Route::Pause, _) => queue::pause(&context, body).await,
+        (Route::Resume, _) => queue::resume(&context, body).await,
         (Route::NotServed, _) => Err(ApiError::not_served()),
         (Route::Batch | Route::Download(..) | Route::Healthz | Route::Readyz | Route::OpenApi, _) => {
             Err(ApiError::unknown_path())

@@ -15,6 +15,7 @@ pub(crate) enum Change {
     Reschedule,
     Retry,
     Discard,
+    Pause,
 }
 
 impl Change {
@@ -47,6 +48,10 @@ impl Change {
             Self::Discard => {
                 "The queue did not answer, so it is not known whether the email was discarded. Ask again: it does no harm, \
                  and takes no `Idempotency-Key`."
+            }
+            Self::Pause => {
+                "The queue did not answer, so it is not known whether this was done, in all of its shards. Ask again: it does no \
+                 harm."
             }
             Self::Reschedule => {
                 "The queue did not answer, so it is not known whether the email has the new time. Ask again: it does no \

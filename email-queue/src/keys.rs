@@ -10,7 +10,7 @@ use crate::{Lane, Relay};
 /// | `<q>:email:<id>` | string | the record: a header, and the email as JSON | until deleted after the retention |
 /// | `<q>:failure:<id>` | hash | `error` and `class` of the last failure, `since` of the first; recipients `accepted`; recipients `refused` for good, with reasons; `timeouts` in a row; `faults` of the relay that the email met while others passed, and when the last (`met`); `slow`: the mark of a slow delivery. In shard 0 also `faults` and `met` of other shards' emails | until the email is sent or deleted; 30 days for those of other shards |
 /// | `<q>:timeline:<id>` | list | the newest 25 things that happened to an email, the oldest first; only of one that was not sent at its first attempt | until deleted after the retention |
-/// | `<q>:waiting` | hash | number of waiting emails per lane, last sequence numbers at its end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
+/// | `<q>:waiting` | hash | number of waiting emails per lane, and of those that are `delayed`; last sequence numbers at a lane's end and its front, last list of the index; `bytes` of all records, when they were `counted`, and the progress of a `recount` | for ever |
 /// | `<q>:waiting:<lane>` | sorted set | the lane's chunk numbers | while any email waits |
 /// | `<q>:waiting:<lane>:<chunk>` | hash | sequence number → id of waiting emails that are not claimed | until claimed |
 /// | `<q>:worker:<worker>` | hash | what a worker was started with: `host`, `pid`, `version`, `started`, `concurrency`, `shards`, names of `relays` | as long as its lease |
@@ -32,6 +32,7 @@ use crate::{Lane, Relay};
 /// | `<q>:held` | string | the relay that failed last; exists while any relay or sender is held off | as long as they are |
 /// | `<q>:workers` | sorted set | worker → end of its lease | until it stops, or the lease expires |
 /// | `<q>:alive` | string | when any worker last renewed a lease, since when there was no gap, and that lease | for ever |
+/// | `<q>:paused` | hash | lane → since when it is paused | while any is |
 /// | `<q>:version` | string | the version of the queue's keys and fields | for ever |
 /// | `<q>:totals` | hash | counters since the queue was created; by class of failure `failed:<class>` and `delayed:<class>` | for ever |
 /// | `<q>:series` | list | samples of the counters of the last hour, about ten seconds apart, the newest first | for ever |
@@ -95,7 +96,7 @@ impl Queue {
     pub fn types(&self) -> Vec<(String, &'static str)> {
         const TYPES: [(&str, &[&str]); 4] = [
             ("list", &["series"]),
-            ("hash", &["waiting", "totals", "latencies"]),
+            ("hash", &["waiting", "totals", "latencies", "paused"]),
             (
                 "zset",
                 &[

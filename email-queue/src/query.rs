@@ -4,6 +4,7 @@
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
 //! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
+//! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
@@ -12,20 +13,27 @@ mod default_sender;
 mod depth;
 mod list;
 mod merge;
+mod paused;
 mod read;
 mod ready;
 mod secret;
 mod series;
+mod stats;
 mod timeline;
 mod why;
+mod workers;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
 pub use list::{Cursor, Listed, Page, list};
 pub use merge::{Merged, MergedPage};
+pub(crate) use paused::pauses;
+pub use paused::{Pauses, paused};
 pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use secret::{SECRET_BYTES, secret};
 pub use series::{Minute, Series, minutes, sent_per_minute, series};
+pub use stats::{HeldOffRelay, LaneStats, Stats, stats};
 pub use timeline::{Entry, Event, timeline};
 pub use why::{Reason, Why, why};
+pub use workers::{WorkerState, workers};

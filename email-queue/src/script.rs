@@ -21,7 +21,12 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 18] = [
+    const OF_API: [&str; 23] = [
+        "stats",
+        "workers",
+        "paused",
+        "pause",
+        "resume",
         "enqueue",
         "make_room",
         "move_key",

@@ -12,6 +12,7 @@
 //! - [`cancel`], [`reschedule`]: a client cancels an email, or changes its time;
 //! - [`retry`], [`discard`]: an operator sends an email that has failed again, or gives it up; [`change_matching`]: the same for
 //!   all emails that match, step by step;
+//! - [`pause`], [`resume`]: an operator has workers claim nothing of a lane, or of any, and lets them go on;
 //! - [`relay`]: a relay fails, is probed, and works again.
 
 mod change;
@@ -24,6 +25,7 @@ mod make_room;
 mod mark_slow;
 mod matching;
 mod move_key;
+mod pause;
 mod progress;
 pub mod relay;
 mod release;
@@ -39,6 +41,7 @@ pub use make_room::{Room, RoomFor, make_room};
 pub use mark_slow::mark_slow;
 pub use matching::{Matching, NoMatch, Position, Progressed, What, change_matching};
 pub use move_key::move_key;
+pub use pause::{pause, resume};
 pub use progress::{Progress, RecipientRefusal};
 pub use release::release;
 pub use set_sender::set_sender;

@@ -10,7 +10,9 @@ use email_queue::{
     call::Call,
     query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, move_key, reschedule, retry},
+    transition::{
+        Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, move_key, pause, reschedule, resume, retry,
+    },
 };
 use jiff::Timestamp;
 use support::{
@@ -119,6 +121,20 @@ fn an_email_that_cannot_be_moved_keeps_its_time() {
         fresh(q, true);
         let id = q.enqueue_due(Lane::Normal, later());
         reschedule(&q.queue, id, later().unwrap() + LONG)
+    });
+}
+
+#[test]
+fn a_lane_that_cannot_be_paused_or_resumed_stays_as_it_is() {
+    assert_whole("pause", |q| {
+        fresh(q, true);
+        q.run(&pause(&q.queue, &[Lane::Low]));
+        pause(&q.queue, &[])
+    });
+    assert_whole("resume", |q| {
+        fresh(q, true);
+        q.run(&pause(&q.queue, &[]));
+        resume(&q.queue, &[Lane::High])
     });
 }
 

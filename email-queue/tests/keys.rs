@@ -12,7 +12,7 @@ use email_queue::{
     rate_limit::{Allowance, throttle},
     setup::{StartedWith, describe_worker, mark_version, set_default_sender},
     transition::{
-        Enqueue, Idempotency, Outcome, PoppedEntry, enqueue, make_room,
+        Enqueue, Idempotency, Outcome, PoppedEntry, enqueue, make_room, pause,
         relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
     },
 };
@@ -49,6 +49,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     q.run(&hold_off(&q.queue, q.worker, &relay, failure, back_off));
     q.run(&hold_off_sender(&q.queue, &relay, "a@example.com", Class::Sender, "550 not yours", back_off));
     q.run(&mark_version(&q.queue));
+    q.run(&pause(&q.queue, &[Lane::Low]));
     q.run(&set_default_sender(&q.queue, &Mailbox::built_in_sender()));
     q.enqueue(Lane::High);
     q.pop();

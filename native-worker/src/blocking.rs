@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use email_queue::{Queue, transition::PoppedEntry};
+use email_queue::{Lane, Queue, transition::PoppedEntry};
 use redis::{Cmd, RedisResult, Value};
 
 use crate::{
@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Blocking<'a> {
     route: &'a Route,
     blocked: &'a BlockedClient,
-    lists: [String; 3],
+    queue: &'a Queue,
     opened: Option<Opened>,
     /// How many entries have been popped.
     popped: u64,
@@ -48,11 +48,11 @@ struct Blocked {
 }
 
 impl<'a> Blocking<'a> {
-    pub(crate) fn new(redis: &'a ShardConnection, blocked: &'a BlockedClient, queue: &Queue) -> Self {
-        Self { route: redis.route(), blocked, lists: queue.lists(), opened: None, popped: 0 }
+    pub(crate) fn new(redis: &'a ShardConnection, blocked: &'a BlockedClient, queue: &'a Queue) -> Self {
+        Self { route: redis.route(), blocked, queue, opened: None, popped: 0 }
     }
 
-    /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry comes, the most urgent lane
+    /// Waits in [`BRPOP`](https://redis.io/docs/latest/commands/brpop/) until an entry of one of these lanes comes, the first lane
     /// first, or for `seconds`. If the connection proves silent it is closed, and the next call opens another. An id
     /// that was on its way is then requeued by maintenance; an email that another program has pushed as it is exists
     /// nowhere else and is lost, as with any use of `BRPOP`. If the queue moves to another node of a cluster meanwhile, it is
@@ -63,10 +63,10 @@ impl<'a> Blocking<'a> {
     /// # Errors
     /// Redis is unreachable, replies with an error, or is silent for two seconds after the timeout. A slow reply is
     /// awaited.
-    pub(crate) async fn pop(&mut self, seconds: u64) -> RedisResult<Option<PoppedEntry>> {
+    pub(crate) async fn pop(&mut self, lanes: &[Lane], seconds: u64) -> RedisResult<Option<PoppedEntry>> {
         let mut brpop = redis::cmd("BRPOP");
-        for list in &self.lists {
-            brpop.arg(list);
+        for lane in lanes {
+            brpop.arg(self.queue.list(*lane));
         }
         brpop.arg(seconds);
         let mut hops = 0;

@@ -168,8 +168,8 @@ struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_POP_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pop_grace: Duration,
 
-    /// End when no email waits and none is in flight. Scheduled emails, retries included, stay. The exit code is 75 when
-    /// emails wait because the relay fails.
+    /// End when no email waits and none is in flight. Scheduled emails, retries included, stay, and so do emails in lanes
+    /// that are paused. The exit code is 75 when emails wait because the relay fails, or in such a lane.
     #[arg(long, env = "EMAIL_QUEUE_DRAIN")]
     drain: bool,
 

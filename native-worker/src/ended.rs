@@ -9,4 +9,6 @@ pub enum Ended {
     Drained,
     /// The worker was to drain the queue, and the emails that are left wait for a failing relay.
     HeldOff,
+    /// The worker was to drain the queue, and the emails that are left wait in lanes that are paused.
+    Paused,
 }

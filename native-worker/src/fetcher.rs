@@ -1,13 +1,14 @@
 //! Claims emails, and waits for one when the queue is empty.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use email_queue::{
+    Lane,
     maintenance::watch,
     query::depth,
     transition::{ByteBudget, Claim, Claims, PoppedEntry, claim},
 };
-use redis::RedisError;
+use redis::{RedisError, RedisResult};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +26,8 @@ use crate::{
 /// time.
 const WAIT: u64 = 5;
 
-/// The `BRPOP` timeout while draining, in seconds; the queue is checked after each.
-const WAIT_DRAINING: u64 = 1;
+/// The `BRPOP` timeout while draining, or while a lane is paused, in seconds; the queue is checked after each.
+const WAIT_SHORT: u64 = 1;
 
 /// How many results of one of several shards may wait to be recorded without a permit, those included that Redis refuses.
 const MAX_UNRECORDED: usize = 1000;
@@ -45,6 +46,8 @@ pub(crate) struct Fetcher<'a> {
     /// Whether `BRPOP` has just timed out: then a claim would find nothing either.
     timed_out: bool,
     size_of_next: Option<usize>,
+    /// The lanes that are paused, as the last claim said.
+    paused: Vec<Lane>,
 }
 
 /// The result of a fetch.
@@ -66,7 +69,7 @@ enum Unclaimed {
 impl<'a> Fetcher<'a> {
     pub(crate) fn new(shard: &'a ServedShard, stop: &'a CancellationToken, give_up: &'a CancellationToken) -> Self {
         let blocking = Blocking::new(&shard.client.redis, &shard.blocked, &shard.client.queue);
-        Self { shard, blocking, stop, give_up, failures: 0, timed_out: false, size_of_next: None }
+        Self { shard, blocking, stop, give_up, failures: 0, timed_out: false, size_of_next: None, paused: Vec::new() }
     }
 
     /// Claims emails; if there are none, waits until one is pushed, up to five seconds, and claims it.
@@ -101,6 +104,7 @@ impl<'a> Fetcher<'a> {
                 Err(Unclaimed::Stopped) => return Fetched::Ended(Ended::Stopped),
             }
         }
+        self.note_paused(&claims);
         if claims.is_empty() && claims.left.is_none() {
             if config.drain && shard.shared.drained.set(shard.shard, is_drained(shard).await) {
                 return self.drained();
@@ -109,10 +113,14 @@ impl<'a> Fetcher<'a> {
                 return Fetched::Ended(Ended::Stopped);
             }
             capacity = capacity.filter(|_| shard.is_alone());
-            match self.blocking.pop(if config.drain { WAIT_DRAINING } else { WAIT }).await {
-                Ok(None) => self.timed_out = true,
+            match self.pop().await {
+                // Only a claim tells that a lane is not paused any more.
+                Ok(None) => self.timed_out = self.paused.is_empty(),
                 Ok(Some(popped)) => match self.claim_popped(capacity, popped).await {
-                    Some(claimed) => (claims, capacity) = claimed,
+                    Some(claimed) => {
+                        (claims, capacity) = claimed;
+                        self.note_paused(&claims);
+                    }
                     None => return Fetched::Failed,
                 },
                 Err(error) => {
@@ -136,6 +144,35 @@ impl<'a> Fetcher<'a> {
             }
         }
         Fetched::Emails(claims, capacity)
+    }
+
+    /// Waits for an entry of a lane that is not paused: not for long while one is, because it may be resumed.
+    async fn pop(&mut self) -> RedisResult<Option<PoppedEntry>> {
+        let lanes: Vec<_> = Lane::ALL.into_iter().filter(|lane| !self.paused.contains(lane)).collect();
+        let seconds = if self.shard.shared.config.drain || !self.paused.is_empty() { WAIT_SHORT } else { WAIT };
+        if !lanes.is_empty() {
+            return self.blocking.pop(&lanes, seconds).await;
+        }
+        tokio::select! {
+            () = sleep(Duration::from_secs(seconds)) => {}
+            () = self.stop.cancelled() => {}
+        }
+        Ok(None)
+    }
+
+    /// Notes which lanes are paused, and logs a change.
+    fn note_paused(&mut self, claims: &Claims) {
+        if self.paused == claims.paused {
+            return;
+        }
+        let queue = self.shard.client.queue.name();
+        let lanes = claims.paused.iter().map(Lane::to_string).collect::<Vec<_>>().join(", ");
+        if lanes.is_empty() {
+            tracing::info!(queue, "no lane is paused any more");
+        } else {
+            tracing::warn!(queue, lanes, "lanes are paused: their emails wait until somebody resumes them");
+        }
+        self.paused.clone_from(&claims.paused);
     }
 
     fn drained(&self) -> Fetched {

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(Ended::Stopped | Ended::Drained) => ExitCode::SUCCESS,
-        Ok(Ended::HeldOff) => ExitCode::from(TEMPORARY_FAILURE),
+        Ok(Ended::HeldOff | Ended::Paused) => ExitCode::from(TEMPORARY_FAILURE),
         Err(error) => {
             tracing::error!("{error:#}");
             let is_setting = error.downcast_ref().is_some_and(RunError::is_setting);

@@ -158,8 +158,7 @@ impl Running {
                     Some(Ok(ended)) => self.ended = ended,
                     Some(Err(_)) => return Err(RunError::Panicked("loop")),
                     None => {
-                        log_end(&self.shards, self.ended).await;
-                        return Ok(self.ended);
+                        return Ok(log_end(&self.shards, self.ended).await);
                     }
                 },
                 // They end after the loops, unless they panic.
@@ -255,20 +254,26 @@ async fn release_claims(shard: &ServedShard, claims: &[ClaimRef], until: Instant
     }
 }
 
-async fn log_end(shards: &[Arc<ServedShard>], ended: Ended) {
+/// Logs what is left, and returns why the loops have ended: a worker that drains the queue leaves what is paused.
+async fn log_end(shards: &[Arc<ServedShard>], ended: Ended) -> Ended {
     if ended == Ended::Stopped {
-        return;
+        return ended;
     }
-    let (mut waiting, mut scheduled, mut failed) = (0, 0, 0);
+    let (mut waiting, mut paused, mut scheduled, mut failed) = (0, 0, 0, 0);
     for shard in shards {
         let depth = depth(&shard.client.queue).run(&shard.client.redis).await.unwrap_or_default();
         waiting += depth.waiting.iter().sum::<u64>();
+        paused += depth.waiting_paused();
         scheduled += depth.scheduled;
         failed += depth.failed;
     }
     if ended == Ended::HeldOff {
         tracing::warn!(waiting, scheduled, failed, "the relay fails; the remaining emails wait for it");
+    } else if paused > 0 {
+        tracing::warn!(waiting = paused, scheduled, failed, "the remaining emails wait in lanes that are paused");
+        return Ended::Paused;
     } else {
         tracing::info!(scheduled, failed, "the queue is empty; scheduled emails, retries included, are for later");
     }
+    ended
 }

@@ -1,10 +1,16 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use api::{body::BodyError, client::Client};
 use email_queue::{
-    Class, Queue,
-    transition::{ByteBudget, Claim, Finish, Outcome, Periods, Progress, RoomFor, claim, finish, make_room},
+    Class, EmailId, Histogram, Queue, Relay,
+    maintenance::sample,
+    setup::{StartedWith, describe_worker},
+    transition::{
+        ByteBudget, Claim, Finish, Outcome, Periods, Progress, RoomFor, claim, extend, finish, make_room,
+        relay::{HoldOffFor, RelayFailure, hold_off},
+    },
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,7 +59,7 @@ fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
         witness.check(operation, 403, wrong());
     }
     witness.check(operation, 429, wrong());
-    if operation.method != "post" || operation.path.ends_with("/cancel") || operation.path.ends_with("/retry") {
+    if operation.method != "post" || !["/emails", "/emails/batch"].contains(&operation.path) {
         witness.check(operation, 401, with_keys.ask(ask.clone().header("authorization", "Bearer post")));
     }
     let limited = api.with("rate_limit", "1");
@@ -184,6 +190,51 @@ fn successes(witness: &mut Witness<'_>) {
     witness.check(&discard, 200, api.ask(example(&discard, &scheduled)));
     witness.check(&discard, 422, api.ask(example(&discard, &canceled)));
     attachments(witness, &api, &delayed);
+    queue(witness, &api);
+}
+
+/// What an operator sees of the queue, and does with it.
+fn queue(witness: &mut Witness<'_>, api: &Api) {
+    let document = witness.document;
+    let shown = document.operation("get", "/queue");
+    witness.check(&shown, 200, Api::start().ask(example(&shown, UNKNOWN)));
+    for path in ["/queue/pause", "/queue/resume"] {
+        let operation = document.operation("post", path);
+        witness.check(&operation, 200, api.ask(example(&operation, UNKNOWN)));
+        witness.check(&operation, 200, api.ask(Ask::new("post", path)));
+        witness.check(&operation, 415, api.ask(Ask { body: b"lanes=low".to_vec(), ..Ask::new("post", path) }));
+        for bad in [json!([]), json!({"lanes": []}), json!({"lanes": ["urgent"]}), json!({"lane": "low"})] {
+            witness.check(&operation, 422, api.ask(Ask::new("post", path).json(bad)));
+        }
+        let paused = witness.check(&shown, 200, api.ask(example(&shown, UNKNOWN)));
+        assert_eq!(paused["paused"].as_array().unwrap().len(), if path == "/queue/pause" { 3 } else { 0 });
+    }
+    let (queue, minute) = (Queue::default(), Duration::from_secs(60));
+    let (base, max) = (minute, minute);
+    for class in [Class::Connection, Class::Tls] {
+        let failure = RelayFailure {
+            email: EmailId::new(),
+            is_elsewhere: false,
+            age: Duration::ZERO,
+            passed: None,
+            class,
+            error: "refused",
+        };
+        let relay = Relay::new("smtp://relay.example:25", None);
+        api.run(&hold_off(&queue, "w", &relay, failure, HoldOffFor { base, max }));
+    }
+    let now = Timestamp::now().as_second() / 60;
+    let mut latencies = Histogram::default();
+    latencies.add(minute);
+    api.run(&sample(&queue, minute, &BTreeMap::from([(now, latencies)])));
+    let relays = &["smtp://relay.example:25"];
+    let with = StartedWith { host: "h", pid: 7, version: "1.0.0", age: minute, concurrency: 50, shards: 1, relays };
+    api.run(&describe_worker(&queue, "w", minute, with));
+    api.run(&extend(&queue, "w", minute, minute, &[]));
+    api.run(&extend(&queue, "of an earlier version", minute, minute, &[]));
+    witness.check(&shown, 200, api.ask(example(&shown, UNKNOWN)));
+    let workers = document.operation("get", "/queue/workers");
+    witness.check(&workers, 200, api.ask(example(&workers, UNKNOWN)));
 }
 
 fn attachments(witness: &mut Witness<'_>, api: &Api, email: &str) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::document::{Document, Operation};
 
 /// The schemas of what is shown, each with the operation that shows it and where it is in the answer.
-const SHAPES: [(&str, &str, &str, &str); 8] = [
+const SHAPES: [(&str, &str, &str, &str); 15] = [
     ("Created", "post", "/emails", ""),
     ("EmailSummary", "get", "/emails", "/data/*"),
     ("EmailList", "get", "/emails", ""),
@@ -15,6 +15,13 @@ const SHAPES: [(&str, &str, &str, &str); 8] = [
     ("AttachmentSummary", "get", "/emails/{id}/attachments", "/data/*"),
     ("AttachmentList", "get", "/emails/{id}/attachments", ""),
     ("Attachment", "get", "/emails/{id}/attachments/{attachment_id}", ""),
+    ("Queue", "get", "/queue", ""),
+    ("Lane", "get", "/queue", "/lanes/*"),
+    ("HeldOffRelay", "get", "/queue", "/relays/*"),
+    ("Minute", "get", "/queue", "/series/*"),
+    ("WorkerList", "get", "/queue/workers", ""),
+    ("Worker", "get", "/queue/workers", "/data/*"),
+    ("Paused", "post", "/queue/pause", ""),
 ];
 
 /// Checks answers against the document, and records which were seen.
@@ -89,7 +96,7 @@ impl<'a> Witness<'a> {
             }
             let shown: Vec<&Value> = match place {
                 "" => vec![body],
-                _ => body["data"].as_array().unwrap().iter().collect(),
+                _ => body.pointer(place.trim_end_matches("/*")).unwrap().as_array().unwrap().iter().collect(),
             };
             for (name, value) in shown.into_iter().flat_map(|shown| shown.as_object().unwrap()) {
                 let (null, other) = self.properties.entry((schema, name.clone())).or_default();

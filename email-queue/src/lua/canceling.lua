@@ -16,6 +16,7 @@ local function end_as_canceled(id, header, kept, total)
     if its_entry[1] == 'HSET' then undo[6] = {'ZADD', chunks_of(lane), chunk, chunk} end
   else
     undo[4] = {'ZADD', state == FAILED_STATE and FAILED or SCHEDULED, when, id}
+    if state == DELAYED then undo[5] = to_restore(WAITING, 'delayed') end
   end
   return all_or_nothing(undo, function()
     -- Removes nothing. Fails if the scheduled deletion could not be undone.
@@ -26,6 +27,7 @@ local function end_as_canceled(id, header, kept, total)
       leave_one(lane, when)
     else
       redis.call('ZREM', state == FAILED_STATE and FAILED or SCHEDULED, id)
+      if state == DELAYED then count_delayed(-1) end
     end
     maintain_within(kept)
     count(total, 1)

@@ -43,6 +43,9 @@ end
 -- id, `name` is the worker's name for it, so that repeated calls create one email. Then the reply contains only the
 -- header of its record, and a negative claim number: the worker has the rest.
 --
+-- Of a lane that is paused nothing is claimed, and what was popped goes back to its front. The very last value then is a negative
+-- number that says which of LANES are paused: -1 for the first, -2, -4, or the sum of several.
+--
 -- If it fails, at a key of another type, nothing is lost: the worker is recorded as the holder before the records
 -- change. Until then maintenance treats an email as popped and not claimed. Entries that are not ids are put back. Then
 -- returns the error, with `reply` unchanged.
@@ -91,7 +94,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
       -- Dropped.
       if not its_lane then return true end
     end
-    if beginnings[key] then return true end
+    -- Moved to another lane, where it has another entry.
+    if beginnings[key] or its_lane ~= lane then return true end
     if not has_room(#record - ends) then
       left = redis.call('STRLEN', key)
       return false
@@ -104,12 +108,14 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
 
   -- Entries taken from the lists, in order: {list, entries, count}. Whether the worker had nothing in flight before.
   local taken, joins = {}, false
+  local paused
 
   local function take_all()
+    paused = paused_lanes()
     if popped_from ~= '' then
-      local from = 'normal'
-      for _, lane in ipairs(LANES) do
-        if list_of(lane) == popped_from then from = lane end
+      local from, is_paused = 'normal', paused and paused[2]
+      for n, lane in ipairs(LANES) do
+        if list_of(lane) == popped_from then from, is_paused = lane, paused and paused[n] end
       end
       if name ~= '' then
         local id, header, was_imported = import_popped(worker, popped, name, from)
@@ -118,6 +124,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
           reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, -claims_of(header), '', header
           claimed, bytes = 1, #popped
           in_flight[1], in_flight[2] = id, header
+        elseif id and is_paused then
+          push_front_in_order(from, {{id}})
         elseif id and has_room(#popped) then
           beginnings[record_of(id)] = claimed_once
           assign(id, header, #header, -1, claimed_once, '')
@@ -125,16 +133,18 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
         elseif id then
           push_front(id, from)
         end
+      elseif is_paused then
+        put_back(popped, from)
       elseif not take(popped, from) then
         redis.call('RPUSH', list_of(from), popped)
       end
     end
     -- Bounds the time of the call if the list contains only entries to drop; BRPOP then continues.
     local scan_budget = max + 1000
-    for _, lane in ipairs(LANES) do
+    for n, lane in ipairs(LANES) do
       local list = list_of(lane)
       -- Not a number if the key is not a list: the other lanes continue.
-      local length = claimed < max and not left and redis.pcall('LLEN', list)
+      local length = claimed < max and not left and not (paused and paused[n]) and redis.pcall('LLEN', list)
       if type(length) ~= 'number' then length = 0 end
       -- Ids are small. Pushed entries may be large, so they are taken one at a time. There are none if the list is no
       -- longer than the number of waiting emails.
@@ -175,4 +185,8 @@ local function claim_into(reply, worker, lease, max, max_bytes, first_bytes, pop
     pcall(maintain_within, lease)
   end
   if left then reply[#reply + 1] = left end
+  if paused then
+    local lanes = (paused[1] and 1 or 0) + (paused[2] and 2 or 0) + (paused[3] and 4 or 0)
+    if lanes > 0 then reply[#reply + 1] = -lanes end
+  end
 end

@@ -34,6 +34,8 @@ local POPPED = queue .. ':popped'
 
 local TOTALS = queue .. ':totals'
 
+local PAUSED = queue .. ':paused'
+
 local WORKERS = queue .. ':workers'
 
 local ALIVE = queue .. ':alive'

@@ -26,6 +26,7 @@ local function requeue_delayed(ids)
       elsewhere[#elsewhere + 1] = id
     elseif state_of(header) == DELAYED and redis.call('ZREM', SCHEDULED, id) == 1 then
       push_back(id, lane_of(header))
+      count_delayed(-1)
     end
   end
   return table.concat(elsewhere, ' ')

@@ -18,6 +18,7 @@ local function queue_again(id, header)
     {'HDEL', chunk_key(lane, chunk), field_of(sequence)},
     to_restore(TOTALS, 'retried'),
   }
+  if state == DELAYED then undo[#undo + 1] = to_restore(WAITING, 'delayed') end
   if redis.call('EXISTS', chunk_key(lane, chunk)) == 0 then undo[#undo + 1] = {'ZREM', chunks_of(lane), chunk} end
   for _, field in ipairs(ATTEMPTED) do
     local restore = to_restore(failure_of(id), field)
@@ -32,6 +33,7 @@ local function queue_again(id, header)
     enter_one(lane, id, sequence)
     redis.call('HINCRBY', WAITING, last, 1)
     redis.call('HINCRBY', WAITING, lane, 1)
+    if state == DELAYED then count_delayed(-1) end
     redis.call('HDEL', failure_of(id), unpack(ATTEMPTED))
     move(id, QUEUED .. sequence .. counters(claims_of(header), 0, 0))
     redis.call('ZREM', from, id)

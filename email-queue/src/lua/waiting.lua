@@ -21,6 +21,22 @@ local function waiting()
   return sum, waits
 end
 
+-- Counts emails that are delayed, apart from those that are scheduled. Never below 0: those of an earlier version were not counted.
+local function count_delayed(by) -- lazy
+  if redis.call('HINCRBY', WAITING, 'delayed', by) < 0 then redis.call('HSET', WAITING, 'delayed', '0') end
+end
+
+-- Since when each of LANES is paused, as text, or false; nil when none is.
+local function paused_lanes()
+  if redis.call('EXISTS', PAUSED) == 1 then return redis.call('HMGET', PAUSED, unpack(LANES)) end
+end
+
+-- The same as a reply: '' for those that are not.
+local function shown_pauses()
+  local paused = paused_lanes() or {}
+  return {paused[1] or '', paused[2] or '', paused[3] or ''}
+end
+
 -- Enters emails under their sequence numbers, given as text in order. The caller counts them in the hash WAITING.
 local function enter_all(lane, ids, sequences) -- lazy
   local i = 1
@@ -163,4 +179,28 @@ local function push_front_in_order(lane, emails) -- lazy
   leave(before)
   table.sort(emails, function(a, b) return a[1] > b[1] end)
   for _, email in ipairs(emails) do push_front(email[1], lane, email[2]) end
+end
+
+-- Puts the entry of an email, which was taken from the front of its lane's list, back there: behind entries with a lower sequence
+-- number, because several workers may put entries back in any order. Nothing is put back for an email that does not wait in the
+-- lane, or that is there already.
+local function put_back(id, lane) -- lazy
+  local header, list, before = header_of(id), list_of(lane), 0
+  if not header or state_of(header) ~= QUEUED or lane_of(header) ~= lane then return end
+  for nth = 1, 1000 do
+    local entry = redis.pcall('LINDEX', list, -nth)
+    if entry == id then return end
+    local other = type(entry) == 'string' and #entry == 36 and header_of(entry)
+    if not other then break end
+    -- The entry of an email that does not wait here any more may be before one that does.
+    if state_of(other) == QUEUED and lane_of(other) == lane then
+      if when_of(other) > when_of(header) then break end
+      before = nth
+    end
+  end
+  redis.call('RPUSH', list, id)
+  if before == 0 then return end
+  local entries = redis.call('RPOP', list, before + 1)
+  entries[#entries + 1] = id
+  for i = #entries, 2, -1 do redis.call('RPUSH', list, entries[i]) end
 end

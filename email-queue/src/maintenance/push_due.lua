@@ -14,6 +14,7 @@ for _, id in ipairs(ids) do
   elseif state_of(header) == SCHEDULED_STATE or state_of(header) == DELAYED then
     push_back(id, lane_of(header))
     pushed = pushed + 1
+    if state_of(header) == DELAYED then count_delayed(-1) end
   end
   -- Last, so that it is repeated if something above fails.
   redis.call('ZREM', SCHEDULED, id)

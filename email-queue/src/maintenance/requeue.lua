@@ -26,7 +26,7 @@ local function oldest_entry(lane)
     bytes = bytes + #entry
     if bytes > 1024 * 1024 then return -math.huge end
     local header = #entry == 36 and header_of(entry)
-    if header and state_of(header) == QUEUED then return tonumber(when_of(header)) end
+    if header and state_of(header) == QUEUED and lane_of(header) == lane then return tonumber(when_of(header)) end
   end
   return -math.huge
 end

@@ -12,7 +12,8 @@
 -- ARGV[8]  the worker's name for the entry if it is not an id; else ''
 -- Reply    per email: id, claim, its progress as failure.lua says or '', its record as it was before; for an
 --          entry with a name the claim is negative, and the record is only the header.
---          Last: the size of the next email in bytes, if it did not fit
+--          Last: the size of the next email in bytes, if it did not fit; and a negative number if lanes are paused, as
+--          claiming.lua says: nothing of those is claimed, and what was popped goes back
 --
 -- `claim` is the number of this claim of the email. An outcome must carry it, so that an outcome of an earlier claim is
 -- ignored. An entry that is not an id was pushed by another program with a plain LPUSH. It gets a record here, and is

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{ClaimRef, Progress};
 use crate::{
-    EmailId, Queue,
+    EmailId, Lane, Queue,
     call::{Answer, Call, UnexpectedAnswer, Value},
     record::{Header, split},
     script::CLAIM,
@@ -85,6 +85,8 @@ pub struct Claims {
     pub popped: bool,
     /// The size of the next email, when there was no room for it.
     pub left: Option<usize>,
+    /// The lanes that are paused: nothing of them was claimed, and a popped entry of one was put back.
+    pub paused: Vec<Lane>,
 }
 
 impl Claims {
@@ -104,8 +106,8 @@ impl Claims {
 
 /// Claims emails for a worker: most urgent lane first, oldest first within a lane.
 ///
-/// Returns fewer than `max`, or none, if no more wait or the next is too large. A popped entry that is too large goes
-/// back to the front of its lane.
+/// Returns fewer than `max`, or none, if no more wait, their lanes are paused, or the next is too large. A popped entry that is too
+/// large, or of a lane that is paused, goes back to the front of its lane.
 pub fn claim(queue: &Queue, claim: Claim<'_>) -> Call<Claims> {
     let call = Call::script(&CLAIM, queue, claimed)
         .argument(claim.worker)
@@ -129,6 +131,11 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
     while !answer.is_empty() {
         let id = match answer.next()? {
             Value::Bytes(id) => EmailId::from_redis(&id),
+            Value::Int(paused) if paused < 0 => {
+                let is_paused = |lane: &Lane| -paused & 1 << *lane as u8 != 0;
+                claims.paused = Lane::ALL.into_iter().filter(is_paused).collect();
+                continue;
+            }
             Value::Int(left) => {
                 claims.left = Some(left.try_into().unwrap_or(0));
                 continue;

@@ -107,6 +107,7 @@ end
 if soonest < math.huge then maintain_within(soonest) end
 count('sent', sent)
 for what, by in pairs(others.counts) do count(what, by) end
+if others.counts.delayed then count_delayed(others.counts.delayed) end
 -- Last, so that after a failure above all outcomes can be reported again.
 call_with('HDEL', sending_of(worker), ended)
 
