@@ -97,5 +97,7 @@ fn added(sum: Depth, more: Depth) -> Depth {
         sending: sum.sending + more.sending,
         scheduled: sum.scheduled + more.scheduled,
         failed: sum.failed + more.failed,
+        paused: std::array::from_fn(|lane| sum.paused[lane] || more.paused[lane]),
+        paused_entries: sum.paused_entries + more.paused_entries,
     }
 }
