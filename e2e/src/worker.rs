@@ -16,6 +16,12 @@ impl Worker {
     /// of 2 s, retries after at most 200 ms. `flags` come last and win.
     #[must_use]
     pub fn start(redis_url: &str, transport: &str, flags: &[&str]) -> Self {
+        Self::start_with(redis_url, transport, flags, &[])
+    }
+
+    /// The same with environment variables.
+    #[must_use]
+    pub fn start_with(redis_url: &str, transport: &str, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binaries::path("NATIVE_WORKER", "target/release/native-worker"));
         command.env("RUST_LOG", "info");
         for (name, value) in [
@@ -29,7 +35,7 @@ impl Worker {
         ] {
             command.env(format!("EMAIL_QUEUE_{name}"), value);
         }
-        command.args(flags);
+        command.args(flags).envs(variables.iter().copied());
         Self { process: Process::start(command) }
     }
 

@@ -4,6 +4,7 @@
 //! - [`Email`]: the email itself, which is what the record keeps;
 //! - [`Outline`]: what a list shows of it;
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`] with its [`Content`]: its parts;
+//! - [`Traceparent`]: the trace that it belongs to;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
 //! - [`names`]: the known name that an unknown one resembles;
@@ -25,6 +26,7 @@ mod outline;
 pub mod schedule;
 mod submission;
 mod tag;
+mod traceparent;
 mod wire;
 mod with_sender;
 
@@ -37,6 +39,7 @@ pub use mailbox::{InvalidMailbox, Mailbox};
 pub use outline::{Extent, Outline};
 pub use submission::Submission;
 pub use tag::Tag;
+pub use traceparent::Traceparent;
 pub use with_sender::with_sender;
 
 use std::collections::HashSet;

@@ -1,6 +1,11 @@
 //! Records the results of deliveries in Redis, and claims the next emails in the same call.
 
-use std::{collections::VecDeque, future::pending, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime},
+};
 
 use email_queue::{
     Class,
@@ -123,6 +128,7 @@ impl Completer {
         let mut claimed = Vec::new();
         let mut room = None;
         let mut next = self.next(&batch, &mut room);
+        let asked_at = SystemTime::now();
         let asked = next.map_or(0, |next| next.max);
         while !batch.is_empty() {
             let finished: Vec<Finish> = batch.iter().filter_map(|done| finish_of(shard, done)).collect();
@@ -155,7 +161,7 @@ impl Completer {
                     shard.shared.metrics.recorded(outcome, given_up);
                 }
                 if given_up {
-                    log_given_up(*claim, outcome);
+                    log_given_up(shard, *claim, outcome);
                 }
                 let settled = shard.in_flight.remove(*claim);
                 if recorded || !settled {
@@ -182,7 +188,7 @@ impl Completer {
         }
         // What is left of the permits is released at once. Else the loop would wake for the first, and claim few.
         if let (Some(permits), Some(done)) = (permits, self.done.upgrade()) {
-            self.dispatcher.start(claimed, permits, room, &done);
+            self.dispatcher.start(claimed, permits, room, asked_at, &done);
         }
         true
     }
@@ -295,9 +301,9 @@ impl Completer {
 }
 
 /// Redis has made a dead letter of an email that was to be tried again.
-fn log_given_up(ClaimRef { id, .. }: ClaimRef, outcome: &Outcome) {
-    let (class, last) = (Class::GivenUp, outcome.class().map(Class::as_str));
-    tracing::error!(%id, outcome = "failed", %class, last, "email failed: it was tried for as long as emails are");
+fn log_given_up(shard: &ServedShard, ClaimRef { id, .. }: ClaimRef, outcome: &Outcome) {
+    let (class, last, relay) = (Class::GivenUp, outcome.class().map(Class::as_str), shard.shared.hold_off.relay());
+    tracing::error!(%id, outcome = "failed", %class, last, %relay, "email failed: it was tried for as long as emails are");
 }
 
 /// The result under the newest claim of the email.

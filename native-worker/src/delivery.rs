@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use email_queue::{
-    Class, EmailId, Submission, email,
+    Class, EmailId, Relay, Submission, email,
     transition::{self, ClaimRef, Claimed, Outcome},
 };
 
 use jiff::Timestamp;
+use tracing::Instrument;
 
 use crate::{
     Config,
@@ -15,19 +16,26 @@ use crate::{
     hold_off::{Consequence, is_silence},
     outcome::{MAX_ERROR, Tried, address, printable, without_addresses},
     served_shard::ServedShard,
+    traces::{self, Receipt},
     transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
 
 /// Delivers an email to the recipients who do not have it yet.
 ///
 /// When the future is dropped, something may have been sent if `handoff` has begun.
-pub(crate) async fn deliver(shard: &ServedShard, claimed: Claimed, handoff: &Handoff) -> AttemptResult {
+pub(crate) async fn deliver(
+    shard: &ServedShard,
+    claimed: Claimed,
+    receipt: Receipt,
+    handoff: &Handoff,
+) -> AttemptResult {
     let (shared, began) = (&shard.shared, Instant::now());
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
+    let span = traces::attempt(&shard.client, &claimed, attempt, receipt);
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
             let mut since = claimed.created;
-            let result = attempt_delivery(shard, claimed, began, handoff, &mut since).await;
+            let result = attempt_delivery(shard, claimed, began, handoff, &mut since).instrument(span.clone()).await;
             if result.outcome == Outcome::Sent {
                 shared.metrics.sent_after(since_then(shard, since));
             }
@@ -42,8 +50,9 @@ pub(crate) async fn deliver(shard: &ServedShard, claimed: Claimed, handoff: &Han
         },
     };
     let took = began.elapsed();
+    traces::ended(&span, &result.outcome);
     shared.metrics.attempted(&result.outcome, attempt, took);
-    log(id, attempt, took, &result);
+    log(id, attempt, took, shared.hold_off.relay(), &result);
     result
 }
 
@@ -208,27 +217,27 @@ fn wait(tried: Tried, retry_in: Duration) -> AttemptResult {
 
 /// Logs one line: the outcome, and how long it took. Why a relay or a sender is held off is logged once, and not for each
 /// email that waits.
-fn log(id: EmailId, attempt: u32, took: Duration, result: &AttemptResult) {
+fn log(id: EmailId, attempt: u32, took: Duration, relay: &Relay, result: &AttemptResult) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match &result.outcome {
-        Outcome::Sent => tracing::info!(%id, outcome = "sent", attempt, duration_ms, "email sent"),
+        Outcome::Sent => tracing::info!(%id, outcome = "sent", attempt, duration_ms, %relay, "email sent"),
         Outcome::Scheduled { due } => {
             tracing::info!(%id, outcome = "scheduled", attempt, duration_ms, %due, "email for later");
         }
         Outcome::Delayed { retry_in, class, error } => {
             let (retry_in_s, error) = (retry_in.as_secs(), without_addresses(error));
-            tracing::warn!(%id, outcome = "delayed", attempt, duration_ms, retry_in_s, %class, error, "email delayed");
+            tracing::warn!(%id, outcome = "delayed", attempt, duration_ms, retry_in_s, %class, %relay, error, "email delayed");
         }
         Outcome::Postponed { retry_in, class, error } => {
             let (retry_in_s, error) = (retry_in.as_secs(), without_addresses(error));
-            tracing::info!(%id, outcome = "postponed", duration_ms, retry_in_s, %class, error, "email delayed; this counts as no attempt");
+            tracing::info!(%id, outcome = "postponed", attempt, duration_ms, retry_in_s, %class, %relay, error, "email delayed; this counts as no attempt");
         }
         Outcome::Returned { class, .. } => {
-            tracing::debug!(%id, outcome = "returned", duration_ms, %class, "email back in the queue");
+            tracing::debug!(%id, outcome = "returned", attempt, duration_ms, %class, %relay, "email back in the queue");
         }
         Outcome::Failed { class, error } => {
             let error = without_addresses(error);
-            tracing::warn!(%id, outcome = "failed", attempt, duration_ms, %class, error, "email failed");
+            tracing::warn!(%id, outcome = "failed", attempt, duration_ms, %class, %relay, error, "email failed");
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Starts deliveries: one task per email.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use email_queue::transition::{Claimed, Claims};
 use futures_util::FutureExt;
@@ -9,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     capacity::Capacity, completion::Completion, delivery, memory::Room, permits::Permit, served_shard::ServedShard,
-    transport::Handoff,
+    traces::Receipt, transport::Handoff,
 };
 
 /// Starts the deliveries of emails of a shard that were claimed, by the loop or with a completion.
@@ -25,10 +29,16 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts the delivery of each email. Results go to `done`.
-    pub(crate) fn deliver(&self, claims: Claims, capacity: Capacity, done: &mpsc::Sender<Completion>) {
+    /// Starts the delivery of each email, which were asked for at `asked`. Results go to `done`.
+    pub(crate) fn deliver(
+        &self,
+        claims: Claims,
+        capacity: Capacity,
+        asked: SystemTime,
+        done: &mpsc::Sender<Completion>,
+    ) {
         let emails = self.track(claims);
-        self.start(emails, capacity.permits, Some(capacity.room), done);
+        self.start(emails, capacity.permits, Some(capacity.room), asked, done);
     }
 
     /// Notes emails as in flight, and returns those whose delivery can start.
@@ -44,14 +54,16 @@ impl Dispatcher {
     }
 
     /// Starts the delivery of emails in flight, each with one of the permits and its part of the memory; what is left of both
-    /// is released.
+    /// is released. They were asked for at `asked`.
     pub(crate) fn start(
         &self,
         emails: Vec<(Claimed, Handoff)>,
         mut permits: Permit,
         mut room: Option<Room>,
+        asked: SystemTime,
         done: &mpsc::Sender<Completion>,
     ) {
+        let receipt = Receipt { asked, answered: SystemTime::now() };
         for (claimed, handoff) in emails {
             let Some(permit) = permits.split().filter(|_| !self.stop.is_cancelled()) else { return };
             let room = room.as_mut().and_then(|room| room.split(claimed.json.len()));
@@ -60,7 +72,7 @@ impl Dispatcher {
                 tokio::select! {
                     biased;
                     () = abort.cancelled() => {}
-                    () = deliver(&shard, claimed, &handoff, permit, room, &done) => {}
+                    () = deliver(&shard, claimed, receipt, &handoff, permit, room, &done) => {}
                 }
             });
         }
@@ -72,6 +84,7 @@ impl Dispatcher {
 async fn deliver(
     shard: &ServedShard,
     claimed: Claimed,
+    receipt: Receipt,
     handoff: &Handoff,
     permit: Permit,
     room: Option<Room>,
@@ -80,7 +93,7 @@ async fn deliver(
     let (claim, accepted, began) = (claimed.claim, claimed.created, Instant::now());
     let delivery = match claimed.unreadable {
         true => Ok(delivery::unreadable(claim)),
-        false => AssertUnwindSafe(delivery::deliver(shard, claimed, handoff)).catch_unwind().await,
+        false => AssertUnwindSafe(delivery::deliver(shard, claimed, receipt, handoff)).catch_unwind().await,
     };
     let result = delivery.unwrap_or_else(|_| {
         shard.shared.hold_off.gate.not_tried(claim.id);

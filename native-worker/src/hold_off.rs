@@ -285,7 +285,8 @@ impl HoldOff {
 
     fn open(&self) {
         if self.gate.open() && self.logged.swap(false, Ordering::Relaxed) {
-            tracing::info!(relay = %self.relay, "the relay can be used again");
+            // At the level of the line that it ends.
+            tracing::warn!(relay = %self.relay, "the relay can be used again");
         }
     }
 

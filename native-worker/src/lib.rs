@@ -29,7 +29,7 @@
 //! - [`config`]: all settings and their limits; [`cli`] reads them from flags and the environment, `environment` has the old
 //!   names of variables; [`backoff`]: pauses between attempts; `clock`: the time of Redis;
 //!   `health`: whether the worker works, and the file for health checks; `metrics`: what it counts and measures; `admin` serves
-//!   both over HTTP.
+//!   both over HTTP; [`traces`]: spans of deliveries, and their export.
 //!
 //! An email is claimed only when a permit is free. The permit goes with it to its delivery and on to the completer, and is
 //! released, or passed to the next email, when Redis has recorded the result. So a crash can send no more emails twice than
@@ -88,6 +88,7 @@ mod shared_connection;
 mod slow;
 pub mod startup;
 mod throughput;
+pub mod traces;
 mod traffic;
 pub mod transport;
 mod unserved;

@@ -5,12 +5,21 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+#[cfg(feature = "otlp")]
+use native_worker::traces::Export;
 use native_worker::{
     Config, Ended, RunError, Worker,
     cli::{self, Settings},
 };
-use program::{USAGE, logging};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use program::{
+    USAGE,
+    logging::{self, LogFormat},
+};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
 
 /// The exit code of `--drain` when what is left waits for a relay: `EX_TEMPFAIL` of
 /// [sysexits(3)](https://man.freebsd.org/cgi/man.cgi?sysexits).
@@ -22,21 +31,24 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    if let Err(error) = logging::begin(log_format, log_filter) {
-        eprintln!("native-worker: cannot log: {error}");
-        return ExitCode::FAILURE;
-    }
-    for cli::OldName { old, new } in old_names {
-        tracing::warn!("the environment variable {old} is deprecated: set {new} instead");
-    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "cannot start threads");
+            eprintln!("native-worker: cannot start threads: {error}");
             return ExitCode::FAILURE;
         }
     };
+    let export = match begin_logging(log_format, log_filter, runtime.handle()) {
+        Ok(export) => export,
+        Err(code) => return code,
+    };
+    for cli::OldName { old, new } in old_names {
+        tracing::warn!("the environment variable {old} is deprecated: set {new} instead");
+    }
     let ended = runtime.block_on(run(config));
+    if let Some(export) = export {
+        export.end();
+    }
     // A name lookup or a write to a dead disk may hang, and must not keep the process from its end.
     runtime.shutdown_background();
     match ended {
@@ -48,6 +60,42 @@ fn main() -> ExitCode {
             if is_setting { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Begins logging, and the export of traces where that is asked for.
+#[cfg(feature = "otlp")]
+fn begin_logging(format: LogFormat, filter: EnvFilter, handle: &Handle) -> Result<Option<Export>, ExitCode> {
+    let (export, begun) = match Export::from_environment(handle.clone()) {
+        Ok(Some((export, layer))) => (Some(export), logging::begin_beside(layer, format, filter)),
+        Ok(None) => (None, logging::begin(format, filter)),
+        Err(error) => {
+            eprintln!("native-worker: {error}");
+            return Err(ExitCode::from(USAGE));
+        }
+    };
+    begun.map(|()| export).map_err(|error| cannot_log(&*error))
+}
+
+/// Begins logging.
+#[cfg(not(feature = "otlp"))]
+fn begin_logging(format: LogFormat, filter: EnvFilter, _: &Handle) -> Result<Option<NoExport>, ExitCode> {
+    logging::begin(format, filter).map(|()| None).map_err(|error| cannot_log(&*error))
+}
+
+/// Built without the feature `otlp`, the worker exports nothing.
+#[cfg(not(feature = "otlp"))]
+enum NoExport {}
+
+#[cfg(not(feature = "otlp"))]
+impl NoExport {
+    fn end(self) {
+        match self {}
+    }
+}
+
+fn cannot_log(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("native-worker: cannot log: {error}");
+    ExitCode::FAILURE
 }
 
 /// Runs a worker until a signal stops it, or until the queue is empty if it is to drain it.

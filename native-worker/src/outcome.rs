@@ -154,10 +154,26 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
     printable
 }
 
-/// Removes addresses: recipients are logged at the debug level only, and servers repeat them in their replies.
+/// Removes addresses: recipients are logged at the debug level only, and servers repeat them in their replies. What stands
+/// around an address stays, and so does an `@` by itself.
 pub(crate) fn without_addresses(text: &str) -> String {
-    let hidden = |word| if str::contains(word, '@') { "<address>" } else { word };
-    text.split(' ').map(hidden).collect::<Vec<_>>().join(" ")
+    const BETWEEN: [char; 7] = [' ', '<', '>', ',', ';', '(', ')'];
+    let mut hidden = String::with_capacity(text.len());
+    for piece in text.split_inclusive(BETWEEN) {
+        let (word, end) = match piece.char_indices().next_back() {
+            Some((at, last)) if BETWEEN.contains(&last) => piece.split_at(at),
+            _ => (piece, ""),
+        };
+        let address = word.trim_matches([':', '.', '"', '\'', '!', '?']);
+        if address.contains('@') && address != "@" {
+            let name = if hidden.ends_with('<') { "address" } else { "<address>" };
+            hidden.push_str(&word.replacen(address, name, 1));
+        } else {
+            hidden.push_str(word);
+        }
+        hidden.push_str(end);
+    }
+    hidden
 }
 
 pub(crate) fn address(recipient: &Mailbox) -> &str {
@@ -284,6 +300,35 @@ mod tests {
     fn an_answer_of_the_server_becomes_one_line_of_bounded_length_without_addresses_in_the_log() {
         let long = printable(&format!("550\r\n{}", "x".repeat(10_000)), MAX_ERROR);
         assert!(long.chars().count() <= MAX_ERROR + 1 && !long.contains('\n'));
-        assert_eq!(without_addresses("550 <bob@x.example>: unknown"), "550 <address> unknown");
+        assert_eq!(without_addresses("550 <bob@x.example>: unknown"), "550 <address>: unknown");
+    }
+
+    #[test]
+    fn our_own_words_stay_whole_in_the_log_whatever_addresses_are_between_them() {
+        let unsupported = smtp_client::Unsupported::Recipient.to_string();
+        assert!(unsupported.contains(" @,"), "{unsupported}");
+        for (text, expected) in [
+            (unsupported.as_str(), unsupported.as_str()),
+            ("550 5.1.1 no such user; ask again", "550 5.1.1 no such user; ask again"),
+            (
+                "not accepted for now for 2 of 4 recipients: a@x.example, b@x.example: 450 busy",
+                "not accepted for now for 2 of 4 recipients: <address>, <address>: 450 busy",
+            ),
+            ("refused: <o'brien@x.example> (grüße@x.example).", "refused: <address> (<address>)."),
+            ("550 \"bob@x.example\"", "550 \"<address>\""),
+            ("to=<bob@x.example>,<eve@[192.0.2.1]>", "to=<address>,<address>"),
+            ("@", "@"),
+            ("", ""),
+        ] {
+            assert_eq!(without_addresses(text), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_address_is_left_whatever_stands_around_it(before in "[ <>,;:().\"'a-z@]{0,9}", after in "[ <>,;:().\"'@-]{0,9}") {
+            let text = format!("{before}bob@x.example{after}");
+            proptest::prop_assert!(!without_addresses(&text).contains("bob@x"), "{text}");
+        }
     }
 }

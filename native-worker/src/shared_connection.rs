@@ -121,7 +121,8 @@ impl SharedConnection {
 
     fn log_reachable(&self) {
         if self.reachability.answered() {
-            tracing::info!(redis = %self.server, "Redis is reachable again");
+            // At the level of the line that it ends.
+            tracing::warn!(redis = %self.server, "Redis is reachable again");
         }
     }
 }

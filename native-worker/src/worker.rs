@@ -6,6 +6,8 @@
 //! 4. **Complete**: record the results in Redis, many in one call: `completer`. While no permit is free, that call claims
 //!    the next emails as well, and their deliveries start without this loop.
 
+use std::time::SystemTime;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +31,9 @@ pub(crate) async fn work(
     let Dispatcher { shard, stop, .. } = dispatcher;
     let mut fetcher = Fetcher::new(shard, stop, give_up);
     loop {
+        let asked = SystemTime::now();
         match fetcher.fetch().await {
-            Fetched::Emails(claims, Some(capacity)) => dispatcher.deliver(claims, capacity, done),
+            Fetched::Emails(claims, Some(capacity)) => dispatcher.deliver(claims, capacity, asked, done),
             Fetched::Emails(claims, None) => drop(dispatcher.track(claims)),
             Fetched::Failed => fetcher.back_off().await,
             Fetched::Ended(ended) => return ended,

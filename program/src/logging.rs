@@ -6,7 +6,7 @@ use std::{
     panic,
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// `RUST_LOG` cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +52,39 @@ pub fn begin(format: LogFormat, filter: EnvFilter) -> Result<(), Box<dyn std::er
         LogFormat::Text => events.with_target(false).with_ansi(stderr().is_terminal()).try_init()?,
         LogFormat::Json => events.json().flatten_event(true).try_init()?,
     }
+    log_panics();
+    Ok(())
+}
+
+/// What else gets spans and events, by a filter of its own.
+pub type Beside = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The same with something beside the log.
+///
+/// # Errors
+/// As [`begin`].
+pub fn begin_beside(
+    beside: Beside,
+    format: LogFormat,
+    filter: EnvFilter,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (all, events) = (Registry::default().with(beside), fmt::layer().with_writer(stderr));
+    match format {
+        LogFormat::Text => {
+            let events = events.with_target(false).with_ansi(stderr().is_terminal());
+            all.with(events.with_filter(filter)).try_init()?;
+        }
+        LogFormat::Json => all.with(events.json().flatten_event(true).with_filter(filter)).try_init()?,
+    }
+    log_panics();
+    Ok(())
+}
+
+fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panicked");
     }));
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ use tokio_rustls::{
     rustls::{self, pki_types::ServerName},
 };
 
+use tracing::{Instrument, trace_span};
+
 use crate::{
-    auth,
+    TRACE, auth,
     config::{Config, TlsMode},
     connect_error::{ConnectError, Step},
     extensions::Extensions,
@@ -83,7 +85,8 @@ impl Connector {
             stream = self.encrypt(stream).await?;
         }
         let mut wire = self.wire(stream);
-        let greeting = self.greeting(&mut wire, implicit).await?;
+        let span = trace_span!(target: TRACE, "greeting", otel.name = "smtp greeting", otel.kind = "client");
+        let greeting = self.greeting(&mut wire, implicit).instrument(span).await?;
         if !greeting.is_positive() {
             return Err(self.refused(Step::Greeting, greeting));
         }
@@ -108,7 +111,8 @@ impl Connector {
             let reason = format!("{} offers no encryption, and a password is not sent unencrypted", self.server);
             return Err(ConnectError::Tls(reason));
         }
-        match auth::authenticate(&mut wire, extensions, credentials).await {
+        let span = trace_span!(target: TRACE, "auth", otel.name = "smtp AUTH", otel.kind = "client");
+        match auth::authenticate(&mut wire, extensions, credentials).instrument(span).await {
             Ok(Some(reply)) if reply.is_positive() => Ok(Session::new(wire, extensions, true)),
             Ok(Some(reply)) => Err(self.refused(Step::Authentication, reply)),
             Ok(None) => Err(ConnectError::NoMechanism { server: self.server.clone() }),
@@ -119,7 +123,8 @@ impl Connector {
     async fn dial(&self) -> Result<Stream, ConnectError> {
         let Config { host, port, timeout: limit, .. } = &self.config;
         let failed = |error| ConnectError::Unreachable { server: self.server.clone(), error };
-        match timeout(*limit, TcpStream::connect((host.as_str(), *port))).await {
+        let span = trace_span!(target: TRACE, "connect", otel.name = "smtp connect", otel.kind = "client", server.address = %host, server.port = port);
+        match timeout(*limit, TcpStream::connect((host.as_str(), *port))).instrument(span).await {
             Ok(Ok(tcp)) => {
                 // Commands are small, and each waits for its reply.
                 let _ = tcp.set_nodelay(true);
@@ -183,7 +188,9 @@ impl Connector {
 
     async fn encrypt(&self, stream: Stream) -> Result<Stream, ConnectError> {
         let failed = |why: String| ConnectError::Tls(format!("TLS with {} failed: {why}", self.server));
-        match timeout(self.config.timeout, self.tls.connect(self.server_name.clone(), stream)).await {
+        let span = trace_span!(target: TRACE, "tls", otel.name = "smtp tls", otel.kind = "client");
+        let handshake = self.tls.connect(self.server_name.clone(), stream);
+        match timeout(self.config.timeout, handshake).instrument(span).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) if is_no_tls(&error) && self.config.tls == TlsMode::Implicit => {
                 let Config { host, port, .. } = &self.config;
@@ -195,7 +202,12 @@ impl Connector {
     }
 
     async fn hello(&self, wire: &mut Wire) -> Result<Extensions, ConnectError> {
-        let reply = wire.command(&format!("EHLO {}", self.config.hello)).await.map_err(|error| self.lost(error))?;
+        let span = trace_span!(target: TRACE, "ehlo", otel.name = "smtp EHLO", otel.kind = "client");
+        let reply = wire
+            .command(&format!("EHLO {}", self.config.hello))
+            .instrument(span)
+            .await
+            .map_err(|error| self.lost(error))?;
         if reply.is_positive() {
             return Ok(Extensions::read(&reply));
         }

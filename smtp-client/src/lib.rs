@@ -56,6 +56,10 @@ mod tls;
 mod transaction;
 mod wire;
 
+/// The target of the spans of [`tracing`](https://docs.rs/tracing) in which each phase of a session runs, at level `TRACE`. They
+/// name no address and hold no text of the server.
+pub const TRACE: &str = "smtp_client::trace";
+
 pub use config::{Config, Credentials, InvalidUrl, Options, TlsMode};
 pub use connect::Connector;
 pub use connect_error::{ConnectError, Step};

@@ -1,6 +1,9 @@
 //! One message in a session ([RFC 5321 section 3.3](https://www.rfc-editor.org/rfc/rfc5321#section-3.3)).
 
+use tracing::{Instrument, trace_span};
+
 use crate::{
+    TRACE,
     data::Data,
     message::Message,
     outcome::{End, Milestone, RecipientOutcome, Transaction, Unsupported},
@@ -47,7 +50,12 @@ impl Session {
             return Transaction { recipients, end: End::NotBegun };
         }
         let end = match self.address(envelope, message, &mut recipients, reached).await {
-            Ok(()) => self.transfer(message, &mut recipients, reached).await,
+            Ok(()) => {
+                let span = trace_span!(
+                    target: TRACE, "data", otel.name = "smtp DATA", otel.kind = "client",
+                    messaging.message.body.size = message.size());
+                self.transfer(message, &mut recipients, reached).instrument(span).await
+            }
             Err(end) => end,
         };
         Transaction { recipients, end }
@@ -171,6 +179,8 @@ impl Session {
     async fn exchange(&mut self, commands: &[String]) -> Replies {
         let mut replies = Replies { mail: None, rcpts: Vec::new(), lost: None };
         let pipelining = self.extensions.pipelining;
+        // Where they go together, it is the time until each reply.
+        let mut span = trace_span!(target: TRACE, "mail", otel.name = "smtp MAIL", otel.kind = "client");
         if pipelining && let Err(error) = self.pipeline(commands).await {
             replies.mail = self.refusal_before_close().await;
             replies.lost = Some(error);
@@ -178,8 +188,8 @@ impl Session {
         }
         for command in commands {
             let reply = match pipelining {
-                true => self.wire.reply().await,
-                false => self.wire.command(command).await,
+                true => self.wire.reply().instrument(span.clone()).await,
+                false => self.wire.command(command).instrument(span.clone()).await,
             };
             let reply = match reply {
                 Ok(reply) => reply,
@@ -191,7 +201,11 @@ impl Session {
             let refused = replies.mail.is_none() && !reply.is_positive();
             let ends = reply.ends_session() || (!pipelining && refused);
             match replies.mail {
-                None => replies.mail = Some(reply),
+                None => {
+                    replies.mail = Some(reply);
+                    let count = commands.len() - 1;
+                    span = trace_span!(target: TRACE, "rcpt", otel.name = "smtp RCPT", otel.kind = "client", smtp.recipients = count);
+                }
                 Some(_) => replies.rcpts.push(reply),
             }
             if ends {

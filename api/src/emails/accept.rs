@@ -3,8 +3,11 @@
 use email_queue::{
     EmailId, Shard, Shards, Submission,
     call::CallError,
+    email::Traceparent,
     transition::{Enqueue, Enqueued, Idempotency, NewEmail, move_key},
 };
+
+use http::HeaderMap;
 
 use super::{idempotency, room};
 use crate::{
@@ -29,14 +32,16 @@ pub(super) async fn accept<R: Backend>(
 ) -> Result<Vec<EmailId>, ApiError> {
     let Context { parts, caller, settings, .. } = context;
     let idempotency = idempotency::of(&parts.headers, caller, &submissions)?;
+    let traceparent = traceparent(&parts.headers);
     let mut emails: Vec<_> = submissions
         // Each is dropped once its JSON is written: all of both would take twice the memory.
         .into_iter()
-        .map(|submission| NewEmail {
-            id: EmailId::new(),
-            lane: submission.lane,
-            due: submission.scheduled_at,
-            json: submission.to_json(),
+        .map(|submission| {
+            let mut json = submission.to_json();
+            if let Some(traceparent) = &traceparent {
+                traceparent.append_to(&mut json);
+            }
+            NewEmail { id: EmailId::new(), lane: submission.lane, due: submission.scheduled_at, json }
         })
         .collect();
     let terms = Enqueue {
@@ -64,6 +69,14 @@ pub(super) async fn accept<R: Backend>(
             Err(ApiError::no_bytes_left(limit, shards, stored, asked))
         }
     }
+}
+
+/// The trace that a request is part of. One that cannot be read, or is given twice, is none
+/// ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)).
+fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    let mut given = headers.get_all("traceparent").iter();
+    let only = given.next().filter(|_| given.next().is_none())?;
+    Traceparent::parse(only.to_str().ok()?)
 }
 
 /// The shard that decides on the requests of an idempotency key.

@@ -7,7 +7,7 @@ use super::{
     mailbox_list,
     origin::Origin,
     schedule::{self, InvalidTime},
-    wire,
+    traceparent, wire,
 };
 use crate::Lane;
 
@@ -110,7 +110,10 @@ impl Submission {
 
 /// Everything but the time, which is left as it is written.
 pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
-    let wire::Object { value: wire, misspelt, unknown: unknown_fields } = wire::read::<wire::Submission>(json)?;
+    let wire::Object { value: wire, misspelt, unknown: mut unknown_fields } = wire::read::<wire::Submission>(json)?;
+    if origin == Origin::List {
+        unknown_fields.retain(|field| field != traceparent::FIELD);
+    }
     // Pushed entries are not refused for this, because no client would get the error.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {
         return Err(misspelt.into());

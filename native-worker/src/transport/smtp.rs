@@ -92,7 +92,7 @@ impl SmtpTransport {
             Some(_) => {}
             None => {
                 if self.unusable.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the SMTP server can be used again");
+                    tracing::warn!("the SMTP server can be used again");
                 }
             }
         }
