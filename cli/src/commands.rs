@@ -3,12 +3,17 @@
 mod cancel;
 mod completions;
 mod discard;
+mod doctor;
 mod export;
 mod list;
+mod pause;
+mod resume;
 mod retry;
 mod send;
 
 mod show;
+mod stats;
+mod workers;
 
 use clap::Subcommand;
 
@@ -17,14 +22,19 @@ use crate::{context::Context, exit::Exit};
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Stats(stats::Stats),
+    Workers(workers::Workers),
     List(list::List),
     Show(show::Show),
     Retry(retry::Retry),
     Cancel(cancel::Cancel),
     Discard(discard::Discard),
 
+    Pause(pause::Pause),
+    Resume(resume::Resume),
     Send(send::Send),
     Export(export::Export),
+    Doctor(doctor::Doctor),
     /// Print completions for a shell, such as `emailq completions bash > /etc/bash_completion.d/emailq`.
     Completions {
         /// The shell.
@@ -39,11 +49,16 @@ pub(crate) enum Command {
 /// Redis cannot be reached or refuses; a file cannot be used; the output is closed.
 pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Stats(stats) => stats.run(context).await,
+        Command::Workers(workers) => workers.run(context).await,
         Command::List(list) => list.run(context).await,
         Command::Show(show) => show.run(context).await,
         Command::Retry(retry) => retry.run(context).await,
         Command::Cancel(cancel) => cancel.run(context).await,
         Command::Discard(discard) => discard.run(context).await,
+        Command::Pause(pause) => pause.run(context).await,
+        Command::Resume(resume) => resume.run(context).await,
+        Command::Doctor(doctor) => doctor.run(context).await,
         Command::Send(send) => send.run(context).await,
         Command::Export(export) => export.run(context).await,
         // It needs no queue, and is done when flags are read.

@@ -3,7 +3,8 @@
 //! In reading order: [`cli`] has the flags, [`commands`] one file for each command; [`exit`] is what scripts learn of the result.
 //! [`context`] is what each command works with: [`redis_client`] runs the calls of `email-queue` on the node that serves them,
 //! [`advice`] says of an error what to do; [`output`] is what is printed, for people or for programs. [`pages`] reads the emails
-//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come; [`view`] is an email as JSON.
+//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come; [`view`] is an email as JSON,
+//! and [`state`] what there is in the queue.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ mod output;
 mod pages;
 mod progress;
 mod redis_client;
+mod state;
 mod view;
 
 use std::{io, process::ExitCode};

@@ -11,7 +11,7 @@ use email_queue::{
     Redirect, Refusal,
     call::{Call, CallError, Command, Redis, Value},
 };
-use redis::{Cmd, ErrorKind, RedisError, RedisResult};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use redis_connection::{Address, Connection, RedisServer};
 use tokio::time::{sleep, timeout};
 
@@ -70,6 +70,20 @@ impl RedisClient {
     /// Redis cannot be reached, does not answer in time, or refuses.
     pub(crate) async fn run<T>(&self, call: &Call<T>) -> Result<T, Unanswered> {
         call.run(self).await.map_err(|error| self.unanswered(call.name(), error))
+    }
+
+    /// Runs a command that is none of the queue's, at the server of the URL.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) async fn ask<T: FromRedisValue>(&self, name: &'static str, command: &Cmd) -> Result<T, Unanswered> {
+        let answer = self.send_to(None, command).await.and_then(|value| Ok(redis::from_redis_value(value)?));
+        answer.map_err(|error| self.unanswered(name, CallError::Redis(error)))
+    }
+
+    /// The server of the URL.
+    pub(crate) fn server(&self) -> &RedisServer {
+        &self.server
     }
 
     fn unanswered(&self, call: &'static str, error: CallError<RedisError>) -> Unanswered {

@@ -24,6 +24,7 @@ use crate::{
     TRACE, auth,
     config::{Config, TlsMode},
     connect_error::{ConnectError, Step},
+    expiry::Expiry,
     extensions::Extensions,
     redact::Secrets,
     reply::{Reply, Severity},
@@ -59,11 +60,23 @@ impl Connector {
     /// # Errors
     /// The configuration cannot be used with any server.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
+        Self::with(config, None)
+    }
+
+    /// The same, and notes when the certificate expires that the server shows, or one by which it is trusted.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn noting_expiry(config: &Config, expiry: &Expiry) -> Result<Self, SetupError> {
+        Self::with(config, Some(expiry.clone()))
+    }
+
+    fn with(config: &Config, expiry: Option<Expiry>) -> Result<Self, SetupError> {
         let server_name = ServerName::try_from(config.host.clone()).map_err(|_| SetupError::Host)?;
         Ok(Self {
             config: config.clone(),
             server: config.to_string(),
-            tls: tls::connector(config)?,
+            tls: tls::connector(config, expiry)?,
             server_name,
             secrets: Arc::new(config.credentials.as_ref().map(Secrets::new).unwrap_or_default()),
             offered_starttls: AtomicBool::new(false),

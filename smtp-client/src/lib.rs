@@ -34,7 +34,7 @@
 //! for a lost connection, and keeps bytes that arrived before STARTTLS for the encrypted session.
 //!
 //! In reading order: `config` is the URL; `connect` opens sessions, `auth` authenticates, `tls` has the trusted
-//! certificates, `connect_error` the errors; `session` and `extensions` are an open session; `transaction` sends a
+//! certificates, `expiry` notes until when, `connect_error` the errors; `session` and `extensions` are an open session; `transaction` sends a
 //! message in it, `outcome` is the result, `message` the message in pieces, `data` its bytes after `DATA`; `wire` has a
 //! deadline for each step, `reply` parses replies, `redact` removes passwords from them.
 
@@ -45,6 +45,7 @@ mod config;
 mod connect;
 mod connect_error;
 mod data;
+mod expiry;
 mod extensions;
 mod message;
 mod outcome;
@@ -63,6 +64,7 @@ pub const TRACE: &str = "smtp_client::trace";
 pub use config::{Config, Credentials, InvalidUrl, Options, TlsMode};
 pub use connect::Connector;
 pub use connect_error::{ConnectError, Step};
+pub use expiry::Expiry;
 pub use message::{Message, Piece, lines};
 pub use outcome::{End, Milestone, RecipientOutcome, Transaction, Unsupported};
 pub use reply::{Reply, Severity};

@@ -22,7 +22,10 @@ use tokio_rustls::{
     },
 };
 
-use crate::config::{Config, TlsMode};
+use crate::{
+    config::{Config, TlsMode},
+    expiry::Expiry,
+};
 
 /// Why a configuration cannot be used with any server.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +44,8 @@ pub enum SetupError {
     NoCertificates,
 }
 
-/// Encrypts connections, and verifies the certificate of the server.
-pub(crate) fn connector(config: &Config) -> Result<TlsConnector, SetupError> {
+/// Encrypts connections, and verifies the certificate of the server. With `expires` it notes there when that expires.
+pub(crate) fn connector(config: &Config, expires: Option<Expiry>) -> Result<TlsConnector, SetupError> {
     let provider = Arc::new(default_provider());
     let named = match &config.ca_file {
         Some(file) => read(file).map_err(|reason| SetupError::Certificates(file.clone(), reason))?,
@@ -52,12 +55,16 @@ pub(crate) fn connector(config: &Config) -> Result<TlsConnector, SetupError> {
     let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(SetupError::Tls)?;
-    let tls = if named.is_empty() {
+    let tls = if named.is_empty() && expires.is_none() || roots.is_empty() {
         tls.with_root_certificates(roots)
     } else {
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
         let authorities = authorities.map_err(|error| SetupError::Tls(rustls::Error::General(error.to_string())))?;
-        tls.dangerous().with_custom_certificate_verifier(Arc::new(Trust { authorities, named }))
+        let trust = Arc::new(Trust { authorities, named });
+        match expires {
+            Some(expires) => tls.dangerous().with_custom_certificate_verifier(Arc::new(expires.noted_by(trust))),
+            None => tls.dangerous().with_custom_certificate_verifier(trust),
+        }
     };
     Ok(TlsConnector::from(Arc::new(tls.with_no_client_auth())))
 }

@@ -146,7 +146,7 @@ impl AiosmtpdBuilder {
     pub async fn start(self) -> Aiosmtpd {
         let directory = TempDir::with_prefix("testkit-aiosmtpd-")
             .unwrap_or_else(|error| panic!("cannot make a directory for aiosmtpd: {error}"));
-        let certificates = self.starttls.then(|| Certificates::generate(&LOOPBACK_NAMES));
+        let certificates = self.starttls.then(|| Certificates::generate(&LOOPBACK_NAMES, None));
 
         let mut command = Command::new(python());
         command.arg("-c").arg(SCRIPT).arg("--directory").arg(directory.path());

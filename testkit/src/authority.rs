@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use rcgen::{
@@ -55,11 +56,23 @@ impl Authority {
 
     /// A new certificate for host names or IP addresses, for servers and for clients.
     pub(crate) fn sign(&self, names: &[&str]) -> Result<(Certificate, KeyPair), rcgen::Error> {
+        self.sign_until(names, None)
+    }
+
+    /// The same, valid until then.
+    pub(crate) fn sign_until(
+        &self,
+        names: &[&str],
+        end: Option<SystemTime>,
+    ) -> Result<(Certificate, KeyPair), rcgen::Error> {
         let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
         params.distinguished_name.push(DnType::CommonName, "testkit");
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        if let Some(end) = end {
+            params.not_after = end.into();
+        }
         let key = KeyPair::generate()?;
         Ok((params.signed_by(&key, &self.issuer)?, key))
     }

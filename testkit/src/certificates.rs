@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -26,12 +27,12 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority and a server certificate for `names`: host names or IP addresses.
+    /// Makes an authority and a server certificate for `names`, host names or IP addresses, that is valid until `end`.
     ///
     /// # Panics
     /// When a name is neither, or the files cannot be written.
-    pub fn generate(names: &[&str]) -> Self {
-        Self::try_generate(names).unwrap_or_else(|error| panic!("cannot make certificates for {names:?}: {error}"))
+    pub fn generate(names: &[&str], end: Option<SystemTime>) -> Self {
+        Self::try_generate(names, end).unwrap_or_else(|error| panic!("cannot make certificates for {names:?}: {error}"))
     }
 
     /// Makes a server certificate for `names` that signed itself. To trust it is to trust that very certificate.
@@ -74,9 +75,9 @@ impl Certificates {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    fn try_generate(names: &[&str]) -> Result<Self, Box<dyn std::error::Error>> {
+    fn try_generate(names: &[&str], end: Option<SystemTime>) -> Result<Self, Box<dyn std::error::Error>> {
         let authority = Authority::try_new()?;
-        let (certificate, key) = authority.sign(names)?;
+        let (certificate, key) = authority.sign_until(names, end)?;
         Self::written(authority.pem().to_owned(), &certificate, key)
     }
 

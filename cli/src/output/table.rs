@@ -25,6 +25,12 @@ pub(crate) fn state(state: State) -> Cell {
     cell(state).fg(colour(state))
 }
 
+/// A level: 0 is good, 1 a warning, 2 a fault.
+pub(crate) fn level(level: usize, name: &str) -> Cell {
+    let colours = [Color::Green, Color::Yellow, Color::Red];
+    cell(name).fg(colours.get(level).copied().unwrap_or(Color::Reset)).add_attribute(Attribute::Bold)
+}
+
 /// The colour of a state.
 pub(crate) fn colour(state: State) -> Color {
     match state {

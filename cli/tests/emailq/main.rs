@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod changes;
+mod doctor;
 mod lists;
+mod nameserver;
 mod program;
 #[path = "../../../email-queue/tests/support/mod.rs"]
 mod queue;
 mod sending;
 mod settings;
+mod steering;

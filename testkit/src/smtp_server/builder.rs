@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ pub struct SmtpServerBuilder {
     max_message: usize,
     asks_for_response: bool,
     self_signed: Option<bool>,
+    certificate_end: Option<SystemTime>,
     script: Script,
 }
 
@@ -94,6 +96,12 @@ impl SmtpServerBuilder {
         self
     }
 
+    /// Makes a certificate that is valid until then.
+    pub fn certificate_end(mut self, end: SystemTime) -> Self {
+        self.certificate_end = Some(end);
+        self
+    }
+
     /// Asks `script` at every step what to do.
     pub fn script(mut self, script: impl Fn(&Step<'_>) -> Action + Send + Sync + 'static) -> Self {
         self.script = Script::new(script);
@@ -128,7 +136,7 @@ impl SmtpServerBuilder {
         let names = self.certificate_names.iter().map(String::as_str).collect::<Vec<_>>();
         let certificates = (self.security != Security::Plain).then(|| match self.self_signed {
             Some(is_authority) => Certificates::self_signed(&names, is_authority),
-            None => Certificates::generate(&names),
+            None => Certificates::generate(&names, self.certificate_end),
         });
         let shared = Arc::new(Shared {
             keeps: self.keeps,
@@ -162,6 +170,7 @@ impl Default for SmtpServerBuilder {
             max_message: MAX_MESSAGE,
             asks_for_response: false,
             self_signed: None,
+            certificate_end: None,
             script: Script::default(),
         }
     }

@@ -42,7 +42,7 @@ async fn implicit_tls_encrypts_from_the_first_byte() {
 #[tokio::test]
 async fn a_client_notices_a_wrong_authority_and_a_wrong_name() {
     let server = SmtpServer::builder().security(Security::Implicit).start().await;
-    let other = Certificates::generate(&LOOPBACK_NAMES);
+    let other = Certificates::generate(&LOOPBACK_NAMES, None);
     assert!(Client::connect(server.address()).await.encrypt(other.ca_pem()).await.is_err());
 
     let server = SmtpServer::builder().security(Security::Implicit).certificate_names(&["mail.example"]).start().await;

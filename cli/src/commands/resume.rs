@@ -1,0 +1,23 @@
+use clap::Args;
+use email_queue::{Lane, transition};
+
+use crate::{context::Context, exit::Exit, filter, state};
+
+/// Resume the queue, or lanes of it.
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// Only this lane: high, normal or low. May be repeated.
+    #[arg(long, value_name = "LANE", value_parser = filter::lane)]
+    lane: Vec<Lane>,
+}
+
+impl Resume {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let mut pauses = Vec::new();
+        for shard in context.shards.all() {
+            pauses = context.run(&transition::resume(&context.shards.queue(shard), &self.lane)).await?;
+        }
+        state::tell_paused(context, &pauses)?;
+        Ok(Exit::Done)
+    }
+}

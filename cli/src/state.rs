@@ -1,0 +1,46 @@
+//! What there is in the queue, of all shards together.
+
+use std::{collections::BTreeMap, io};
+
+use email_queue::query::{self, Pauses, Stats, WorkerState};
+use serde_json::json;
+
+use crate::{context::Context, redis_client::Unanswered};
+
+/// Counts all that there is.
+pub(crate) async fn stats(context: &Context) -> Result<Stats, Unanswered> {
+    let mut all = context.run(&query::stats(context.shards.first())).await?;
+    for shard in context.shards.all().skip(1) {
+        all.merge(context.run(&query::stats(&context.shards.queue(shard))).await?);
+    }
+    Ok(all)
+}
+
+/// The workers, in the order of their ids.
+pub(crate) async fn workers(context: &Context) -> Result<Vec<WorkerState>, Unanswered> {
+    let mut all: BTreeMap<String, WorkerState> = BTreeMap::new();
+    for shard in context.shards.all() {
+        for worker in context.run(&query::workers(&context.shards.queue(shard))).await? {
+            match all.get_mut(&worker.id) {
+                Some(known) => known.merge(worker),
+                None => _ = all.insert(worker.id.clone(), worker),
+            }
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+/// Prints which lanes are paused.
+///
+/// # Errors
+/// The output is closed.
+pub(crate) fn tell_paused(context: &Context, pauses: &Pauses) -> io::Result<()> {
+    let lanes: Vec<_> = pauses.iter().map(|(lane, _)| lane.as_str()).collect();
+    if context.out.is_json() {
+        return context.out.json(&json!({"object": "queue", "paused": lanes}));
+    }
+    match lanes.as_slice() {
+        [] => context.out.say("Nothing is paused."),
+        lanes => context.out.say(&format!("Paused: {}.", lanes.join(", "))),
+    }
+}
