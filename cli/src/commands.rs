@@ -13,6 +13,7 @@ mod send;
 
 mod show;
 mod stats;
+mod why;
 mod workers;
 
 use clap::Subcommand;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Workers(workers::Workers),
     List(list::List),
     Show(show::Show),
+    Why(why::Why),
     Retry(retry::Retry),
     Cancel(cancel::Cancel),
     Discard(discard::Discard),
@@ -53,6 +55,7 @@ pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Resu
         Command::Workers(workers) => workers.run(context).await,
         Command::List(list) => list.run(context).await,
         Command::Show(show) => show.run(context).await,
+        Command::Why(why) => why.run(context).await,
         Command::Retry(retry) => retry.run(context).await,
         Command::Cancel(cancel) => cancel.run(context).await,
         Command::Discard(discard) => discard.run(context).await,

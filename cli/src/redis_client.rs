@@ -86,7 +86,8 @@ impl RedisClient {
         &self.server
     }
 
-    fn unanswered(&self, call: &'static str, error: CallError<RedisError>) -> Unanswered {
+    /// An error of a call, with the server.
+    pub(crate) fn unanswered(&self, call: &'static str, error: CallError<RedisError>) -> Unanswered {
         Unanswered { call, error, server: self.server.to_string() }
     }
 

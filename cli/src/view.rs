@@ -3,10 +3,11 @@
 use email_queue::{
     Class, EmailId, Record, State,
     email::{Extent, Outline},
+    query::Entry,
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 /// What a list shows of an email.
 #[derive(Serialize)]
@@ -45,6 +46,9 @@ pub(crate) struct Whole<'a> {
     /// What is stored in the place of an email, if that is no JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
+    /// What has happened to it, the oldest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<Value>>,
 }
 
 impl Summary {
@@ -93,8 +97,27 @@ impl<'a> Whole<'a> {
             removed_bytes: record.removed,
             email,
             raw: email.is_none().then(|| String::from_utf8_lossy(&record.json).into_owned()),
+            timeline: None,
         }
     }
+
+    pub(crate) fn with_timeline(id: EmailId, record: &'a Record, timeline: &[Entry]) -> Self {
+        Self { timeline: Some(timeline.iter().map(entry).collect()), ..Self::new(id, record) }
+    }
+}
+
+/// As the API has it.
+fn entry(entry: &Entry) -> Value {
+    json!({
+        "at": iso(entry.at),
+        "event": entry.event.as_str(),
+        "attempt": entry.attempt,
+        "worker": entry.worker,
+        "class": entry.class.map(Class::as_str),
+        "answer": entry.answer,
+        "duration_ms": entry.took.map(|took| took.as_millis()),
+        "relay": entry.relay,
+    })
 }
 
 /// As the API writes times.

@@ -158,7 +158,7 @@ async fn nothing_else_is_permitted_to_the_users_of_the_recipe() {
         })
         .collect();
     let users = fs::read_to_string(Path::new(RECIPE).join("users.acl")).unwrap();
-    for user in ["email-queue-api", "email-queue-worker", "email-queue-producer"] {
+    for user in ["email-queue-api", "email-queue-worker", "email-queue-producer", "email-queue-operator"] {
         let line = users.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap();
         let permitted: BTreeSet<&str> =
             line.split(' ').filter_map(|rule| rule.strip_prefix('+')?.split('|').next()).collect();

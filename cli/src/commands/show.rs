@@ -1,5 +1,11 @@
+use std::io;
+
 use clap::Args;
-use email_queue::{EmailId, Record, email::Mailbox, query};
+use email_queue::{
+    EmailId, Record,
+    email::Mailbox,
+    query::{self, Entry},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -7,8 +13,8 @@ use crate::{
     exit::Exit,
     output::{
         self,
-        table::{cell, state},
-        time::{from_now, local},
+        table::{cell, optional, state},
+        time::{from_now, length, local},
     },
     view::{Summary, Whole},
 };
@@ -35,19 +41,21 @@ impl Show {
                 exit = Exit::NothingFound;
                 continue;
             };
+            let timeline =
+                context.find(*id, |queue| query::timeline(queue, *id), Option::is_some).await?.unwrap_or_default();
             if context.out.is_json() {
-                context.out.json(&Whole::new(*id, &record))?;
+                context.out.json(&Whole::with_timeline(*id, &record, &timeline))?;
                 continue;
             }
             if place > 0 {
                 context.out.say("")?;
             }
-            self.show(context, *id, &record)?;
+            self.show(context, *id, &record, &timeline)?;
         }
         Ok(exit)
     }
 
-    fn show(&self, context: &Context, id: EmailId, record: &Record) -> anyhow::Result<()> {
+    fn show(&self, context: &Context, id: EmailId, record: &Record, timeline: &[Entry]) -> anyhow::Result<()> {
         let (summary, now) = (Summary::new(id, record), Timestamp::now());
         let mut fields = context.out.columns(&[]);
         let time = |time| format!("{} ({})", local(time), from_now(time, now));
@@ -83,6 +91,7 @@ impl Show {
             fields.tall_row([cell("attachment"), cell(format!("{name}, {} bytes", attachment.content.len()))]);
         }
         context.out.table(fields)?;
+        tell(context, timeline)?;
         let Some(email) = email else {
             context.out.say("\nThis is no email that could be read:")?;
             context.out.say(&String::from_utf8_lossy(&record.json))?;
@@ -98,4 +107,22 @@ impl Show {
         }
         Ok(())
     }
+}
+
+/// Prints what has happened to an email.
+fn tell(context: &Context, timeline: &[Entry]) -> io::Result<()> {
+    let mut rows = context.out.columns(&["at", "event", "attempt", "class", "took", "relay", "answer"]);
+    for entry in timeline {
+        rows.tall_row([
+            cell(local(entry.at)),
+            cell(entry.event),
+            optional(entry.attempt),
+            optional(entry.class),
+            optional(entry.took.map(length)),
+            optional(entry.relay.as_deref()),
+            optional(entry.answer.as_deref().or(entry.worker.as_deref())),
+        ]);
+    }
+    context.out.say("")?;
+    context.out.table(rows)
 }

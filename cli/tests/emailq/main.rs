@@ -9,6 +9,7 @@ mod nameserver;
 mod program;
 #[path = "../../../email-queue/tests/support/mod.rs"]
 mod queue;
+mod rights;
 mod sending;
 mod settings;
 mod steering;

@@ -52,3 +52,26 @@ fn workers_are_shown_with_what_they_have_in_flight() {
     assert_eq!((&json["data"][0]["id"], &json["data"][0]["in_flight"]), (&"w".into(), &1.into()), "{json}");
     assert_eq!(json["data"][0]["emails"][0]["id"], id);
 }
+
+#[test]
+fn an_email_says_why_it_waits() {
+    let q = TestQueue::start();
+    let id = q.enqueue(Lane::Normal).to_string();
+    let told = emailq(&q, &format!("why {id}")).assert(0).out;
+    assert!(told.contains("worker") && told.contains(&id), "{told}");
+    let json = emailq(&q, &format!("why --json {id}")).assert(0).json();
+    assert_eq!((&json["reason"], &json["state"]), (&"no_worker".into(), &"queued".into()), "{json}");
+    emailq(&q, &format!("why {}", email_queue::EmailId::new())).assert(3);
+}
+
+#[test]
+fn an_email_is_shown_with_its_timeline() {
+    let q = TestQueue::start();
+    let id = waits_for_another_attempt(&q).to_string();
+    let json = emailq(&q, &format!("show --json {id}")).assert(0).json();
+    let events: Vec<_> =
+        json["timeline"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["accepted", "claimed", "delayed"]);
+    let table = emailq(&q, &format!("show {id}")).assert(0).out;
+    assert!(table.contains("accepted") && table.contains("claimed"), "{table}");
+}

@@ -1,0 +1,85 @@
+use clap::Args;
+use email_queue::{Class, EmailId, query};
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::Exit,
+    output::{
+        self,
+        table::cell,
+        time::{length, local},
+    },
+    view::iso,
+};
+
+/// Say why emails have not been sent, and when they will be.
+#[derive(Args)]
+pub(crate) struct Why {
+    /// Their ids.
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<EmailId>,
+}
+
+impl Why {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let mut exit = Exit::Done;
+        for id in self.ids {
+            let why = query::why(&context.redis, &context.shards, id).await;
+            let Some(why) = why.map_err(|error| context.redis.unanswered("why", error))? else {
+                output::remark(&format!("{id}: there is no such email; sent ones are deleted after the retention"));
+                exit = Exit::NothingFound;
+                continue;
+            };
+            if context.out.is_json() {
+                context.out.json_line(&as_json(id, &why))?;
+                continue;
+            }
+            context.out.say(&why.sentence)?;
+            let mut rows = context.out.columns(&[]);
+            let facts = [
+                ("email", Some(id.to_string())),
+                ("state", Some(why.state.to_string())),
+                ("lane", Some(why.lane.as_str().to_owned())),
+                ("place", why.place.map(|place| place.to_string())),
+                ("due", why.due.map(local)),
+                ("until", why.until.map(local)),
+                ("relay", why.relay),
+                ("class", why.class.map(|class| class.to_string())),
+                ("worker", why.worker),
+                ("since", why.since.map(local)),
+            ];
+            for (name, fact) in facts {
+                if let Some(fact) = fact {
+                    rows.tall_row([cell(name), cell(fact)]);
+                }
+            }
+            if let (Some(at), Some(left)) = (why.estimated, why.estimated_in) {
+                rows.tall_row([cell("estimated"), cell(format!("{} (in {})", local(at), length(left)))]);
+            }
+            context.out.table(rows)?;
+        }
+        Ok(exit)
+    }
+}
+
+/// As the API has it.
+fn as_json(id: EmailId, why: &query::Why) -> serde_json::Value {
+    json!({
+        "object": "why",
+        "id": id.to_string(),
+        "state": why.state.as_str(),
+        "reason": why.reason.as_str(),
+        "sentence": why.sentence,
+        "lane": why.lane.as_str(),
+        "place": why.place,
+        "due_at": why.due.map(iso),
+        "until": why.until.map(iso),
+        "relay": why.relay,
+        "class": why.class.map(Class::as_str),
+        "worker": why.worker,
+        "since": why.since.map(iso),
+        "estimated_at": why.estimated.map(iso),
+        "estimated_ms": why.estimated_in.map(|left| left.as_millis()),
+    })
+}
