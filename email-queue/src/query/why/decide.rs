@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::{
-    Reason, Why,
     facts::{Facts, HeldOff},
     rate::rate,
+    reason::{Reason, Why},
 };
 use crate::{Class, EmailId, Lane, State};
 
