@@ -18,8 +18,8 @@ local record, why, class = shown(id, {}, BEGINNING)
 if not record then return {} end
 local reply = {now, record, why, class}
 local _, waits = waiting()
-local pauses = redis.call('HMGET', PAUSED, unpack(LANES))
-for n = 1, #LANES do reply[#reply + 1], reply[#reply + 2] = pauses[n] or '', waits[n] end
+local pauses = shown_pauses()
+for n = 1, #LANES do reply[#reply + 1], reply[#reply + 2] = pauses[n], waits[n] end
 
 local live, in_flight = redis.call('ZRANGEBYSCORE', WORKERS, now, '+inf', 'LIMIT', 0, 1000), 0
 for _, worker in ipairs(live) do in_flight = in_flight + redis.call('HLEN', sending_of(worker)) end

@@ -8,7 +8,7 @@ mod reason;
 pub use reason::{Reason, Why};
 
 use crate::{
-    EmailId, Queue, Shards,
+    EmailId, Shards,
     call::{CallError, Redis},
 };
 
