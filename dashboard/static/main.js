@@ -28,10 +28,9 @@ async function begin() {
     if (error instanceof Lost) {
       lost(error)
       setTimeout(begin, 2000)
-    } else if (error.status === 401 || error.status === 403 || error.status === 429) {
-      ask(key() || error.status === 429 ? explain(error) : null)
     } else {
-      ask(error.message)
+      // Nobody has given a key yet.
+      ask(error.name === 'missing_api_key' && !key() ? null : explain(error))
     }
     return
   }
@@ -43,8 +42,8 @@ async function begin() {
 }
 
 function explain(error) {
-  if (error.status === 403) return 'This key may only send emails. The page needs a full key, or one that may read.'
-  return error.status === 401 ? 'The server does not know this key.' : error.message
+  if (error.name === 'restricted_api_key') return 'This key may only send emails. The page needs a full key, or one that may read.'
+  return error.name === 'invalid_api_key' ? 'The server does not know this key.' : error.message
 }
 
 function ask(reason) {
@@ -70,7 +69,7 @@ async function refresh(signal) {
     reached()
   } catch (error) {
     if (signal.aborted) return
-    if (error.status === 401 || error.status === 403) ask(explain(error))
+    if (error.isAboutKey) ask(explain(error))
     else lost(error)
     return
   }

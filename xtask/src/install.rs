@@ -2,11 +2,12 @@
 //!
 //! - [`apt`]: Debian packages;
 //! - [`wasm_toolchain`]: a compiler for the component; [`redis`]: a Redis server;
-//! - [`test_tools`], [`clients`], [`containers`]: what only the tests need; [`bench_tools`]: what only the benches need;
+//! - [`test_tools`], [`clients`], [`browser`], [`containers`]: what only the tests need; [`bench_tools`]: what only the benches need;
 //!   [`postfix`], [`nginx`], [`haproxy`], [`prometheus`]: servers for either, [`unpacked`] and not installed.
 
 pub(crate) mod apt;
 pub(crate) mod bench_tools;
+pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod containers;
 pub(crate) mod haproxy;

@@ -10,6 +10,9 @@ use clap::{Args, ValueEnum};
 
 use crate::compile;
 use crate::console::{complain, say};
+use crate::install::browser::{
+    CHROMIUM_VARIABLE, PAGE_TOOLS_VARIABLE, find_or_install_chromium, find_or_install_page_tools,
+};
 use crate::install::clients::{
     OLDEST_REDIS_VARIABLE, RESEND_PYTHON_VARIABLE, SCHEMATHESIS_VARIABLE, SDK_VARIABLE, find_or_install_oldest_redis,
     find_or_install_resend_python, find_or_install_schemathesis, find_or_install_sdk, find_or_install_valkey,
@@ -30,7 +33,7 @@ use crate::spin::{SPIN_VARIABLE, Spin};
 use crate::test_containers;
 use crate::test_count::TestCount;
 use crate::test_step::{run_tests, step};
-use crate::workspace::{DEV_HOST, DIST, NATIVE_API, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
+use crate::workspace::{DEV_HOST, DIST, NATIVE_API, PAGE_TESTS, Profile, WASIP2_MANIFEST, WASIP3_MANIFEST, Workspace};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
@@ -50,6 +53,8 @@ pub(crate) struct Options {
 enum Part {
     /// The end-to-end tests of both builds, on the real Spin that the variable SPIN names, or else on the one on the PATH.
     Spin,
+    /// The web page, in a browser.
+    Page,
     /// What `cargo xtask dist` makes, and the recipes that run it in containers. Needs root.
     Containers,
 }
@@ -71,6 +76,10 @@ pub(crate) fn test(workspace: &Workspace, signals: &Signals, options: &Options) 
                 return Ok(ExitCode::SUCCESS);
             }
         },
+        Some(Part::Page) => Tests::prepare(workspace, signals, options, &count).and_then(|tests| {
+            step("build", || compile::for_tests(workspace, signals))?;
+            tests.run_page()
+        }),
         Some(Part::Containers) => containers::find_or_install(workspace, signals)
             .and_then(|tools| test_containers::run(workspace, signals, &options.test_args, &count, tools)),
     };
@@ -120,9 +129,11 @@ fn run_steps(
     }
     step("build", || compile::for_tests(workspace, signals))?;
     let redis = &tests.redis_server;
-    step("cargo test --workspace --exclude dev-host --exclude dist", || {
-        tests.run(&["--workspace", "--exclude", DEV_HOST, "--exclude", DIST], Served::ByDevHost(WASIP2_MANIFEST), redis)
+    step("cargo test --workspace --exclude dev-host --exclude dist --exclude e2e-page", || {
+        let selection = ["--workspace", "--exclude", DEV_HOST, "--exclude", DIST, "--exclude", PAGE_TESTS];
+        tests.run(&selection, Served::ByDevHost(WASIP2_MANIFEST), redis)
     })?;
+    tests.run_page()?;
     step("cargo test -p email-queue, on Redis 6.2", || {
         tests.run(&["-p", "email-queue"], Served::Natively, &tests.oldest_redis)
     })?;
@@ -195,6 +206,8 @@ struct Tests<'a> {
     oldest_redis: PathBuf,
     valkey: PathBuf,
     resend_python: PathBuf,
+    chromium: PathBuf,
+    page_tools: PathBuf,
 }
 
 impl<'a> Tests<'a> {
@@ -223,7 +236,21 @@ impl<'a> Tests<'a> {
             oldest_redis: find_or_install_oldest_redis(workspace, signals)?,
             valkey: find_or_install_valkey(workspace, signals)?,
             resend_python: find_or_install_resend_python(workspace, signals)?,
+            chromium: find_or_install_chromium(signals)?,
+            page_tools: find_or_install_page_tools(workspace, signals)?,
         })
+    }
+
+    /// The tests of the web page. Its files are the same on each host: those of the component and those of the native server are enough.
+    fn run_page(&self) -> anyhow::Result<()> {
+        for (host, served) in
+            [("the component", Served::ByDevHost(WASIP2_MANIFEST)), ("the native server", Served::Natively)]
+        {
+            step(&format!("cargo test -p {PAGE_TESTS}, on {host}"), || {
+                self.run(&["-p", PAGE_TESTS], served, &self.redis_server)
+            })?;
+        }
+        Ok(())
     }
 
     /// Runs the test programs that the arguments of `cargo test` select, against this Redis.
@@ -252,7 +279,9 @@ impl<'a> Tests<'a> {
             .env(SDK_VARIABLE, &self.sdk)
             .env(SCHEMATHESIS_VARIABLE, &self.schemathesis)
             .env(OLDEST_REDIS_VARIABLE, &self.oldest_redis)
-            .env(RESEND_PYTHON_VARIABLE, &self.resend_python);
+            .env(RESEND_PYTHON_VARIABLE, &self.resend_python)
+            .env(CHROMIUM_VARIABLE, &self.chromium)
+            .env(PAGE_TOOLS_VARIABLE, &self.page_tools);
         match served {
             Served::ByDevHost(manifest) => command.env("SPIN_MANIFEST", workspace.manifest(manifest)),
             Served::BySpin(manifest, spin) => {

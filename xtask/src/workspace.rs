@@ -20,6 +20,9 @@ pub(crate) const DEV_HOST: &str = "dev-host";
 /// The program that serves the API natively.
 pub(crate) const NATIVE_API: &str = "native-api";
 
+/// The package with the tests of the web page.
+pub(crate) const PAGE_TESTS: &str = "e2e-page";
+
 /// The package that packs what people download, and tests the recipes.
 pub(crate) const DIST: &str = "dist";
 

@@ -1,5 +1,7 @@
 //! The JSON of an email: the fields that Resend's SDKs read, and behind them those of this server alone.
 
+use std::collections::BTreeMap;
+
 use email_queue::{
     Class, Email, EmailId, Lane, Record, State,
     email::{Extent, Outline, Tag},
@@ -46,6 +48,9 @@ pub(super) struct Retrieved<'a> {
     text: Option<&'a str>,
     tags: &'a [Tag],
 
+    /// The client's own header fields.
+    headers: BTreeMap<&'a str, &'a str>,
+
     /// Present if its texts and files were removed to make room: `html` and `text` are then empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_removed: Option<bool>,
@@ -91,6 +96,11 @@ impl<'a> Retrieved<'a> {
             html: email.and_then(|email| email.html.as_deref()),
             text: email.and_then(|email| email.text.as_deref()),
             tags: email.map_or(&[], |email| &email.tags),
+            headers: email
+                .iter()
+                .flat_map(|email| &email.headers)
+                .map(|header| (&*header.name, &*header.value))
+                .collect(),
             content_removed: record.removed.map(|_| true),
         }
     }

@@ -7,9 +7,16 @@ const LIMIT = 10_000
 
 /** The API has answered with an error. */
 export class Refused extends Error {
-  constructor(status, message) {
+  /** `name` is one of the API's words, such as `invalid_api_key`. */
+  constructor(status, name, message) {
     super(message)
     this.status = status
+    this.name = name
+  }
+
+  /** Whether another key is needed. */
+  get isAboutKey() {
+    return this.status === 401 || this.status === 403
   }
 }
 
@@ -26,7 +33,7 @@ export async function mayWrite() {
     await post('emails/00000000-0000-7000-8000-000000000000/retry')
   } catch (error) {
     if (error instanceof Lost) throw error
-    return error.status !== 403
+    return error.name !== 'restricted_api_key'
   }
   return true
 }
@@ -60,5 +67,5 @@ async function call(method, path, { parameters, body, signal }) {
   const message = answer?.message ?? `The server has answered ${response.status}.`
   // A proxy says in this way that the API is away, and the API that Redis is.
   if (response.status >= 502) throw new Lost(message)
-  throw new Refused(response.status, message)
+  throw new Refused(response.status, answer?.name, message)
 }

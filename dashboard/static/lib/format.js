@@ -59,6 +59,9 @@ export function clock(time) {
 /** `21:04` */
 export const minute = (time) => MINUTE.format(new Date(time))
 
+/** A worker's host and process. The rest of its id tells it from an earlier one with the same. */
+export const workerName = (id) => id.split(':').slice(0, 2).join(':')
+
 /** `12.4 KB` */
 export function bytes(number) {
   if (number < 1000) return `${number} B`

@@ -1,5 +1,6 @@
 // What must be seen before anything else: no server, a pause, relays that are held off, no worker.
 
+import { Lost } from '../lib/api.js'
 import { h, sync, text } from '../lib/dom.js'
 import { clock, relative } from '../lib/format.js'
 import { LANES } from '../lib/words.js'
@@ -11,14 +12,14 @@ place.append(ofServer, ofQueue)
 
 let since = null
 
-/** The server does not answer. */
+/** The server does not answer, or not with what was asked for. */
 export function lost(error) {
   mark(false)
   if (since) return
   since = new Date()
   document.body.classList.add('stale')
   ofServer.replaceChildren(h('p', { class: 'banner bad', role: 'alert' },
-    h('strong', {}, 'No server. '), `${error.message} What is shown is of ${clock(since)}; trying again every two seconds.`))
+    h('strong', {}, error instanceof Lost ? 'No server. ' : 'The server refuses. '), `${error.message} What is shown is of ${clock(since)}; trying again every two seconds.`))
 }
 
 /** The server answers. */

@@ -1,7 +1,7 @@
 // What has happened to an email, oldest first.
 
 import { h, sync, text } from '../lib/dom.js'
-import { clock, duration } from '../lib/format.js'
+import { clock, duration, workerName } from '../lib/format.js'
 import { panel } from './panel.js'
 
 export function timeline() {
@@ -18,7 +18,7 @@ function create(event) {
     event.class,
     event.relay && `relay ${event.relay}`,
     event.duration_ms !== null && event.duration_ms !== undefined && duration(event.duration_ms),
-    event.worker && `worker ${event.worker}`,
+    event.worker && `worker ${workerName(event.worker)}`,
   ].filter(Boolean)
   const [note, answer] = [h('span', { class: 'note' }, facts.join(' · ')), h('span', { class: 'answer' })]
   return {

@@ -1,7 +1,7 @@
 // Why an email has not gone out, and when it will.
 
 import { h, text } from '../lib/dom.js'
-import { clock, count, duration } from '../lib/format.js'
+import { clock, count, duration, workerName } from '../lib/format.js'
 import { panel } from './panel.js'
 
 /** Reasons that somebody has to do something about. */
@@ -22,7 +22,7 @@ export function why() {
         why.due_at && `due ${clock(why.due_at)}`,
         why.until && `held until ${clock(why.until)}`,
         why.relay && `relay ${why.relay}`,
-        why.worker && `worker ${why.worker}`,
+        why.worker && `worker ${workerName(why.worker)}`,
         why.since && `since ${clock(why.since)}`,
         why.estimated_at && `expected ${clock(why.estimated_at)}, in about ${duration(why.estimated_ms)}`,
       ]

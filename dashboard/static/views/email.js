@@ -1,6 +1,6 @@
 // One email: why it is where it is, what has happened to it, and what it contains.
 
-import { Lost, get } from '../lib/api.js'
+import { get } from '../lib/api.js'
 import { attribute, h, text } from '../lib/dom.js'
 import { canWrite } from '../lib/session.js'
 import { POSSIBLE, stateOf } from '../lib/words.js'
@@ -9,6 +9,11 @@ import { content } from '../parts/content.js'
 import { facts } from '../parts/facts.js'
 import { timeline } from '../parts/timeline.js'
 import { why } from '../parts/why.js'
+
+function absent(error) {
+  if (error.status === 404 || error.status === 422) return null
+  throw error
+}
 
 export function emailView({ id, refreshSoon }) {
   onChanged(refreshSoon)
@@ -33,18 +38,17 @@ export function emailView({ id, refreshSoon }) {
   }
 
   async function refresh(signal) {
-    const asked = await Promise.allSettled([get(path, {}, signal), get(`${path}/why`, {}, signal), get(`${path}/timeline`, {}, signal)])
-    const failed = asked.find((each) => each.status === 'rejected')?.reason
-    if (failed && (failed instanceof Lost || failed.status !== 404)) throw failed
-    missing.hidden = !failed
-    found.hidden = Boolean(failed)
-    if (failed) {
+    // Between two of the calls it may be discarded.
+    const [email, cause, history] = await Promise.all([path, `${path}/why`, `${path}/timeline`].map((each) => get(each, {}, signal).catch(absent)))
+    const isThere = email !== null && cause !== null && history !== null
+    missing.hidden = isThere
+    found.hidden = !isThere
+    attribute(state, 'hidden', !isThere)
+    if (!isThere) {
       offer({}, [])
       text(subject, 'No such email')
-      attribute(state, 'hidden', true)
       return
     }
-    const [email, cause, history] = asked.map((each) => each.value)
     // The API's `last_event` has no word for an email in flight.
     const current = cause.state ?? stateOf(email)
     text(state, current)

@@ -139,7 +139,10 @@ pub(crate) fn find_or_install_keda_models(workspace: &Workspace, signals: &Signa
 }
 
 /// The `node_modules` of what a folder of `e2e` pins, in a folder of `target/test-tools`.
-fn find_or_install_from_npm(
+///
+/// # Errors
+/// As [`find_or_install_sdk`].
+pub(crate) fn find_or_install_from_npm(
     workspace: &Workspace,
     signals: &Signals,
     [from, to]: [&str; 2],

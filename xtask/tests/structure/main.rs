@@ -35,6 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("testkit", &["harness"]),
     // The tests of the whole, and the programs that put load on it.
     ("e2e", &["email-queue", "testkit"]),
+    // It is all tests.
+    ("e2e/page", &[]),
     ("bench", &["email-queue", "harness", "redis-calls"]),
     ("bench/ceiling", &[]),
     // It packs files, whatever programs they are.

@@ -1,0 +1,23 @@
+// The queue is paused and resumed on the page.
+
+import assert from 'node:assert/strict'
+import { call, inBrowser, open } from './browser.mjs'
+
+await inBrowser(async (page) => {
+  await open(page)
+  await page.getByRole('button', { name: 'Pause queue' }).click()
+  await page.getByRole('dialog', { name: 'Pause the whole queue?' }).getByRole('button', { name: 'Pause' }).click()
+  await page.getByText('The queue is paused.').waitFor()
+  const { id } = await call('POST', 'emails', { from: 'a@acme.example', to: 'ada@example.com', subject: 'Waits', text: 'x' })
+  await page.goto(`${page.url().split('#')[0]}#/emails/${id}`)
+  await page.locator('.why.warn .sentence', { hasText: /paused/i }).waitFor()
+  // The worker looks for a pause about once a second: by then it would have sent the email.
+  await page.waitForTimeout(3000)
+  assert.equal((await call('GET', `emails/${id}`)).last_event, 'queued')
+  await page.getByRole('button', { name: 'Resume queue' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Resume the whole queue?' })
+  assert.match(await dialog.innerText(), /1 email waits there/)
+  await dialog.getByRole('button', { name: 'Resume' }).click()
+  await page.locator('.title .chip.sent').waitFor()
+  assert.equal(await page.getByText('The queue is paused.').count(), 0)
+})

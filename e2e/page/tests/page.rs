@@ -1,0 +1,92 @@
+//! What an operator does with the web page, in headless Chromium: the real component or native server, Redis, worker and mail server.
+//!
+//! Each test sets a scene, runs the script of its name in `scripts/`, which acts in the browser and fails the test where the page is not as
+//! it should be, and then looks at what has arrived.
+
+#![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
+mod scene;
+
+use std::collections::BTreeSet;
+
+use e2e::{Api, Worker};
+use serde_json::{Value, json};
+use testkit::{Action, RedisServer, Rules, SmtpServer};
+
+use scene::{KEYS, Scene, accept};
+
+fn email(to: &str, subject: &str) -> Value {
+    json!({"from": "Acme <hello@acme.example>", "to": to, "subject": subject, "text": "Hello"})
+}
+
+/// Who got a message.
+fn recipients(server: &SmtpServer) -> BTreeSet<String> {
+    server.received().into_iter().flat_map(|received| received.recipients).collect()
+}
+
+#[tokio::test]
+async fn an_email_goes_from_post_to_sent_while_the_page_is_open() {
+    let scene = Scene::start(Rules::new()).await;
+    scene.run("follow", &[]).await;
+    assert_eq!(recipients(&scene.server), ["ada@example.com".to_owned()].into());
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_retried_from_the_page_by_keyboard_and_arrives() {
+    let refused_once = Rules::new().recipient_first("bob@example.com", 1, Action::reply(550, "5.1.1 User unknown"));
+    let scene = Scene::start(refused_once).await;
+    let id = accept(&scene.api, &email("bob@example.com", "Your invoice")).await;
+    scene.run("retry-one", &[("ID", &id)]).await;
+    assert_eq!(recipients(&scene.server), ["bob@example.com".to_owned()].into());
+}
+
+#[tokio::test]
+async fn a_pause_stops_delivery_and_a_resume_starts_it() {
+    let scene = Scene::start(Rules::new()).await;
+    scene.run("pause", &[]).await;
+    assert_eq!(scene.server.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hostile_email_is_shown_as_text_and_can_do_nothing() {
+    let scene = Scene::start(Rules::new()).await;
+    let script = "<script>window.harmed = 1</script><img src=x onerror=window.harmed=1>";
+    let hostile = json!({
+        "from": format!("\"{script}\" <evil@example.com>"),
+        "to": format!("\"{script}\" <ada@example.com>"),
+        "subject": format!("{script} {{{{7*7}}}}"),
+        "text": format!("{script} in the text"),
+        "html": format!(
+            "<h1 style='color: red'>In the HTML</h1>{script}<img src='http://outside.example/pixel.png'>\
+             <iframe srcdoc='<script>top.harmed=1</script>'></iframe><a href='http://outside.example/' target='_top'>a link</a>\
+             <form action='http://outside.example/'><button>Send</button></form><meta http-equiv='refresh' content='0;url=http://outside.example/'>"
+        ),
+        "headers": {"X-Hostile": script},
+        "tags": [{"name": "campaign", "value": "november"}],
+        "attachments": [{"filename": format!("{script}.html"), "content": "PHNjcmlwdD4=", "content_type": "text/html"}],
+    });
+    let id = accept(&scene.api, &hostile).await;
+    scene.server.wait_for(1).await;
+    scene.run("hostile", &[("ID", &id), ("SCRIPT", script)]).await;
+}
+
+#[tokio::test]
+async fn a_lost_server_is_shown_and_a_hidden_page_asks_for_nothing() {
+    let scene = Scene::start(Rules::new()).await;
+    scene.run("lost", &[]).await;
+}
+
+#[tokio::test]
+async fn the_page_has_no_barrier_in_light_and_dark_and_on_a_phone() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let server = SmtpServer::builder().rules(scene::trouble()).start().await;
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    let _worker = Worker::ready(
+        &redis.url(),
+        &server.url(),
+        &["--retry-base", "1h", "--retry-max", "1h", "--smtp-timeout", "5min"],
+    )
+    .await;
+    let id = scene::busy_hour(&redis, &api, &server).await;
+    scene::run("looks", &api, &[("ID", &id)]).await;
+}
