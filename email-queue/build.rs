@@ -21,7 +21,7 @@ use std::{
 use sha1::{Digest, Sha1};
 
 /// What the scripts share, in the order in which one file uses the others.
-const SHARED: [&str; 19] = [
+const SHARED: [&str; 20] = [
     "prelude",
     "undo",
     "bytes",
@@ -39,6 +39,7 @@ const SHARED: [&str; 19] = [
     "outcome",
     "canceling",
     "retrying",
+    "moving",
     "matching",
     "series",
 ];

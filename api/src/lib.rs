@@ -10,7 +10,7 @@
 //! - [`router`]: which path and method leads to which handler; `context`: what a handler gets;
 //! - `emails`, `queue`, `health`, `openapi`: the handlers;
 //! - [`access`]: API keys; `rate_limit`: requests per second; [`client`]: who sent a request;
-//! - [`body`]: reads bodies, within limits; `gzip`: inflates them; `unread`: drains what the handler has not read;
+//! - [`body`]: reads bodies, within limits; `gzip`: inflates them; `command`: reads an operator's; `unread`: drains what the handler has not read;
 //! - [`response`], `error`: answers;
 //! - [`settings`], [`invalid_setting`]: what the operator can set;
 //! - [`backend`]: what the handlers need of Redis; `unavailable`: the errors for calls that have failed;
@@ -27,6 +27,7 @@ pub mod body;
 mod budget;
 pub mod client;
 pub mod clock;
+mod command;
 mod context;
 pub mod deadline;
 mod emails;

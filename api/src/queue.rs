@@ -1,6 +1,5 @@
 //! The resource `/queue`: what an operator sees of it as a whole, and does with it.
 
-mod command;
 mod pause;
 mod stats;
 mod workers;

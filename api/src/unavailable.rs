@@ -16,6 +16,8 @@ pub(crate) enum Change {
     Retry,
     Discard,
     Pause,
+    Move,
+    Bulk,
 }
 
 impl Change {
@@ -52,6 +54,13 @@ impl Change {
             Self::Pause => {
                 "The queue did not answer, so it is not known whether this was done, in all of its shards. Ask again: it does no \
                  harm."
+            }
+            Self::Move => {
+                "The queue did not answer, so it is not known whether the email has another lane. Ask again: it does no harm."
+            }
+            Self::Bulk => {
+                "The queue did not answer, so it is not known whether some of the emails were changed. Ask again: it goes on \
+                 with the others."
             }
             Self::Reschedule => {
                 "The queue did not answer, so it is not known whether the email has the new time. Ask again: it does no \

@@ -21,7 +21,7 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 23] = [
+    const OF_API: [&str; 25] = [
         "stats",
         "workers",
         "paused",
@@ -36,6 +36,8 @@ mod tests {
         "discard",
         "retry_matching",
         "discard_matching",
+        "move_to_lane",
+        "move_matching",
         "list",
         "read",
         "ready",

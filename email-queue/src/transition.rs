@@ -10,7 +10,8 @@
 //! - [`extend`]: the worker renews its lease; [`release`]: a stopping worker requeues what it has not begun;
 //! - [`set_sender`], [`mark_slow`]: the worker changes or marks an email that it has in flight;
 //! - [`cancel`], [`reschedule`]: a client cancels an email, or changes its time;
-//! - [`retry`], [`discard`]: an operator sends an email that has failed again, or gives it up; [`change_matching`]: the same for
+//! - [`retry`], [`discard`], [`move_to_lane`]: an operator sends an email that has failed again, gives it up, or makes it more or
+//!   less urgent; [`change_matching`]: the same for
 //!   all emails that match, step by step;
 //! - [`pause`], [`resume`]: an operator has workers claim nothing of a lane, or of any, and lets them go on;
 //! - [`relay`]: a relay fails, is probed, and works again.
@@ -31,7 +32,7 @@ pub mod relay;
 mod release;
 mod set_sender;
 
-pub use change::{Changed, cancel, discard, reschedule, retry};
+pub use change::{Changed, cancel, discard, move_to_lane, reschedule, retry};
 pub use claim::{ByteBudget, Claim, Claimed, Claims, LARGEST, PoppedEntry, claim};
 pub use claim_ref::ClaimRef;
 pub use enqueue::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue};
@@ -39,7 +40,7 @@ pub use extend::{Extended, extend};
 pub use finish::{Attempt, Finish, Finished, Next, Outcome, Periods, finish};
 pub use make_room::{Room, RoomFor, make_room};
 pub use mark_slow::mark_slow;
-pub use matching::{Matching, NoMatch, Position, Progressed, What, change_matching};
+pub use matching::{Matching, NoMatch, NoPosition, Position, Progressed, What, change_matching};
 pub use move_key::move_key;
 pub use pause::{pause, resume};
 pub use progress::{Progress, RecipientRefusal};

@@ -11,7 +11,8 @@ use email_queue::{
     query::{SECRET_BYTES, secret},
     rate_limit::{Allowance, throttle},
     transition::{
-        Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, move_key, pause, reschedule, resume, retry,
+        Enqueue, Enqueued, Idempotency, NewEmail, cancel, discard, enqueue, move_key, move_to_lane, pause, reschedule,
+        resume, retry,
     },
 };
 use jiff::Timestamp;
@@ -121,6 +122,26 @@ fn an_email_that_cannot_be_moved_keeps_its_time() {
         fresh(q, true);
         let id = q.enqueue_due(Lane::Normal, later());
         reschedule(&q.queue, id, later().unwrap() + LONG)
+    });
+}
+
+#[test]
+fn an_email_that_cannot_be_moved_keeps_its_lane_and_its_place() {
+    assert_whole("move of a queued email", |q| {
+        fresh(q, true);
+        let id = q.enqueue(Lane::Low);
+        move_to_lane(&q.queue, id, Lane::High)
+    });
+    assert_whole("move to an empty lane", |q| {
+        fresh(q, false);
+        let id = q.enqueue(Lane::Normal);
+        q.enqueue(Lane::Normal);
+        move_to_lane(&q.queue, id, Lane::Low)
+    });
+    assert_whole("move of a scheduled email", |q| {
+        fresh(q, true);
+        let id = q.enqueue_due(Lane::Normal, later());
+        move_to_lane(&q.queue, id, Lane::Low)
     });
 }
 

@@ -7,7 +7,8 @@ mod support;
 use email_queue::{
     Class, EmailId, Lane, State, query,
     transition::{
-        Changed, Finish, Matching, Outcome, Progress, RecipientRefusal, What, change_matching, discard, finish, retry,
+        Changed, Finish, Matching, Outcome, Progress, RecipientRefusal, What, change_matching, discard, finish,
+        move_to_lane, retry,
     },
 };
 use jiff::Timestamp;
@@ -200,4 +201,84 @@ fn what_cannot_be_chosen_is_refused_with_the_reason() {
         let error = Matching::new(what, state, class).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
+}
+
+#[test]
+fn an_email_moves_to_the_end_of_another_lane_and_is_claimed_there_alone() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(3);
+    let high = q.enqueue(Lane::High);
+    assert_eq!(q.run(&move_to_lane(&q.queue, ids[0], Lane::High)), Changed::Done);
+    assert_eq!(q.run(&move_to_lane(&q.queue, ids[1], Lane::Low)), Changed::Done);
+    assert_eq!(q.run(&move_to_lane(&q.queue, ids[2], Lane::Normal)), Changed::Done, "it is there");
+    assert_eq!(Lane::ALL.map(|lane| q.waiting(lane)), [vec![high, ids[0]], vec![ids[2]], vec![ids[1]]]);
+    assert_eq!(q.record(ids[1]).unwrap().lane, Lane::Low);
+    // What is left of them on the list of their lane before neither hands them out nor makes others look lost.
+    q.maintain(eager());
+    q.maintain(eager());
+    assert_eq!(q.redis::<u64>("ZCARD emails:popped"), 0);
+    assert_eq!(q.claim_ids(10), [high, ids[0], ids[2], ids[1]]);
+    assert_eq!((q.depth().waiting, q.depth().entries), ([0; 3], 0));
+}
+
+#[test]
+fn an_email_that_comes_back_to_its_lane_is_claimed_once() {
+    let q = TestQueue::start();
+    let ids = q.enqueue_many(2);
+    for lane in [Lane::High, Lane::Normal] {
+        q.run(&move_to_lane(&q.queue, ids[0], lane));
+    }
+    let popped = q.pop();
+    let claimed: Vec<_> = q.claim_popped(10, LONG, popped).iter().map(|claimed| claimed.claim.id).collect();
+    assert_eq!(claimed.len(), 2);
+    assert!(ids.iter().all(|id| claimed.contains(id)));
+}
+
+#[test]
+fn what_waits_for_its_time_is_queued_in_its_new_lane_and_what_is_on_its_way_is_not_moved() {
+    let q = TestQueue::start();
+    let (delayed, scheduled) = (waits_for_another_attempt(&q), q.enqueue_due(Lane::Normal, Some(later())));
+    for id in [delayed, scheduled] {
+        assert_eq!(q.run(&move_to_lane(&q.queue, id, Lane::High)), Changed::Done);
+    }
+    assert_eq!((q.state(delayed), q.state(scheduled)), (State::Delayed, State::Scheduled));
+    q.run(&retry(&q.queue, delayed));
+    assert_eq!(q.waiting(Lane::High), [delayed]);
+    q.claim(1, LONG);
+    let call = move_to_lane(&q.queue, delayed, Lane::High);
+    assert_eq!((q.run(&call), q.again(&call)), (Changed::Refused(State::Sending), Changed::Done));
+    assert_eq!(q.run(&move_to_lane(&q.queue, EmailId::new(), Lane::High)), Changed::Unknown);
+}
+
+#[test]
+fn all_emails_of_a_state_are_moved_in_steps_and_in_order() {
+    let q = TestQueue::start();
+    let (low, many) = (q.enqueue(Lane::Low), q.enqueue_many(500));
+    let scheduled = q.enqueue_due(Lane::Normal, Some(later()));
+    assert_eq!(change_all(&q, What::Move(Lane::Low), State::Queued, None), 500);
+    assert_eq!(change_all(&q, What::Move(Lane::Low), State::Queued, None), 0);
+    assert_eq!(change_all(&q, What::Move(Lane::Low), State::Scheduled, None), 1);
+    assert_eq!(q.record(scheduled).unwrap().lane, Lane::Low);
+    assert_eq!(q.claim_ids(1000), [&[low], many.as_slice()].concat());
+}
+
+#[test]
+fn a_dry_run_counts_and_changes_nothing() {
+    let q = TestQueue::start();
+    q.enqueue_many(300);
+    let id = q.enqueue(Lane::High);
+    q.finish(q.claim(1, LONG)[0].claim, Outcome::Failed { class: Class::Recipient, error: "no".to_owned() });
+    let before = support::breaking::everything(&q);
+    for (what, state, class, expected) in [
+        (What::Move(Lane::Low), State::Queued, None, 300),
+        (What::Move(Lane::Normal), State::Queued, None, 0),
+        (What::Discard, State::Queued, None, 300),
+        (What::Retry, State::Failed, Some(Class::Recipient), 1),
+        (What::Discard, State::Failed, Some(Class::Content), 0),
+    ] {
+        let matching = Matching::new(what, state, class).unwrap().dry();
+        let progressed = q.run(&change_matching(&q.queue, what, matching, None));
+        assert_eq!((progressed.cursor, progressed.changed), (None, expected), "{what} {state}");
+    }
+    assert_eq!((support::breaking::everything(&q) == before, q.state(id)), (true, State::Failed));
 }

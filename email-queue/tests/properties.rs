@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     cell::Cell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -15,9 +15,9 @@ use email_queue::{
     Class, EmailId, Lane, Relay, Shards, State,
     maintenance::Maintenance,
     transition::{
-        ClaimRef, Outcome, PoppedEntry, cancel, make_room,
+        Changed, ClaimRef, Claimed, Outcome, PoppedEntry, cancel, discard, make_room, move_to_lane, pause,
         relay::{Access, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access, requeue_met},
-        reschedule,
+        reschedule, resume, retry,
     },
 };
 use jiff::Timestamp;
@@ -46,6 +46,11 @@ enum Step {
     /// The nth email accepted so far.
     Cancel(usize),
     Reschedule(usize),
+    Retry(usize),
+    Discard(usize),
+    MoveTo(usize, Lane),
+    Pause(Lane),
+    Resume(Lane),
     Maintain,
     /// Bodies of what has ended are removed, as many as give so many bytes.
     MakeRoom(u64),
@@ -75,7 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => lane.clone().prop_map(Step::Enqueue),
         1 => (lane.clone(), 2..20usize).prop_map(|(lane, count)| Step::EnqueueBatch(lane, count)),
         1 => lane.clone().prop_map(Step::Schedule),
-        1 => lane.prop_map(Step::PushJson),
+        1 => lane.clone().prop_map(Step::PushJson),
         2 => Just(Step::Pop),
         1 => Just(Step::ClaimPopped),
         4 => (prop_oneof![3 => 1..4usize, 1 => 4..20usize], worker).prop_map(|(max, worker)| Step::Claim { max, worker }),
@@ -85,6 +90,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::Cancel),
         1 => any::<usize>().prop_map(Step::Reschedule),
+        1 => any::<usize>().prop_map(Step::Retry),
+        1 => any::<usize>().prop_map(Step::Discard),
+        2 => (any::<usize>(), lane.clone()).prop_map(|(nth, lane)| Step::MoveTo(nth, lane)),
+        1 => lane.clone().prop_map(Step::Pause),
+        1 => lane.prop_map(Step::Resume),
         3 => Just(Step::Maintain),
         1 => (1..500_u64).prop_map(Step::MakeRoom),
         2 => (any::<usize>(), other_worker.clone()).prop_map(|(nth, worker)| Step::HoldOff(nth, worker)),
@@ -102,6 +112,9 @@ struct World<'a> {
     pushed: usize,
     popped: Vec<PoppedEntry>,
     claims: Vec<(Worker, ClaimRef)>,
+    /// Those that were given up, and are deleted.
+    discarded: BTreeSet<EmailId>,
+    paused: BTreeSet<&'static str>,
 }
 
 /// What the workers know of the relay, which is in the first shard.
@@ -148,10 +161,48 @@ impl<'a> World<'a> {
                 let due = soon();
                 self.email(*nth).map(|id| self.q.run(&reschedule(&self.q.queue, id, due)));
             }
+            Step::Retry(nth) => drop(self.email(*nth).map(|id| self.q.run(&retry(&self.q.queue, id)))),
+            Step::Discard(nth) => {
+                let Some(id) = self.email(*nth) else { return };
+                if self.q.run(&discard(&self.q.queue, id)) == Changed::Done {
+                    self.discarded.insert(id);
+                }
+            }
+            Step::MoveTo(nth, lane) => self.move_to(*nth, *lane),
+            Step::Pause(lane) => {
+                self.q.run(&pause(&self.q.queue, &[*lane]));
+                self.paused.insert(lane.as_str());
+            }
+            Step::Resume(lane) => {
+                self.q.run(&resume(&self.q.queue, &[*lane]));
+                self.paused.remove(lane.as_str());
+            }
             Step::Maintain => drop(self.q.maintain(eager())),
             Step::MakeRoom(wanted) => drop(self.q.run(&make_room(&self.q.queue, support::memory(*wanted)))),
             Step::HoldOff(nth, worker) => self.hold_off(*nth, *worker),
             Step::Ask(worker, well) => self.relay.ask(*worker, *well),
+        }
+    }
+
+    fn move_to(&self, nth: usize, lane: Lane) {
+        let Some(id) = self.email(nth) else { return };
+        let before = self.q.record(id);
+        match self.q.run(&move_to_lane(&self.q.queue, id, lane)) {
+            Changed::Done => {
+                let (before, after) = (before.unwrap(), self.q.record(id).unwrap());
+                assert_eq!((after.lane, after.state, after.attempts), (lane, before.state, before.attempts));
+            }
+            Changed::Refused(state) => assert_eq!(before.map(|before| before.state), Some(state)),
+            Changed::Unknown => assert!(before.is_none()),
+        }
+    }
+
+    /// Nothing of a lane that is paused is claimed.
+    fn note_claims(&mut self, worker: Worker, claimed: &[Claimed]) {
+        for Claimed { claim, .. } in claimed {
+            let lane = self.q.record(claim.id).unwrap().lane;
+            assert!(!self.paused.contains(lane.as_str()), "{lane} is paused");
+            self.claims.push((worker, *claim));
         }
     }
 
@@ -169,7 +220,7 @@ impl<'a> World<'a> {
 
     fn claim(&mut self, worker: Worker, max: usize, popped: Option<PoppedEntry>) {
         let claimed = self.worker(worker).claim_popped(max, lease(worker), popped);
-        self.claims.extend(claimed.iter().map(|claimed| (worker, claimed.claim)));
+        self.note_claims(worker, &claimed);
     }
 
     fn finish(&mut self, nth: usize, end: End, next: usize) {
@@ -183,7 +234,7 @@ impl<'a> World<'a> {
         };
         let Some((worker, claim)) = self.nth(nth) else { return };
         let claimed = self.worker(worker).finish_and_claim(claim, outcome, next, lease(worker)).next.emails;
-        self.claims.extend(claimed.iter().map(|claimed| (worker, claimed.claim)));
+        self.note_claims(worker, &claimed);
     }
 
     fn nth(&self, nth: usize) -> Option<(Worker, ClaimRef)> {
@@ -237,6 +288,7 @@ impl<'a> World<'a> {
 
     /// All workers die, and one new worker sends everything.
     fn drain(&self) {
+        self.q.run(&resume(&self.q.queue, &[]));
         for worker in [Worker::Lives, Worker::Dies] {
             let its = self.claims.iter().filter(|(whose, _)| *whose == worker);
             self.worker(worker).extend(Duration::ZERO, &its.map(|(_, claim)| *claim).collect::<Vec<_>>());
@@ -352,6 +404,8 @@ proptest! {
                 pushed: 0,
                 popped: vec![],
                 claims: vec![],
+                discarded: BTreeSet::new(),
+                paused: BTreeSet::new(),
             };
             let mut worlds: Vec<_> = queues.iter().zip(&dying).enumerate().map(world).collect();
             for (shard, step) in &steps {
@@ -367,8 +421,10 @@ proptest! {
                 let states = world.check_places();
                 let ended = |state: &State| matches!(state, State::Sent | State::Failed | State::Canceled);
                 assert!(states.values().all(ended), "{states:?}");
-                assert!(world.accepted.iter().all(|id| states.contains_key(id)), "an accepted email is gone");
-                assert_eq!(states.len(), world.accepted.len() + world.pushed);
+                let gone = world.accepted.iter().filter(|id| !states.contains_key(id)).collect::<Vec<_>>();
+                assert!(gone.iter().all(|id| world.discarded.contains(id)), "an accepted email is gone");
+                assert_eq!(states.len() + gone.len(), world.accepted.len() + world.pushed);
+                assert!(world.discarded.iter().all(|id| states.get(id).is_none_or(|state| *state == State::Canceled)));
             }
         });
     }

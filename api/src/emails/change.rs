@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use email_queue::{
-    EmailId, Queue, State,
+    EmailId, Lane, Queue, State,
     call::{Call, CallError, Redis},
     email::schedule,
     transition::{self, Changed},
@@ -14,6 +14,7 @@ use super::find::find;
 use crate::{
     backend::Failure,
     body::{Body, read_json},
+    command::Command,
     context::Context,
     error::ApiError,
     response::{Response, json},
@@ -65,6 +66,21 @@ pub(crate) async fn discard<R: Redis<Error: Failure>>(
     let changed = change(context, id, |queue| transition::discard(queue, id)).await;
     let changed = changed.map_err(|error| Change::Discard.failed(error))?;
     answer(id, changed, |state| format!("The email is {state}; it is too late to discard it."))
+}
+
+/// `POST /emails/<id>/move`: moves an email that waits to another lane.
+pub(crate) async fn move_to_lane<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+    id: &str,
+    body: impl Body,
+) -> Result<Response, ApiError> {
+    let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
+    let mut command = Command::read(&context.parts.headers, body, context.settings.max_body_bytes, &["lane"]).await?;
+    let rule = "it is `high`, `normal` or `low`";
+    let lane: Lane = command.take("lane", rule)?.ok_or_else(|| ApiError::invalid_field("lane", rule))?;
+    let changed = change(context, id, |queue| transition::move_to_lane(queue, id, lane)).await;
+    let changed = changed.map_err(|error| Change::Move.failed(error))?;
+    answer(id, changed, |state| format!("The email is {state}; only one that waits can be moved to another lane."))
 }
 
 async fn change<R: Redis<Error: Failure>>(

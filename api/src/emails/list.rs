@@ -1,5 +1,5 @@
 use email_queue::{
-    EmailId, State,
+    EmailId,
     call::Redis,
     email::{Extent, Outline},
     query::{self, Cursor, Merged},
@@ -11,6 +11,7 @@ use super::{
     page::{Page, Position},
     sender,
     shape::Summary,
+    status::parse_state,
 };
 use crate::{
     backend::Failure,
@@ -94,13 +95,10 @@ fn page(query: &str) -> Result<query::Page, ApiError> {
     Ok(query::Page { limit: page.limit, cursor, state })
 }
 
-/// A state by its `last_event` or by its own name.
-fn parse_state(word: &str) -> Option<State> {
-    if word == State::Delayed.last_event() { Some(State::Delayed) } else { word.parse().ok() }
-}
-
 #[cfg(test)]
 mod tests {
+    use email_queue::State;
+
     use super::*;
 
     #[test]

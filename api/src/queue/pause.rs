@@ -9,10 +9,10 @@ use email_queue::{
 use http::StatusCode;
 use serde_json::json;
 
-use super::command::Command;
 use crate::{
     backend::Failure,
     body::Body,
+    command::Command,
     context::Context,
     error::ApiError,
     response::{Response, json},

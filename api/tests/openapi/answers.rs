@@ -186,11 +186,60 @@ fn successes(witness: &mut Witness<'_>) {
     let retry = document.operation("post", "/emails/{id}/retry");
     witness.check(&retry, 200, api.ask(example(&retry, &delayed)));
     witness.check(&retry, 422, api.ask(example(&retry, &canceled)));
+    for status in ["queued", "failed", "delayed"] {
+        let (to, body) = (document.operation("post", "/emails/move"), json!({"status": status, "lane": "low"}));
+        let expected = if status == "failed" { 422 } else { 200 };
+        witness.check(&to, expected, api.ask(Ask::new("post", "/emails/move").json(body)));
+    }
+    let to = document.operation("post", "/emails/{id}/move");
+    witness.check(&to, 200, api.ask(example(&to, &scheduled)));
+    witness.check(&to, 422, api.ask(example(&to, &canceled)));
     let discard = document.operation("delete", "/emails/{id}");
     witness.check(&discard, 200, api.ask(example(&discard, &scheduled)));
     witness.check(&discard, 422, api.ask(example(&discard, &canceled)));
     attachments(witness, &api, &delayed);
     queue(witness, &api);
+    bulk(witness, &api);
+}
+
+/// What an operator does with all emails that match.
+fn bulk(witness: &mut Witness<'_>, api: &Api) {
+    let document = witness.document;
+    for path in ["/emails/retry", "/emails/discard"] {
+        let operation = document.operation("post", path);
+        let done = witness.check(&operation, 200, api.ask(example(&operation, UNKNOWN)));
+        assert_eq!(done["cursor"], Value::Null);
+        for bad in [
+            json!({}),
+            json!({"status": "lost"}),
+            json!({"status": "sent"}),
+            json!({"status": "failed", "class": "x"}),
+            json!({"status": "failed", "cursor": "x"}),
+            json!({"status": "failed", "cursor": "7-"}),
+            json!({"status": "failed", "dry_run": "yes"}),
+            json!({"status": "failed", "dryRun": true}),
+        ] {
+            witness.check(&operation, 422, api.ask(Ask::new("post", path).json(bad)));
+        }
+    }
+    // More than a request has time for.
+    let (post, discard) = (document.operation("post", "/emails"), document.operation("post", "/emails/discard"));
+    let full = &post.described["requestBody"]["content"]["application/json"]["examples"]["full"]["value"];
+    let batch =
+        json!(vec![json!({"from": "a@b.example", "to": "c@d.example", "subject": full["subject"], "text": "t"}); 100]);
+    (0..60).for_each(|_| drop(api.ask(Ask::new("post", "/emails/batch").json(&batch))));
+    let (mut changed, mut body) = (0, json!({"status": "queued"}));
+    loop {
+        let done = witness.check(&discard, 200, api.ask(Ask::new("post", "/emails/discard").json(&body)));
+        changed += done["changed"].as_u64().unwrap();
+        body["cursor"] = done["cursor"].clone();
+        if body["cursor"].is_null() {
+            break;
+        }
+    }
+    assert!(changed >= 6000, "{changed}");
+    let queue = witness.check(&document.operation("get", "/queue"), 200, api.ask(Ask::new("get", "/queue")));
+    assert_eq!(queue["states"]["queued"], 1, "the one without a record");
 }
 
 /// What an operator sees of the queue, and does with it.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::document::{Document, Operation};
 
 /// The schemas of what is shown, each with the operation that shows it and where it is in the answer.
-const SHAPES: [(&str, &str, &str, &str); 15] = [
+const SHAPES: [(&str, &str, &str, &str); 16] = [
     ("Created", "post", "/emails", ""),
     ("EmailSummary", "get", "/emails", "/data/*"),
     ("EmailList", "get", "/emails", ""),
@@ -22,6 +22,7 @@ const SHAPES: [(&str, &str, &str, &str); 15] = [
     ("WorkerList", "get", "/queue/workers", ""),
     ("Worker", "get", "/queue/workers", "/data/*"),
     ("Paused", "post", "/queue/pause", ""),
+    ("Bulk", "post", "/emails/discard", ""),
 ];
 
 /// Checks answers against the document, and records which were seen.

@@ -3,9 +3,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    EmailId, Queue, State,
+    EmailId, Lane, Queue, State,
     call::{Answer, Call, UnexpectedAnswer},
-    script::{CANCEL, DISCARD, RESCHEDULE, RETRY},
+    script::{CANCEL, DISCARD, MOVE_TO_LANE, RESCHEDULE, RETRY},
 };
 
 /// The result of a change that a client or an operator requested.
@@ -48,6 +48,13 @@ pub fn retry(queue: &Queue, id: EmailId) -> Call<Changed> {
 /// A repetition after a lost reply reports success also if the email is gone.
 pub fn discard(queue: &Queue, id: EmailId) -> Call<Changed> {
     Call::script(&DISCARD, queue, changed).number(id).marked_when_resent()
+}
+
+/// Moves an email that waits to another lane: queued, where it then is behind the others, scheduled or delayed.
+///
+/// A repetition after a lost reply reports success also if a worker has claimed it meanwhile.
+pub fn move_to_lane(queue: &Queue, id: EmailId, lane: Lane) -> Call<Changed> {
+    Call::script(&MOVE_TO_LANE, queue, changed).number(id).argument(lane.as_str()).marked_when_resent()
 }
 
 fn changed(answer: &mut Answer) -> Result<Changed, UnexpectedAnswer> {

@@ -5,10 +5,11 @@
 -- ARGV[2]  the class of their last failure; '' for any. Not with queued
 -- ARGV[3]  the cursor of the last reply; '0' to begin
 -- ARGV[4]  about how many to look at
+-- ARGV[5]  1 to count those that would be discarded, and change nothing; else 0
 -- Reply    {the next cursor, '0' at the end; how many were looked at; how many were discarded}
 -- After a lost reply the same call may be repeated.
 
 local other = other_version()
 if other then return other end
-local state, class, cursor, max = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-return step(state, class, cursor, max, function(id, header) return end_as_canceled(id, header, 0, 'discarded') end)
+local state, class, cursor, max, is_dry = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
+return step(state, class, cursor, max, is_dry, nil, function(id, header) return end_as_canceled(id, header, 0, 'discarded') end)

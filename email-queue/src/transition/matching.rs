@@ -1,9 +1,9 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::{
-    Class, Queue, State,
+    Class, Lane, Queue, State,
     call::{Answer, Call, UnexpectedAnswer},
-    script::{DISCARD_MATCHING, RETRY_MATCHING, Script},
+    script::{DISCARD_MATCHING, MOVE_MATCHING, RETRY_MATCHING, Script},
 };
 
 /// Which emails an operator means.
@@ -11,6 +11,7 @@ use crate::{
 pub struct Matching {
     state: State,
     class: Option<Class>,
+    is_dry: bool,
 }
 
 /// Emails cannot be chosen so.
@@ -31,6 +32,8 @@ pub enum What {
     Retry,
     /// [`discard`](super::discard).
     Discard,
+    /// [`move_to_lane`](super::move_to_lane), if they are in another one.
+    Move(Lane),
 }
 
 /// The progress of a bulk action. It begins with the default one.
@@ -48,6 +51,26 @@ pub struct Progressed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position(String);
 
+/// A text that is not a position's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor")]
+pub struct NoPosition;
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Position {
+    type Err = NoPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
+        // A cursor of Redis is a number of 64 bits.
+        text.parse::<u64>().map(|cursor| Self(cursor.to_string())).map_err(|_| NoPosition)
+    }
+}
+
 /// About how many emails a call looks at. Each takes Redis up to 40 us.
 const STEP: u64 = 200;
 
@@ -57,12 +80,21 @@ impl Matching {
     /// # Errors
     /// That cannot be done with emails in this state, or they have no class.
     pub fn new(what: What, state: State, class: Option<Class>) -> Result<Self, NoMatch> {
+        let matching = Self { state, class, is_dry: false };
         match (state, what) {
-            (State::Failed | State::Delayed, _) => Ok(Self { state, class }),
-            (State::Scheduled | State::Queued, What::Discard) if class.is_some() => Err(NoMatch::Class(state)),
-            (State::Scheduled | State::Queued, What::Discard) => Ok(Self { state, class }),
+            (State::Delayed, _) | (State::Failed, What::Retry | What::Discard) => Ok(matching),
+            (State::Scheduled | State::Queued, What::Discard | What::Move(_)) if class.is_some() => {
+                Err(NoMatch::Class(state))
+            }
+            (State::Scheduled | State::Queued, What::Discard | What::Move(_)) => Ok(matching),
             _ => Err(NoMatch::State(state, what)),
         }
+    }
+
+    /// The same, to be counted and not changed.
+    #[must_use]
+    pub fn dry(self) -> Self {
+        Self { is_dry: true, ..self }
     }
 }
 
@@ -72,12 +104,15 @@ pub fn change_matching(queue: &Queue, what: What, matching: Matching, position: 
     let script: &'static Script = match what {
         What::Retry => &RETRY_MATCHING,
         What::Discard => &DISCARD_MATCHING,
+        What::Move(_) => &MOVE_MATCHING,
     };
-    Call::script(script, queue, progressed)
+    let call = Call::script(script, queue, progressed)
         .argument(matching.state.as_str())
         .argument(matching.class.map(Class::as_str).unwrap_or_default())
         .argument(position.map_or("0", |position| &position.0))
         .number(STEP)
+        .number(u8::from(matching.is_dry));
+    if let What::Move(lane) = what { call.argument(lane.as_str()) } else { call }
 }
 
 fn progressed(answer: &mut Answer) -> Result<Progressed, UnexpectedAnswer> {
@@ -90,6 +125,7 @@ impl fmt::Display for What {
         f.write_str(match self {
             What::Retry => "retried",
             What::Discard => "discarded",
+            What::Move(_) => "moved",
         })
     }
 }

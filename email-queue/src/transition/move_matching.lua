@@ -1,0 +1,17 @@
+-- Moves some of the emails in a state to another lane, as `move_to_lane` does.
+--
+-- KEYS[1]  the queue
+-- ARGV[1]  their state: delayed | scheduled | queued
+-- ARGV[2]  the class of their last failure; '' for any. Not with queued
+-- ARGV[3]  the cursor of the last reply; '0' to begin
+-- ARGV[4]  about how many to look at
+-- ARGV[5]  1 to count those that would be moved, and change nothing; else 0
+-- ARGV[6]  the lane
+-- Reply    {the next cursor, '0' at the end; how many were looked at; how many were moved}
+-- After a lost reply the same call may be repeated.
+
+local other = other_version()
+if other then return other end
+local state, class, cursor, max, is_dry = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
+local lane = ARGV[6]
+return step(state, class, cursor, max, is_dry, lane, function(id, header) return change_lane(id, header, lane) end)
