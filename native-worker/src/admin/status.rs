@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use email_queue::query::{Depth, depth};
+use email_queue::query::{Stats, stats};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -25,12 +25,12 @@ pub(super) struct Status {
     shared: Arc<Shared>,
     shards: Vec<Arc<ServedShard>>,
     /// The last answer of Redis, or that there was none, and when. Locked while an answer is made, so that one is made at a time.
-    depth: Mutex<Option<(Instant, Option<Depth>)>>,
+    stats: Mutex<Option<(Instant, Option<Stats>)>>,
 }
 
 impl Status {
     pub(super) fn new(shared: Arc<Shared>, shards: Vec<Arc<ServedShard>>) -> Self {
-        Self { shared, shards, depth: Mutex::default() }
+        Self { shared, shards, stats: Mutex::default() }
     }
 
     /// Whether the worker works.
@@ -40,9 +40,9 @@ impl Status {
 
     /// The metrics, with the sizes of the moment.
     pub(super) async fn metrics(&self) -> String {
-        let mut last = self.depth.lock().await;
+        let mut last = self.stats.lock().await;
         let snapshot = Snapshot {
-            depth: self.depth(&mut last).await,
+            stats: self.stats(&mut last).await,
             in_flight: self.shards.iter().map(|shard| shard.in_flight.len()).sum(),
             connections: self.shared.transport.connections(),
             held_off: !self.shared.hold_off.gate.is_open(),
@@ -58,8 +58,8 @@ impl Status {
             Phase::Working => {}
             Phase::Stopping => obstacles.push("stopping".to_owned()),
         }
-        let mut last = self.depth.lock().await;
-        if self.depth(&mut last).await.is_none() {
+        let mut last = self.stats.lock().await;
+        if self.stats(&mut last).await.is_none() {
             obstacles.push("redis: it cannot be reached, or refuses".to_owned());
         }
         drop(last);
@@ -71,33 +71,23 @@ impl Status {
         obstacles
     }
 
-    /// The number of emails in each state; `None` while Redis does not say.
-    async fn depth(&self, last: &mut Option<(Instant, Option<Depth>)>) -> Option<Depth> {
+    /// What there is in the queue; `None` while Redis does not say.
+    async fn stats(&self, last: &mut Option<(Instant, Option<Stats>)>) -> Option<Stats> {
         match last {
-            Some((when, depth)) if when.elapsed() < FRESH => *depth,
+            Some((when, stats)) if when.elapsed() < FRESH => stats.clone(),
             _ => {
                 let ask =
-                    |shard: Arc<ServedShard>| async move { depth(&shard.client.queue).run(&shard.client.redis).await };
-                let depths = stream::iter(self.shards.clone()).map(ask).buffer_unordered(AT_ONCE);
-                let all = depths.try_fold(Depth::default(), async |sum, depth| Ok(added(sum, depth)));
-                let depth = timeout(PATIENCE, all).await.ok().and_then(Result::ok);
-                *last = Some((Instant::now(), depth));
-                depth
+                    |shard: Arc<ServedShard>| async move { stats(&shard.client.queue).run(&shard.client.redis).await };
+                let all = stream::iter(self.shards.clone()).map(ask).buffer_unordered(AT_ONCE);
+                let merged = all.try_fold(None, async |sum: Option<Stats>, more| {
+                    let Some(mut sum) = sum else { return Ok(Some(more)) };
+                    sum.merge(more);
+                    Ok(Some(sum))
+                });
+                let stats = timeout(PATIENCE, merged).await.ok().and_then(Result::ok).flatten();
+                *last = Some((Instant::now(), stats.clone()));
+                stats
             }
         }
-    }
-}
-
-fn added(sum: Depth, more: Depth) -> Depth {
-    let mut waiting = sum.waiting;
-    waiting.iter_mut().zip(more.waiting).for_each(|(sum, more)| *sum += more);
-    Depth {
-        waiting,
-        entries: sum.entries + more.entries,
-        sending: sum.sending + more.sending,
-        scheduled: sum.scheduled + more.scheduled,
-        failed: sum.failed + more.failed,
-        paused: std::array::from_fn(|lane| sum.paused[lane] || more.paused[lane]),
-        paused_entries: sum.paused_entries + more.paused_entries,
     }
 }

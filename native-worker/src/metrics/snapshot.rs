@@ -1,6 +1,8 @@
 //! What is true at the moment at which metrics are read: sizes, not counts.
 
-use email_queue::query::Depth;
+use std::sync::atomic::AtomicU64;
+
+use email_queue::query::{LaneStats, Stats};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -10,8 +12,8 @@ use prometheus_client::{
 /// The values of the moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
-    /// Emails by state, over all shards; `None` while Redis does not say.
-    pub(crate) depth: Option<Depth>,
+    /// What there is in the queue, over all shards; `None` while Redis does not say.
+    pub(crate) stats: Option<Stats>,
     /// Emails that this worker has in flight.
     pub(crate) in_flight: usize,
     /// Connections to the relay; `None` for a transport without.
@@ -42,13 +44,16 @@ struct State {
 }
 
 /// What is known only at times. A gauge that is not known is not there, rather than at its last value.
-type Known = Family<[(&'static str, String); 1], Gauge>;
+type Known = Family<Vec<(&'static str, String)>, Gauge>;
 
 /// The gauges of all values.
 pub(super) struct Gauges {
-    relay: [(&'static str, String); 1],
+    relay: Vec<(&'static str, String)>,
     redis_up: Gauge,
     queued: Family<Lane, Gauge>,
+    oldest: Family<Lane, Gauge<f64, AtomicU64>>,
+    paused: Family<Lane, Gauge>,
+    workers: Known,
     emails: Family<State, Gauge>,
     in_flight: Gauge,
     connections: Family<State, Gauge>,
@@ -59,9 +64,12 @@ pub(super) struct Gauges {
 impl Gauges {
     pub(super) fn new(registry: &mut Registry, relay: &str) -> Self {
         let gauges = Self {
-            relay: [("relay", relay.to_owned())],
+            relay: vec![("relay", relay.to_owned())],
             redis_up: Gauge::default(),
             queued: Family::default(),
+            oldest: Family::default(),
+            paused: Family::default(),
+            workers: Known::default(),
             emails: Family::default(),
             in_flight: Gauge::default(),
             connections: Family::default(),
@@ -76,9 +84,16 @@ impl Gauges {
         registry.register("queued_emails", "Emails that wait for a worker, of the whole queue", gauges.queued.clone());
         registry.register(
             "emails",
-            "Emails by state, of the whole queue; failed are dead letters, delayed ones count as scheduled",
+            "Emails by state, of the whole queue; failed ones are dead letters",
             gauges.emails.clone(),
         );
+        registry.register(
+            "oldest_queued_seconds",
+            "How long ago the next email of a lane was accepted; 0 if none waits",
+            gauges.oldest.clone(),
+        );
+        registry.register("lane_paused", "Whether an operator has paused a lane: 1, or 0", gauges.paused.clone());
+        registry.register("live_workers", "Workers of the queue that have a lease", gauges.workers.clone());
         registry.register("in_flight_emails", "Emails that this worker has claimed", gauges.in_flight.clone());
         registry.register(
             "relay_connection_limit",
@@ -96,22 +111,30 @@ impl Gauges {
     }
 
     pub(super) fn set(&self, snapshot: &Snapshot) {
-        self.redis_up.set(snapshot.depth.is_some().into());
+        self.redis_up.set(snapshot.stats.is_some().into());
         self.queued.clear();
+        self.oldest.clear();
+        self.paused.clear();
         self.emails.clear();
-        if let Some(depth) = &snapshot.depth {
-            for (lane, count) in ["high", "normal", "low"].into_iter().zip(depth.waiting) {
-                self.queued.get_or_create(&Lane { lane }).set(signed(count));
+        self.workers.clear();
+        if let Some(stats) = &snapshot.stats {
+            for LaneStats { lane, queued, oldest, paused } in stats.lanes {
+                let lane = Lane { lane: lane.as_str() };
+                self.queued.get_or_create(&lane).set(signed(queued));
+                let age = oldest.map_or(0.0, |oldest| stats.time.duration_since(oldest).as_secs_f64());
+                self.oldest.get_or_create(&lane).set(age.max(0.0));
+                self.paused.get_or_create(&lane).set(paused.is_some().into());
             }
-            let queued = depth.waiting.iter().sum();
             for (state, count) in [
-                ("queued", queued),
-                ("sending", depth.sending),
-                ("scheduled", depth.scheduled),
-                ("failed", depth.failed),
+                ("queued", stats.queued()),
+                ("sending", stats.sending),
+                ("scheduled", stats.scheduled),
+                ("delayed", stats.delayed),
+                ("failed", stats.failed),
             ] {
                 self.emails.get_or_create(&State { state }).set(signed(count));
             }
+            self.workers.get_or_create(&Vec::new()).set(signed(stats.workers));
         }
         self.in_flight.set(signed(snapshot.in_flight));
         self.limit.clear();
@@ -134,6 +157,9 @@ fn signed(count: impl TryInto<i64>) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
     use prometheus_client::encoding::prometheus_text::encode;
 
     use super::*;
@@ -149,13 +175,38 @@ mod tests {
     fn what_redis_does_not_say_any_more_is_gone_and_not_as_it_was() {
         let mut registry = Registry::default();
         let gauges = Gauges::new(&mut registry, "null:");
-        let depth = Depth { waiting: [1, 2, 3], failed: 4, ..Depth::default() };
-        let known = text(&gauges, &registry, &Snapshot { depth: Some(depth), ..Snapshot::default() });
-        assert!(known.contains("queued_emails{lane=\"low\"} 3") && known.contains("redis_up 1"), "{known}");
-        assert!(
-            known.contains("emails{state=\"queued\"} 6") && known.contains("emails{state=\"failed\"} 4"),
-            "{known}"
-        );
+        let time = Timestamp::from_second(1_000).unwrap();
+        let lane = |lane, queued, oldest, paused| LaneStats { lane, queued, oldest, paused };
+        let stats = Stats {
+            time,
+            lanes: [
+                lane(email_queue::Lane::High, 1, None, None),
+                lane(email_queue::Lane::Normal, 2, None, Some(time)),
+                lane(email_queue::Lane::Low, 3, Some(Timestamp::from_second(940).unwrap()), None),
+            ],
+            scheduled: 0,
+            delayed: 5,
+            sending: 0,
+            failed: 4,
+            workers: 2,
+            relays: Vec::new(),
+            totals: BTreeMap::new(),
+        };
+        let known = text(&gauges, &registry, &Snapshot { stats: Some(stats), ..Snapshot::default() });
+        for line in [
+            "queued_emails{lane=\"low\"} 3",
+            "oldest_queued_seconds{lane=\"low\"} 60",
+            "oldest_queued_seconds{lane=\"high\"} 0",
+            "lane_paused{lane=\"normal\"} 1",
+            "lane_paused{lane=\"low\"} 0",
+            "emails{state=\"queued\"} 6",
+            "emails{state=\"delayed\"} 5",
+            "emails{state=\"failed\"} 4",
+            "live_workers 2",
+            "redis_up 1",
+        ] {
+            assert!(known.contains(line), "{line}: {known}");
+        }
         let unknown = text(&gauges, &registry, &Snapshot::default());
         assert!(!unknown.contains("queued_emails{") && unknown.contains("redis_up 0"), "{unknown}");
     }
