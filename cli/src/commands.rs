@@ -13,6 +13,7 @@ mod send;
 
 mod show;
 mod stats;
+mod top;
 mod why;
 mod workers;
 
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Send(send::Send),
     Export(export::Export),
     Doctor(doctor::Doctor),
+    Top(top::Top),
     /// Print completions for a shell, such as `emailq completions bash > /etc/bash_completion.d/emailq`.
     Completions {
         /// The shell.
@@ -62,6 +64,7 @@ pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Resu
         Command::Pause(pause) => pause.run(context).await,
         Command::Resume(resume) => resume.run(context).await,
         Command::Doctor(doctor) => doctor.run(context).await,
+        Command::Top(top) => top.run(context).await,
         Command::Send(send) => send.run(context).await,
         Command::Export(export) => export.run(context).await,
         // It needs no queue, and is done when flags are read.

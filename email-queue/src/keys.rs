@@ -130,6 +130,11 @@ impl Queue {
         format!("{}:default-from", self.0)
     }
 
+    /// The dead letters, by when they became that.
+    pub(crate) fn failed(&self) -> String {
+        format!("{}:failed", self.0)
+    }
+
     /// How many requests a client, which is hashed, has made in the present period.
     pub(crate) fn rate(&self, client: &str) -> String {
         format!("{}:rate:{client}", self.0)

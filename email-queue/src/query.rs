@@ -2,6 +2,7 @@
 //! counters from time to time.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
+//! - [`newest_failed`]: the newest dead letters;
 //! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused;
@@ -13,6 +14,7 @@ mod default_sender;
 mod depth;
 mod list;
 mod merge;
+mod newest_failed;
 mod paused;
 mod read;
 mod ready;
@@ -27,6 +29,7 @@ pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
 pub use list::{Cursor, Listed, Page, list};
 pub use merge::{Merged, MergedPage};
+pub use newest_failed::newest_failed;
 pub(crate) use paused::pauses;
 pub use paused::{Pauses, paused};
 pub use read::{read, read_beginning};

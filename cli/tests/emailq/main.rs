@@ -13,3 +13,5 @@ mod rights;
 mod sending;
 mod settings;
 mod steering;
+mod terminal;
+mod top;

@@ -7,6 +7,7 @@ use email_queue::{Class, Lane, transition::Outcome};
 use crate::{
     program::{emailq_with, failed, waits_for_another_attempt},
     queue::{LONG, TestQueue},
+    terminal::Terminal,
 };
 
 const USER: &str = "email-queue-operator";
@@ -62,6 +63,9 @@ fn each_command_works_as_the_user_of_the_recipe_which_may_do_no_more() {
     ] {
         run(&line);
     }
+    let terminal = Terminal::start(&url, "top --every 100ms");
+    terminal.wait_for("newest failures");
+    assert!(!terminal.text().contains("refuses"), "{}", terminal.text());
     assert!(q.state(other) != email_queue::State::Failed);
 
     let used: String = q.redis("INFO commandstats");

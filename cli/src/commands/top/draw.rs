@@ -1,0 +1,179 @@
+//! The screen.
+
+use email_queue::State;
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Modifier, Style},
+    text::{Line, Span},
+    widgets::{Block, Clear, Paragraph, Row, Sparkline, Table, TableState, Wrap},
+};
+
+use super::view::{Opened, Question, View};
+use crate::{
+    context::Context,
+    output::{
+        text,
+        time::{from_now, local},
+    },
+    view::Summary,
+};
+
+const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+const WARNING: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
+const FAULT: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+
+pub(super) fn draw(frame: &mut Frame<'_>, view: &View, context: &Context) {
+    let workers = u16::try_from(view.workers.len().clamp(1, 6)).unwrap_or(6) + 3;
+    let areas = [
+        Constraint::Length(1),
+        Constraint::Length(7),
+        Constraint::Length(workers),
+        Constraint::Min(4),
+        Constraint::Length(2),
+    ];
+    let [head, top, middle, bottom, foot] = Layout::vertical(areas).areas(frame.area());
+    let [lanes, chart] = Layout::horizontal([Constraint::Length(56), Constraint::Min(10)]).areas(top);
+    frame.render_widget(header(view, context), head);
+    frame.render_widget(lanes_and_states(view), lanes);
+    hour(frame, view, chart);
+    frame.render_widget(table_of_workers(view), middle);
+    failures(frame, view, bottom);
+    frame.render_widget(Paragraph::new(footer(view)), foot);
+    if let Some(opened) = &view.opened {
+        email(frame, opened);
+    }
+}
+
+fn header(view: &View, context: &Context) -> Line<'static> {
+    let mut spans = vec![Span::styled(format!("emailq {} ", context.shards.first().name()), BOLD)];
+    if let Some([accepted, sent, failed]) = view.rates {
+        spans.push(Span::raw(format!("{accepted:.1} accepted/s, {sent:.1} sent/s, {failed:.1} failed/s ")));
+    }
+    let pauses: Vec<_> = view.pauses().iter().map(|(lane, _)| lane.as_str()).collect();
+    if !pauses.is_empty() {
+        spans.push(Span::styled(format!("PAUSED: {} ", pauses.join(", ")), WARNING));
+    }
+    for relay in view.stats.iter().flat_map(|stats| &stats.relays) {
+        spans.push(Span::styled(text::line(&format!("{} is held off: {} ", relay.name, relay.error)), FAULT));
+    }
+    Line::from(spans)
+}
+
+fn lanes_and_states(view: &View) -> Table<'static> {
+    let Some(stats) = &view.stats else { return Table::default() };
+    let states = [("scheduled", stats.scheduled), ("delayed", stats.delayed), ("failed", stats.failed)];
+    let rows = stats.lanes.iter().zip(states).map(|(lane, (state, count))| {
+        let oldest = lane.oldest.map(|oldest| from_now(oldest, stats.time)).unwrap_or_default();
+        let style = if lane.paused.is_some() { WARNING } else { Style::new() };
+        Row::new([lane.lane.as_str().to_owned(), lane.queued.to_string(), oldest, state.to_owned(), count.to_string()])
+            .style(style)
+    });
+    let sending =
+        Row::new([String::new(), String::new(), String::new(), "sending".to_owned(), stats.sending.to_string()]);
+    let widths = [8, 10, 14, 10, 8].map(Constraint::Length);
+    Table::new(rows.chain([sending]), widths)
+        .header(Row::new(["lane", "queued", "oldest", "state", "emails"]).style(BOLD))
+        .block(Block::bordered().title("lanes"))
+}
+
+fn hour(frame: &mut Frame<'_>, view: &View, area: Rect) {
+    let sent: Vec<u64> = view.minutes.iter().map(|minute| minute.sent).collect();
+    let title = format!(
+        "sent per minute, last hour: {} in all, {} at most",
+        sent.iter().sum::<u64>(),
+        sent.iter().max().unwrap_or(&0)
+    );
+    let width = usize::from(area.width.saturating_sub(2));
+    let shown = sent[sent.len().saturating_sub(width)..].to_vec();
+    frame.render_widget(
+        Sparkline::default().data(shown).style(Color::Green).block(Block::bordered().title(title)),
+        area,
+    );
+}
+
+fn table_of_workers(view: &View) -> Table<'static> {
+    let now = view.now();
+    let rows = view.workers.iter().map(|worker| {
+        let shown = |text: Option<String>| text::line(&text.unwrap_or_default());
+        let style = if worker.lease_until < now { FAULT } else { Style::new() };
+        let longest = worker.emails.first().map(|(_, since)| from_now(*since, now)).unwrap_or_default();
+        Row::new([
+            text::line(worker.host.as_deref().unwrap_or(&worker.id)),
+            shown(worker.pid.map(|pid| pid.to_string())),
+            format!("{}/{}", worker.in_flight, worker.concurrency.map(|most| most.to_string()).unwrap_or_default()),
+            longest,
+            from_now(worker.lease_until, now),
+            shown(worker.relays.as_ref().map(|relays| relays.join(", "))),
+        ])
+        .style(style)
+    });
+    let widths = [20, 8, 10, 14, 12].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
+    let title = if view.workers.is_empty() { "no worker is alive: nothing is sent" } else { "workers" };
+    Table::new(rows, widths)
+        .header(Row::new(["host", "pid", "in flight", "longest since", "lease ends", "relays"]).style(BOLD))
+        .block(Block::bordered().title(title))
+}
+
+fn failures(frame: &mut Frame<'_>, view: &View, area: Rect) {
+    let now = view.now();
+    let rows = view.failures.iter().map(|(id, record)| {
+        let summary = Summary::new(*id, record);
+        let at = record.finished.unwrap_or(record.created);
+        Row::new([
+            from_now(at, now),
+            record.state.to_string(),
+            summary.error_class.unwrap_or_default().to_owned(),
+            text::line(&summary.recipients()),
+            text::line(record.error.as_deref().unwrap_or_default()),
+        ])
+        .style(if record.state == State::Failed { Color::Red } else { Color::Yellow })
+    });
+    let widths = [12, 8, 14, 28].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
+    let table = Table::new(rows, widths)
+        .header(Row::new(["when", "state", "class", "to", "error"]).style(BOLD))
+        .row_highlight_style(Modifier::REVERSED)
+        .block(Block::bordered().title("newest failures"));
+    frame.render_stateful_widget(table, area, &mut TableState::default().with_selected(view.chosen));
+}
+
+fn footer(view: &View) -> Vec<Line<'static>> {
+    let question = |what: String| Line::styled(format!("{what} y: yes, any other key: no"), WARNING);
+    let first = match (view.asked, &view.lost) {
+        (Some(Question::Pause), _) => question("Pause the whole queue?".to_owned()),
+        (Some(Question::Retry(id)), _) => question(format!("Retry {id}?")),
+        (Some(Question::Discard(id)), _) => question(format!("Discard {id} for good?")),
+        (None, Some(lost)) => Line::styled(text::line(lost), FAULT),
+        (None, None) => Line::raw(text::line(&view.told)),
+    };
+    vec![first, Line::raw("q quit  p pause or resume  ↑↓ choose  enter open  r retry  d discard")]
+}
+
+fn email(frame: &mut Frame<'_>, Opened { id, record, why }: &Opened) {
+    let outer = frame.area();
+    let area =
+        Rect { x: outer.width / 10, y: outer.height / 8, width: outer.width * 8 / 10, height: outer.height * 6 / 8 };
+    let summary = Summary::new(*id, record);
+    let mut lines = vec![];
+    if let Some(why) = why {
+        lines.extend([Line::styled(text::line(&why.sentence), BOLD), Line::raw("")]);
+    }
+    let fields = [
+        ("state", record.state.to_string()),
+        ("accepted", local(record.created)),
+        ("attempts", record.attempts.to_string()),
+        ("class", summary.error_class.unwrap_or_default().to_owned()),
+        ("error", record.error.clone().unwrap_or_default()),
+        ("from", summary.from.unwrap_or_default()),
+        ("to", summary.to.join(", ")),
+        ("cc", summary.cc.join(", ")),
+        ("bcc", summary.bcc.join(", ")),
+        ("subject", summary.subject.unwrap_or_default()),
+    ];
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        lines.push(Line::from(vec![Span::styled(format!("{name:<9} "), BOLD), Span::raw(text::line(&value))]));
+    }
+    let block = Block::bordered().title(format!("{id}")).title_bottom("esc close  r retry  d discard");
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
+}
