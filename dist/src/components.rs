@@ -57,3 +57,26 @@ fn beside(text: &str, manifest: &str) -> anyhow::Result<String> {
     ensure!(sources == 2, "{manifest} does not have two lines `source = `");
     Ok(format!("{}\n", kept.trim_end()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_manifest_differs_in_sources_and_says_nothing_of_building() {
+        for manifest in ["spin.toml", "spin-wasip3.toml"] {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            let text = fs::read_to_string(root.join(manifest)).unwrap();
+            let packed = beside(&text, manifest).unwrap();
+            let sources: Vec<_> = packed.lines().filter(|line| line.starts_with("source = ")).collect();
+            assert_eq!(sources, [r#"source = "email-queue.wasm""#, r#"source = "dashboard.wasm""#]);
+            assert!(packed.starts_with("spin_manifest_version") && !packed.contains("cargo build"), "{packed}");
+            // Nothing else is missing.
+            let kept = |line: &&str| {
+                line.contains(" = ") && !["source", "command", "watch"].iter().any(|name| line.starts_with(name))
+            };
+            assert_eq!(text.lines().filter(kept).collect::<Vec<_>>(), packed.lines().filter(kept).collect::<Vec<_>>());
+        }
+        assert!(beside("[component.other]\nsource = \"other.wasm\"\n", "x").is_err());
+    }
+}

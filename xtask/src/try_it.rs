@@ -30,6 +30,7 @@ impl fmt::Display for TryIt<'_> {
             r#"  curl -i {emails}{authorization} -H 'Content-Type: application/json' -d '{{"to":"you@example.com","message":"Hello"}}'"#
         )?;
         writeln!(f, "  curl{authorization} {emails}/ID    # the id from the answer\n")?;
+        writeln!(f, "See all of them in a browser: http://{}/dashboard/\n", self.api)?;
         writeln!(f, "Or push one from any other program:\n")?;
         writeln!(
             f,
@@ -85,6 +86,7 @@ mod tests {
     fn the_curl_line_carries_the_key_only_where_there_is_one() {
         let open = shown(None, "redis://127.0.0.1:6379", DEFAULT_TRANSPORT);
         assert!(open.contains("curl -i http://127.0.0.1:3000/emails -H 'Content-Type"), "{open}");
+        assert!(open.contains("http://127.0.0.1:3000/dashboard/\n"), "{open}");
         let closed = shown(Some("it's:full,other"), "redis://127.0.0.1:6379", DEFAULT_TRANSPORT);
         assert!(closed.contains(r"-H 'Authorization: Bearer it'\''s' -H"), "{closed}");
     }

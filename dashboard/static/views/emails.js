@@ -15,7 +15,7 @@ import { say } from '../lib/say.js'
 /** Emails on a page. */
 const LIMIT = 25
 
-export function emailsView({ parameters, refreshSoon }) {
+export function emailsView({ parameters }) {
   onChanged(() => load())
   let filter = parameters
   /** The cursors of the pages up to this one; the first has none. */
