@@ -7,6 +7,7 @@ mod bulk;
 mod change;
 mod create;
 mod find;
+mod held;
 mod idempotency;
 mod list;
 mod page;

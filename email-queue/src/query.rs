@@ -6,12 +6,14 @@
 //! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused;
+//! - [`hold_off_reason`]: why emails of all shards wait for the relay;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
 
 mod default_sender;
 mod depth;
+mod held;
 mod list;
 mod merge;
 mod newest_failed;
@@ -27,6 +29,7 @@ mod workers;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
+pub use held::hold_off_reason;
 pub use list::{Cursor, Listed, Page, list};
 pub use merge::{Merged, MergedPage};
 pub use newest_failed::newest_failed;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{
+    held,
     page::{Page, Position},
     sender,
     shape::Summary,
@@ -33,7 +34,8 @@ pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> 
     for shard in shards.all() {
         merged.add(shard, query::list(&shards.queue(shard), page).run(context.redis).await?);
     }
-    let listed = merged.page();
+    let mut listed = merged.page();
+    held::explain(settings, context.redis, listed.emails.iter_mut().map(|(_, _, record)| record)).await?;
     let mut data = Vec::with_capacity(listed.emails.len());
     let mut sender = None;
     let mut further_reads = FURTHER_READS;

@@ -6,7 +6,7 @@ use email_queue::{
 };
 use http::StatusCode;
 
-use super::{find::find, sender, shape::Retrieved};
+use super::{find::find, held, sender, shape::Retrieved};
 use crate::{
     backend::Failure,
     context::Context,
@@ -22,7 +22,8 @@ pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
     let id: EmailId = id.parse().map_err(ApiError::invalid_id)?;
     let settings = context.settings;
     let record = find(settings, id, async |queue| query::read(queue, id).run(context.redis).await).await?;
-    let record = record.ok_or_else(ApiError::unknown_email)?;
+    let mut record = record.ok_or_else(ApiError::unknown_email)?;
+    held::explain(settings, context.redis, std::iter::once(&mut record)).await?;
     let mut submission = record.submission(&Mailbox::built_in_sender());
     if let Some(submission) = submission.as_mut().filter(|submission| !submission.names_sender) {
         submission.email.from = sender::default(settings, context.redis).await?;

@@ -58,6 +58,11 @@ impl Api {
         Self { server, redis, variables: HashMap::from([("open", "loopback".to_owned())]) }
     }
 
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.insert(name, value.to_owned());
+    }
+
     /// The same Redis, with a variable set.
     pub(crate) fn with(&self, name: &'static str, value: &str) -> ApiWith<'_> {
         let mut variables = self.variables.clone();

@@ -39,8 +39,14 @@ pub(crate) struct LaneSample {
 }
 
 impl Sample {
-    /// How many emails had left a lane for good.
-    pub(crate) fn left(&self, lane: Lane) -> i64 {
+    /// How many deliveries had ended, in whatever way.
+    pub(crate) fn ended(&self) -> i64 {
+        let [_, sent, failed, delayed] = self.counts;
+        sent + failed + delayed
+    }
+
+    /// How many emails had left a lane for good: claimed, canceled, moved.
+    fn left(&self, lane: Lane) -> i64 {
         let LaneSample { arrived, waiting } = self.lane(lane);
         arrived - waiting
     }

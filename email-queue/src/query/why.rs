@@ -7,6 +7,7 @@ mod reason;
 
 pub use reason::{Reason, Why};
 
+use super::held::{held, held_sender};
 use crate::{
     EmailId, Shards,
     call::{CallError, Redis},
@@ -29,10 +30,10 @@ pub async fn why<R: Redis>(redis: &R, shards: &Shards, id: EmailId) -> Result<Op
         found => found,
     };
     let Some(mut facts) = found else { return Ok(None) };
-    if let Some(held) = facts::held(shards.first()).run(redis).await? {
+    if let Some(held) = held(shards.first()).run(redis).await? {
         let sender = facts.sender.as_deref().filter(|_| held.senders_until > facts.now);
         if let Some(sender) = sender {
-            facts.held_sender = facts::held_sender(shards.first(), &held.key, sender).run(redis).await?;
+            facts.held_sender = held_sender(shards.first(), &held.key, sender).run(redis).await?;
         }
         facts.held_relay = held.relay;
     }

@@ -18,28 +18,31 @@ use crate::{
 };
 
 const QUEUES: usize = 500;
-/// For how long a rate is measured before it is asked for, at least. Not all are asked at once, or the test would stand still meanwhile.
-const MEASURED: Duration = Duration::from_secs(3);
-/// How long a step of all queues takes, and how far apart samples are.
+/// How long a step of all queues takes, if the machine is fast enough, and how far apart samples are. Rates are kept by steps and not
+/// by the clock: a machine that stalls does not catch up.
 const STEP: Duration = Duration::from_millis(500);
-/// Emails that take less are sent in one of the next steps of the test, whatever their place.
-const SHORTEST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(60);
+/// For how many steps a rate is measured before it is asked for, at least. Not all are asked at once, or the test would stand still.
+const MEASURED: u64 = 8;
+/// Emails that take fewer steps are sent in one of the next ones, whatever their place.
+const SHORTEST: u64 = 4;
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A queue, and a worker that is as fast as its relay.
 struct Drained {
     q: TestQueue,
     random: Random,
-    /// Emails a second.
+    /// Emails per step.
     rate: f64,
     /// The part of the rate at which urgent emails arrive.
     urgent: f64,
     claimed: usize,
     arrived: usize,
     in_flight: Vec<ClaimRef>,
-    ask_after: Duration,
-    asked: HashMap<EmailId, (Instant, Duration)>,
-    is_asked: bool,
+    steps: u64,
+    /// After how many steps some of its emails are asked for.
+    ask_after: u64,
+    /// When, in which step, and what the estimate was.
+    asked: HashMap<EmailId, (Instant, u64, Duration)>,
 }
 
 #[test]
@@ -65,11 +68,11 @@ fn drain_all(base: &TestQueue, thread: usize) -> Vec<f64> {
     let mut queues: Vec<_> = queues.map(|nth| Drained::new(TestQueue::on(base, &format!("q{nth}")), nth)).collect();
     let began = Instant::now();
     let mut factors = Vec::new();
-    while queues.iter().any(|queue| !queue.is_asked || !queue.asked.is_empty()) {
+    while queues.iter().any(|queue| queue.steps <= queue.ask_after || !queue.asked.is_empty()) {
         assert!(began.elapsed() < LONGEST, "some are not sent");
         let step = Instant::now();
         for queue in &mut queues {
-            queue.step(began, &mut factors);
+            queue.step(&mut factors);
         }
         thread::sleep(STEP.saturating_sub(step.elapsed()));
     }
@@ -79,28 +82,29 @@ fn drain_all(base: &TestQueue, thread: usize) -> Vec<f64> {
 impl Drained {
     fn new(q: TestQueue, seed: usize) -> Self {
         let mut random = Random(seed as u64);
-        let rate = random.of(&[4.0, 8.0, 12.0, 20.0]);
+        let rate = random.of(&[2.0, 4.0, 6.0, 10.0]);
         let urgent = random.of(&[0.0, 0.0, 0.2, 0.4]);
-        let ask_after = MEASURED + Duration::from_millis(random.below(3000));
-        // For four to eight seconds from then on.
-        let seconds = ask_after.as_secs_f64() + 4.0 + random.below(4000) as f64 / 1000.0;
-        let emails = rate * seconds * (1.0 - urgent);
+        let ask_after = MEASURED + random.below(6);
+        // For eight to sixteen steps from then on.
+        let steps = ask_after + 8 + random.below(8);
+        let emails = rate * steps as f64 * (1.0 - urgent);
         for (lane, part) in [(Lane::High, 0.1), (Lane::Normal, 0.6), (Lane::Low, 0.3)] {
             q.enqueue_batch(lane, (emails * part).ceil() as usize);
         }
         let (in_flight, asked) = (Vec::new(), HashMap::new());
-        Self { q, random, rate, urgent, claimed: 0, arrived: 0, in_flight, ask_after, asked, is_asked: false }
+        Self { q, random, rate, urgent, claimed: 0, arrived: 0, in_flight, steps: 0, ask_after, asked }
     }
 
     /// Sends what is due, and lets arrive what does.
-    fn step(&mut self, began: Instant, factors: &mut Vec<f64>) {
-        let passed = began.elapsed().as_secs_f64();
-        let arriving = (self.rate * self.urgent * passed) as usize - self.arrived;
+    fn step(&mut self, factors: &mut Vec<f64>) {
+        self.steps += 1;
+        let passed = self.rate * self.steps as f64;
+        let arriving = (passed * self.urgent) as usize - self.arrived;
         if arriving > 0 {
             self.q.enqueue_batch(Lane::High, arriving);
             self.arrived += arriving;
         }
-        let max = ((self.rate * passed) as usize).saturating_sub(self.claimed);
+        let max = passed as usize - self.claimed;
         let finished: Vec<_> = self.in_flight.drain(..).map(sent).collect();
         let next = Next { lease: LONG, max, max_bytes: usize::MAX >> 12 };
         let answer = self.q.run(&finish(&self.q.queue, self.q.worker, PERIODS, &finished, Some(next)));
@@ -108,15 +112,14 @@ impl Drained {
         // What an idle relay could have taken is lost.
         self.claimed += max;
         for id in finished.iter().map(|finish| finish.claim.id) {
-            if let Some((asked, estimated)) = self.asked.remove(&id)
-                && asked.elapsed() >= SHORTEST
+            if let Some((asked, step, estimated)) = self.asked.remove(&id)
+                && self.steps >= step + SHORTEST
             {
                 factors.push(estimated.as_secs_f64() / asked.elapsed().as_secs_f64());
             }
         }
         self.q.run(&sample(&self.q.queue, STEP / 2, &Default::default()));
-        if !self.is_asked && began.elapsed() >= self.ask_after {
-            self.is_asked = true;
+        if self.steps == self.ask_after {
             self.ask();
         }
     }
@@ -128,7 +131,7 @@ impl Drained {
             let Some(last) = waiting.len().checked_sub(1) else { continue };
             let id = waiting[last - usize::try_from(self.random.below(1 + last as u64 / 2)).unwrap()];
             let estimated = self.q.why(id).estimated_in.unwrap_or_default();
-            self.asked.insert(id, (Instant::now(), estimated));
+            self.asked.insert(id, (Instant::now(), self.steps, estimated));
         }
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use super::{
-    facts::{Facts, HeldOff},
+    facts::Facts,
     rate::rate,
     reason::{Reason, Why},
 };
-use crate::{Class, EmailId, Lane, State};
+use crate::{Class, EmailId, Lane, State, query::held::HeldOff};
 
 /// Finds what an email waits for.
 pub(super) fn decide(id: EmailId, facts: &Facts) -> Why {

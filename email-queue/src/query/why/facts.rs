@@ -6,10 +6,12 @@ use crate::{
     Class, EmailId, Queue,
     call::{Answer, Call, UnexpectedAnswer},
     email::{Mailbox, Outline},
-    query::series::{Sample, samples},
+    query::{
+        held::HeldOff,
+        series::{Sample, samples},
+    },
     record::{Header, split},
-    relay::sender_key,
-    script::{HELD, WHY},
+    script::WHY,
 };
 
 /// The most samples that are read: those of the last hour.
@@ -37,23 +39,6 @@ pub(super) struct Facts {
     pub(super) samples: Vec<Sample>,
     pub(super) held_relay: Option<HeldOff>,
     pub(super) held_sender: Option<HeldOff>,
-}
-
-/// A relay or a sender that is held off.
-pub(super) struct HeldOff {
-    pub(super) name: String,
-    pub(super) until: i64,
-    pub(super) since: Option<i64>,
-    pub(super) class: Option<Class>,
-    pub(super) error: String,
-}
-
-/// What is held off.
-pub(super) struct Held {
-    /// The relay in keys.
-    pub(super) key: String,
-    pub(super) relay: Option<HeldOff>,
-    pub(super) senders_until: i64,
 }
 
 /// What decides when an email is sent, but for hold-offs, which are in the first shard.
@@ -98,32 +83,4 @@ fn read(answer: &mut Answer) -> Result<Option<Facts>, UnexpectedAnswer> {
         held_relay,
         held_sender,
     }))
-}
-
-/// What is held off, by the first shard.
-pub(super) fn held(first: &Queue) -> Call<Option<Held>> {
-    Call::script(&HELD, first, |answer| {
-        if answer.is_empty() {
-            return Ok(None);
-        }
-        let (key, name) = (answer.text()?, answer.prose()?);
-        let (until, since) = (answer.number()?, Some(answer.number()?).filter(|since| *since > 0));
-        let class = answer.optional_text()?.and_then(|class| class.parse().ok());
-        let error = answer.prose()?.unwrap_or_default();
-        let senders_until = answer.number()?;
-        let relay = name.map(|name| HeldOff { name, until, since, class, error });
-        Ok(Some(Held { key, relay, senders_until }))
-    })
-}
-
-/// The hold-off of a sender at a relay ([`HMGET`](https://redis.io/docs/latest/commands/hmget/)).
-pub(super) fn held_sender(first: &Queue, relay: &str, sender: &str) -> Call<Option<HeldOff>> {
-    let key = first.sender(&sender_key(relay, sender));
-    let call = Call::plain("HMGET", |answer| {
-        let (until, class): (Option<i64>, Option<String>) = (answer.optional()?, answer.optional_text()?);
-        let error = answer.prose()?.unwrap_or_default();
-        let class = class.and_then(|class| class.parse().ok());
-        Ok(until.map(|until| HeldOff { name: String::new(), until, since: None, class, error }))
-    });
-    ["until", "class", "error"].into_iter().fold(call.argument(key), Call::argument)
 }

@@ -1,4 +1,4 @@
-//! How fast emails leave the queue.
+//! How fast emails leave the queue: how many deliveries end. Emails that are canceled or moved do not count.
 
 use std::time::Duration;
 
@@ -70,12 +70,16 @@ impl Part {
         let ms = after.time - before.time;
         let grown = |after: i64, before: i64| (after - before).max(0) as f64;
         let waits = |sample: &Sample| Lane::ALL.iter().any(|lane| sample.lane(*lane).waiting > 0);
-        let left = Lane::ALL.iter().map(|lane| grown(after.left(*lane), before.left(*lane))).sum();
         let arrived = Lane::ALL.map(|lane| {
             let (LaneSample { arrived: after, .. }, before) = (after.lane(lane), before.lane(lane));
             grown(after, before.arrived)
         });
-        (ms > 0).then(|| Self { ms: ms as f64, left, arrived, waited: waits(before) && waits(after) })
+        (ms > 0).then(|| Self {
+            ms: ms as f64,
+            left: grown(after.ended(), before.ended()),
+            arrived,
+            waited: waits(before) && waits(after),
+        })
     }
 }
 
@@ -102,10 +106,11 @@ impl Rate {
 mod tests {
     use super::*;
 
-    /// Samples ten seconds apart, each with how many have arrived and how many wait in the lanes high and normal.
+    /// Samples ten seconds apart, each with how many have arrived and how many wait in the lanes high and normal. The others are sent.
     fn samples(numbers: &[[i64; 4]]) -> Vec<Sample> {
         let sample = |(nth, [high, high_waiting, normal, waiting]): (usize, &[i64; 4])| {
-            format!("{} 0 0 0 0 {high} {high_waiting} {normal} {waiting} 0 0", nth * 10_000).parse().unwrap()
+            let sent = high - high_waiting + normal - waiting;
+            format!("{} 0 {sent} 0 0 {high} {high_waiting} {normal} {waiting} 0 0", nth * 10_000).parse().unwrap()
         };
         numbers.iter().enumerate().map(sample).collect()
     }
