@@ -45,4 +45,14 @@ impl Worker {
         worker.process.wait_for_line(|line| line.contains("ready")).await;
         worker
     }
+
+    /// Where a worker with `--admin-listen` serves its metrics; waits until it says so.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn admin_address(&self) -> String {
+        let line = self.process.wait_for_line(|line| line.contains("serving /metrics")).await;
+        let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        address.unwrap_or_else(|| panic!("no address in {line}")).to_owned()
+    }
 }

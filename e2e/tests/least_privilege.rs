@@ -129,7 +129,7 @@ async fn the_users_of_a_queue_of_several_shards_have_the_keys_of_all() {
     let variables = [("api_keys", "re_key"), ("rate_limit", "1000"), ("queue", "{emails}"), ("shards", "3")];
     let variables = [&variables[..], &[("earlier_shards", "2")]].concat();
     let api = Api::start_with(&recipe.url("email-queue-api", "API_PASSWORD"), &variables).await;
-    let flags = ["--queue", "{emails}", "--shards", "3"];
+    let flags = ["--queue", "{emails}", "--shards", "3", "--admin-listen", "127.0.0.1:0"];
     let worker = Worker::ready(&recipe.url("email-queue-worker", "WORKER_PASSWORD"), &server.url(), &flags).await;
     let email = json!({"to": "c@d.example", "message": "hi"}).to_string();
     let mut accepted = Vec::new();
@@ -140,6 +140,9 @@ async fn the_users_of_a_queue_of_several_shards_have_the_keys_of_all() {
         accepted.push(answer.text("id").to_owned());
     }
     Arrivals::new(server.wait_for(accepted.len()).await).assert_once(&accepted);
+    let metrics = reqwest::get(format!("http://{}/metrics", worker.admin_address().await)).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("\nemail_queue_redis_up 1\n"), "{metrics}");
     for process in [&worker.process, &api.process, &recipe.process] {
         let told: Vec<_> = process.lines().into_iter().filter(|line| line.contains("NOPERM")).collect();
         assert!(told.is_empty(), "{told:?}");

@@ -47,7 +47,7 @@ pub(crate) fn attempt(client: &QueueClient, claimed: &Claimed, nth: u32, receipt
         receipt::begin(&span, client, claimed, receipt);
     }
     #[cfg(not(feature = "otlp"))]
-    let _ = (receipt, claimed);
+    let _ = (receipt.asked, receipt.answered, claimed);
     span
 }
 
