@@ -12,7 +12,7 @@ use email_queue::{
     maintenance::sample,
     query::{Series, minutes, sent_per_minute, series},
     setup::{StartedWith, describe_worker},
-    transition::{Outcome, retry},
+    transition::{Outcome, extend, retry},
 };
 use support::{LONG, TestQueue, delayed, eager, failed, postponed, returned};
 
@@ -117,7 +117,9 @@ fn what_a_worker_was_started_with_is_known_as_long_as_its_lease() {
         shards: 1,
         relays: &["smtp://relay.example:25", "null:"],
     };
-    let call = describe_worker(&q.queue, q.worker, LONG, with);
+    let call = describe_worker(&q.queue, q.worker, Duration::from_secs(1), with);
+    let renew = extend(&q.queue, q.worker, LONG, LONG, &[]);
+    assert!(!q.run(&renew).is_described);
     q.run(&call);
     let first: BTreeMap<String, String> = q.redis("HGETALL emails:worker:w");
     q.run(&call);
@@ -125,6 +127,7 @@ fn what_a_worker_was_started_with_is_known_as_long_as_its_lease() {
     assert_eq!(stored, first, "it was started once");
     let fields = ["host", "pid", "version", "concurrency", "shards", "relays"].map(|field| stored[field].as_str());
     assert_eq!(fields, ["mail-1", "7", "1.2.3", "50", "1", "smtp://relay.example:25\nnull:"]);
+    assert!(q.run(&renew).is_described);
     let lives: u64 = q.redis("PTTL emails:worker:w");
     assert!(lives <= 60_000 && lives > 50_000, "{lives}");
     let age = jiff::Timestamp::now().as_millisecond() - stored["started"].parse::<i64>().unwrap();

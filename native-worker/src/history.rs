@@ -6,22 +6,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::served_shard::ServedShard;
 
-/// Runs until `stop`, and adds the rest then.
+/// How many times in a row an idle worker leaves it out: it must not keep Redis busy.
+const IDLE: u32 = 5;
+
+/// Runs until `stop`, and adds the rest then. While no deliveries end, only every minute.
 pub(crate) async fn add_on(shard: &ServedShard, stop: &CancellationToken) {
-    let mut failures = 0;
+    let (mut failures, mut left_out) = (0, IDLE);
     loop {
         let is_last = stop.is_cancelled();
-        let latencies = shard.latencies.take();
-        if is_last && latencies.is_empty() {
-            return;
-        }
-        match sample(&shard.client.queue, SAMPLES_APART, &latencies).run(&shard.client.redis).await {
-            Ok(()) => failures = 0,
-            Err(error) => {
-                shard.client.redis.report("sample", &error, failures);
-                failures += 1;
-                shard.latencies.put_back(latencies);
-            }
+        let any_ended = shard.latencies.any_ended();
+        if any_ended || failures > 0 || (left_out == IDLE && !is_last) {
+            left_out = 0;
+            add(shard, &mut failures).await;
+        } else {
+            left_out += 1;
         }
         if is_last {
             return;
@@ -29,6 +27,18 @@ pub(crate) async fn add_on(shard: &ServedShard, stop: &CancellationToken) {
         tokio::select! {
             () = sleep(SAMPLES_APART) => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn add(shard: &ServedShard, failures: &mut u32) {
+    let latencies = shard.latencies.take();
+    match sample(&shard.client.queue, SAMPLES_APART, &latencies).run(&shard.client.redis).await {
+        Ok(()) => *failures = 0,
+        Err(error) => {
+            shard.client.redis.report("sample", &error, *failures);
+            *failures += 1;
+            shard.latencies.put_back(latencies);
         }
     }
 }

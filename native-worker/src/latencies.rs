@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use email_queue::Histogram;
@@ -15,11 +18,14 @@ const MINUTES: usize = 61;
 #[derive(Default)]
 pub(crate) struct Latencies {
     by_minute: Mutex<BTreeMap<i64, Histogram>>,
+    /// Whether deliveries have ended since this was asked last.
+    any_ended: AtomicBool,
 }
 
 impl Latencies {
-    /// Adds emails that were sent now, each by when it was accepted.
+    /// Adds deliveries that have ended now: of those that were sent, when the email was accepted.
     pub(crate) fn add(&self, now: Timestamp, sent: impl Iterator<Item = Timestamp>) {
+        self.any_ended.store(true, Ordering::Relaxed);
         let mut sent = sent.peekable();
         if sent.peek().is_none() {
             return;
@@ -28,6 +34,11 @@ impl Latencies {
         let histogram = by_minute.entry(now.as_second().div_euclid(60)).or_default();
         // The clocks may differ by a little.
         sent.for_each(|accepted| histogram.add(now.duration_since(accepted).try_into().unwrap_or_default()));
+    }
+
+    /// Whether deliveries have ended since the last call.
+    pub(crate) fn any_ended(&self) -> bool {
+        self.any_ended.swap(false, Ordering::Relaxed)
     }
 
     /// Takes all, by minutes since 1970.

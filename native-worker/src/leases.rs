@@ -27,7 +27,9 @@ pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
             Ok(extended) => {
                 failures = 0;
                 shard.clock.set(extended.now);
-                describe(shard, lease).await;
+                if !extended.is_described {
+                    describe(shard, lease).await;
+                }
                 for (claim, renewed) in claims.into_iter().zip(extended.in_flight) {
                     if !renewed && shard.in_flight.lose(claim) {
                         tracing::warn!(id = %claim.id, "the lease expired before it was renewed; another worker may send this email too");
@@ -48,7 +50,7 @@ pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
     }
 }
 
-/// Stores what the worker was started with, again and again, so that it is there as long as the lease and after a loss of keys.
+/// Stores what the worker was started with: at the start, and if Redis has lost it.
 async fn describe(shard: &ServedShard, lease: Duration) {
     let (client, shared) = (&shard.client, &shard.shared);
     let with = StartedWith {

@@ -11,10 +11,8 @@ local SAMPLES = 370
 local function sample_now()
   local totals = redis.call('HMGET', TOTALS, 'accepted', 'adopted', 'sent', 'failed', 'delayed')
   local numbers = {NOW, string.format('%.0f', (totals[1] or 0) + (totals[2] or 0)), totals[3] or 0, totals[4] or 0, totals[5] or 0}
-  for _, lane in ipairs(LANES) do
-    local counted = redis.call('HMGET', WAITING, lane .. ':last', lane)
-    numbers[#numbers + 1], numbers[#numbers + 2] = counted[1] or 0, counted[2] or 0
-  end
+  local counted = redis.call('HMGET', WAITING, 'high:last', 'high', 'normal:last', 'normal', 'low:last', 'low')
+  for i = 1, 6 do numbers[#numbers + 1] = counted[i] or 0 end
   return table.concat(numbers, ' ')
 end
 

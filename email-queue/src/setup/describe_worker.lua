@@ -1,4 +1,4 @@
--- Stores what a worker was started with, for as long as its lease. The worker repeats it when it renews the lease.
+-- Stores what a worker was started with, for as long as its lease; `extend` keeps it longer.
 --
 -- KEYS[1]  the queue
 -- ARGV[1]  the worker's id

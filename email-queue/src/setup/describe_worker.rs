@@ -21,7 +21,8 @@ pub struct StartedWith<'a> {
     pub relays: &'a [&'a str],
 }
 
-/// Stores what `worker` was started with, for as long as its lease. Repeat it when the lease is renewed.
+/// Stores what `worker` was started with, for as long as its lease. [`extend`](crate::transition::extend) keeps it as long as
+/// it renews the lease.
 pub fn describe_worker(queue: &Queue, worker: &str, lease: Duration, with: StartedWith<'_>) -> Call<()> {
     let StartedWith { host, pid, version, age, concurrency, shards, relays } = with;
     let call = Call::script(&DESCRIBE_WORKER, queue, |_| Ok(()));

@@ -5,7 +5,7 @@
 -- ARGV[2]  lease in ms, from now
 -- ARGV[3]  for how many ms the answer to a claim may be on its way
 -- ARGV[4…] per email that the worker has in flight: id, claim in five digits
--- Reply    now, in ms since 1970; per email 1, or 0: it is no longer this claim's, nothing was changed for it
+-- Reply    now, in ms since 1970; 1 if what the worker was started with is stored, and is kept as long, else 0; per email 1, or 0: it is no longer this claim's, nothing was changed for it
 --
 -- Requeues emails that were claimed longer ago than that and are not listed: the reply to their claim must have been
 -- lost.
@@ -17,10 +17,10 @@ redis.call('ZADD', WORKERS, text_of(now + lease), worker)
 local in_flight = redis.call('HGETALL', sending_of(worker))
 local headers = {}
 for i = 1, #in_flight, 2 do headers[in_flight[i]] = in_flight[i + 1] end
-local reply = {now}
+local reply = {now, redis.call('PEXPIRE', worker_of(worker), lease)}
 local ids, claims = claims_from(4)
 for i, id in ipairs(ids) do
-  reply[i + 1] = is_in_flight(headers[id], claims[i]) and 1 or 0
+  reply[i + 2] = is_in_flight(headers[id], claims[i]) and 1 or 0
   headers[id] = nil
 end
 local unknown = {}

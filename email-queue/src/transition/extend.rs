@@ -14,6 +14,8 @@ use crate::{
 pub struct Extended {
     /// The time by Redis' clock.
     pub now: Timestamp,
+    /// Whether what the worker was started with is stored; if not, [`describe_worker`](crate::setup::describe_worker) stores it.
+    pub is_described: bool,
     /// For each email of the call, whether it is still in flight under its claim.
     pub in_flight: Vec<bool>,
 }
@@ -32,7 +34,7 @@ pub fn extend(
 ) -> Call<Extended> {
     let call = Call::script(&EXTEND, queue, |answer| {
         let now = Timestamp::from_millisecond(answer.number()?).map_err(|_| UnexpectedAnswer)?;
-        Ok(Extended { now, in_flight: answer.flags()? })
+        Ok(Extended { now, is_described: answer.flag()?, in_flight: answer.flags()? })
     });
     let call = call.argument(worker).milliseconds(lease).milliseconds(on_its_way);
     claims.iter().fold(call, |call, &claim| call.claim(claim))
