@@ -4,11 +4,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 use email_queue::{
-    Class, EmailId, Queue, State,
+    Class, EmailId, Queue, Shard, State,
     call::Call,
     query::Cursor,
     transition::{Changed, Matching, What, change_matching},
 };
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     output,
     pages::Pages,
     progress,
+    redis_client::Unanswered,
 };
 
 /// Which emails to change.
@@ -88,11 +90,15 @@ impl Bulk {
         if !action.states.contains(&state) {
             return Err(Unusable(format!("--status {state}: {}", action.rule)).into());
         }
-        let matching = action.what.map(|what| Ok((what, Matching::new(what, state, self.class)?)));
-        let matching =
-            matching.transpose().map_err(|error: email_queue::transition::NoMatch| Unusable(error.to_string()))?;
         let meant = Filter { status: Some(state), class: self.class, ..Filter::default() };
-        let count = count(context, &meant).await?;
+        let matching = action.what.map(|what| Matching::new(what, state, self.class).map(|matching| (what, matching)));
+        let matching = matching.transpose().map_err(|error| Unusable(error.to_string()))?;
+        let bar = progress::uncounted().with_message("counting");
+        let count = match matching {
+            Some((what, matching)) => in_steps(context, what, matching.dry(), &bar).await?,
+            None => one_by_one(context, &meant, &bar, async |_, _| Ok(true)).await?,
+        };
+        bar.finish_and_clear();
         if self.dry_run || count == 0 {
             return report(context, action, 0, count, true);
         }
@@ -100,35 +106,66 @@ impl Bulk {
             return Ok(Exit::Failed);
         }
         let bar = progress::of(count).with_message(action.done);
-        let mut changed = 0;
-        match matching {
-            Some((what, matching)) => {
-                for shard in context.shards.all() {
-                    let queue = context.shards.queue(shard);
-                    let mut position = None;
-                    loop {
-                        let step = context.run(&change_matching(&queue, what, matching, position.as_ref())).await?;
-                        changed += step.changed;
-                        bar.set_position(changed);
-                        position = step.cursor;
-                        if position.is_none() {
-                            break;
-                        }
-                    }
+        let changing = async {
+            match matching {
+                Some((what, matching)) => in_steps(context, what, matching, &bar).await,
+                None => {
+                    let change = async |shard, id| {
+                        Ok(context.run(&call(&context.shards.queue(shard), id)).await? == Changed::Done)
+                    };
+                    one_by_one(context, &meant, &bar, change).await
                 }
             }
+        };
+        let changed = tokio::select! {
+            changed = changing => Some(changed?),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        let until_now = bar.position();
+        bar.finish_and_clear();
+        match changed {
+            Some(changed) => report(context, action, changed, count, false),
             None => {
-                let mut pages = Pages::new(&meant, Cursor::Newest);
-                while let Some((shard, id, _)) = pages.next(context).await? {
-                    let done = context.run(&call(&context.shards.queue(shard), id)).await? == Changed::Done;
-                    changed += u64::from(done);
-                    bar.set_position(changed);
-                }
+                report(context, action, until_now, count, false)?;
+                output::remark("Broken off: what was done stays done, and the same command goes on.");
+                Ok(Exit::Interrupted)
             }
         }
-        bar.finish_and_clear();
-        report(context, action, changed, count, false)
     }
+}
+
+/// Changes all that match by scripts, each of which looks at a bounded number of emails. Returns how many were changed.
+async fn in_steps(context: &Context, what: What, matching: Matching, bar: &ProgressBar) -> Result<u64, Unanswered> {
+    let mut changed = 0;
+    for shard in context.shards.all() {
+        let queue = context.shards.queue(shard);
+        let mut position = None;
+        loop {
+            let step = context.run(&change_matching(&queue, what, matching, position.as_ref())).await?;
+            changed += step.changed;
+            bar.set_position(changed);
+            position = step.cursor;
+            if position.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Changes all that are meant, each by itself. Returns how many were changed.
+async fn one_by_one(
+    context: &Context,
+    meant: &Filter,
+    bar: &ProgressBar,
+    change: impl AsyncFn(Shard, EmailId) -> Result<bool, Unanswered>,
+) -> Result<u64, Unanswered> {
+    let (mut pages, mut changed) = (Pages::new(meant, Cursor::Newest), 0);
+    while let Some((shard, id, _)) = pages.next(context).await? {
+        changed += u64::from(change(shard, id).await?);
+        bar.set_position(changed);
+    }
+    Ok(changed)
 }
 
 /// Changes emails by their ids.
@@ -166,18 +203,6 @@ async fn each(
         context.out.json(&json!({"object": "list", "data": results}))?;
     }
     Ok(exit)
-}
-
-async fn count(context: &Context, meant: &Filter) -> anyhow::Result<u64> {
-    let bar = progress::uncounted().with_message("counting");
-    let mut pages = Pages::new(meant, Cursor::Newest);
-    let mut count = 0;
-    while pages.next(context).await?.is_some() {
-        count += 1;
-        bar.set_position(count);
-    }
-    bar.finish_and_clear();
-    Ok(count)
 }
 
 fn report(context: &Context, action: &Action, changed: u64, count: u64, is_dry: bool) -> anyhow::Result<Exit> {

@@ -6,6 +6,7 @@ mod discard;
 mod doctor;
 mod export;
 mod list;
+mod move_to;
 mod pause;
 mod resume;
 mod retry;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
 
     Pause(pause::Pause),
     Resume(resume::Resume),
+    Move(move_to::Move),
     Send(send::Send),
     Export(export::Export),
     Doctor(doctor::Doctor),
@@ -65,6 +67,7 @@ pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Resu
         Command::Resume(resume) => resume.run(context).await,
         Command::Doctor(doctor) => doctor.run(context).await,
         Command::Top(top) => top.run(context).await,
+        Command::Move(moved) => moved.run(context).await,
         Command::Send(send) => send.run(context).await,
         Command::Export(export) => export.run(context).await,
         // It needs no queue, and is done when flags are read.

@@ -43,6 +43,8 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         let mut context = Context::new(config)?;
         tokio::select! {
+            // A command may have something to say when it is broken off.
+            biased;
             outcome = commands::run(&mut context, command) => outcome,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         }

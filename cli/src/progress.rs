@@ -6,8 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar for so many emails.
 pub(crate) fn of(emails: u64) -> ProgressBar {
-    let bar = ProgressBar::new(emails);
-    styled(bar, "{msg} {wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left")
+    let bar = styled(ProgressBar::new(emails), "{msg} {wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left");
+    bar.tick();
+    bar
 }
 
 /// A bar for a file of so many bytes.

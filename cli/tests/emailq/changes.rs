@@ -3,6 +3,7 @@ use email_queue::{Class, EmailId, Lane, State};
 use crate::{
     program::{emailq, failed, waits_for_another_attempt},
     queue::TestQueue,
+    terminal::Terminal,
 };
 
 #[test]
@@ -69,4 +70,43 @@ fn a_state_in_which_nothing_can_be_done_is_refused() {
     ] {
         emailq(&q, arguments).assert(64);
     }
+}
+
+#[test]
+fn emails_that_wait_are_moved_to_another_lane() {
+    let q = TestQueue::start();
+    let (one, others) = (q.enqueue(Lane::Low), q.enqueue_batch(Lane::Low, 450));
+    emailq(&q, &format!("move {one} --to high")).assert(0);
+    assert_eq!(q.waiting(Lane::High), [one]);
+    assert!(
+        emailq(&q, "move --status queued --to normal --dry-run").assert(0).out.contains("451 emails would be moved")
+    );
+    let moved = emailq(&q, "move --status queued --to normal --yes --json").assert(0).json();
+    assert_eq!(moved["changed"], 451);
+    assert_eq!((q.depth().waiting, others.len()), ([0, 451, 0], 450));
+    emailq(&q, "move --status failed --to high --yes").assert(64);
+    emailq(&q, &format!("move {one}")).assert(64);
+}
+
+#[test]
+fn a_change_that_is_broken_off_says_so_and_can_be_repeated() {
+    let q = TestQueue::start();
+    q.enqueue_batch(Lane::Normal, 2000);
+    let mut terminal = Terminal::start(&q.server.url(), "discard --status queued");
+    terminal.wait_for("2000 emails will be discarded. Go on?");
+    terminal.press("n\n");
+    terminal.wait_for("Nothing was changed.");
+    assert_eq!((terminal.end(), q.depth().waiting[1]), (1, 2000));
+    // Redis is stopped so that there is a moment to break off.
+    let mut terminal = Terminal::start(&q.server.url(), "discard --status queued");
+    terminal.wait_for("Go on?");
+    q.server.freeze();
+    terminal.press("y\n");
+    terminal.wait_until("the progress", |text| text.contains("discarded") && text.contains("/2,000"));
+    terminal.press("\u{3}");
+    terminal.wait_for("Broken off");
+    assert_eq!(terminal.end(), 130);
+    q.server.thaw();
+    emailq(&q, "discard --status queued --yes").assert(0);
+    assert_eq!(q.depth().waiting[1], 0);
 }

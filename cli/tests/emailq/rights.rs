@@ -55,6 +55,8 @@ fn each_command_works_as_the_user_of_the_recipe_which_may_do_no_more() {
         "resume".to_owned(),
         "doctor".to_owned(),
         format!("retry {one}"),
+        format!("move {} --to high", ids[3]),
+        "move --status queued --to normal --yes".to_owned(),
         format!("cancel {}", ids[1]),
         format!("discard {} {third}", ids[2]),
         "retry --status failed --class recipient --yes".to_owned(),
