@@ -166,7 +166,8 @@ fn run_on_spin(
     let tests = Tests::prepare(workspace, signals, options, count)?;
     step("build", || compile::build(workspace, signals, &compile::FOR_SPIN))?;
     step(&format!("cargo test -p e2e, on {spin} and the component for WASI 0.2"), || {
-        tests.run(&["-p", "e2e"], Served::BySpin(WASIP2_MANIFEST, spin), &tests.redis_server)
+        // With `cli`, whose program the runbook uses.
+        tests.run(&["-p", "e2e", "-p", "cli"], Served::BySpin(WASIP2_MANIFEST, spin), &tests.redis_server)
     })?;
     if !spin.runs_wasip3() {
         say(&format!("{spin} does not run the component for WASI 0.3, which needs 4.1 or newer."));

@@ -56,9 +56,10 @@ impl Stats {
         }
         for relay in &stats.relays {
             let (since, until) = (ago(relay.since), ago(relay.until));
-            context
-                .out
-                .say(&format!("\n{} is held off since {since}, next probe {until}: {}", relay.name, relay.error))?;
+            context.out.say(&format!(
+                "\n{} is held off since {since} ({}), next probe {until}: {}",
+                relay.name, relay.class, relay.error
+            ))?;
         }
         context.out.say(&format!("\n{} workers are alive.", stats.workers))?;
         Ok(Exit::Done)

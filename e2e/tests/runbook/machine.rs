@@ -42,6 +42,8 @@ impl Machine {
         let systemctl = directory.path().join("systemctl");
         fs::write(&systemctl, SYSTEMCTL).unwrap();
         fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+        let emailq = program("EMAILQ", "target/debug/emailq");
+        symlink(emailq.canonicalize().unwrap(), directory.path().join("emailq")).unwrap();
         // For commands that start one: the same as serves the test.
         if let Some(program) = env::var_os("REDIS_SERVER") {
             symlink(program, directory.path().join("redis-server")).unwrap();
@@ -82,6 +84,7 @@ impl Machine {
         let mut shell = Command::new("sh");
         shell.arg("-euc").arg(page::commands(block)).env("MACHINE", self.directory.path());
         shell.env("REDIS_URL", self.redis.url()).env("QUEUE", "emails").env("SETTINGS", self.directory.path());
+        shell.env("EMAIL_QUEUE_REDIS_URL", self.redis.url());
         shell.env("API", format!("http://{}", self.api().address())).env("KEY", KEY);
         shell.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let path = env::var("PATH").unwrap_or_default();
