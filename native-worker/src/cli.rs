@@ -81,6 +81,8 @@ fn settings(cli: Cli, old_names: Vec<OldName>) -> Result<Settings, clap::Error> 
 ///
 /// Durations are written like 90s, 5m or 1h30m. Every flag can also be set by the environment variable that its
 /// description names; a flag wins. Secrets belong in the environment: other users of the machine can read flags.
+///
+/// Traces are exported by OTLP where OTEL_EXPORTER_OTLP_ENDPOINT names a collector, as in http://127.0.0.1:4318.
 #[derive(Parser)]
 #[command(name = "native-worker", version = VERSION)]
 struct Cli {

@@ -42,6 +42,22 @@ async fn a_log_filter_that_cannot_be_read_is_a_setting_that_cannot_be_used() {
     assert!(lines.iter().any(|line| line.contains("RUST_LOG")), "{lines:?}");
 }
 
+#[tokio::test]
+async fn a_collector_that_would_need_tls_is_a_setting_that_cannot_be_used_and_an_empty_one_is_none() {
+    let queue = Queue::start();
+    for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
+        let mut command = queue.command("null:", &[]);
+        command.env(name, "https://user:s3cret@collector.example:4318");
+        let mut worker = Process::start(command);
+        assert_eq!(worker.wait(DEADLINE).await.code(), Some(64));
+        let text = worker.text();
+        assert!(text.contains(&format!("{name} has to begin with http://")) && !text.contains("s3cret"), "{text}");
+    }
+    let mut command = queue.command("null:", &["--drain"]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "");
+    assert_eq!(Process::start(command).wait(DEADLINE).await.code(), Some(0));
+}
+
 #[test]
 fn help_and_version_are_no_errors() {
     for flag in ["--help", "-h", "--version"] {
