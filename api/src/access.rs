@@ -10,7 +10,7 @@ mod wrong_keys;
 use email_queue::{Queue, call::Redis};
 use http::{HeaderMap, header};
 
-pub use self::key::ApiKey;
+pub use self::key::{ApiKey, Rights};
 use crate::{backend::Failure, client::Client, error::ApiError, invalid_setting::InvalidSetting};
 
 const CLOSED: &str = "This server serves nobody yet. Its operator sets `api_keys`, of which each client sends one \
@@ -33,8 +33,8 @@ pub enum Access {
 pub(crate) struct Caller {
     /// The API key; empty for a local client where no keys are set.
     pub(crate) key: String,
-    /// Whether the key may only send emails.
-    pub(crate) sending_only: bool,
+    /// What the key may do.
+    pub(crate) rights: Rights,
 }
 
 impl Access {
@@ -74,7 +74,7 @@ impl Access {
         let Self::Keys(keys) = self else {
             return self
                 .admit_without_key(headers, client, reads_body)
-                .map(|()| Caller { key: String::new(), sending_only: false });
+                .map(|()| Caller { key: String::new(), rights: Rights::Full });
         };
         let given = bearer(headers).ok_or_else(|| {
             ApiError::missing_api_key(
@@ -82,7 +82,7 @@ impl Access {
             )
         })?;
         match key::find(keys, given) {
-            Some(key) => Ok(Caller { key: key.key.clone(), sending_only: key.sending_only }),
+            Some(key) => Ok(Caller { key: key.key.clone(), rights: key.rights }),
             None => Err(wrong_keys::refusal(client, queue, redis).await),
         }
     }

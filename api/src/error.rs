@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
+    access::Rights,
     invalid_setting::InvalidSetting,
     response::{Response, json},
 };
@@ -91,9 +92,18 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "invalid_api_key", "The API key is not valid.")
     }
 
-    /// 401: the API key may only send.
-    pub(crate) fn restricted_api_key() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "restricted_api_key", "This API key is restricted to only send emails.")
+    /// The API key has not the right: 401 with one that may only send, as Resend answers, and 403 with one that may only read.
+    pub(crate) fn restricted_api_key(rights: Rights) -> Self {
+        let (status, message) = match rights {
+            Rights::Reading => {
+                let message = "This API key is restricted to only read, and to read no texts or files of emails.";
+                (StatusCode::FORBIDDEN, message)
+            }
+            Rights::Sending | Rights::Full => {
+                (StatusCode::UNAUTHORIZED, "This API key is restricted to only send emails.")
+            }
+        };
+        Self::new(status, "restricted_api_key", message)
     }
 
     /// 400: the idempotency key is invalid.

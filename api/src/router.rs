@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use http::{HeaderValue, Method, Request, header, request::Parts};
 
 use crate::{
-    backend::Backend, body::Body, client::Client, context::Context, emails, error::ApiError, health,
+    access::Rights, backend::Backend, body::Body, client::Client, context::Context, emails, error::ApiError, health,
     invalid_setting::InvalidSetting, openapi, queue, rate_limit, response::Response, settings::Settings,
     unread::Unread,
 };
@@ -102,7 +102,19 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether a key that may only send is enough.
+    /// Whether a key with these rights is enough.
+    fn is_open_to(&self, rights: Rights, method: &Method) -> bool {
+        match rights {
+            Rights::Full => true,
+            Rights::Sending => self.is_sending(method),
+            // Where a method is not allowed, that was found before.
+            Rights::Reading => {
+                matches!(*method, Method::GET | Method::HEAD)
+                    && !matches!(self, Route::Attachments(_) | Route::Attachment(..))
+            }
+        }
+    }
+
     fn is_sending(&self, method: &Method) -> bool {
         matches!(self, Route::Emails | Route::Batch) && method == Method::POST
     }
@@ -181,8 +193,8 @@ where
     }
     let reads_body = route.reads_body(&parts.method);
     let caller = settings.access.admit(&parts.headers, client, reads_body, settings.shards.first(), redis).await?;
-    if caller.sending_only && !route.is_sending(&parts.method) {
-        return Err(ApiError::restricted_api_key());
+    if !route.is_open_to(caller.rights, &parts.method) {
+        return Err(ApiError::restricted_api_key(caller.rights));
     }
     let context = Context { parts, client, caller: &caller, settings, redis };
     // A batch counts as many requests as it has emails, so it is counted after its body was read.

@@ -14,7 +14,7 @@ pub struct Settings {
     pub shards: Shards,
     /// `earlier_shards`: how many it had in the last 24 hours, if `shards` was changed. Looked up only if there are several now.
     pub earlier_shards: Option<Shards>,
-    /// `api_keys`: separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. If there are none, `open`: empty, or `loopback`
+    /// `api_keys`: separated by commas, each `KEY`, `KEY:full`, `KEY:sending` or `KEY:read`. If there are none, `open`: empty, or `loopback`
     /// for programs on the same machine.
     pub access: Access,
     /// `default_from`: the sender of emails that name none.

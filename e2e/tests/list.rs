@@ -162,6 +162,38 @@ async fn a_sending_key_may_post_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_reading_key_sees_what_there_is_and_no_content_and_changes_nothing() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[("api_keys", "full-key,look:read")]).await;
+    let email = r#"{"from":"a@b.example","to":"c@d.example","subject":"s","text":"secret words","html":"<p>secret words</p>",
+        "attachments":[{"filename":"secret.txt","content":"aGk="}]}"#;
+    let id = with_key(&api, "full-key", "POST", "/emails", email).await.text("id").to_owned();
+    for path in ["/emails", &format!("/emails/{id}"), &format!("/emails/{id}/why"), "/queue", "/queue/workers"] {
+        let answer = with_key(&api, "look", "GET", path, "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.json.to_string().contains("secret"), "{path}: {}", answer.json);
+    }
+    let shown = with_key(&api, "look", "GET", &format!("/emails/{id}"), "").await.json;
+    assert!(shown["text"].is_null() && shown["html"].is_null() && shown["subject"] == "s", "{shown}");
+    let files = with_key(&api, "full-key", "GET", &format!("/emails/{id}/attachments"), "").await.json;
+    let file = files["data"][0]["id"].as_str().unwrap();
+    for (method, path, body) in [
+        ("GET", format!("/emails/{id}/attachments"), ""),
+        ("GET", format!("/emails/{id}/attachments/{file}"), ""),
+        ("POST", "/emails".to_owned(), SHORT),
+        ("POST", format!("/emails/{id}/cancel"), ""),
+        ("POST", format!("/emails/{id}/move"), r#"{"lane":"low"}"#),
+        ("DELETE", format!("/emails/{id}"), ""),
+        ("POST", "/emails/discard".to_owned(), r#"{"status":"queued"}"#),
+        ("POST", "/queue/pause".to_owned(), "{}"),
+    ] {
+        let refused = with_key(&api, "look", method, &path, body).await;
+        assert_eq!((refused.status, refused.text("name")), (403, "restricted_api_key"), "{method} {path}");
+    }
+    assert_eq!(with_key(&api, "full-key", "GET", &format!("/emails/{id}"), "").await.json["last_event"], "queued");
+}
+
+#[tokio::test]
 async fn a_client_over_its_limit_is_told_when_to_come_back_and_others_are_served() {
     let redis = RedisServer::builder().without_persistence().start();
     let api = Api::start_with(&redis.url(), &[("api_keys", "one,two"), ("rate_limit", "3")]).await;

@@ -37,7 +37,8 @@ pub(crate) struct Cli {
     #[arg(long, env = "EMAIL_QUEUE_EARLIER_SHARDS", value_name = "SHARDS")]
     earlier_shards: Option<String>,
 
-    /// The keys of clients, separated by commas: KEY or KEY:full for everything, KEY:sending for sending alone.
+    /// The keys of clients, separated by commas: KEY or KEY:full for everything, KEY:sending for sending alone,
+    /// KEY:read for reading alone, without texts and files of emails.
     #[arg(long, env = "EMAIL_QUEUE_API_KEYS", value_name = "KEYS", hide_env_values = true)]
     api_keys: Option<String>,
 

@@ -9,11 +9,22 @@ use subtle::ConstantTimeEq;
 pub struct ApiKey {
     /// What a client sends.
     pub key: String,
-    /// Whether it may only send emails, and not read or change any.
-    pub sending_only: bool,
+    /// What it may do.
+    pub rights: Rights,
 }
 
-/// Reads keys that are separated by commas, each `KEY`, `KEY:full` or `KEY:sending`. Nothing is trimmed or guessed: a key that is
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Everything.
+    Full,
+    /// Send emails, and neither read nor change any.
+    Sending,
+    /// Read, and send or change nothing. The texts and files of emails are left out.
+    Reading,
+}
+
+/// Reads keys that are separated by commas, each `KEY`, `KEY:full`, `KEY:sending` or `KEY:read`. Nothing is trimmed or guessed: a key that is
 /// read as another one, or with other rights, gives access that the operator did not intend.
 ///
 /// # Errors
@@ -22,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ApiKey>, InvalidKey> {
     let mut keys: Vec<ApiKey> = Vec::new();
     for (number, text) in (1..).zip(text.split(',')) {
         let key = ApiKey::parse(text).map_err(|reason| InvalidKey { number, reason })?;
-        if keys.iter().any(|other| other.key == key.key && other.sending_only != key.sending_only) {
+        if keys.iter().any(|other| other.key == key.key && other.rights != key.rights) {
             return Err(InvalidKey { number, reason: Reason::OtherRights });
         }
         keys.push(key);
@@ -45,16 +56,17 @@ impl ApiKey {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Reason::NotVisible);
         }
-        let (key, sending_only) = match text.rsplit_once(':') {
-            None => (text, false),
-            Some((key, "full")) => (key, false),
-            Some((key, "sending")) => (key, true),
+        let (key, rights) = match text.rsplit_once(':') {
+            None => (text, Rights::Full),
+            Some((key, "full")) => (key, Rights::Full),
+            Some((key, "sending")) => (key, Rights::Sending),
+            Some((key, "read")) => (key, Rights::Reading),
             Some(_) => return Err(Reason::Suffix),
         };
         if key.is_empty() {
             return Err(Reason::Empty);
         }
-        Ok(Self { key: key.to_owned(), sending_only })
+        Ok(Self { key: key.to_owned(), rights })
     }
 }
 
@@ -81,7 +93,7 @@ impl fmt::Display for InvalidKey {
             Reason::Empty => "is empty",
             Reason::Whitespace => "has a blank or a line end in it",
             Reason::NotVisible => "has something else in it than visible ASCII characters",
-            Reason::Suffix => "has a suffix that is neither `:sending` nor `:full`",
+            Reason::Suffix => "has a suffix that is none of `:sending`, `:read` and `:full`",
             Reason::OtherRights => "stands before it with other rights",
         };
         write!(f, "key {} {reason}", self.number)
@@ -92,16 +104,17 @@ impl fmt::Display for InvalidKey {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<(String, bool)> {
-        parse(text).unwrap().into_iter().map(|key| (key.key, key.sending_only)).collect()
+    fn read(text: &str) -> Vec<(String, Rights)> {
+        parse(text).unwrap().into_iter().map(|key| (key.key, key.rights)).collect()
     }
 
     #[test]
-    fn a_key_may_be_for_sending_only() {
+    fn a_key_may_be_for_sending_or_reading_only() {
+        use Rights::{Full, Reading, Sending};
         assert_eq!(
-            read("one,two:sending,three:full,a:b:full,one"),
-            [("one", false), ("two", true), ("three", false), ("a:b", false), ("one", false)]
-                .map(|(key, sending_only)| (key.to_owned(), sending_only))
+            read("one,two:sending,three:full,a:b:full,four:read,one"),
+            [("one", Full), ("two", Sending), ("three", Full), ("a:b", Full), ("four", Reading), ("one", Full)]
+                .map(|(key, rights)| (key.to_owned(), rights))
         );
     }
 
@@ -123,6 +136,8 @@ mod tests {
             ("other,a:secret", "key 2 has a suffix"),
             ("other,sécret", "key 2 has something else in it"),
             ("a\0secret", "key 1 has something else in it"),
+            ("secret:reading", "key 1 has a suffix"),
+            ("secret:read,other,secret:sending", "key 3 stands before it with other rights"),
             ("secret,other,secret:sending", "key 3 stands before it with other rights"),
         ] {
             let message = parse(keys).unwrap_err().to_string();

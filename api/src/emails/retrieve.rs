@@ -8,13 +8,14 @@ use http::StatusCode;
 
 use super::{find::find, held, sender, shape::Retrieved};
 use crate::{
+    access::Rights,
     backend::Failure,
     context::Context,
     error::ApiError,
     response::{Response, json},
 };
 
-/// `GET /emails/<id>`: an email and its state.
+/// `GET /emails/<id>`: an email and its state; without its texts for a key that may only read.
 pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
     context: &Context<'_, R>,
     id: &str,
@@ -28,7 +29,10 @@ pub(crate) async fn retrieve<R: Redis<Error: Failure>>(
     if let Some(submission) = submission.as_mut().filter(|submission| !submission.names_sender) {
         submission.email.from = sender::default(settings, context.redis).await?;
     }
-    let email = submission.map(|submission| submission.email);
+    let mut email = submission.map(|submission| submission.email);
+    if let Some(email) = email.as_mut().filter(|_| context.caller.rights == Rights::Reading) {
+        (email.html, email.text) = (None, None);
+    }
     let outline = email.as_ref().map(Outline::from);
     Ok(json(StatusCode::OK, &Retrieved::new(id, &record, outline, email.as_ref())))
 }

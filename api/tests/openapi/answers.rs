@@ -20,7 +20,7 @@ use crate::{
 };
 
 const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-const KEYS: &str = "full,post:sending";
+const KEYS: &str = "full,post:sending,look:read";
 
 #[test]
 fn every_answer_that_is_described_is_given_and_is_as_it_is_described() {
@@ -61,6 +61,9 @@ fn refusals_of_any(witness: &mut Witness<'_>, operation: &Operation<'_>) {
     witness.check(operation, 429, wrong());
     if operation.method != "post" || !["/emails", "/emails/batch"].contains(&operation.path) {
         witness.check(operation, 401, with_keys.ask(ask.clone().header("authorization", "Bearer post")));
+    }
+    if operation.method != "get" || operation.path.contains("attachments") {
+        witness.check(operation, 403, with_keys.ask(ask.clone().header("authorization", "Bearer look")));
     }
     let limited = api.with("rate_limit", "1");
     // The second may begin between two requests, but not between all of them.
