@@ -2,6 +2,7 @@
 //! counters from time to time.
 //!
 //! - [`read`], [`read_beginning`]: one email; [`list`]: a page of them; [`Merged`]: one page of those of several shards;
+//!   [`search`]: those that match;
 //! - [`newest_failed`]: the newest dead letters;
 //! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
@@ -20,6 +21,7 @@ mod newest_failed;
 mod paused;
 mod read;
 mod ready;
+mod search;
 mod secret;
 mod series;
 mod stats;
@@ -37,6 +39,7 @@ pub(crate) use paused::pauses;
 pub use paused::{Pauses, paused};
 pub use read::{read, read_beginning};
 pub use ready::ready;
+pub use search::{Filter, Found, search};
 pub use secret::{SECRET_BYTES, secret};
 pub use series::{Minute, Series, minutes, sent_per_minute, series};
 pub use stats::{HeldOffRelay, LaneStats, Stats, stats};

@@ -21,7 +21,7 @@ mod tests {
     const USERS: &str = include_str!("../../deploy/redis/users.acl");
 
     /// Those that the API calls; the worker calls the others.
-    const OF_API: [&str; 25] = [
+    const OF_API: [&str; 26] = [
         "stats",
         "workers",
         "paused",
@@ -39,6 +39,7 @@ mod tests {
         "move_to_lane",
         "move_matching",
         "list",
+        "search",
         "read",
         "ready",
         "throttle",

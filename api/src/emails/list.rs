@@ -1,8 +1,10 @@
+use std::time::{Duration, Instant};
+
 use email_queue::{
     EmailId,
     call::Redis,
     email::{Extent, Outline},
-    query::{self, Cursor, Merged},
+    query::{self, Cursor, Filter, Merged, MergedPage},
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -25,16 +27,15 @@ use crate::{
 /// behind. The API itself writes those fields first; other programs may not. Each takes 2 ms of Redis.
 const FURTHER_READS: usize = 8;
 
+/// How long a request searches. The client goes on with the cursor that it gets.
+const SEARCHES_FOR: Duration = Duration::from_millis(120);
+
 /// `GET /emails`: emails of all shards, the newest first, page by page.
 pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> Result<Response, ApiError> {
     let settings = context.settings;
-    let page = page(context.parts.uri.query().unwrap_or_default())?;
+    let (page, filter) = page(context.parts.uri.query().unwrap_or_default())?;
     let shards = settings.shards_with_emails();
-    let mut merged = Merged::new(page.limit, page.cursor);
-    for shard in shards.all() {
-        merged.add(shard, query::list(&shards.queue(shard), page).run(context.redis).await?);
-    }
-    let mut listed = merged.page();
+    let (mut listed, looked_at) = find(context, page, &filter).await?;
     held::explain(settings, context.redis, listed.emails.iter_mut().map(|(_, _, record)| record)).await?;
     let mut data = Vec::with_capacity(listed.emails.len());
     let mut sender = None;
@@ -57,7 +58,47 @@ pub(crate) async fn list<R: Redis<Error: Failure>>(context: &Context<'_, R>) -> 
         data.push(Summary::new(*id, record, shown(outline, extent), extent));
     }
     let next = listed.next.map(|id| id.to_string());
-    Ok(json(StatusCode::OK, &List { object: "list", has_more: listed.has_more, data, next }))
+    Ok(json(StatusCode::OK, &List { object: "list", has_more: listed.has_more, data, looked_at, next }))
+}
+
+/// The emails of a page, and how many were looked at for it. A search is made in steps, until the page is full or its time is over.
+async fn find<R: Redis<Error: Failure>>(
+    context: &Context<'_, R>,
+    mut page: query::Page,
+    filter: &Filter,
+) -> Result<(MergedPage, u64), ApiError> {
+    let shards = context.settings.shards_with_emails();
+    let began = Instant::now();
+    let (mut emails, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let mut merged = Merged::new(page.limit, page.cursor);
+        for shard in shards.all() {
+            let queue = shards.queue(shard);
+            let mut listed = if filter.is_any() {
+                let listed = query::list(&queue, page).run(context.redis).await?;
+                looked_at += listed.emails.len() as u64;
+                listed
+            } else {
+                let found = query::search(&queue, page, filter).run(context.redis).await?;
+                looked_at += found.looked_at;
+                found.listed
+            };
+            listed.emails.retain(|(_, record)| filter.admits(record));
+            merged.add(shard, listed);
+        }
+        let step = merged.page();
+        page.limit -= step.emails.len().min(page.limit);
+        let is_newer = matches!(page.cursor, Cursor::Before(_));
+        // The newest first, whichever come later.
+        let at = if is_newer { 0 } else { emails.len() };
+        emails.splice(at..at, step.emails);
+        let next = step.next.filter(|_| page.limit > 0 && !filter.is_any() && began.elapsed() < SEARCHES_FOR);
+        match next {
+            Some(next) if is_newer => page.cursor = Cursor::Before(next),
+            Some(next) => page.cursor = Cursor::After(next),
+            None => return Ok((MergedPage { emails, has_more: step.has_more, next: step.next }, looked_at)),
+        }
+    }
 }
 
 /// The outline to show, as for a single email: none for what is no email, or has no recipients. One that was cut off is shown as
@@ -75,18 +116,37 @@ struct List<'a> {
     object: &'static str,
     has_more: bool,
     data: Vec<Summary<'a>>,
+    /// How many emails were looked at.
+    looked_at: u64,
     /// The cursor for the next page, if there is one. With a filter `data` may be short or empty, because a page scans a bounded
     /// number of emails.
     next: Option<String>,
 }
 
-fn page(query: &str) -> Result<query::Page, ApiError> {
+fn page(query: &str) -> Result<(query::Page, Filter), ApiError> {
+    const NAMES: [&str; 7] = ["status", "class", "lane", "to", "subject", "from_time", "to_time"];
     let mut page = Page::<EmailId>::default();
-    let mut state = None;
+    let mut filter = Filter::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if !page.take(&name, &value, &["status"])? && name == "status" {
-            let rule = || ApiError::invalid_parameter("status", "it is the `last_event` of an email");
-            state = Some(parse_state(&value).ok_or_else(rule)?);
+        if page.take(&name, &value, &NAMES)? {
+            continue;
+        }
+        let invalid = |rule: &str| ApiError::invalid_parameter(&name, rule);
+        match &*name {
+            "status" => {
+                let state = parse_state(&value).ok_or_else(|| invalid("it is the `last_event` of an email"))?;
+                filter.state = Some(state);
+            }
+            "class" => {
+                let class = value.parse().map_err(|_| invalid("it is the `error_class` of an email"))?;
+                filter.class = Some(class);
+            }
+            "lane" => filter.lane = Some(value.parse().map_err(|()| invalid("it is `high`, `normal` or `low`"))?),
+            "to" => filter.to = Some(words(&value).ok_or_else(|| invalid(WORDS_RULE))?),
+            "subject" => filter.subject = Some(words(&value).ok_or_else(|| invalid(WORDS_RULE))?),
+            "from_time" => filter.from_time = Some(value.parse().map_err(|_| invalid(TIME_RULE))?),
+            "to_time" => filter.to_time = Some(value.parse().map_err(|_| invalid(TIME_RULE))?),
+            _ => {}
         }
     }
     let cursor = match page.position {
@@ -94,7 +154,16 @@ fn page(query: &str) -> Result<query::Page, ApiError> {
         Position::After(id) => Cursor::After(id),
         Position::Before(id) => Cursor::Before(id),
     };
-    Ok(query::Page { limit: page.limit, cursor, state })
+    Ok((query::Page { limit: page.limit, cursor, state: None }, filter))
+}
+
+const TIME_RULE: &str = "it is a time, such as `2026-12-01T09:00:00Z`";
+
+const WORDS_RULE: &str = "it is 1 to 200 characters";
+
+/// A text to look for.
+fn words(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| (1..=200).contains(&text.chars().count()))
 }
 
 #[cfg(test)]
@@ -106,9 +175,15 @@ mod tests {
     #[test]
     fn a_page_is_what_the_query_says() {
         let id = EmailId::new();
-        assert_eq!(page("").unwrap().limit, 20);
-        let page = page(&format!("limit=100&after={id}&status=delivery_delayed&utm_source=x")).unwrap();
-        assert_eq!((page.limit, page.cursor, page.state), (100, Cursor::After(id), Some(State::Delayed)));
+        assert_eq!(page("").unwrap().0.limit, 20);
+        let query =
+            format!("limit=100&after={id}&status=delivery_delayed&to=Ann&to_time=2026-12-01T09:00:00Z&utm_source=x");
+        let (page, filter) = page(&query).unwrap();
+        assert_eq!((page.limit, page.cursor, filter.state), (100, Cursor::After(id), Some(State::Delayed)));
+        assert_eq!(
+            (filter.to.as_deref(), filter.to_time.map(|time| time.as_second())),
+            (Some("Ann"), Some(1_796_115_600))
+        );
     }
 
     #[test]
@@ -126,6 +201,10 @@ mod tests {
             "status=",
             "Limit=1",
             "state=sent",
+            "class=lost",
+            "lane=urgent",
+            "to=",
+            "from_time=yesterday",
         ] {
             assert_eq!(page(query).unwrap_err().into_response().status(), 422, "{query}");
         }

@@ -122,7 +122,9 @@ fn refusals_of_one(witness: &mut Witness<'_>) {
         }
     }
     let list = witness.document.operation("get", "/emails");
-    for query in ["limit=0", "status=lost", "after=7"] {
+    for query in
+        ["limit=0", "status=lost", "after=7", "class=x", "lane=x", "to=", "subject=", "from_time=x", "to_time=x"]
+    {
         witness.check(&list, 422, api.ask(Ask::new("get", &format!("/emails?{query}"))));
     }
 }
