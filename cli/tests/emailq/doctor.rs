@@ -1,6 +1,11 @@
 //! Each fault of a set-up is named, with what to do.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use email_queue::{
     Class, Lane, Relay,
@@ -195,9 +200,30 @@ fn a_domain_without_its_records_is_named() {
     assert_eq!(level(&report, "dns-spf"), Some("good"), "{report}");
 }
 
+/// Answers each request so.
+fn api(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let request = BufReader::new(&stream).lines().next().unwrap().unwrap();
+            assert_eq!(request, "GET /readyz HTTP/1.1");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
 #[test]
 fn an_api_that_is_not_ready_is_named() {
     let q = TestQueue::start();
+    let checked = |url: &str| report(&q.server.url(), &["--api-url", url]);
     let nobody = format!("http://127.0.0.1:{}", free_port());
-    assert_eq!(level(&report(&q.server.url(), &["--api-url", &nobody]), "api"), Some("fault"));
+    assert_eq!(level(&checked(&nobody), "api"), Some("fault"));
+    let full = checked(&api("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 13\r\n\r\nRedis is full"));
+    assert_eq!(level(&full, "api"), Some("fault"));
+    assert!(full.to_string().contains("Redis is full"), "{full}");
+    let ready = checked(&api("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+    assert_eq!(level(&ready, "api"), Some("good"), "{ready}");
 }

@@ -1,4 +1,4 @@
-use testkit::{Authority, RedisCluster, RedisServer, TlsRedis};
+use testkit::{Authority, RedisCluster, RedisSentinel, RedisServer, TlsRedis};
 
 use crate::{
     program::{emailq, emailq_with},
@@ -74,4 +74,12 @@ fn on_a_cluster_each_shard_is_asked_where_it_is() {
     run(&cluster.url(), &arguments(&format!("show {id}"))).assert(0);
     let discarded = run(&cluster.url(), &arguments("discard --status queued --yes")).assert(0);
     assert!(discarded.out.contains("100 emails discarded"), "{}", discarded.out);
+}
+
+#[test]
+fn sentinels_say_where_redis_is() {
+    let sentinel = RedisSentinel::start(1);
+    let email = br#"{"from":"a@b.example","to":"c@b.example","subject":"s","text":"t"}"#;
+    emailq_with(&sentinel.url(), &["send"], email).assert(0);
+    assert_eq!(run(&sentinel.url(), "list --json").assert(0).json()["data"].as_array().unwrap().len(), 1);
 }
