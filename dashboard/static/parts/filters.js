@@ -20,7 +20,7 @@ export function filters(changed) {
   const inputs = new Map(FIELDS.map((field) => [field.name, input(field)]))
   const clear = h('button', { type: 'button', class: 'quiet' }, 'Clear')
   const node = h('form', { class: 'panel filters', role: 'search', 'aria-label': 'Filter emails' },
-    FIELDS.map(({ name, label }) => h('label', { class: `field ${name}` }, h('span', {}, label), inputs.get(name))), clear)
+    FIELDS.map(({ name, label }) => h('div', { class: 'field' }, h('label', { for: `filter-${name}` }, label), inputs.get(name))), clear)
   let timer = null
   const values = () => Object.fromEntries([...inputs].map(([name, { value }]) => [name, value.trim()]))
   const tell = () => {
@@ -52,6 +52,7 @@ export function filters(changed) {
 }
 
 function input({ name, type, hint, options }) {
-  if (!options) return h('input', { name, type, placeholder: hint, autocomplete: 'off', spellcheck: 'false', maxlength: 200 })
-  return h('select', { name }, h('option', { value: '' }, 'any'), options.map((option) => h('option', { value: option }, option)))
+  const id = `filter-${name}`
+  if (!options) return h('input', { id, name, type, placeholder: hint, autocomplete: 'off', spellcheck: 'false', maxlength: 200 })
+  return h('select', { id, name }, h('option', { value: '' }, 'any'), options.map((option) => h('option', { value: option }, option)))
 }

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 
 use e2e::{Api, Worker};
 use serde_json::{Value, json};
-use testkit::{Action, RedisServer, Rules, SmtpServer};
+use testkit::{Action, RedisServer, Rules, SmtpServer, Stage};
 
-use scene::{KEYS, Scene, accept};
+use scene::{KEYS, Scene, accept, accept_batch, fill};
 
 fn email(to: &str, subject: &str) -> Value {
     json!({"from": "Acme <hello@acme.example>", "to": to, "subject": subject, "text": "Hello"})
@@ -41,10 +41,38 @@ async fn a_dead_letter_is_retried_from_the_page_by_keyboard_and_arrives() {
 }
 
 #[tokio::test]
+async fn all_emails_of_a_class_are_retried_and_the_others_stay() {
+    let mut rules = Rules::new();
+    let unknown: Vec<_> = (0..30).map(|number| format!("unknown{number}@example.com")).collect();
+    for address in &unknown {
+        rules = rules.recipient_first(address, 1, Action::reply(550, "5.1.1 User unknown"));
+    }
+    let rules = rules.when(
+        |step| step.stage == Stage::Rcpt && step.recipient.is_some_and(|recipient| recipient.contains("spam")),
+        Action::reply(554, "5.7.1 Message refused by policy"),
+    );
+    let scene = Scene::start(rules).await;
+    let all = unknown.iter().cloned().chain((0..5).map(|number| format!("spam{number}@example.com")));
+    accept_batch(&scene.api, &all.map(|to| email(&to, "Newsletter")).collect::<Vec<_>>()).await;
+    scene.run("retry-all", &[]).await;
+    scene.server.wait_for(30).await;
+    assert_eq!(recipients(&scene.server), unknown.into_iter().collect());
+}
+
+#[tokio::test]
 async fn a_pause_stops_delivery_and_a_resume_starts_it() {
     let scene = Scene::start(Rules::new()).await;
     scene.run("pause", &[]).await;
     assert_eq!(scene.server.received().len(), 1);
+}
+
+#[tokio::test]
+async fn an_email_is_found_by_its_recipient_among_a_hundred_thousand() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    accept(&api, &email("Needle <needle.in@haystack.example>", "The one")).await;
+    fill(&api, 100_000).await;
+    scene::run("search", &api, &[]).await;
 }
 
 #[tokio::test]
@@ -68,6 +96,14 @@ async fn a_hostile_email_is_shown_as_text_and_can_do_nothing() {
     let id = accept(&scene.api, &hostile).await;
     scene.server.wait_for(1).await;
     scene.run("hostile", &[("ID", &id), ("SCRIPT", script)]).await;
+}
+
+#[tokio::test]
+async fn a_key_may_do_on_the_page_what_it_may_do() {
+    let refused = Rules::new().recipient("bob@example.com", Action::reply(550, "5.1.1 User unknown"));
+    let scene = Scene::start(refused).await;
+    let id = accept(&scene.api, &email("bob@example.com", "Your invoice")).await;
+    scene.run("keys", &[("ID", &id)]).await;
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{Action, DEADLINE, Process, RedisServer, Rules, SmtpServer, eventually};
 
-/// A key for everything and one that sends, as operators write them.
-pub(crate) const KEYS: (&str, &str) = ("api_keys", "operator-key,sender-key:sending");
+/// A key for everything, one that sends and one that reads, as operators write them.
+pub(crate) const KEYS: (&str, &str) = ("api_keys", "operator-key,sender-key:sending,reader-key:read");
 /// The one for everything, in the header of a request.
 const AUTHORIZATION: (&str, &str) = ("authorization", "Bearer operator-key");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -66,6 +66,16 @@ pub(crate) async fn accept(api: &Api, email: &Value) -> String {
 pub(crate) async fn accept_batch(api: &Api, emails: &[Value]) {
     let answer = api.request("POST", "/emails/batch", &[AUTHORIZATION, JSON], json!(emails).to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.json);
+}
+
+/// Posts so many emails to people of another domain.
+pub(crate) async fn fill(api: &Api, count: usize) {
+    for begin in (0..count).step_by(100) {
+        let emails = (begin..(begin + 100).min(count)).map(|number| {
+            json!({"from": "a@acme.example", "to": format!("person{number}@hay.example"), "subject": format!("Hay {number}"), "text": "x"})
+        });
+        accept_batch(api, &emails.collect::<Vec<_>>()).await;
+    }
 }
 
 /// A server with whom all goes as it may go in an hour: some recipients are unknown, some mailboxes are full, and some take long.
