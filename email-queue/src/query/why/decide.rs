@@ -165,8 +165,8 @@ fn in_flight(facts: &Facts) -> Why {
             text_of(since),
             text_of(*lease_ends)
         ),
-        Some((worker, _)) => format!("The worker {worker} is sending it since {}.", text_of(since)),
-        None => format!("A worker is sending it since {}.", text_of(since)),
+        Some((worker, _)) => format!("The worker {worker} has been sending it since {}.", text_of(since)),
+        None => format!("A worker has been sending it since {}.", text_of(since)),
     };
     let sentence = match &facts.error {
         Some(error) => format!("{of_worker} What is known: {error}."),
@@ -184,7 +184,7 @@ fn ended(id: EmailId, facts: &Facts) -> Why {
             let failure = failure(facts.class, facts.error.as_deref().unwrap_or_default());
             let way_out = "Once the cause is gone, send it again with POST /emails/ID/retry, or give it up with DELETE /emails/ID.";
             let way_out = way_out.replace("ID", &id.to_string());
-            (Reason::Failed, format!("It has failed at {since} ({failure}). {way_out}"))
+            (Reason::Failed, format!("It failed at {since} ({failure}). {way_out}"))
         }
         _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
     };
