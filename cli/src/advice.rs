@@ -56,7 +56,12 @@ pub(crate) fn advice(error: &RedisError) -> Option<&'static str> {
             "its user may not do this: deploy/redis/users.acl has a user for emailq, and `ACL LOAD` reads the file again",
         ),
         ErrorKind::Server(ServerErrorKind::BusyLoading) => Some("it is starting: try again"),
-        _ if ["NOAUTH", "WRONGPASS", "invalid username-password"].iter().any(|word| text.contains(word)) => Some(LOGIN),
+        _ if ["NOAUTH", "WRONGPASS", "invalid username-password", "unauthenticated"]
+            .iter()
+            .any(|word| text.contains(word)) =>
+        {
+            Some(LOGIN)
+        }
         _ => None,
     }
 }

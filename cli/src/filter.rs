@@ -6,6 +6,7 @@ use clap::Args;
 use email_queue::{
     Class, Lane, Record, State,
     email::{Outline, schedule},
+    query,
 };
 use jiff::Timestamp;
 
@@ -42,6 +43,19 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// The same for Redis, where it leaves out nearly all that is not meant.
+    pub(crate) fn in_redis(&self) -> query::Filter {
+        query::Filter {
+            state: self.status,
+            class: self.class,
+            lane: self.lane,
+            to: self.to.clone(),
+            subject: self.subject.clone(),
+            from_time: self.since,
+            to_time: self.until,
+        }
+    }
+
     /// Whether an email is meant. Its state was looked at already.
     pub(crate) fn matches(&self, record: &Record) -> bool {
         let time = record.created;

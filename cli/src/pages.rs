@@ -15,6 +15,8 @@ const PAGE: usize = 50;
 /// Reads emails one by one. It holds one page of them.
 pub(crate) struct Pages<'a> {
     filter: &'a Filter,
+    /// The same, for the script, which looks at few emails besides.
+    in_redis: query::Filter,
     found: VecDeque<(Shard, EmailId, Record)>,
     /// Where to go on; `None` at the end.
     cursor: Option<Cursor>,
@@ -23,7 +25,7 @@ pub(crate) struct Pages<'a> {
 impl<'a> Pages<'a> {
     /// Those that are meant, from a cursor on.
     pub(crate) fn new(filter: &'a Filter, cursor: Cursor) -> Self {
-        Self { filter, found: VecDeque::new(), cursor: Some(cursor) }
+        Self { filter, in_redis: filter.in_redis(), found: VecDeque::new(), cursor: Some(cursor) }
     }
 
     /// The next email that is meant; `None` at the end.
@@ -39,7 +41,8 @@ impl<'a> Pages<'a> {
             let page = query::Page { limit: PAGE, cursor, state: self.filter.status };
             let mut merged = Merged::new(PAGE, cursor);
             for shard in context.shards.all() {
-                merged.add(shard, context.run(&query::list(&context.shards.queue(shard), page)).await?);
+                let queue = context.shards.queue(shard);
+                merged.add(shard, context.run(&query::search(&queue, page, &self.in_redis)).await?.listed);
             }
             let listed = merged.page();
             self.cursor = listed.next.map(|id| match cursor {
