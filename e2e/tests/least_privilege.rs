@@ -81,6 +81,10 @@ async fn everything_works_as_the_users_of_the_recipe() {
     get("/readyz").await;
     get("/emails").await;
     get(&format!("/emails/{id}/attachments")).await;
+    for about in ["why", "timeline"] {
+        get(&format!("/emails/{id}/{about}")).await;
+    }
+    get("/queue").await;
     let wrong = api.request("GET", "/emails", &[("authorization", "Bearer wrong")], "").await;
     assert_eq!(wrong.status, 403, "{}", wrong.json);
 
