@@ -17,7 +17,7 @@
 local other = other_version()
 if other then return other end
 local max, direction, cursor, above, below, state, class, lane = tonumber(ARGV[1]), unpack(ARGV, 2, 8)
-local LOOKS, BYTES, BEGINNING = 3000, 2097152, '32767'
+local LOOKS, BYTES, BEGINNING = 2000, 2097152, '32767'
 -- States with no more emails than this are looked through as a whole.
 local FEW = 2000
 local newer = direction == 'before'

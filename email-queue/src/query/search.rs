@@ -58,7 +58,7 @@ impl Filter {
     }
 }
 
-/// Searches the emails of a queue or shard, the newest first: one step of bounded length, of about 10 ms of Redis at the most. As
+/// Searches the emails of a queue or shard, the newest first: one step of bounded length, of about 10 ms of Redis. As
 /// long as [`Listed::has_more`], the next step begins at its cursor. Of what is found, [`Filter::admits`] leaves what matches.
 ///
 /// Only the first 4 KiB of a record are searched for texts, which is where the API writes recipients and subject. Of a state with
