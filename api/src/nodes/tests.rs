@@ -204,8 +204,9 @@ fn a_slot_that_is_being_moved_is_tried_again_for_a_second() {
     cluster.moving.set(usize::MAX);
     let began = Instant::now();
     assert_eq!(ask(&nodes, "{q:1}").unwrap_err().1, Effect::Refused);
-    assert!(began.elapsed() <= LATER);
-    assert!(cluster.asked().len() < 20, "it is not asked without pause");
+    // It ends; how long a busy machine takes for it is not said here.
+    assert!(began.elapsed() < 20 * LATER);
+    assert!((2..20).contains(&cluster.asked().len()), "it is asked again, and not without pause");
 }
 
 #[test]
