@@ -156,9 +156,12 @@ impl Completer {
             // Before the results: an email whose lease was lost may be among those that were claimed.
             claimed.extend(self.dispatcher.track(next));
             let effects = recorded.into_iter().zip(given_up);
+            let mut sent = 0;
             for (Finish { claim, outcome, .. }, (recorded, given_up)) in finished.iter().zip(effects) {
-                if recorded || repeated {
-                    shard.shared.metrics.recorded(outcome, given_up);
+                match outcome {
+                    Outcome::Sent => sent += u64::from(recorded || repeated),
+                    outcome if recorded || repeated => shard.shared.metrics.recorded(outcome, given_up),
+                    _ => {}
                 }
                 if given_up {
                     log_given_up(shard, *claim, outcome);
@@ -173,6 +176,7 @@ impl Completer {
                     tracing::warn!(id = %claim.id, "the outcome came too late: the lease expired and another worker has the email");
                 }
             }
+            shard.shared.metrics.recorded_sent(sent);
             // An email that was claimed again meanwhile is recorded under its newer claim.
             let (again, settled): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|done| shard.in_flight.claim(done.id).is_some());

@@ -35,7 +35,12 @@ pub(crate) async fn deliver(
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
             let mut since = claimed.created;
-            let result = attempt_delivery(shard, claimed, began, handoff, &mut since).instrument(span.clone()).await;
+            // Without traces nothing is put around the future: it would be copied for each email.
+            let result = if span.is_disabled() {
+                attempt_delivery(shard, claimed, began, handoff, &mut since).await
+            } else {
+                Box::pin(attempt_delivery(shard, claimed, began, handoff, &mut since).instrument(span.clone())).await
+            };
             if result.outcome == Outcome::Sent {
                 shared.metrics.sent_after(since_then(shard, since));
             }
