@@ -31,6 +31,8 @@ enum Truth {
     Failed,
     Canceled,
     Delayed(Class),
+    /// Delayed, and its time has come.
+    Due(Lane, &'static str),
 }
 
 /// A queue with emails in any state.
@@ -120,7 +122,11 @@ impl RandomQueue {
             let was = self.emails.insert(id, Truth::InFlight).unwrap();
             let class = random.of(&[Class::Deferred, Class::Connection, Class::Sender, Class::Throttled]);
             let (error, retry_in) = ("450 no".to_owned(), LONG);
-            let (outcome, becomes) = match random.below(6) {
+            let (outcome, becomes) = match random.below(7) {
+                6 => {
+                    let Truth::Queued(lane, from) = was else { continue };
+                    (Outcome::Delayed { retry_in: Duration::ZERO, class, error }, Truth::Due(lane, from))
+                }
                 0 => continue,
                 1 => (Outcome::Sent, Truth::Sent),
                 2 => (Outcome::Failed { class: Class::Recipient, error }, Truth::Failed),
@@ -187,11 +193,13 @@ impl RandomQueue {
 
     fn reason_of(&self, truth: Truth) -> Reason {
         match truth {
-            Truth::Queued(lane, _) if self.paused.contains(&lane) => Reason::Paused,
-            Truth::Queued(..) if !self.worker_lives => Reason::NoWorker,
-            Truth::Queued(..) if self.relay_is_held_off => Reason::RelayHeldOff,
-            Truth::Queued(_, REFUSED_SENDER) if self.sender_is_held_off => Reason::SenderHeldOff,
-            Truth::Queued(..) => Reason::WaitingInLane,
+            Truth::Queued(lane, _) | Truth::Due(lane, _) if self.paused.contains(&lane) => Reason::Paused,
+            Truth::Queued(..) | Truth::Due(..) if !self.worker_lives => Reason::NoWorker,
+            Truth::Queued(..) | Truth::Due(..) if self.relay_is_held_off => Reason::RelayHeldOff,
+            Truth::Queued(_, REFUSED_SENDER) | Truth::Due(_, REFUSED_SENDER) if self.sender_is_held_off => {
+                Reason::SenderHeldOff
+            }
+            Truth::Queued(..) | Truth::Due(..) => Reason::WaitingInLane,
             Truth::Scheduled => Reason::Scheduled,
             Truth::InFlight => Reason::InFlight,
             Truth::Sent => Reason::Sent,

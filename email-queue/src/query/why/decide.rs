@@ -18,23 +18,20 @@ pub(super) fn decide(id: EmailId, facts: &Facts) -> Why {
         State::Sending => in_flight(facts),
         State::Scheduled | State::Delayed if facts.header.when > facts.now => for_later(id, facts),
         // Maintenance, which live workers do, queues it within a second.
-        State::Scheduled | State::Delayed if facts.workers == 0 => no_worker(facts),
-        State::Scheduled | State::Delayed => waiting(facts, None),
+        State::Scheduled | State::Delayed => waits(facts, None),
         State::Sent | State::Failed | State::Canceled => ended(id, facts),
     }
 }
 
-/// What stops all emails of a lane comes before what this one waits for.
 fn queued(facts: &Facts) -> Why {
-    let lane = facts.header.lane;
-    let place =
-        Some(facts.before + more_urgent(facts).iter().map(|lane| facts.waiting[*lane as usize]).sum::<u64>() + 1);
-    if let Some(since) = facts.paused[lane as usize] {
-        let sentence = format!(
-            "Its lane, {lane}, is paused since {}: no email of it is sent until it is resumed, with POST /queue/resume or `emailq resume`.",
-            text_of(since)
-        );
-        return Why { place, since: time(since), ..new(facts, Reason::Paused, sentence) };
+    let urgent: u64 = more_urgent(facts).iter().map(|lane| facts.waiting[*lane as usize]).sum();
+    waits(facts, Some(facts.before + urgent + 1))
+}
+
+/// An email that could be sent now. What stops all emails of a lane comes before what this one waits for.
+fn waits(facts: &Facts, place: Option<u64>) -> Why {
+    if let Some(since) = facts.paused[facts.header.lane as usize] {
+        return Why { place, ..paused(facts, since) };
     }
     if facts.workers == 0 {
         return Why { place, ..no_worker(facts) };
@@ -51,6 +48,16 @@ fn queued(facts: &Facts) -> Why {
     waiting(facts, place)
 }
 
+fn paused(facts: &Facts, since: i64) -> Why {
+    let workers = if facts.workers == 0 { " No worker runs either." } else { "" };
+    let sentence = format!(
+        "Its lane, {}, has been paused since {}: no email of it is sent until it is resumed, with POST /queue/resume or `emailq resume`.{workers}",
+        facts.header.lane,
+        text_of(since)
+    );
+    Why { since: time(since), ..new(facts, Reason::Paused, sentence) }
+}
+
 /// The lanes that are served before that of the email.
 fn more_urgent(facts: &Facts) -> Vec<Lane> {
     let is_before =
@@ -61,10 +68,11 @@ fn more_urgent(facts: &Facts) -> Vec<Lane> {
 fn waiting(facts: &Facts, place: Option<u64>) -> Why {
     let lane = facts.header.lane;
     let why = estimated(facts, new(facts, Reason::WaitingInLane, String::new()), facts.now, place);
-    let before = match place.unwrap_or(1) - 1 {
-        0 => format!("It is the next to be sent of the lane {lane}"),
-        1 => format!("It waits in the lane {lane}, and one email is before it"),
-        before => format!("It waits in the lane {lane}, and {before} emails are before it"),
+    let before = match place {
+        None => format!("Its time has come, and it goes behind what waits in the lane {lane}"),
+        Some(0 | 1) => format!("It is the next to be sent of the lane {lane}"),
+        Some(2) => format!("It waits in the lane {lane}, and one email is before it"),
+        Some(place) => format!("It waits in the lane {lane}, and {} emails are before it", place - 1),
     };
     let when = match (why.estimated_in, rate(&facts.samples)) {
         (Some(time), Some(rate)) => {
@@ -83,7 +91,7 @@ fn waiting(facts: &Facts, place: Option<u64>) -> Why {
 }
 
 fn no_worker(facts: &Facts) -> Why {
-    let sentence = "No worker lives, so nothing is sent: start one, or look into the log of the one that has ended. It sends what waits by itself.";
+    let sentence = "No worker runs, so nothing is sent: start one, or look into the log of the one that has ended. It sends what waits by itself.";
     new(facts, Reason::NoWorker, sentence.to_owned())
 }
 
@@ -152,7 +160,7 @@ fn for_later(id: EmailId, facts: &Facts) -> Why {
         return Why { sentence: format!("{} Its lane, {}, is paused as well.", why.sentence, why.lane), ..why };
     }
     if facts.workers == 0 {
-        return Why { sentence: format!("{} No worker lives that would send it then.", why.sentence), ..why };
+        return Why { sentence: format!("{} No worker runs that would send it then.", why.sentence), ..why };
     }
     estimated(facts, why, due, None)
 }
