@@ -15,6 +15,9 @@ use crate::{
 /// The largest body: a request has a few words.
 const MAX_BYTES: usize = 4096;
 
+/// The longest name that an error repeats, in characters.
+const MAX_NAME: usize = 64;
+
 /// How long to wait for a body that may not be there.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -22,8 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Command(Map<String, Value>);
 
 impl Command {
-    /// Reads a body. One that is not there at all, as `curl -X POST` sends none, is as `{}`. A name that is not among `known` is
-    /// ignored, unless it looks like one of them misspelt.
+    /// Reads a body. One that is not there at all, as `curl -X POST` sends none, is as `{}`.
+    ///
+    /// # Errors
+    /// A name that is not among `known` is refused: a filter that was ignored would change emails that were not meant.
     pub(crate) async fn read(
         headers: &HeaderMap,
         mut body: impl Body,
@@ -41,9 +46,14 @@ impl Command {
         let body = read_json(headers, body, limit.min(MAX_BYTES)).await?;
         let value = serde_json::from_slice(&body).map_err(ApiError::invalid_json)?;
         let Value::Object(fields) = value else { return Err(ApiError::no_object()) };
-        let misspelt = fields.keys().filter(|name| !known.contains(&name.as_str()));
-        if let Some(misspelt) = misspelt.filter_map(|name| names::misspelt(name, known)).next() {
-            return Err(ApiError::invalid_field(&misspelt.given, misspelt.reason()));
+        if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+            let names = known.join("`, `");
+            let reason = match names::misspelt(unknown, known) {
+                Some(misspelt) => misspelt.reason(),
+                None => format!("there is no such name here, only `{names}`"),
+            };
+            let unknown: String = unknown.chars().take(MAX_NAME).collect();
+            return Err(ApiError::invalid_field(&unknown, reason));
         }
         Ok(Self(fields))
     }
