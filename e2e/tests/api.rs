@@ -80,7 +80,7 @@ async fn reading_an_email_of_the_short_form_shows_every_field() {
     let expected = json!({
         "object": "email", "id": id, "message_id": format!("<{id}@example.com>"), "from": "queue@example.com",
         "to": ["ada@example.com"], "cc": [], "bcc": [], "reply_to": [], "subject": "(no subject)", "html": null, "text": "hi",
-        "tags": [], "created_at": null, "scheduled_at": null, "last_event": "queued",
+        "headers": {}, "tags": [], "created_at": null, "scheduled_at": null, "last_event": "queued",
         "priority": "normal", "attempts": 0, "retry_at": null, "finished_at": null, "last_error": null,
         "error_class": null,
     });
@@ -109,7 +109,7 @@ async fn reading_an_email_of_the_full_form_shows_every_field() {
         "from": "Jörg Müller <jm@sender.example>", "to": ["a@example.com", "\"Doe, Jane\" <j@example.com>"],
         "cc": ["cc@example.com"], "bcc": ["b1@example.com", "b2@example.com"], "reply_to": ["re@example.com"],
         "subject": "Grüße 😀", "html": "<p>rich</p>", "text": "plain\n",
-        "tags": [{"name": "kind", "value": "reset"}, {"name": "bare", "value": ""}],
+        "headers": {"X-Entity-Ref-ID": "1"}, "tags": [{"name": "kind", "value": "reset"}, {"name": "bare", "value": ""}],
         "created_at": null, "scheduled_at": null, "last_event": "scheduled",
         "priority": "high", "attempts": 0, "retry_at": null, "finished_at": null, "last_error": null,
         "error_class": null,
