@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use email_queue::query::{self, Pauses, Stats, WorkerState};
 use serde_json::json;
 
-use crate::{context::Context, redis_client::Unanswered};
+use crate::{context::Context, output::remark, redis_client::Unanswered};
 
 /// Counts all that there is.
 pub(crate) async fn stats(context: &Context) -> Result<Stats, Unanswered> {
@@ -14,6 +14,21 @@ pub(crate) async fn stats(context: &Context) -> Result<Stats, Unanswered> {
         all.merge(context.run(&query::stats(&context.shards.queue(shard))).await?);
     }
     Ok(all)
+}
+
+/// Says so if nobody has used the queue: its name may be misspelt.
+///
+/// # Errors
+/// Redis cannot be reached, or refuses.
+pub(crate) async fn remark_if_unused(context: &Context) -> Result<(), Unanswered> {
+    let stats = stats(context).await?;
+    if stats.total("accepted") + stats.queued() + stats.sending + stats.workers == 0 {
+        remark(&format!(
+            "no email was posted to the queue {} yet, and no worker runs for it; if another one is meant, --queue names it",
+            context.shards.first().name()
+        ));
+    }
+    Ok(())
 }
 
 /// The workers, in the order of their ids.

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Stats {}
 
-const TOTALS: [&str; 7] = ["accepted", "sent", "failed", "delayed", "retried", "canceled", "recovered"];
+const TOTALS: [&str; 8] = ["accepted", "sent", "failed", "delayed", "retried", "canceled", "discarded", "recovered"];
 
 impl Stats {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -61,7 +61,11 @@ impl Stats {
                 relay.name, relay.class, relay.error
             ))?;
         }
-        context.out.say(&format!("\n{} workers are alive.", stats.workers))?;
+        match stats.workers {
+            1 => context.out.say("\n1 worker is alive.")?,
+            workers => context.out.say(&format!("\n{workers} workers are alive."))?,
+        }
+        state::remark_if_unused(context).await?;
         Ok(Exit::Done)
     }
 }

@@ -20,8 +20,13 @@ export class Refused extends Error {
   }
 }
 
-/** There is no answer. */
-export class Lost extends Error {}
+/** There is no answer, or one that says that the queue cannot be reached. `title` says which. */
+export class Lost extends Error {
+  constructor(title, message) {
+    super(message)
+    this.title = title
+  }
+}
 
 export const get = (path, parameters, signal) => call('GET', path, { parameters, signal })
 export const post = (path, body) => call('POST', path, { body })
@@ -60,12 +65,12 @@ async function call(method, path, { parameters, body, signal }) {
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new Lost('There is no answer from the server.')
+    throw new Lost('No server.', 'There is no answer from the server.')
   }
   const answer = await response.json().catch(() => null)
   if (response.ok) return answer
   const message = answer?.message ?? `The server has answered ${response.status}.`
   // A proxy says in this way that the API is away, and the API that Redis is.
-  if (response.status >= 502) throw new Lost(message)
+  if (response.status >= 502) throw new Lost('No queue.', message)
   throw new Refused(response.status, answer?.name, message)
 }

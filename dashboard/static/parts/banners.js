@@ -19,7 +19,7 @@ export function lost(error) {
   since = new Date()
   document.body.classList.add('stale')
   ofServer.replaceChildren(h('p', { class: 'banner bad', role: 'alert' },
-    h('strong', {}, error instanceof Lost ? 'No server. ' : 'The server refuses. '), `${error.message} What is shown is of ${clock(since)}; trying again every two seconds.`))
+    h('strong', {}, error instanceof Lost ? `${error.title} ` : 'The server refuses. '), `${error.message} What is shown is of ${clock(since)}; trying again every two seconds.`))
 }
 
 /** The server answers. */
@@ -35,7 +35,7 @@ function mark(isLive) {
   const live = document.getElementById('live')
   if (!live) return
   live.classList.toggle('off', !isLive)
-  text(live, isLive ? 'live' : 'no server')
+  text(live, isLive ? 'live' : 'not live')
 }
 
 export function showQueueBanners(queue) {

@@ -13,7 +13,7 @@ export function classes() {
       h('th', { scope: 'col', class: 'end' }, 'Failed'))),
     body)
   return {
-    node: panel('Failures by class', { class: 'classes' }, none, table),
+    node: panel('Failures by class, in total', { class: 'classes' }, none, table),
     update({ classes }) {
       const number = (state, name) => classes[state][name] ?? 0
       const names = [...new Set([...Object.keys(classes.failed), ...Object.keys(classes.delayed)])]

@@ -9,7 +9,7 @@ await inBrowser(async (page) => {
   await open(page)
   await page.context().setOffline(true)
   await page.getByRole('alert').getByText('No server.').waitFor()
-  await page.getByText('no server', { exact: true }).waitFor()
+  await page.getByText('not live', { exact: true }).waitFor()
   await page.context().setOffline(false)
   await page.getByText('live', { exact: true }).waitFor()
   assert.equal(await page.getByText('No server.').count(), 0)
