@@ -16,6 +16,9 @@ const LIMIT = 20_000
 /** What the page must never do, as `watch` has seen it. */
 const faults = []
 
+/** Requests to elsewhere that may have been sent. One that the policy blocks may be seen as well, with that end. */
+const leaving = new Set()
+
 /** Runs `script(page)` in a new browser, and ends the process with an error where it fails or the page complains. */
 export async function inBrowser(script, options = {}) {
   // Chromium's own sandbox does not run as root.
@@ -23,7 +26,8 @@ export async function inBrowser(script, options = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args })
   try {
     await script(await newPage(browser, options), browser)
-    assert.deepEqual(faults, [])
+    await until('the end of requests to elsewhere', () => leaving.size === 0).catch(() => {})
+    assert.deepEqual([...faults, ...[...leaving].map((request) => `request: ${request.url()}`)], [])
   } catch (error) {
     console.error(error)
     process.exitCode = 1
@@ -53,7 +57,12 @@ async function watch(page) {
   })
   page.on('request', (request) => {
     const { origin, protocol } = new URL(request.url())
-    if (protocol !== 'about:' && protocol !== 'data:' && origin !== API) faults.push(`request: ${request.url()}`)
+    if (protocol !== 'about:' && protocol !== 'data:' && origin !== API) leaving.add(request)
+  })
+  page.on('requestfailed', (request) => {
+    if (!leaving.delete(request)) return
+    const why = request.failure()?.errorText
+    if (why !== 'csp') faults.push(`request: ${request.url()} (${why})`)
   })
 }
 
