@@ -122,9 +122,9 @@ fn each_sbom_says_of_each_crate_what_it_is() {
             assert!(!licence.is_empty() && !licence.contains('/'), "{component}");
             assert!(refs.insert(text("bom-ref").unwrap()), "twice: {component}");
         }
-        // What the lock file has is there to be compared with.
+        // What the lock file has is there to be compared with: all but our own crates.
         let hashed = components.iter().filter(|component| component["hashes"][0]["content"].is_string()).count();
-        assert!(hashed > 30, "{name}: {hashed} of {}", components.len());
+        assert!(2 * hashed > components.len(), "{name}: {hashed} of {}", components.len());
         for dependency in bom["dependencies"].as_array().unwrap() {
             let used = dependency["dependsOn"].as_array().unwrap().iter().chain([&dependency["ref"]]);
             used.for_each(|used| assert!(refs.contains(used.as_str().unwrap()), "{used} is no component"));
