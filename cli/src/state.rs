@@ -17,18 +17,13 @@ pub(crate) async fn stats(context: &Context) -> Result<Stats, Unanswered> {
 }
 
 /// Says so if nobody has used the queue: its name may be misspelt.
-///
-/// # Errors
-/// Redis cannot be reached, or refuses.
-pub(crate) async fn remark_if_unused(context: &Context) -> Result<(), Unanswered> {
-    let stats = stats(context).await?;
+pub(crate) fn remark_if_unused(context: &Context, stats: &Stats) {
     if stats.total("accepted") + stats.queued() + stats.sending + stats.workers == 0 {
         remark(&format!(
             "no email was posted to the queue {} yet, and no worker runs for it; if another one is meant, --queue names it",
             context.shards.first().name()
         ));
     }
-    Ok(())
 }
 
 /// The workers, in the order of their ids.

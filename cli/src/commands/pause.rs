@@ -19,7 +19,7 @@ impl Pause {
             pauses = context.run(&transition::pause(&context.shards.queue(shard), &self.lane)).await?;
         }
         state::tell_paused(context, &pauses)?;
-        state::remark_if_unused(context).await?;
+        state::remark_if_unused(context, &state::stats(context).await?);
         Ok(Exit::Done)
     }
 }

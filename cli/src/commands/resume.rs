@@ -18,7 +18,7 @@ impl Resume {
             pauses = context.run(&transition::resume(&context.shards.queue(shard), &self.lane)).await?;
         }
         state::tell_paused(context, &pauses)?;
-        state::remark_if_unused(context).await?;
+        state::remark_if_unused(context, &state::stats(context).await?);
         Ok(Exit::Done)
     }
 }

@@ -65,7 +65,7 @@ impl Stats {
             1 => context.out.say("\n1 worker is alive.")?,
             workers => context.out.say(&format!("\n{workers} workers are alive."))?,
         }
-        state::remark_if_unused(context).await?;
+        state::remark_if_unused(context, &stats);
         Ok(Exit::Done)
     }
 }
