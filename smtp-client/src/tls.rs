@@ -60,11 +60,7 @@ pub(crate) fn connector(config: &Config, expires: Option<Expiry>) -> Result<TlsC
     } else {
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
         let authorities = authorities.map_err(|error| SetupError::Tls(rustls::Error::General(error.to_string())))?;
-        let trust = Arc::new(Trust { authorities, named });
-        match expires {
-            Some(expires) => tls.dangerous().with_custom_certificate_verifier(Arc::new(expires.noted_by(trust))),
-            None => tls.dangerous().with_custom_certificate_verifier(trust),
-        }
+        tls.dangerous().with_custom_certificate_verifier(Arc::new(Trust { authorities, named, expires }))
     };
     Ok(TlsConnector::from(Arc::new(tls.with_no_client_auth())))
 }
@@ -105,10 +101,12 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
     named: Vec<CertificateDer<'static>>,
+    /// Where to note when the certificate of the server expires.
+    expires: Option<Expiry>,
 }
 
-impl ServerCertVerifier for Trust {
-    fn verify_server_cert(
+impl Trust {
+    fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -133,6 +131,24 @@ impl ServerCertVerifier for Trust {
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
         Ok(ServerCertVerified::assertion())
+    }
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verify = |time| self.verify(end_entity, intermediates, server_name, ocsp_response, time);
+        let verified = verify(now)?;
+        if let Some(expires) = &self.expires {
+            expires.note(verify);
+        }
+        Ok(verified)
     }
 
     fn verify_tls12_signature(
