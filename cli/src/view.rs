@@ -1,8 +1,10 @@
 //! An email as JSON, with the names that the HTTP API has for its fields.
 
+use std::borrow::Cow;
+
 use email_queue::{
     Class, EmailId, Record, State,
-    email::{Extent, Outline},
+    email::{self, Extent, Outline},
     query::Entry,
 };
 use jiff::Timestamp;
@@ -41,8 +43,8 @@ pub(crate) struct Whole<'a> {
     /// How many bytes of texts and attachments were removed to make room.
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_bytes: Option<u64>,
-    /// The email as it is stored, if it is JSON.
-    email: Option<&'a RawValue>,
+    /// The email as it is stored, if it is JSON; as JSON that each parser takes.
+    email: Option<Cow<'a, RawValue>>,
     /// What is stored in the place of an email, if that is no JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
@@ -90,13 +92,17 @@ impl Summary {
 
 impl<'a> Whole<'a> {
     pub(crate) fn new(id: EmailId, record: &'a Record) -> Self {
-        let email = serde_json::from_slice(&record.json).ok();
+        let email = match email::strict(&record.json) {
+            Ok(Cow::Borrowed(json)) => serde_json::from_slice(json).ok().map(Cow::Borrowed),
+            Ok(Cow::Owned(json)) => serde_json::from_slice(&json).ok().map(Cow::Owned),
+            Err(_) => None,
+        };
         Self {
             object: "email",
             summary: Summary::new(id, record),
             removed_bytes: record.removed,
-            email,
             raw: email.is_none().then(|| String::from_utf8_lossy(&record.json).into_owned()),
+            email,
             timeline: None,
         }
     }

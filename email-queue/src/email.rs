@@ -7,6 +7,7 @@
 //! - [`Traceparent`]: the trace that it belongs to;
 //! - [`batch`]: several emails at once;
 //! - [`schedule`]: how a time is written;
+//! - [`strict`]: JSON of other programs, as each parser takes it;
 //! - [`names`]: the known name that an unknown one resembles;
 //! - [`Invalid`]: why a submission is refused.
 
@@ -42,11 +43,20 @@ pub use tag::Tag;
 pub use traceparent::Traceparent;
 pub use with_sender::with_sender;
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde::Serialize;
 
 use crate::EmailId;
+
+/// JSON that other programs have written, as each parser takes it: without a byte order mark, and with U+FFFD for half of a surrogate
+/// pair. Text that is no JSON stays as it is.
+///
+/// # Errors
+/// More lists and objects are in each other than are read.
+pub fn strict(json: &[u8]) -> Result<Cow<'_, [u8]>, Invalid> {
+    wire::prepare(json)
+}
 
 /// A valid email. Fields are in the order of the record's JSON: those that a list shows come first, because a list
 /// reads only the beginning.

@@ -1,4 +1,5 @@
 mod eml;
+mod exported;
 mod input;
 
 use std::{
@@ -9,11 +10,11 @@ use std::{
 
 use clap::Args;
 use email_queue::{
-    EmailId, Submission,
+    EmailId, Shard, Shards, Submission,
     call::CallError,
     email::Mailbox,
     hex, query,
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue},
+    transition::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue, move_key},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::ProgressBar;
@@ -39,7 +40,8 @@ const SCOPE: &str = "emailq send";
 /// a second time within 24 hours, so the same file can be given again after a failure.
 #[derive(Args)]
 pub(crate) struct Send {
-    /// Files of emails: JSON (an email, or a list of them), JSON lines, or .eml. Without any, or for -, standard input.
+    /// Files of emails: JSON (an email, or a list of them), JSON lines, those of `emailq export` included, or .eml. Without any,
+    /// or for -, standard input.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -66,6 +68,10 @@ pub(crate) struct Send {
     /// How many bytes the records of all emails may have; 0 for no limit.
     #[arg(long, env = "EMAIL_QUEUE_BACKLOG_BYTES", value_name = "BYTES", default_value_t = 4_294_967_296)]
     backlog_bytes: u64,
+
+    /// How many shards the queue had before --shards was changed. For a day, so that what was sent before is still recognised.
+    #[arg(long, env = "EMAIL_QUEUE_EARLIER_SHARDS", value_name = "SHARDS")]
+    earlier_shards: Option<u16>,
 }
 
 /// What became of the emails so far.
@@ -76,11 +82,22 @@ struct Tally {
     refused: u64,
 }
 
+/// An email that can be sent.
+struct Checked {
+    /// The same for the same email, and the digest of what is the same.
+    name: String,
+    digest: [u8; 32],
+    submission: Submission,
+}
+
+/// Where an email stands, its length, and what has become of it.
+type Answer = (String, usize, Result<(Enqueued, EmailId), Unanswered>);
+
 /// An email that is ready to be sent.
 struct Ready {
     /// Where it stands.
     place: String,
-    submission: Submission,
+    checked: Checked,
     json: Vec<u8>,
 }
 
@@ -91,6 +108,7 @@ impl Send {
             None if self.dry_run => None,
             None => context.run(&query::default_sender(context.shards.first())).await?,
         };
+        let earlier = self.earlier(&context.shards)?;
         let mut files = self.files.clone();
         if files.is_empty() {
             files.push("-".into());
@@ -98,7 +116,7 @@ impl Send {
         let mut tally = Tally::default();
         let mut outcome = Ok(());
         for file in &files {
-            outcome = self.file(context, file, sender.as_ref(), &mut tally).await;
+            outcome = self.file(context, file, sender.as_ref(), earlier.as_ref(), &mut tally).await;
             if outcome.is_err() {
                 break;
             }
@@ -120,6 +138,7 @@ impl Send {
         context: &Context,
         file: &Path,
         sender: Option<&Mailbox>,
+        earlier: Option<&Shards>,
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
         let (reader, length): (Box<dyn Read>, _) = if file == Path::new("-") {
@@ -145,12 +164,12 @@ impl Send {
                     Ok(_) if self.dry_run => tally.sent += 1,
                     Ok(ready) => {
                         bytes += ready.json.len();
-                        asked.push(self.put(context, ready));
+                        asked.push(self.put(context, ready, earlier));
                     }
                 }
             }
             let Some(answer) = asked.next().await else { break };
-            let (place, length, accepted): (String, usize, Result<(Enqueued, EmailId), Unanswered>) = answer;
+            let (place, length, accepted): Answer = answer;
             bytes -= length;
             match accepted? {
                 (Enqueued::Accepted, id) => {
@@ -164,12 +183,11 @@ impl Send {
                     }
                 }
                 (Enqueued::Conflict, _) => {
-                    self.refused(
-                        context,
-                        &bar,
-                        tally,
-                        &format!("{place}: the number of shards was changed, and it was sent before that"),
-                    )?;
+                    let told = format!(
+                        "{place}: it may have been sent since the number of shards was changed: give --shards as the workers \
+                         have it, and --earlier-shards"
+                    );
+                    self.refused(context, &bar, tally, &told)?;
                 }
                 (Enqueued::BacklogFull | Enqueued::NoBytesLeft { .. }, _) => anyhow::bail!(
                     "{place}: the queue is full. Give the same files again when it is shorter: what was sent is not sent again"
@@ -180,35 +198,46 @@ impl Send {
         Ok(())
     }
 
+    /// The shards before their number was changed.
+    fn earlier(&self, shards: &Shards) -> Result<Option<Shards>, Unusable> {
+        // As in the API.
+        let given = self.earlier_shards.filter(|count| shards.count() > 1 && *count != shards.count());
+        let earlier = given.map(|count| Shards::new(shards.first().clone(), count)).transpose();
+        earlier.map_err(|error| Unusable(format!("--earlier-shards: {error}")))
+    }
+
     /// Puts an email on the queue.
-    async fn put(&self, context: &Context, ready: Ready) -> (String, usize, Result<(Enqueued, EmailId), Unanswered>) {
-        let Ready { place, submission, json } = ready;
+    async fn put(&self, context: &Context, ready: Ready, earlier: Option<&Shards>) -> Answer {
+        let Ready { place, checked: Checked { name, digest, submission }, json } = ready;
         let length = json.len();
-        let digest = submission.digest();
-        let key = Idempotency::new(SCOPE, &hex(&digest), [&digest]);
-        let shards = &context.shards;
-        let shard = key.shard(shards);
-        let mut id = EmailId::new();
-        if shards.count() > 1 {
-            id = id.in_shard(shard);
-        }
-        let emails = [NewEmail { id, lane: submission.lane, due: submission.scheduled_at, json }];
-        let part = |limit: u64| Some(limit.div_ceil(shards.count().into())).filter(|limit| *limit > 0);
-        let terms = Enqueue {
-            emails: &emails,
-            backlog_limit: part(self.backlog_limit),
-            backlog_bytes: part(self.backlog_bytes),
-            idempotency: Some(&key).filter(|_| !self.again),
-            ..Enqueue::default()
+        let key = Idempotency::new(SCOPE, &name, [&digest]);
+        let accepted = async {
+            let (shards, shard) = home(context, &key, earlier.filter(|_| !self.again)).await?;
+            let mut id = EmailId::new();
+            if shards.count() > 1 {
+                id = id.in_shard(shard);
+            }
+            let emails = [NewEmail { id, lane: submission.lane, due: submission.scheduled_at, json }];
+            let part = |limit: u64| Some(limit.div_ceil(context.shards.count().into())).filter(|limit| *limit > 0);
+            let terms = Enqueue {
+                emails: &emails,
+                backlog_limit: part(self.backlog_limit),
+                backlog_bytes: part(self.backlog_bytes),
+                idempotency: Some(&key).filter(|_| !self.again),
+                ..Enqueue::default()
+            };
+            let queue = shards.queue(shard);
+            let call = enqueue(&queue, terms);
+            let enqueued = match context.run(&call).await {
+                // The id is the same: it is accepted once.
+                Err(Unanswered { error: CallError::Redis(error), .. }) if error.is_io_error() => {
+                    context.run(&call).await
+                }
+                answer => answer,
+            };
+            Ok((enqueued?, id))
         };
-        let queue = shards.queue(shard);
-        let call = enqueue(&queue, terms);
-        let accepted = match context.run(&call).await {
-            // The id is the same: it is accepted once.
-            Err(Unanswered { error: CallError::Redis(error), .. }) if error.is_io_error() => context.run(&call).await,
-            answer => answer,
-        };
-        (place, length, accepted.map(|enqueued| (enqueued, id)))
+        (place, length, accepted.await)
     }
 
     fn refused(&self, context: &Context, bar: &ProgressBar, tally: &mut Tally, told: &str) -> io::Result<()> {
@@ -222,6 +251,23 @@ impl Send {
             Ok(())
         })
     }
+}
+
+/// The shard that decides whether an email was sent before.
+async fn home<'a>(
+    context: &'a Context,
+    key: &Idempotency,
+    earlier: Option<&'a Shards>,
+) -> Result<(&'a Shards, Shard), Unanswered> {
+    let shards = &context.shards;
+    let shard = key.shard(shards);
+    if let Some(earlier) = earlier {
+        let before = key.shard(earlier);
+        if before != shard && context.run(&move_key(&earlier.queue(before), key)).await? {
+            return Ok((earlier, before));
+        }
+    }
+    Ok((shards, shard))
 }
 
 /// Prints the id of an email that is on the queue.
@@ -239,9 +285,16 @@ fn told(context: &Context, bar: &ProgressBar, place: &str, id: &str, is_repeated
 /// Checks an email, by the rules of the API. The error says where it stands and what is wrong.
 fn read(item: Item, sender: Option<&Mailbox>) -> Result<Ready, String> {
     let Item { place, json } = item;
-    let json = json.map_err(|error| format!("{place}: {error}"))?;
-    let submission =
-        Submission::from_request(&json, sender, Timestamp::now()).map_err(|error| format!("{place}: {error}"))?;
-    let json = submission.to_json();
-    Ok(Ready { place, submission, json })
+    let check = |json: Vec<u8>| {
+        let now = Timestamp::now();
+        if let Some(exported) = exported::read(&json, sender, now) {
+            return exported;
+        }
+        let submission = Submission::from_request(&json, sender, now).map_err(|error| error.to_string())?;
+        let digest = submission.digest();
+        Ok(Checked { name: hex(&digest), digest, submission })
+    };
+    let checked = json.and_then(check).map_err(|error| format!("{place}: {error}"))?;
+    let json = checked.submission.to_json();
+    Ok(Ready { place, checked, json })
 }

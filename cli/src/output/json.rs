@@ -41,6 +41,17 @@ impl<F: Formatter> Formatter for Escaped<F> {
         writer.write_all(rest.as_bytes())
     }
 
+    /// JSON of others stays as it is, but on one line. What a terminal would obey is in its strings, or is white space.
+    fn write_raw_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((place, c)) = rest.char_indices().find(|(_, c)| matches!(c, '\t' | '\n' | '\r')) {
+            self.write_string_fragment(writer, &rest[..place])?;
+            writer.write_all(b" ")?;
+            rest = &rest[place + c.len_utf8()..];
+        }
+        self.write_string_fragment(writer, rest)
+    }
+
     fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.0.begin_array(writer)
     }
@@ -96,5 +107,14 @@ mod tests {
         assert!(text.chars().all(|c| c == '\n' || is_harmless(c)), "{text:?}");
         let read: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
         assert_eq!(read, [value.clone(), value]);
+    }
+
+    #[test]
+    fn json_of_others_stays_on_its_line() {
+        let others = "{\n\t\"a\":\r\n \"\u{9b}2J\u{202e} ü\"}";
+        let raw: &serde_json::value::RawValue = serde_json::from_str(others).unwrap();
+        let mut line = Vec::new();
+        write_line(&mut line, &[raw]).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), "[{  \"a\":   \"\\u009b2J\\u202e ü\"}]\n");
     }
 }

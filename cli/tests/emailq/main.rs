@@ -4,6 +4,7 @@
 
 mod changes;
 mod doctor;
+mod exporting;
 mod lists;
 mod nameserver;
 mod program;

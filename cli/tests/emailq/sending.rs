@@ -130,3 +130,28 @@ fn emails_without_a_sender_get_that_of_the_flag_or_of_the_workers() {
     assert!(checked.err.contains("1 can be sent"), "{}", checked.err);
     assert_eq!(q.depth().waiting[1], 2);
 }
+
+#[test]
+fn what_was_sent_before_the_number_of_shards_was_changed_is_recognised() {
+    let q = TestQueue::start();
+    let lines = |part: &str| -> String {
+        (0..100).map(|number| format!("{}\n", email(&format!("{part}{number}@example.com")))).collect()
+    };
+    let tally = |flags: &str, part: &str| {
+        let arguments = format!("--json --queue {{emails}} {flags}");
+        let run = send(&q, &arguments.split(' ').collect::<Vec<_>>(), &lines(part));
+        let last = run.json_lines().pop().unwrap();
+        (["sent", "repeated", "refused"].map(|name| last[name].as_u64().unwrap()), run)
+    };
+    assert_eq!(tally("--shards 2", "a").0, [100, 0, 0]);
+    for _ in 0..2 {
+        assert_eq!(tally("--shards 6 --earlier-shards 2", "a").0, [0, 100, 0]);
+    }
+    assert_eq!(tally("--shards 6 --earlier-shards 2", "b").0, [100, 0, 0]);
+    // Whoever does not know the new number yet does not send them a second time.
+    let ([sent, repeated, refused], run) = tally("--shards 2", "b");
+    assert_eq!((sent, repeated + refused), (0, 100));
+    assert!(refused > 0 && run.out.contains("--earlier-shards"), "{}", run.out);
+    assert_eq!(tally("--shards 6 --earlier-shards 2", "b").0, [0, 100, 0]);
+    send(&q, &["--queue", "{emails}", "--shards", "2", "--earlier-shards", "0"], "").assert(64);
+}

@@ -50,7 +50,7 @@ impl Submission {
 
     /// Reads a record, listed at `listed`: the output of [`Email::to_json`], or JSON that another program has pushed.
     /// The same rules apply, except that a time may be past, and that everything an earlier version accepted is still
-    /// valid.
+    /// valid. Without `from` the sender is `default_from`; if there is no default either, the worker chooses the sender.
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
@@ -133,7 +133,7 @@ pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) 
         Some(from) => mailbox("from", &from)?,
         None => match default_from {
             Some(default) => default.clone(),
-            None if short_form => Mailbox::built_in_sender(),
+            None if short_form || origin == Origin::List => Mailbox::built_in_sender(),
             None => {
                 return Err(Invalid::missing(
                     "from",

@@ -65,6 +65,10 @@ fn the_short_form_leaves_it_to_the_worker_who_sends_it() {
     assert_eq!(again.to_json(), again.email.to_json());
 
     check_refused(json!({"from": null}), InvalidKind::Missing, "from");
+    // So it is of a record, in any form.
+    let record = br#"{"to":["b@example.com"],"subject":"s","html":"h"}"#;
+    let stored = Submission::from_list(record, None, NOW.parse().unwrap()).unwrap();
+    assert_eq!(stored.to_json(), record);
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! Lines of `emailq export`: an email with what the queue knows of it.
+
+use email_queue::{
+    EmailId, Lane, Submission,
+    email::{
+        Mailbox,
+        schedule::{self, InvalidTime},
+    },
+    hex,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Checked;
+
+/// What counts of a line. An email itself has no such fields.
+#[derive(Deserialize)]
+struct Line<'a> {
+    object: &'a str,
+    id: &'a str,
+    priority: &'a str,
+    scheduled_at: Option<&'a str>,
+    removed_bytes: Option<u64>,
+    #[serde(borrow)]
+    email: Option<&'a RawValue>,
+    raw: Option<String>,
+}
+
+/// The email of a line, in its lane, and for later if its time has not come. Its sender may be left to the worker, as it was.
+/// `None` if it is no such line.
+pub(super) fn read(json: &[u8], sender: Option<&Mailbox>, now: Timestamp) -> Option<Result<Checked, String>> {
+    let line: Line<'_> = serde_json::from_slice(json).ok()?;
+    let is_exported = line.object == "email" && (line.email.is_some() || line.raw.is_some());
+    is_exported.then(|| line.check(sender, now).map_err(|error| format!("email {}: {error}", line.id)))
+}
+
+impl Line<'_> {
+    fn check(&self, sender: Option<&Mailbox>, now: Timestamp) -> Result<Checked, String> {
+        let id: EmailId = self.id.parse().map_err(|_| "its id is none")?;
+        let lane: Lane = self.priority.parse().map_err(|()| "its priority is none of high, normal, low")?;
+        if let Some(bytes) = self.removed_bytes {
+            return Err(format!(
+                "its texts and attachments, {bytes} bytes, were removed to make room: send it from where it came from. \
+                 A larger backlog_bytes of the API keeps them for longer"
+            ));
+        }
+        let Some(email) = self.email else {
+            return Err("what is stored is no JSON: mend what is in its field `raw`, and send that".to_owned());
+        };
+        let mut submission =
+            Submission::from_list(email.get().as_bytes(), sender, now).map_err(|error| error.to_string())?;
+        // Two emails may say the same, and both are meant. Its lane and its time may have changed since.
+        let digest = submission.digest();
+        let name = format!("{id} {}", hex(&digest));
+        submission.lane = lane;
+        submission.scheduled_at = self.due(now).map_err(|error| format!("its scheduled_at: {error}"))?;
+        Ok(Checked { name, digest, submission })
+    }
+
+    /// `None` if it is not for later.
+    fn due(&self, now: Timestamp) -> Result<Option<Timestamp>, InvalidTime> {
+        let Some(text) = self.scheduled_at else { return Ok(None) };
+        match schedule::parse(text, now).and_then(|time| schedule::check(time, now)) {
+            Ok(time) => Ok(Some(time)),
+            Err(InvalidTime::Past) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

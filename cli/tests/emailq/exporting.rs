@@ -1,0 +1,160 @@
+//! What `emailq export` writes, `emailq send` takes.
+
+use std::{collections::HashMap, time::Duration};
+
+use email_queue::{
+    Class, EmailId, Lane, Record, State,
+    email::Mailbox,
+    transition::{Outcome, RoomFor, cancel, make_room, move_to_lane},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    program::{Run, emailq, emailq_with, failed, waits_for_another_attempt},
+    queue::{LONG, TestQueue},
+};
+
+/// Gives to `send` for another queue what it is given.
+fn send(q: &TestQueue, lines: &str) -> Run {
+    emailq_with(&q.server.url(), &["send", "--json", "--queue", "other"], lines.as_bytes())
+}
+
+/// The ids of what was sent, by their lines.
+fn sent(run: &Run) -> HashMap<usize, EmailId> {
+    let emails = run.json_lines().into_iter().filter(|line| line["object"] == "email");
+    let place = |line: &Value| line["place"].as_str().unwrap().strip_prefix("-:").unwrap().parse::<usize>().unwrap();
+    emails.map(|line| (place(&line), line["id"].as_str().unwrap().parse().unwrap())).collect()
+}
+
+/// Emails as programs push them, which say no sender.
+const PUSHED: [&str; 5] = [
+    r#"{"to": "short@example.com", "message": "Hi"}"#,
+    "{\n\t\"to\": [\"lines@example.com\"],\r\n\t\"subject\": \"\u{202e}s\",\n\t\"html\": \"<p>h</p>\"\n}\n",
+    "\u{feff}{\"recipient\": \"mark@example.com\", \"from\": \"\", \"message\": \"\\ud83c\"}",
+    r#"{"to": "lane@example.com", "message": "Hi", "priority": "high", "Bcc": "misspelt@example.com"}"#,
+    r#"{"to": "later@example.com", "message": "Hi", "scheduledAt": "in 2 hours"}"#,
+];
+
+/// One of each kind of email that can be sent again.
+fn all_kinds(q: &TestQueue) {
+    // By the API's rules, all fields.
+    let full = json!({
+        "from": "Ada, L. <a@example.com>", "to": ["b@example.com", "\"Bob, B.\" <c@example.com>"], "cc": "d@example.com",
+        "bcc": ["e@example.com"], "reply_to": ["f@example.com", "g@example.com"], "subject": "Grüße \u{202e}",
+        "text": "t\n", "html": "<p>h</p>", "headers": {"X-A": "b", "List-ID": "<l.example.com>"},
+        "tags": [{"name": "kind", "value": "reset"}],
+        "attachments": [
+            {"filename": "a.txt", "content": "aGk=", "content_type": "text/x-a"},
+            {"filename": "b.png", "content": [1, 2, 3], "content_id": "image"},
+        ],
+        "priority": "low", "scheduled_at": "in 1 hour",
+    });
+    let mut soon = full.clone();
+    soon["scheduled_at"] = Value::Null;
+    for email in [full, soon] {
+        emailq_with(&q.server.url(), &["send"], email.to_string().as_bytes()).assert(0);
+    }
+    for email in PUSHED {
+        q.push("emails", email);
+    }
+    for claimed in q.claim(10, LONG) {
+        let record = q.record(claimed.claim.id).unwrap();
+        let outcome = match record.submission(&sender()).unwrap().scheduled_at {
+            Some(due) => Outcome::Scheduled { due },
+            None => Outcome::Delayed { retry_in: LONG, class: Class::Deferred, error: "450 later".to_owned() },
+        };
+        q.finish(claimed.claim, outcome);
+    }
+    failed(q, Class::Recipient);
+    waits_for_another_attempt(q);
+    // Of the same text, and in different states.
+    let ids: Vec<_> = (0..5).map(|_| q.enqueue(Lane::Normal)).collect();
+    q.run(&cancel(&q.queue, ids[0], LONG));
+    q.run(&move_to_lane(&q.queue, ids[1], Lane::High));
+    let claims = q.claim(2, LONG);
+    q.finish(claims[0].claim, Outcome::Sent);
+    // A time that comes meanwhile.
+    q.enqueue_due(Lane::Low, Some(Timestamp::now() + Duration::from_millis(1)));
+}
+
+fn sender() -> Mailbox {
+    "worker@example.com".parse().unwrap()
+}
+
+/// What makes an email the same, but for when.
+fn content(record: &Record) -> (email_queue::Email, Lane, bool) {
+    let submission = record.submission(&sender()).unwrap();
+    (submission.email, record.lane, submission.names_sender)
+}
+
+#[test]
+fn all_that_is_exported_is_sent_as_the_same_email() {
+    let q = TestQueue::start();
+    all_kinds(&q);
+    let other = TestQueue::on(&q, "other");
+    let exported = emailq(&q, "export").assert(0);
+    let lines = exported.json_lines();
+    let mut states: Vec<_> = lines.iter().map(|line| line["state"].as_str().unwrap()).collect();
+    states.sort_unstable();
+    states.dedup();
+    assert_eq!(states, ["canceled", "delayed", "failed", "queued", "scheduled", "sending", "sent"]);
+
+    let run = send(&q, &exported.out).assert(0);
+    let sent = sent(&run);
+    assert_eq!(sent.len(), lines.len(), "{}", run.out);
+    for (place, line) in (1..).zip(&lines) {
+        let before = q.record(line["id"].as_str().unwrap().parse().unwrap()).unwrap();
+        let after = other.record(sent[&place]).unwrap();
+        assert_eq!(content(&after), content(&before), "{line}");
+        let due = before.due.filter(|due| before.state == State::Scheduled && *due > Timestamp::now());
+        let state = if due.is_some() { State::Scheduled } else { State::Queued };
+        assert_eq!((after.due, after.state), (due, state), "{line}");
+    }
+    assert_eq!(lines.iter().filter(|line| line["from"].is_null()).count(), PUSHED.len());
+
+    // Given again, none is sent twice, although some of them say the same.
+    let again = send(&q, &exported.out).assert(0).json_lines();
+    let tally = again.last().unwrap();
+    assert_eq!((&tally["sent"], &tally["repeated"]), (&0.into(), &lines.len().into()), "{tally}");
+}
+
+#[test]
+fn the_sender_that_is_known_is_that_of_emails_without_one() {
+    let q = TestQueue::start();
+    q.push("emails", PUSHED[0]);
+    q.claim(1, LONG);
+    let exported = emailq(&q, "export").assert(0).out;
+    q.set("other:default-from", "other@example.com");
+    let other = TestQueue::on(&q, "other");
+    let id = sent(&send(&q, &exported).assert(0))[&1];
+    let json: Value = serde_json::from_slice(&other.record(id).unwrap().json).unwrap();
+    assert_eq!(json["from"], "other@example.com");
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_with_the_way_out_and_the_others_are_sent() {
+    let q = TestQueue::start();
+    let (emptied, whole) = (q.enqueue(Lane::Normal), q.enqueue(Lane::Normal));
+    let claim = q.claim(1, LONG).remove(0).claim;
+    q.finish(claim, Outcome::Sent);
+    q.run(&make_room(&q.queue, RoomFor::Memory { bytes: 1, again: true }));
+    assert!(q.record(emptied).unwrap().removed.is_some());
+    q.push("emails", "no email");
+    q.push("emails", r#"{"to": "nobody", "message": "Hi"}"#);
+    let unreadable: Vec<_> =
+        q.claim(3, LONG).iter().map(|claimed| claimed.claim.id).filter(|id| *id != whole).collect();
+
+    let exported = emailq(&q, "export").assert(0).out;
+    let run = send(&q, &exported).assert(1);
+    assert_eq!(sent(&run).len(), 1, "{}", run.out);
+    let lines = run.json_lines();
+    let refused = |id: EmailId| {
+        let refused: Vec<_> = lines.iter().filter(|line| line["object"] == "refused").collect();
+        let reason = refused.iter().filter_map(|line| line["reason"].as_str());
+        reason.into_iter().find(|reason| reason.contains(&id.to_string())).unwrap().to_owned()
+    };
+    assert!(refused(emptied).contains("send it from where it came from"), "{}", run.out);
+    assert!(refused(unreadable[0]).contains("mend what is in its field `raw`"), "{}", run.out);
+    assert!(refused(unreadable[1]).contains("`to`"), "{}", run.out);
+}
