@@ -20,6 +20,7 @@ use crate::{
     pages::Pages,
     progress,
     redis_client::Unanswered,
+    shards,
 };
 
 /// Which emails to change.
@@ -90,6 +91,7 @@ impl Bulk {
         if !action.states.contains(&state) {
             return Err(Unusable(format!("--status {state}: {}", action.rule)).into());
         }
+        shards::require_all(context, &context.shards).await?;
         let meant = Filter { status: Some(state), class: self.class, ..Filter::default() };
         let matching = action.what.map(|what| Matching::new(what, state, self.class).map(|matching| (what, matching)));
         let matching = matching.transpose().map_err(|error| Unusable(error.to_string()))?;
@@ -201,6 +203,9 @@ async fn each(
     }
     if context.out.is_json() {
         context.out.json(&json!({"object": "list", "data": results}))?;
+    }
+    if exit == Exit::NothingFound {
+        shards::remark(context).await;
     }
     Ok(exit)
 }

@@ -11,7 +11,6 @@ mod pause;
 mod resume;
 mod retry;
 mod send;
-
 mod show;
 mod stats;
 mod top;
@@ -20,7 +19,7 @@ mod workers;
 
 use clap::Subcommand;
 
-use crate::{context::Context, exit::Exit};
+use crate::{context::Context, exit::Exit, shards};
 
 /// What to do.
 #[derive(Subcommand)]
@@ -54,7 +53,8 @@ pub(crate) enum Command {
 /// # Errors
 /// Redis cannot be reached or refuses; a file cannot be used; the output is closed.
 pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Result<Exit> {
-    match command {
+    let shows_emails = command.shows_emails();
+    let exit = match command {
         Command::Stats(stats) => stats.run(context).await,
         Command::Workers(workers) => workers.run(context).await,
         Command::List(list) => list.run(context).await,
@@ -72,5 +72,20 @@ pub(crate) async fn run(context: &mut Context, command: Command) -> anyhow::Resu
         Command::Export(export) => export.run(context).await,
         // It needs no queue, and is done when flags are read.
         Command::Completions { .. } => Ok(Exit::Done),
+    }?;
+    if shows_emails {
+        shards::remark(context).await;
+    }
+    Ok(exit)
+}
+
+impl Command {
+    /// Whether it shows what there is, of which shards that it was not told of may have more. Those that change something see to
+    /// it themselves.
+    fn shows_emails(&self) -> bool {
+        matches!(
+            self,
+            Self::Stats(_) | Self::Workers(_) | Self::List(_) | Self::Show(_) | Self::Why(_) | Self::Export(_)
+        )
     }
 }

@@ -8,13 +8,14 @@
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
 //! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused;
 //! - [`hold_off_reason`]: why emails of all shards wait for the relay;
-//! - [`depth`]: counts by state; [`ready`]: whether more can be accepted;
+//! - [`depth`]: counts by state; [`ready`]: whether more can be accepted; [`in_use`]: whether there is anything at all;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
 
 mod default_sender;
 mod depth;
 mod held;
+mod in_use;
 mod list;
 mod merge;
 mod newest_failed;
@@ -32,6 +33,7 @@ mod workers;
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
 pub use held::hold_off_reason;
+pub use in_use::{InUse, in_use};
 pub use list::{Cursor, Listed, Page, list};
 pub use merge::{Merged, MergedPage};
 pub use newest_failed::newest_failed;

@@ -1,7 +1,7 @@
 use clap::Args;
 use email_queue::{Lane, transition};
 
-use crate::{context::Context, exit::Exit, filter, state};
+use crate::{context::Context, exit::Exit, filter, shards, state};
 
 /// Pause the queue or lanes of it: no more of their emails are handed out. What is in flight is delivered, and emails are accepted
 /// as before.
@@ -14,6 +14,7 @@ pub(crate) struct Pause {
 
 impl Pause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        shards::require_all(context, &context.shards).await?;
         let mut pauses = Vec::new();
         for shard in context.shards.all() {
             pauses = context.run(&transition::pause(&context.shards.queue(shard), &self.lane)).await?;

@@ -1,7 +1,7 @@
 use clap::Args;
 use email_queue::{Lane, transition};
 
-use crate::{context::Context, exit::Exit, filter, state};
+use crate::{context::Context, exit::Exit, filter, shards, state};
 
 /// Resume the queue, or lanes of it.
 #[derive(Args)]
@@ -13,6 +13,7 @@ pub(crate) struct Resume {
 
 impl Resume {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        shards::require_all(context, &context.shards).await?;
         let mut pauses = Vec::new();
         for shard in context.shards.all() {
             pauses = context.run(&transition::resume(&context.shards.queue(shard), &self.lane)).await?;

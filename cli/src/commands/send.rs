@@ -1,6 +1,8 @@
+mod checked;
 mod eml;
 mod exported;
 mod input;
+mod shard;
 
 use std::{
     fs::File,
@@ -10,23 +12,27 @@ use std::{
 
 use clap::Args;
 use email_queue::{
-    EmailId, Shard, Shards, Submission,
+    EmailId, Shards,
     call::CallError,
     email::Mailbox,
-    hex, query,
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue, move_key},
+    query,
+    transition::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::json;
 
-use self::input::{Format, Item};
+use self::{
+    checked::Checked,
+    input::{Format, Item},
+};
 use crate::{
     context::{Context, Unusable},
     exit::Exit,
     output, progress,
     redis_client::Unanswered,
+    shards,
 };
 
 /// How many emails are on their way to Redis at once, and how many bytes.
@@ -82,14 +88,6 @@ struct Tally {
     refused: u64,
 }
 
-/// An email that can be sent.
-struct Checked {
-    /// The same for the same email, and the digest of what is the same.
-    name: String,
-    digest: [u8; 32],
-    submission: Submission,
-}
-
 /// Where an email stands, its length, and what has become of it.
 type Answer = (String, usize, Result<(Enqueued, EmailId), Unanswered>);
 
@@ -103,12 +101,17 @@ struct Ready {
 
 impl Send {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let earlier = shard::earlier(self.earlier_shards, &context.shards)?;
+        if !self.dry_run {
+            // While their number is lowered, emails are still in those of before.
+            let more = earlier.as_ref().filter(|earlier| earlier.count() > context.shards.count());
+            shards::require_all(context, more.unwrap_or(&context.shards)).await?;
+        }
         let sender = match &self.from {
             Some(from) => Some(from.clone()),
             None if self.dry_run => None,
             None => context.run(&query::default_sender(context.shards.first())).await?,
         };
-        let earlier = self.earlier(&context.shards)?;
         let mut files = self.files.clone();
         if files.is_empty() {
             files.push("-".into());
@@ -198,24 +201,16 @@ impl Send {
         Ok(())
     }
 
-    /// The shards before their number was changed.
-    fn earlier(&self, shards: &Shards) -> Result<Option<Shards>, Unusable> {
-        // As in the API.
-        let given = self.earlier_shards.filter(|count| shards.count() > 1 && *count != shards.count());
-        let earlier = given.map(|count| Shards::new(shards.first().clone(), count)).transpose();
-        earlier.map_err(|error| Unusable(format!("--earlier-shards: {error}")))
-    }
-
     /// Puts an email on the queue.
     async fn put(&self, context: &Context, ready: Ready, earlier: Option<&Shards>) -> Answer {
         let Ready { place, checked: Checked { name, digest, submission }, json } = ready;
         let length = json.len();
         let key = Idempotency::new(SCOPE, &name, [&digest]);
         let accepted = async {
-            let (shards, shard) = home(context, &key, earlier.filter(|_| !self.again)).await?;
+            let (shards, home) = shard::home(context, &key, earlier.filter(|_| !self.again)).await?;
             let mut id = EmailId::new();
             if shards.count() > 1 {
-                id = id.in_shard(shard);
+                id = id.in_shard(home);
             }
             let emails = [NewEmail { id, lane: submission.lane, due: submission.scheduled_at, json }];
             let part = |limit: u64| Some(limit.div_ceil(context.shards.count().into())).filter(|limit| *limit > 0);
@@ -226,7 +221,7 @@ impl Send {
                 idempotency: Some(&key).filter(|_| !self.again),
                 ..Enqueue::default()
             };
-            let queue = shards.queue(shard);
+            let queue = shards.queue(home);
             let call = enqueue(&queue, terms);
             let enqueued = match context.run(&call).await {
                 // The id is the same: it is accepted once.
@@ -253,23 +248,6 @@ impl Send {
     }
 }
 
-/// The shard that decides whether an email was sent before.
-async fn home<'a>(
-    context: &'a Context,
-    key: &Idempotency,
-    earlier: Option<&'a Shards>,
-) -> Result<(&'a Shards, Shard), Unanswered> {
-    let shards = &context.shards;
-    let shard = key.shard(shards);
-    if let Some(earlier) = earlier {
-        let before = key.shard(earlier);
-        if before != shard && context.run(&move_key(&earlier.queue(before), key)).await? {
-            return Ok((earlier, before));
-        }
-    }
-    Ok((shards, shard))
-}
-
 /// Prints the id of an email that is on the queue.
 fn told(context: &Context, bar: &ProgressBar, place: &str, id: &str, is_repeated: bool) -> io::Result<()> {
     bar.suspend(|| {
@@ -290,9 +268,7 @@ fn read(item: Item, sender: Option<&Mailbox>) -> Result<Ready, String> {
         if let Some(exported) = exported::read(&json, sender, now) {
             return exported;
         }
-        let submission = Submission::from_request(&json, sender, now).map_err(|error| error.to_string())?;
-        let digest = submission.digest();
-        Ok(Checked { name: hex(&digest), digest, submission })
+        Checked::from_request(&json, sender, now)
     };
     let checked = json.and_then(check).map_err(|error| format!("{place}: {error}"))?;
     let json = checked.submission.to_json();

@@ -15,6 +15,7 @@ use self::{keys::Done, view::View};
 use crate::{
     context::{Context, Unusable},
     exit::Exit,
+    shards,
 };
 
 /// Watch the queue in the terminal: rates, lanes, workers, newest failures; pause it, retry or open an email with a key.
@@ -37,6 +38,8 @@ impl Top {
         }
         let every = self.every.max(Duration::from_millis(100));
         let mut view = View::default();
+        // Its keys pause and resume the queue.
+        shards::require_all(context, &context.shards).await?;
         // What is wrong from the start is told as by any other command.
         view.look(context).await?;
         let mut screen = Screen(ratatui::try_init()?);

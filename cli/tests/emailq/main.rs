@@ -13,6 +13,7 @@ mod queue;
 mod rights;
 mod sending;
 mod settings;
+mod shards;
 mod steering;
 mod terminal;
 mod top;

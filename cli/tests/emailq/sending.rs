@@ -148,10 +148,15 @@ fn what_was_sent_before_the_number_of_shards_was_changed_is_recognised() {
         assert_eq!(tally("--shards 6 --earlier-shards 2", "a").0, [0, 100, 0]);
     }
     assert_eq!(tally("--shards 6 --earlier-shards 2", "b").0, [100, 0, 0]);
-    // Whoever does not know the new number yet does not send them a second time.
-    let ([sent, repeated, refused], run) = tally("--shards 2", "b");
+    // Whoever does not know the new number sends nothing.
+    let old = send(&q, &["--queue", "{emails}", "--shards", "2"], &lines("b")).assert(64);
+    assert!(old.err.contains("give --shards 6"), "{}", old.err);
+    // The number is lowered again.
+    assert_eq!(tally("--shards 2 --earlier-shards 6", "b").0, [0, 100, 0]);
+    let (lowered, _) = tally("--shards 2 --earlier-shards 6", "c");
+    assert_eq!(lowered, [100, 0, 0]);
+    let ([sent, repeated, refused], run) = tally("--shards 6", "c");
     assert_eq!((sent, repeated + refused), (0, 100));
     assert!(refused > 0 && run.out.contains("--earlier-shards"), "{}", run.out);
-    assert_eq!(tally("--shards 6 --earlier-shards 2", "b").0, [0, 100, 0]);
     send(&q, &["--queue", "{emails}", "--shards", "2", "--earlier-shards", "0"], "").assert(64);
 }

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     output::time::{from_now, length},
     redis_client::Unanswered,
-    state,
+    shards, state,
 };
 
 /// An email should not have to wait for longer, if nothing is paused.
@@ -28,6 +28,9 @@ pub(super) async fn check(context: &Context, relays: &mut Vec<String>) -> Vec<Fi
 async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding>, Unanswered> {
     let (stats, workers) = (state::stats(context).await?, state::workers(context).await?);
     let mut findings = Vec::new();
+    if let Some(left_out) = shards::left_out(context, &context.shards).await {
+        findings.push(Finding::fault("shards", left_out.to_string(), left_out.way_out()));
+    }
     let live: Vec<_> = workers.iter().filter(|worker| worker.lease_until > stats.time).collect();
     if live.is_empty() {
         let way_out = "start native-worker with the same --redis-url and --queue, and read its log";

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Checked;
+use super::checked::Checked;
 
 /// What counts of a line. An email itself has no such fields.
 #[derive(Deserialize)]
