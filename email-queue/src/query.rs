@@ -46,5 +46,5 @@ pub use secret::{SECRET_BYTES, secret};
 pub use series::{Minute, Series, minutes, sent_per_minute, series};
 pub use stats::{HeldOffRelay, LaneStats, Stats, stats};
 pub use timeline::{Entry, Event, timeline};
-pub use why::{Reason, Why, why};
+pub use why::{Action, Reason, Why, why};
 pub use workers::{WorkerState, workers};

@@ -1,4 +1,8 @@
-use email_queue::{Class, EmailId, Lane, call::Redis, query};
+use email_queue::{
+    Class, EmailId, Lane,
+    call::Redis,
+    query::{self, Action, Reason},
+};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,6 +21,9 @@ struct Why {
     state: &'static str,
     reason: &'static str,
     sentence: String,
+    action: Option<&'static str>,
+    way_out: Option<String>,
+    also: Vec<&'static str>,
     lane: Lane,
     place: Option<u64>,
     due_at: Option<Timestamp>,
@@ -40,6 +47,9 @@ pub(crate) async fn why<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: 
         state: why.state.as_str(),
         reason: why.reason.as_str(),
         sentence: why.sentence,
+        action: why.action.map(Action::as_str),
+        way_out: why.action.map(|action| way_out(action, id, why.lane)),
+        also: why.also.into_iter().map(Reason::as_str).collect(),
         lane: why.lane,
         place: why.place,
         due_at: why.due,
@@ -52,4 +62,17 @@ pub(crate) async fn why<R: Redis<Error: Failure>>(context: &Context<'_, R>, id: 
         estimated_ms: why.estimated_in.map(|time| time.as_millis().try_into().unwrap_or(u64::MAX)),
     };
     Ok(json(StatusCode::OK, &answer))
+}
+
+/// Which request does it.
+fn way_out(action: Action, id: EmailId, lane: Lane) -> String {
+    match action {
+        Action::Resume => format!("POST /queue/resume with {{\"lanes\":[\"{lane}\"]}} resumes it."),
+        Action::Reschedule => format!("PATCH /emails/{id} sets another time."),
+        Action::Retry => format!("POST /emails/{id}/retry does so at once."),
+        Action::RetryOrDiscard => {
+            format!("Once the cause is gone, POST /emails/{id}/retry sends it again; DELETE /emails/{id} gives it up.")
+        }
+        Action::MoveToHigh => format!("POST /emails/{id}/move with {{\"lane\":\"high\"}} has it sent sooner."),
+    }
 }

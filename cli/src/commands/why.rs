@@ -1,5 +1,8 @@
 use clap::Args;
-use email_queue::{Class, EmailId, query};
+use email_queue::{
+    Class, EmailId, Lane,
+    query::{self, Action, Reason},
+};
 use serde_json::json;
 
 use crate::{
@@ -35,7 +38,9 @@ impl Why {
                 context.out.json_line(&as_json(id, &why))?;
                 continue;
             }
-            context.out.say(&why.sentence)?;
+            let way_out = why.action.and_then(|action| way_out(action, id, why.lane));
+            let sentences: Vec<_> = [Some(why.sentence), way_out].into_iter().flatten().collect();
+            context.out.say(&sentences.join(" "))?;
             let mut rows = context.out.columns(&[]);
             let facts = [
                 ("email", Some(id.to_string())),
@@ -63,7 +68,7 @@ impl Why {
     }
 }
 
-/// As the API has it.
+/// As the API has it, but for the way out.
 fn as_json(id: EmailId, why: &query::Why) -> serde_json::Value {
     json!({
         "object": "why",
@@ -71,6 +76,9 @@ fn as_json(id: EmailId, why: &query::Why) -> serde_json::Value {
         "state": why.state.as_str(),
         "reason": why.reason.as_str(),
         "sentence": why.sentence,
+        "action": why.action.map(Action::as_str),
+        "way_out": why.action.and_then(|action| way_out(action, id, why.lane)),
+        "also": why.also.iter().map(|reason| Reason::as_str(*reason)).collect::<Vec<_>>(),
         "lane": why.lane.as_str(),
         "place": why.place,
         "due_at": why.due.map(iso),
@@ -81,5 +89,18 @@ fn as_json(id: EmailId, why: &query::Why) -> serde_json::Value {
         "since": why.since.map(iso),
         "estimated_at": why.estimated.map(iso),
         "estimated_ms": why.estimated_in.map(|left| left.as_millis()),
+    })
+}
+
+/// Which command does it, if one does.
+fn way_out(action: Action, id: EmailId, lane: Lane) -> Option<String> {
+    Some(match action {
+        Action::Resume => format!("`emailq resume --lane {lane}` resumes it."),
+        Action::Reschedule => return None,
+        Action::Retry => format!("`emailq retry {id}` does so at once."),
+        Action::RetryOrDiscard => {
+            format!("Once the cause is gone, `emailq retry {id}` sends it again; `emailq discard {id}` gives it up.")
+        }
+        Action::MoveToHigh => format!("`emailq move {id} --to high` has it sent sooner."),
     })
 }

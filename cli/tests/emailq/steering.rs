@@ -65,6 +65,31 @@ fn an_email_says_why_it_waits() {
 }
 
 #[test]
+fn the_way_out_is_a_command_and_what_stops_the_email_besides_is_named() {
+    let q = TestQueue::start();
+    let (dead, later) = (failed(&q, Class::Recipient), waits_for_another_attempt(&q));
+    let low = q.enqueue(Lane::Low);
+    let told = |id, part: &str| {
+        let told = emailq(&q, &format!("why {id}")).assert(0).out;
+        assert!(told.contains(part) && !told.contains("POST"), "{part}: {told}");
+    };
+    told(dead, &format!("`emailq retry {dead}` sends it again; `emailq discard {dead}` gives it up."));
+    q.enqueue(Lane::High);
+    told(low, &format!("`emailq move {low} --to high` has it sent sooner."));
+    told(later, &format!("`emailq retry {later}` does so at once."));
+    emailq(&q, "pause --lane low").assert(0);
+    q.redis::<()>("DEL emails:workers");
+    told(low, "`emailq resume --lane low` resumes it.");
+    told(low, "Besides: no worker runs.");
+    let json = emailq(&q, &format!("why --json {low}")).assert(0).json();
+    assert_eq!(
+        (&json["reason"], &json["action"], &json["also"]),
+        (&"paused".into(), &"resume".into(), &serde_json::json!(["no_worker"])),
+        "{json}"
+    );
+}
+
+#[test]
 fn an_email_is_shown_with_its_timeline() {
     let q = TestQueue::start();
     let id = waits_for_another_attempt(&q).to_string();

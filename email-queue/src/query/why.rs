@@ -2,10 +2,12 @@
 
 mod decide;
 mod facts;
+mod obstacles;
 mod rate;
 mod reason;
+mod words;
 
-pub use reason::{Reason, Why};
+pub use reason::{Action, Reason, Why};
 
 use super::held::{held, held_sender};
 use crate::{
@@ -37,5 +39,5 @@ pub async fn why<R: Redis>(redis: &R, shards: &Shards, id: EmailId) -> Result<Op
         }
         facts.held_relay = held.relay;
     }
-    Ok(Some(decide::decide(id, &facts)))
+    Ok(Some(decide::decide(&facts)))
 }

@@ -25,12 +25,12 @@ const BACK_OFF: HoldOffFor = HoldOffFor { base: LONG, max: LONG };
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Truth {
     Queued(Lane, &'static str),
-    Scheduled,
+    Scheduled(Lane, &'static str),
     InFlight,
     Sent,
     Failed,
     Canceled,
-    Delayed(Class),
+    Delayed(Class, Lane, &'static str),
     /// Delayed, and its time has come.
     Due(Lane, &'static str),
 }
@@ -58,6 +58,13 @@ fn each_emails_reason_is_the_true_one_and_its_place_that_in_which_it_is_claimed(
             let context = format!("queue {nth}: {id} {truth:?}: {why:?}");
             assert_eq!(why.reason, queue.reason_of(*truth), "{context}");
             assert!(!why.sentence.is_empty() && !why.sentence.contains("1970-"), "{context}");
+            assert_eq!(why.also, queue.also(*truth), "{context}");
+            assert_eq!(why.sentence.contains("Besides: "), !why.also.is_empty(), "{context}");
+            // Each front has its own words for what can be done.
+            assert!(
+                !["POST ", "PATCH ", "DELETE ", "emailq"].iter().any(|word| why.sentence.contains(word)),
+                "{context}"
+            );
             *seen.entry(why.reason).or_insert(0) += 1;
             match truth {
                 Truth::Queued(lane, _) if !queue.paused.contains(lane) => places.push((why.place.unwrap(), *id)),
@@ -111,7 +118,7 @@ impl RandomQueue {
             let email = NewEmail { id, lane, due, json: json.into() };
             let call = enqueue(&self.q.queue, Enqueue { emails: &[email], ..Enqueue::default() });
             assert_eq!(self.q.run(&call), Enqueued::Accepted);
-            self.emails.insert(id, due.map_or(Truth::Queued(lane, from), |_| Truth::Scheduled));
+            self.emails.insert(id, due.map_or(Truth::Queued(lane, from), |_| Truth::Scheduled(lane, from)));
         }
     }
 
@@ -122,17 +129,15 @@ impl RandomQueue {
             let was = self.emails.insert(id, Truth::InFlight).unwrap();
             let class = random.of(&[Class::Deferred, Class::Connection, Class::Sender, Class::Throttled]);
             let (error, retry_in) = ("450 no".to_owned(), LONG);
+            let Truth::Queued(lane, from) = was else { continue };
             let (outcome, becomes) = match random.below(7) {
-                6 => {
-                    let Truth::Queued(lane, from) = was else { continue };
-                    (Outcome::Delayed { retry_in: Duration::ZERO, class, error }, Truth::Due(lane, from))
-                }
+                6 => (Outcome::Delayed { retry_in: Duration::ZERO, class, error }, Truth::Due(lane, from)),
                 0 => continue,
                 1 => (Outcome::Sent, Truth::Sent),
                 2 => (Outcome::Failed { class: Class::Recipient, error }, Truth::Failed),
                 3 => (Outcome::Returned { class, error }, was),
-                4 => (Outcome::Delayed { retry_in, class, error }, Truth::Delayed(class)),
-                _ => (Outcome::Postponed { retry_in, class, error }, Truth::Delayed(class)),
+                4 => (Outcome::Delayed { retry_in, class, error }, Truth::Delayed(class, lane, from)),
+                _ => (Outcome::Postponed { retry_in, class, error }, Truth::Delayed(class, lane, from)),
             };
             assert!(self.q.finish(claimed.claim, outcome));
             self.emails.insert(id, becomes);
@@ -143,7 +148,7 @@ impl RandomQueue {
     fn change(&mut self, random: &mut Random) {
         for (id, truth) in self.emails.clone() {
             match truth {
-                Truth::Queued(..) | Truth::Scheduled | Truth::Delayed(_) if random.one_in(6) => {
+                Truth::Queued(..) | Truth::Scheduled(..) | Truth::Delayed(..) if random.one_in(6) => {
                     self.q.run(&cancel(&self.q.queue, id, LONG));
                     self.emails.insert(id, Truth::Canceled);
                 }
@@ -200,15 +205,32 @@ impl RandomQueue {
                 Reason::SenderHeldOff
             }
             Truth::Queued(..) | Truth::Due(..) => Reason::WaitingInLane,
-            Truth::Scheduled => Reason::Scheduled,
+            Truth::Scheduled(..) => Reason::Scheduled,
             Truth::InFlight => Reason::InFlight,
             Truth::Sent => Reason::Sent,
             Truth::Failed => Reason::Failed,
             Truth::Canceled => Reason::Canceled,
-            Truth::Delayed(Class::Sender) => Reason::SenderHeldOff,
-            Truth::Delayed(Class::Connection | Class::Throttled) if self.relay_is_held_off => Reason::RelayHeldOff,
-            Truth::Delayed(Class::Throttled) => Reason::RateLimited,
-            Truth::Delayed(_) => Reason::BackOff,
+            Truth::Delayed(Class::Sender, ..) => Reason::SenderHeldOff,
+            Truth::Delayed(Class::Connection | Class::Throttled, ..) if self.relay_is_held_off => Reason::RelayHeldOff,
+            Truth::Delayed(Class::Throttled, ..) => Reason::RateLimited,
+            Truth::Delayed(..) => Reason::BackOff,
         }
+    }
+
+    /// What stops the email when that reason is gone.
+    fn also(&self, truth: Truth) -> Vec<Reason> {
+        let (lane, sender) = match truth {
+            Truth::Queued(lane, sender) | Truth::Due(lane, sender) => (lane, sender),
+            Truth::Scheduled(lane, sender) | Truth::Delayed(_, lane, sender) => (lane, sender),
+            Truth::InFlight | Truth::Sent | Truth::Failed | Truth::Canceled => return Vec::new(),
+        };
+        let holds = [
+            (Reason::Paused, self.paused.contains(&lane)),
+            (Reason::NoWorker, !self.worker_lives),
+            (Reason::RelayHeldOff, self.relay_is_held_off),
+            (Reason::SenderHeldOff, self.sender_is_held_off && sender == REFUSED_SENDER),
+        ];
+        let first = self.reason_of(truth);
+        holds.into_iter().filter(|(reason, holds)| *holds && *reason != first).map(|(reason, _)| reason).collect()
     }
 }

@@ -2,24 +2,26 @@
 
 use std::time::Duration;
 
-use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     facts::Facts,
+    obstacles::{held_sender, obstacles, with_others},
     rate::rate,
-    reason::{Reason, Why},
+    reason::{Action, Reason, Why},
+    words::{about, failure, rounded, text_of, time},
 };
-use crate::{Class, EmailId, Lane, State, query::held::HeldOff};
+use crate::{Class, Lane, State, query::held::HeldOff};
 
 /// Finds what an email waits for.
-pub(super) fn decide(id: EmailId, facts: &Facts) -> Why {
+pub(super) fn decide(facts: &Facts) -> Why {
     match facts.header.state {
         State::Queued => queued(facts),
         State::Sending => in_flight(facts),
-        State::Scheduled | State::Delayed if facts.header.when > facts.now => for_later(id, facts),
+        State::Scheduled | State::Delayed if facts.header.when > facts.now => for_later(facts),
         // Maintenance, which live workers do, queues it within a second.
         State::Scheduled | State::Delayed => waits(facts, None),
-        State::Sent | State::Failed | State::Canceled => ended(id, facts),
+        State::Sent | State::Failed | State::Canceled => ended(facts),
     }
 }
 
@@ -28,34 +30,35 @@ fn queued(facts: &Facts) -> Why {
     waits(facts, Some(facts.before + urgent + 1))
 }
 
-/// An email that could be sent now. What stops all emails of a lane comes before what this one waits for.
+/// An email that could be sent now.
 fn waits(facts: &Facts, place: Option<u64>) -> Why {
-    if let Some(since) = facts.paused[facts.header.lane as usize] {
-        return Why { place, ..paused(facts, since) };
-    }
-    if facts.workers == 0 {
-        return Why { place, ..no_worker(facts) };
-    }
-    if let Some(relay) = &facts.held_relay {
-        let why = held_off(facts, relay);
-        return Why { place, ..estimated(facts, why, relay.until, place) };
-    }
-    if let Some(held) = facts.held_sender.as_ref().filter(|held| held.until > facts.now) {
-        let sentence = sender_sentence(&held.error, held.until);
-        let why = Why { class: held.class, until: time(held.until), ..new(facts, Reason::SenderHeldOff, sentence) };
-        return Why { place, ..estimated(facts, why, held.until, place) };
-    }
-    waiting(facts, place)
+    let paused_since = facts.paused[facts.header.lane as usize];
+    let why = match (paused_since, &facts.held_relay, held_sender(facts)) {
+        (Some(since), ..) => paused(facts, since),
+        _ if facts.workers == 0 => no_worker(facts),
+        (_, Some(relay), _) => estimated(facts, held_off(facts, relay), relay.until, place),
+        (.., Some(held)) => {
+            let why = new(facts, Reason::SenderHeldOff, sender_sentence(&held.error, held.until));
+            estimated(facts, Why { class: held.class, until: time(held.until), ..why }, held.until, place)
+        }
+        _ => waiting(facts, place),
+    };
+    and_others(facts, Why { place, ..why })
+}
+
+/// With all that stops it besides.
+fn and_others(facts: &Facts, why: Why) -> Why {
+    let also: Vec<_> = obstacles(facts).filter(|reason| *reason != why.reason).collect();
+    Why { sentence: with_others(facts, &why.sentence, &also), also, ..why }
 }
 
 fn paused(facts: &Facts, since: i64) -> Why {
-    let workers = if facts.workers == 0 { " No worker runs either." } else { "" };
     let sentence = format!(
-        "Its lane, {}, has been paused since {}: no email of it is sent until it is resumed, with POST /queue/resume or `emailq resume`.{workers}",
+        "Its lane, {}, has been paused since {}: no email of it is sent until it is resumed.",
         facts.header.lane,
         text_of(since)
     );
-    Why { since: time(since), ..new(facts, Reason::Paused, sentence) }
+    Why { since: time(since), action: Some(Action::Resume), ..new(facts, Reason::Paused, sentence) }
 }
 
 /// The lanes that are served before that of the email.
@@ -83,11 +86,9 @@ fn waiting(facts: &Facts, place: Option<u64>) -> Why {
             "; how long that takes is not known, because nothing has been sent within the last hour.".to_owned()
         }
     };
-    let way_out = match lane {
-        Lane::High => "",
-        Lane::Normal | Lane::Low => " To have it sent sooner, move it to the lane high.",
-    };
-    Why { place, sentence: format!("{before}{when}{way_out}"), ..why }
+    let is_next = place.is_some_and(|place| place <= 1);
+    let action = Some(Action::MoveToHigh).filter(|_| lane != Lane::High && !is_next);
+    Why { sentence: format!("{before}{when}"), action, ..why }
 }
 
 fn no_worker(facts: &Facts) -> Why {
@@ -121,48 +122,38 @@ fn sender_sentence(error: &str, until: i64) -> String {
 }
 
 /// An email that is not due yet.
-fn for_later(id: EmailId, facts: &Facts) -> Why {
+fn for_later(facts: &Facts) -> Why {
     let due = facts.header.when;
     let error = facts.error.as_deref().unwrap_or_default();
     let failure = failure(facts.class, error);
-    let (reason, sentence) = match facts.class {
+    let why = match (facts.class, &facts.held_relay) {
         _ if facts.header.state == State::Scheduled => {
-            let sentence = format!("It is for {}. Another time can be set with PATCH /emails/{id}.", text_of(due));
-            (Reason::Scheduled, sentence)
+            let why = new(facts, Reason::Scheduled, format!("It is for {}.", text_of(due)));
+            Why { until: time(due), action: Some(Action::Reschedule), ..why }
         }
-        Some(Class::Sender) => (Reason::SenderHeldOff, sender_sentence(error, due)),
-        Some(class) if class.is_of_relay() && facts.held_relay.is_some() => {
-            let relay = facts.held_relay.as_ref();
-            let why = relay.map(|relay| held_off(facts, relay));
-            let why = why.unwrap_or_else(|| new(facts, Reason::RelayHeldOff, String::new()));
-            return estimated(facts, Why { due: time(due), ..why }, due, None);
+        (Some(Class::Sender), _) => {
+            Why { until: time(due), ..new(facts, Reason::SenderHeldOff, sender_sentence(error, due)) }
         }
-        Some(Class::Throttled) => {
+        (Some(class), Some(relay)) if class.is_of_relay() => held_off(facts, relay),
+        (Some(Class::Throttled), _) => {
             let sentence =
                 format!("The relay takes no more for now ({failure}); it is tried again at {}.", text_of(due));
-            (Reason::RateLimited, sentence)
+            Why { until: time(due), ..new(facts, Reason::RateLimited, sentence) }
         }
         _ => {
             let attempt = match facts.header.attempts {
                 0 => "Its delivery".to_owned(),
                 attempts => format!("Attempt {attempts}"),
             };
-            let sentence = format!(
-                "{attempt} failed ({failure}); it is tried again at {}. POST /emails/{id}/retry does so at once.",
-                text_of(due)
-            );
-            (Reason::BackOff, sentence)
+            let sentence = format!("{attempt} failed ({failure}); it is tried again at {}.", text_of(due));
+            Why { until: time(due), action: Some(Action::Retry), ..new(facts, Reason::BackOff, sentence) }
         }
     };
-    let class = facts.class.filter(|_| facts.header.state == State::Delayed);
-    let why = Why { due: time(due), until: time(due), class, ..new(facts, reason, sentence) };
-    if facts.paused[facts.header.lane as usize].is_some() {
-        return Why { sentence: format!("{} Its lane, {}, is paused as well.", why.sentence, why.lane), ..why };
-    }
-    if facts.workers == 0 {
-        return Why { sentence: format!("{} No worker runs that would send it then.", why.sentence), ..why };
-    }
-    estimated(facts, why, due, None)
+    let class = why.class.or(facts.class.filter(|_| facts.header.state == State::Delayed));
+    let why = and_others(facts, Why { due: time(due), class, ..why });
+    // Nobody knows for how long.
+    let is_stopped = why.also.iter().any(|reason| matches!(reason, Reason::Paused | Reason::NoWorker));
+    if is_stopped { why } else { estimated(facts, why, due, None) }
 }
 
 fn in_flight(facts: &Facts) -> Why {
@@ -184,20 +175,19 @@ fn in_flight(facts: &Facts) -> Why {
     Why { since: time(since), worker, ..new(facts, Reason::InFlight, sentence) }
 }
 
-fn ended(id: EmailId, facts: &Facts) -> Why {
+fn ended(facts: &Facts) -> Why {
     let since = text_of(facts.header.when);
     let (reason, sentence) = match facts.header.state {
         State::Sent => (Reason::Sent, format!("It was handed to the relay at {since}.")),
         State::Failed => {
             let failure = failure(facts.class, facts.error.as_deref().unwrap_or_default());
-            let way_out = "Once the cause is gone, send it again with POST /emails/ID/retry, or give it up with DELETE /emails/ID.";
-            let way_out = way_out.replace("ID", &id.to_string());
-            (Reason::Failed, format!("It failed at {since} ({failure}). {way_out}"))
+            (Reason::Failed, format!("It failed at {since} ({failure})."))
         }
         _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
     };
     let class = facts.class.filter(|_| reason == Reason::Failed);
-    Why { since: time(facts.header.when), class, ..new(facts, reason, sentence) }
+    let action = Some(Action::RetryOrDiscard).filter(|_| reason == Reason::Failed);
+    Why { since: time(facts.header.when), class, action, ..new(facts, reason, sentence) }
 }
 
 fn new(facts: &Facts, reason: Reason, sentence: String) -> Why {
@@ -206,6 +196,8 @@ fn new(facts: &Facts, reason: Reason, sentence: String) -> Why {
         lane: facts.header.lane,
         reason,
         sentence,
+        action: None,
+        also: Vec::new(),
         place: None,
         due: None,
         until: None,
@@ -233,39 +225,4 @@ fn estimated(facts: &Facts, why: Why, from: i64, place: Option<u64>) -> Why {
     let now = Timestamp::from_millisecond(facts.now).ok();
     let estimated = now.and_then(|now| now.checked_add(SignedDuration::try_from(estimated_in).ok()?).ok());
     Why { estimated, estimated_in: estimated.map(|_| estimated_in), ..why }
-}
-
-fn failure(class: Option<Class>, error: &str) -> String {
-    match class {
-        Some(class) if error.is_empty() => class.to_string(),
-        Some(class) => format!("{class}: {error}"),
-        None => error.to_owned(),
-    }
-}
-
-fn time(ms: i64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(ms).ok()
-}
-
-/// To the second.
-fn text_of(ms: i64) -> String {
-    let seconds = time(ms)
-        .map(|time| time.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc)).unwrap_or(time));
-    seconds.map(|time| time.to_string()).unwrap_or_else(|| format!("{ms} ms after 1970"))
-}
-
-fn rounded(number: f64) -> String {
-    if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
-}
-
-/// A duration as people say it.
-fn about(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..2 => "a second".to_owned(),
-        2..120 => format!("{seconds} seconds"),
-        120..7200 => format!("{} minutes", seconds / 60),
-        7200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86400),
-    }
 }

@@ -13,8 +13,12 @@ pub struct Why {
     pub lane: Lane,
     /// The reason, for programs.
     pub reason: Reason,
-    /// The reason, for people, with the way out.
+    /// The reason, for people, with what stops it besides. It names no command and no endpoint: those are [`action`](Self::action).
     pub sentence: String,
+    /// What can be done about it with the queue itself.
+    pub action: Option<Action>,
+    /// What stops it besides: it does when the reason is gone, in this order.
+    pub also: Vec<Reason>,
     /// Its place among all that wait and are sent no later, from 1 on; only while it is queued. Not exact beyond ten thousand.
     pub place: Option<u64>,
     /// When it is due, if that is later.
@@ -33,6 +37,35 @@ pub struct Why {
     pub estimated: Option<Timestamp>,
     /// How long that is from now.
     pub estimated_in: Option<Duration>,
+}
+
+/// What can be done for an email. Each front has its own words for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Resume its lane.
+    Resume,
+    /// Set another time.
+    Reschedule,
+    /// Retry it at once.
+    Retry,
+    /// Retry it when the cause is gone, or discard it.
+    RetryOrDiscard,
+    /// Move it to the most urgent lane.
+    MoveToHigh,
+}
+
+impl Action {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Action::Resume => "resume",
+            Action::Reschedule => "reschedule",
+            Action::Retry => "retry",
+            Action::RetryOrDiscard => "retry_or_discard",
+            Action::MoveToHigh => "move_to_high",
+        }
+    }
 }
 
 /// Why an email has not been sent, or that it was.
