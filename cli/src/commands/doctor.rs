@@ -37,7 +37,8 @@ pub(crate) struct Doctor {
     #[arg(long, env = "EMAIL_QUEUE_SMTP_CA_FILE", value_name = "FILE")]
     smtp_ca_file: Option<PathBuf>,
 
-    /// The address of the API, such as http://127.0.0.1:3000.
+    /// The address of the API, such as http://127.0.0.1:3000, or https://HOST. Trusted are the system's authorities, or those that
+    /// SSL_CERT_FILE names.
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
 
@@ -65,7 +66,10 @@ impl Doctor {
             if domains.is_empty()
                 && let Ok(Some(sender)) = context.run(&query::default_sender(context.shards.first())).await
             {
-                domains.push(sender.address().domain().to_owned());
+                match sender.address().domain() {
+                    local if dns::is_local(local) => findings.push(dns::unknown()),
+                    domain => domains.push(domain.to_owned()),
+                }
             }
         }
         findings.extend(relay::check(&self.transport, &relays, &self.smtp()).await);

@@ -1,8 +1,9 @@
 //! Each fault of a set-up is named, with what to do.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
+    sync::Arc,
     thread,
     time::{Duration, SystemTime},
 };
@@ -15,11 +16,19 @@ use email_queue::{
     },
 };
 use serde_json::Value;
-use testkit::{RedisServer, SmtpServer, ports::free_port, smtp_server::Security};
+use testkit::{
+    Authority, CertificateFiles, RedisServer, SmtpServer, TcpProxy, ports::free_port, proxy::contains,
+    smtp_server::Security,
+};
+use tokio_rustls::rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 use crate::{
-    nameserver,
-    program::{emailq, emailq_with, failed},
+    altering, nameserver,
+    program::{emailq, emailq_command, emailq_with, failed},
     queue::{LONG, TestQueue},
 };
 
@@ -47,7 +56,7 @@ fn alive(q: &TestQueue) {
 #[test]
 fn a_set_up_without_a_fault_has_none() {
     let server = RedisServer::builder().setting("maxmemory", "500mb").start();
-    let q = TestQueue::beside(&std::sync::Arc::new(server));
+    let q = TestQueue::beside(&Arc::new(server));
     alive(&q);
     let report = report(&q.server.url(), &[]);
     // How quickly Redis answers depends on what else the machine does.
@@ -102,6 +111,49 @@ fn a_redis_that_cannot_be_used_is_named() {
     let () = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(of.port()).query(&mut replica.connection()).unwrap();
     let report = report(&replica.url(), &[]);
     assert_eq!(level(&report, "redis-role"), Some("fault"), "{report}");
+}
+
+#[test]
+fn a_redis_that_is_too_old_or_whose_clock_is_wrong_is_named() {
+    let q = TestQueue::start();
+    let old = altering::redis(q.server.port(), |line| {
+        let name = [&b"redis_version:"[..], b"valkey_version:"].into_iter().find(|name| line.starts_with(name))?;
+        Some([name, b"5", &line[name.len() + 1..]].concat())
+    });
+    let old = report(&old, &[]);
+    assert_eq!(level(&old, "redis-version"), Some("fault"), "{old}");
+    assert!(old.to_string().contains("upgrade to 6.2"), "{old}");
+
+    // The seconds of `TIME`, of which no other reply has as many digits.
+    fn later(line: &[u8], seconds: u64) -> Option<Vec<u8>> {
+        let digits = line.strip_suffix(b"\r\n").filter(|digits| digits.len() == 10)?;
+        let time: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        Some(format!("{}\r\n", time + seconds).into_bytes())
+    }
+    let wrong = report(&altering::redis(q.server.port(), |line| later(line, 60)), &[]);
+    assert_eq!(level(&wrong, "clock"), Some("fault"), "{wrong}");
+    let inexact = report(&altering::redis(q.server.port(), |line| later(line, 10)), &[]);
+    assert_eq!(level(&inexact, "clock"), Some("warning"), "{inexact}");
+    assert_eq!(level(&inexact, "redis-version"), Some("good"), "{inexact}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_far_away_is_named() {
+    let q = TestQueue::start();
+    let proxy = Arc::new(TcpProxy::start(q.server.address()).await);
+    // Only the pings, or all else would take long as well.
+    let slow = Arc::downgrade(&proxy);
+    proxy.silence_when_client_sends(move |bytes| {
+        if let Some(proxy) = slow.upgrade() {
+            let is_ping = contains(bytes, b"\r\nPING\r\n");
+            proxy.throttle(if is_ping { 100 } else { 0 });
+        }
+        false
+    });
+    let url = format!("redis://{}", proxy.address());
+    let report = tokio::task::spawn_blocking(move || report(&url, &[])).await.unwrap();
+    assert_eq!(level(&report, "redis-latency"), Some("fault"), "{report}");
+    assert!(report.to_string().contains("run API and workers near Redis"), "{report}");
 }
 
 #[test]
@@ -194,26 +246,48 @@ fn a_domain_without_its_records_is_named() {
     assert_eq!(checks("two.example"), ["warning", "fault", "warning"]);
     assert_eq!(checks("bare.example"), ["warning", "fault", "warning"]);
     assert_eq!(checks("nowhere.example"), ["warning", "fault", "warning"]);
+    // Without a --default-from they have one of this machine, of which DNS says nothing.
+    q.set("emails:default-from", "Email Queue <email-queue@localhost>");
+    let unknown = report(&q.server.url(), &["--dns-server", &server]);
+    assert_eq!((level(&unknown, "dns"), level(&unknown, "dns-spf")), (Some("good"), None), "{unknown}");
     // That of the sender whom the workers have.
     q.redis::<()>("SET emails:default-from shop@good.example");
     let report = report(&q.server.url(), &["--dns-server", &server]);
     assert_eq!(level(&report, "dns-spf"), Some("good"), "{report}");
 }
 
-/// Answers each request so.
-fn api(answer: &'static str) -> String {
+/// Answers each request so, over TLS with a certificate for `localhost` or without.
+fn api(answer: &'static str, files: Option<&CertificateFiles>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let tls = files.map(|files| {
+        let certificate = CertificateDer::from_pem_file(files.certificate()).unwrap();
+        let key = PrivateKeyDer::from_pem_file(files.key()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        Arc::new(config.with_single_cert(vec![certificate], key).unwrap())
+    });
+    let url = if tls.is_some() { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let request = BufReader::new(&stream).lines().next().unwrap().unwrap();
-            assert_eq!(request, "GET /readyz HTTP/1.1");
-            stream.write_all(answer.as_bytes()).unwrap();
+            let stream = stream.unwrap();
+            match &tls {
+                None => serve(stream, answer),
+                Some(tls) => serve(StreamOwned::new(ServerConnection::new(Arc::clone(tls)).unwrap(), stream), answer),
+            }
         }
     });
     url
 }
+
+fn serve(mut stream: impl Read + Write, answer: &str) {
+    // A client that does not trust it sends nothing.
+    let Some(Ok(request)) = BufReader::new(&mut stream).lines().next() else { return };
+    assert_eq!(request, "GET /readyz HTTP/1.1");
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
+const READY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 #[test]
 fn an_api_that_is_not_ready_is_named() {
@@ -221,9 +295,33 @@ fn an_api_that_is_not_ready_is_named() {
     let checked = |url: &str| report(&q.server.url(), &["--api-url", url]);
     let nobody = format!("http://127.0.0.1:{}", free_port());
     assert_eq!(level(&checked(&nobody), "api"), Some("fault"));
-    let full = checked(&api("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 13\r\n\r\nRedis is full"));
+    let full = checked(&api("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 13\r\n\r\nRedis is full", None));
     assert_eq!(level(&full, "api"), Some("fault"));
     assert!(full.to_string().contains("Redis is full"), "{full}");
-    let ready = checked(&api("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+    let elsewhere = checked(&api("HTTP/1.1 308 Permanent Redirect\r\nlocation: https://h/readyz\r\n\r\n", None));
+    assert_eq!(level(&elsewhere, "api"), Some("fault"));
+    assert!(elsewhere.to_string().contains("such as https://HOST"), "{elsewhere}");
+    let ready = checked(&api(READY, None));
     assert_eq!(level(&ready, "api"), Some("good"), "{ready}");
+}
+
+#[test]
+fn an_api_may_be_behind_tls() {
+    let q = TestQueue::start();
+    let files = CertificateFiles::new(&Authority::new(), &["localhost"]);
+    let url = api(READY, Some(&files));
+    let checked = |url: &str| report(&q.server.url(), &["--api-url", url]);
+    let untrusted = checked(&url);
+    assert_eq!(level(&untrusted, "api"), Some("fault"), "{untrusted}");
+    assert!(untrusted.to_string().contains("SSL_CERT_FILE"), "{untrusted}");
+    let trusted = |url: &str| {
+        let mut command = emailq_command(&q.server.url(), &["doctor", "--json", "--api-url", url]);
+        let output = command.env("SSL_CERT_FILE", files.authority()).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let ready = trusted(&url);
+    assert_eq!(level(&ready, "api"), Some("good"), "{ready}");
+    // A certificate for another host.
+    let other = trusted(&url.replace("localhost", "127.0.0.1"));
+    assert_eq!(level(&other, "api"), Some("fault"), "{other}");
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
+mod altering;
 mod changes;
 mod doctor;
 mod exporting;

@@ -33,10 +33,16 @@ impl Run {
     }
 }
 
-/// Runs it with the environment of nobody, and with this on standard input.
-pub(crate) fn emailq_with(url: &str, arguments: &[&str], input: &[u8]) -> Run {
+/// The program with the environment of nobody.
+pub(crate) fn emailq_command(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emailq"));
     command.env_clear().env("EMAIL_QUEUE_REDIS_URL", url).args(arguments);
+    command
+}
+
+/// Runs it with the environment of nobody, and with this on standard input.
+pub(crate) fn emailq_with(url: &str, arguments: &[&str], input: &[u8]) -> Run {
+    let mut command = emailq_command(url, arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // It may end before it has read all.

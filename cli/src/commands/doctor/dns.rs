@@ -36,6 +36,19 @@ pub(super) async fn check(domain: &str, server: Option<SocketAddr>) -> Vec<Findi
     ]
 }
 
+/// Whether it is this machine, of which DNS says nothing (RFC 6761 section 6.3).
+pub(super) fn is_local(domain: &str) -> bool {
+    domain.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
+
+/// Without a `--default-from` workers send emails that say no sender from this machine.
+pub(super) fn unknown() -> Finding {
+    Finding::good(
+        "dns",
+        "no domain is known that emails are sent from: --domain names one, or --default-from of the workers",
+    )
+}
+
 fn of_mx(domain: &str, is_there: bool) -> Finding {
     if is_there {
         return Finding::good(MX, format!("{domain} takes answers and bounces"));
