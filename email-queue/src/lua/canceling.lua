@@ -31,7 +31,9 @@ local function end_as_canceled(id, header, kept, total)
     end
     maintain_within(kept)
     count(total, 1)
-    end_timeline(id, total, nil, kept)
+    -- The record cannot tell that it was discarded.
+    local tell = total == 'discarded' and add_to_timeline or continue_timeline
+    tell(id, total)
     return {1}
   end)
 end

@@ -2,7 +2,8 @@
 -- record tells all.
 --
 -- An entry is a text of fields, with a tab behind each but the last: when, event, attempt, worker, class of a failure, for how many
--- ms the worker had the email, relay, answer. Entries never fail a script: each is written behind what it tells of.
+-- ms the worker had the email, relay, answer. Entries never fail a script: each is written behind what it tells of. `expire` deletes
+-- the timeline with the record, whichever version has ended it.
 
 -- The newest entries are kept.
 local ENTRIES = 25
@@ -15,21 +16,20 @@ local function timeline_entry(event, detail) -- lazy
   }, '\t')
 end
 
--- Adds an entry by this command, and returns how many there are.
+-- Adds an entry by this command.
 local function push_entry(command, id, event, detail) -- lazy
   local entries = redis.pcall(command, timeline_of(id), timeline_entry(event, detail or {}))
-  if type(entries) ~= 'number' then return 0 end
-  if entries > ENTRIES then redis.pcall('LTRIM', timeline_of(id), -ENTRIES, -1) end
-  return entries
+  if type(entries) == 'number' and entries > ENTRIES then redis.pcall('LTRIM', timeline_of(id), -ENTRIES, -1) end
 end
 
 -- Adds an entry.
 local function add_to_timeline(id, event, detail) push_entry('RPUSH', id, event, detail) end -- lazy
 
 -- Adds an entry to a timeline that has some.
-local function continue_timeline(id, event, detail) return push_entry('RPUSHX', id, event, detail) end -- lazy
+local function continue_timeline(id, event, detail) push_entry('RPUSHX', id, event, detail) end -- lazy
 
--- Adds the last entry, if there are others. The timeline is deleted in so many ms, when its record is.
-local function end_timeline(id, event, detail, kept) -- lazy
-  if continue_timeline(id, event, detail) > 0 then redis.pcall('PEXPIRE', timeline_of(id), string.format('%.0f', kept)) end
+-- Whether an email that is canceled was discarded: that is its last entry then.
+local function was_discarded(id) -- lazy
+  local last = redis.pcall('LINDEX', timeline_of(id), -1)
+  return type(last) == 'string' and string.find(last, '^%d+\tdiscarded\t') ~= nil
 end

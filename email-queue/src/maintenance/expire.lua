@@ -20,7 +20,8 @@ for _, set in ipairs({FINISHED, EMPTIED}) do
     local ids, keys = {}, {}
     for id in string.gmatch(those, '%S+') do
       ids[#ids + 1] = id
-      keys[2 * #ids - 1], keys[2 * #ids] = record_of(id), failure_of(id)
+      local n = #keys
+      keys[n + 1], keys[n + 2], keys[n + 3] = record_of(id), failure_of(id), timeline_of(id)
       local size = size_of(id)
       if size == 0 then request_recount() end
       if recounts then grow_recount(id, -size) end

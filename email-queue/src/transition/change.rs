@@ -43,7 +43,7 @@ pub fn retry(queue: &Queue, id: EmailId) -> Call<Changed> {
 }
 
 /// Discards an email that has failed, or that no worker has claimed. It is canceled at once, and the next maintenance deletes it,
-/// whatever its retention; until then it can be read.
+/// whatever its retention; until then it can be read, and discarding it again succeeds too.
 ///
 /// A repetition after a lost reply reports success also if the email is gone.
 pub fn discard(queue: &Queue, id: EmailId) -> Call<Changed> {
