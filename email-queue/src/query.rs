@@ -6,7 +6,8 @@
 //! - [`newest_failed`]: the newest dead letters;
 //! - [`timeline`]: what has happened to an email; [`why`]: what it waits for, and when it will be sent;
 //! - [`series`]: the last hour, of which [`minutes`] and [`sent_per_minute`] tell;
-//! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused;
+//! - [`stats`]: what there is in a queue; [`workers`]: who sends it; [`paused`]: which lanes are paused; [`QueueView`] and
+//!   [`WorkersView`]: these as JSON;
 //! - [`hold_off_reason`]: why emails of all shards wait for the relay;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted; [`in_use`]: whether there is anything at all;
 //! - [`default_sender`]: the sender of emails without one;
@@ -27,6 +28,7 @@ mod secret;
 mod series;
 mod stats;
 mod timeline;
+mod view;
 mod why;
 mod workers;
 
@@ -38,13 +40,14 @@ pub use list::{Cursor, Listed, Page, list};
 pub use merge::{Merged, MergedPage};
 pub use newest_failed::newest_failed;
 pub(crate) use paused::pauses;
-pub use paused::{Pauses, paused};
+pub use paused::{PausedLanes, Pauses, paused};
 pub use read::{read, read_beginning};
 pub use ready::ready;
 pub use search::{Filter, Found, search};
 pub use secret::{SECRET_BYTES, secret};
-pub use series::{Minute, Series, minutes, sent_per_minute, series};
-pub use stats::{HeldOffRelay, LaneStats, Stats, stats};
+pub use series::{Minute, Series, minutes, sent_per_minute, series, series_of_all};
+pub use stats::{HeldOffRelay, LaneStats, Stats, stats, stats_of_all};
 pub use timeline::{Entry, Event, timeline};
+pub use view::{QueueView, TOTALS, WorkersView};
 pub use why::{Action, Reason, Why, why};
-pub use workers::{WorkerState, workers};
+pub use workers::{WorkerState, workers, workers_of_all};

@@ -14,6 +14,7 @@ use std::{
 use email_queue::{
     Class, EmailId, Lane, Relay, Shards, State,
     maintenance::Maintenance,
+    query,
     transition::{
         Changed, ClaimRef, Claimed, Outcome, PoppedEntry, cancel, discard, make_room, move_to_lane, pause,
         relay::{Access, HoldOffFor, RelayFailure, Reported, end_hold_off, hold_off, relay_access, requeue_met},
@@ -166,6 +167,7 @@ impl<'a> World<'a> {
                 let Some(id) = self.email(*nth) else { return };
                 if self.q.run(&discard(&self.q.queue, id)) == Changed::Done {
                     self.discarded.insert(id);
+                    assert_eq!(self.q.run(&discard(&self.q.queue, id)), Changed::Done, "it is not deleted yet");
                 }
             }
             Step::MoveTo(nth, lane) => self.move_to(*nth, *lane),
@@ -261,6 +263,7 @@ impl<'a> World<'a> {
         for (set, ids) in sets {
             ids.into_iter().for_each(|id| places.entry(id).or_default().push(set));
         }
+        self.check_counts();
         let index = self.q.index();
         assert_eq!(index.len(), places.len(), "the index knows all and nothing else");
         self.q.check_bytes();
@@ -286,9 +289,29 @@ impl<'a> World<'a> {
             .collect()
     }
 
+    /// What is said of the queue at a glance agrees with its emails and lists.
+    fn check_counts(&self) {
+        let stats = self.q.run(&query::stats(&self.q.queue));
+        let mut pushed = 0;
+        for counted in stats.lanes {
+            let (waiting, list) = (self.q.waiting(counted.lane), self.q.queue.list(counted.lane));
+            let entries: Vec<String> = self.q.redis(&format!("LRANGE {list} 0 -1"));
+            pushed += entries.iter().filter(|entry| *entry == "{}").count() as u64;
+            assert_eq!(counted.queued, waiting.len() as u64);
+            assert_eq!(counted.queued + counted.other_entries, counted.queued.max(entries.len() as u64));
+            assert_eq!(counted.paused.is_some(), self.paused.contains(counted.lane.as_str()));
+            let accepted = waiting.first().map(|id| self.q.record(*id).unwrap().created);
+            assert_eq!(accepted.is_some(), counted.oldest.is_some());
+            assert!(accepted <= counted.oldest && counted.oldest.is_none_or(|since| since <= stats.time));
+        }
+        // An email that waits and that a worker has popped has no entry.
+        assert!(pushed <= stats.other_entries() + self.popped.len() as u64);
+    }
+
     /// All workers die, and one new worker sends everything.
-    fn drain(&self) {
+    fn drain(&mut self) {
         self.q.run(&resume(&self.q.queue, &[]));
+        self.paused.clear();
         for worker in [Worker::Lives, Worker::Dies] {
             let its = self.claims.iter().filter(|(whose, _)| *whose == worker);
             self.worker(worker).extend(Duration::ZERO, &its.map(|(_, claim)| *claim).collect::<Vec<_>>());
@@ -416,7 +439,7 @@ proptest! {
                     world.check_places();
                 }
             }
-            for world in &worlds {
+            for world in &mut worlds {
                 world.drain();
                 let states = world.check_places();
                 let ended = |state: &State| matches!(state, State::Sent | State::Failed | State::Canceled);

@@ -1,13 +1,10 @@
-use std::collections::BTreeSet;
-
 use email_queue::{
     Lane, Queue,
     call::{Call, Redis},
-    query::Pauses,
+    query::{PausedLanes, Pauses},
     transition,
 };
 use http::StatusCode;
-use serde_json::json;
 
 use crate::{
     backend::Failure,
@@ -50,11 +47,10 @@ async fn change<R: Redis<Error: Failure>>(
     }
     let lanes = lanes.unwrap_or_default();
     let shards = settings.shards_with_emails();
-    let mut paused = BTreeSet::new();
+    let mut paused = Vec::new();
     for shard in shards.all() {
         let pauses = call(&shards.queue(shard), &lanes).run(context.redis).await;
-        paused.extend(pauses.map_err(|error| Change::Pause.failed(error))?.into_iter().map(|(lane, _)| lane as u8));
+        paused.push(pauses.map_err(|error| Change::Pause.failed(error))?);
     }
-    let paused: Vec<Lane> = Lane::ALL.into_iter().filter(|lane| paused.contains(&(*lane as u8))).collect();
-    Ok(json(StatusCode::OK, &json!({"object": "queue", "paused": paused})))
+    Ok(json(StatusCode::OK, &PausedLanes::of(&paused)))
 }

@@ -14,12 +14,7 @@ pub(crate) struct Resume {
 impl Resume {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         shards::require_all(context, &context.shards).await?;
-        let mut pauses = Vec::new();
-        for shard in context.shards.all() {
-            pauses = context.run(&transition::resume(&context.shards.queue(shard), &self.lane)).await?;
-        }
-        state::tell_paused(context, &pauses)?;
-        state::remark_if_unused(context, &state::stats(context).await?);
+        state::pause_or_resume(context, transition::resume, &self.lane).await?;
         Ok(Exit::Done)
     }
 }

@@ -1,6 +1,6 @@
 use clap::Args;
+use email_queue::query::WorkersView;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::{
     context::Context,
@@ -11,7 +11,6 @@ use crate::{
         time::from_now,
     },
     state,
-    view::iso,
 };
 
 /// Show the workers, what they were started with, and what they have in flight.
@@ -27,21 +26,7 @@ impl Workers {
         let workers = state::workers(context).await?;
         let exit = if workers.is_empty() { Exit::NothingFound } else { Exit::Done };
         if context.out.is_json() {
-            let shards: Vec<_> = context.shards.all().map(email_queue::Shard::number).collect();
-            let data: Vec<Value> = workers
-                .iter()
-                .map(|worker| {
-                    let emails =
-                        worker.emails.iter().map(|(id, since)| json!({"id": id.to_string(), "since": iso(*since)}));
-                    json!({
-                        "id": worker.id, "host": worker.host, "pid": worker.pid, "version": worker.version,
-                        "started_at": worker.started.map(iso), "lease_until": iso(worker.lease_until),
-                        "concurrency": worker.concurrency, "relays": worker.relays, "shards": shards,
-                        "in_flight": worker.in_flight, "emails": emails.collect::<Vec<_>>(),
-                    })
-                })
-                .collect();
-            context.out.json(&json!({"object": "list", "data": data}))?;
+            context.out.json(&WorkersView::new(&workers))?;
             return Ok(exit);
         }
         let now = Timestamp::now();

@@ -1,4 +1,4 @@
-use email_queue::{Class, Lane};
+use email_queue::{Class, Lane, transition};
 
 use crate::{
     program::{emailq, failed, waits_for_another_attempt},
@@ -38,6 +38,49 @@ fn lanes_are_paused_and_resumed() {
     assert!(emailq(&q, "resume").assert(0).out.contains("Nothing is paused"));
     assert_eq!(q.claim(1, LONG).len(), 1);
     emailq(&q, "pause --lane fast").assert(64);
+}
+
+#[test]
+fn what_other_programs_have_pushed_is_seen_before_a_worker_claims_it() {
+    let q = TestQueue::start();
+    (0..3).for_each(|_| q.push("emails:low", "{}"));
+    let run = emailq(&q, "stats").assert(0);
+    let row: Vec<_> =
+        run.out.lines().find(|row| row.trim_start().starts_with("low")).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["low", "0", "3"], "{}", run.out);
+    assert!(
+        run.out.contains("what other programs have pushed") && !run.err.contains("no email was posted"),
+        "{}",
+        run.err
+    );
+    let json = emailq(&q, "stats --json").assert(0).json();
+    assert_eq!((&json["lanes"][2]["other_entries"], &json["states"]["queued"]), (&3.into(), &0.into()), "{json}");
+    assert_eq!(json["series"].as_array().unwrap().len(), 60, "as the API's GET /queue");
+}
+
+#[test]
+fn a_pause_that_has_not_reached_all_shards_is_named_with_the_way_out() {
+    let q = TestQueue::on(&TestQueue::start(), "{emails}");
+    let run = |arguments: &str| emailq(&q, &format!("{arguments} --queue {{emails}} --shards 3"));
+    let shards = email_queue::Shards::new(q.queue.clone(), 3).unwrap();
+    // As one that was broken off.
+    for shard in shards.all().take(2) {
+        q.run(&transition::pause(&shards.queue(shard), &[Lane::Low]));
+    }
+    let table = run("stats").assert(0);
+    assert!(table.out.contains("in 2 of 3 shards"), "{}", table.out);
+    assert!(table.err.contains("`emailq resume --lane low` in none"), "{}", table.err);
+    assert_eq!(run("stats --json").assert(0).json()["partly_paused"], serde_json::json!(["low"]));
+    let high = run("pause --lane high").assert(0);
+    assert!(
+        high.out.contains("Paused: high, low.") && high.err.contains("the lane low is paused in some"),
+        "{}",
+        high.err
+    );
+    let all = run("pause --lane low --json").assert(0);
+    assert_eq!(all.json()["partly_paused"], serde_json::json!([]));
+    assert!(!all.err.contains("in some shards"), "{}", all.err);
+    assert!(run("resume").assert(0).out.contains("Nothing is paused."));
 }
 
 #[test]

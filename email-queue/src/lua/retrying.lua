@@ -17,6 +17,7 @@ local function queue_again(id, header)
     to_restore(WAITING, last),
     {'HDEL', chunk_key(lane, chunk), field_of(sequence)},
     to_restore(TOTALS, 'retried'),
+    to_restore(TOTALS, 'retried_by_hand'),
   }
   if state == DELAYED then undo[#undo + 1] = to_restore(WAITING, 'delayed') end
   if redis.call('EXISTS', chunk_key(lane, chunk)) == 0 then undo[#undo + 1] = {'ZREM', chunks_of(lane), chunk} end
@@ -38,6 +39,7 @@ local function queue_again(id, header)
     move(id, QUEUED .. sequence .. counters(claims_of(header), 0, 0))
     redis.call('ZREM', from, id)
     count('retried', 1)
+    count('retried_by_hand', 1)
     redis.pcall('LPUSH', list_of(lane), id)
     add_to_timeline(id, 'retried')
     return {1}

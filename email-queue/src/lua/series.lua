@@ -7,6 +7,8 @@
 -- An hour of samples, ten seconds apart.
 local SAMPLES = 370
 
+local SAMPLES_APART_MS = 10000
+
 -- The counters now, as a sample.
 local function sample_now()
   local totals = redis.call('HMGET', TOTALS, 'accepted', 'adopted', 'sent', 'failed', 'delayed')
@@ -24,4 +26,23 @@ local function take_sample(apart)
   if age >= 0 and age < apart then return end
   redis.call('LPUSH', SERIES, sample_now())
   redis.call('LTRIM', SERIES, 0, SAMPLES - 1)
+end
+
+-- When the newest sample was taken in which the last sequence number of the nth of LANES was below this one: the email that has it was
+-- put into the lane after that. nil when there is none.
+local function time_before(nth, place)
+  local length, found = redis.pcall('LLEN', SERIES), nil
+  local from, to = 0, type(length) == 'number' and length or 0
+  while from < to do
+    local middle = math.floor((from + to) / 2)
+    local sample, numbers = redis.pcall('LINDEX', SERIES, middle), {}
+    for number in string.gmatch(type(sample) == 'string' and sample or '', '%d+') do numbers[#numbers + 1] = number end
+    local last = tonumber(numbers[4 + 2 * nth] or '')
+    if last and last < place then
+      to, found = middle, numbers[1]
+    else
+      from = middle + 1
+    end
+  end
+  return found
 end

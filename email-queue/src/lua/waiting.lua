@@ -21,6 +21,13 @@ local function waiting()
   return sum, waits
 end
 
+-- How many entries a lane's list has besides those of the emails that wait, of which there are so many: what other programs have
+-- pushed and no worker has claimed, and what canceled, discarded and moved emails have left there, until a claim drops it.
+local function other_entries(lane, waits) -- lazy
+  local entries = redis.pcall('LLEN', list_of(lane))
+  return type(entries) == 'number' and math.max(0, entries - waits) or 0
+end
+
 -- Counts emails that are delayed, apart from those that are scheduled. Never below 0: those of an earlier version were not counted.
 local function count_delayed(by) -- lazy
   if redis.call('HINCRBY', WAITING, 'delayed', by) < 0 then redis.call('HSET', WAITING, 'delayed', '0') end

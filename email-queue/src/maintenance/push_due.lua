@@ -7,6 +7,8 @@
 allow_write_when_full()
 local pushed = 0
 local ids, more = due(SCHEDULED, tonumber(ARGV[1]))
+-- So that it is known that they were not in their lanes before: workers may just have come back.
+if ids[1] then pcall(take_sample, SAMPLES_APART_MS) end
 for _, id in ipairs(ids) do
   local header = header_of(id)
   if not header then

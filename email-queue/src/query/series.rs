@@ -1,8 +1,9 @@
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use crate::{
-    Histogram, Lane, Queue,
-    call::{Answer, Call, UnexpectedAnswer},
+    Histogram, Lane, Queue, Shards,
+    call::{Answer, Call, CallError, Redis, UnexpectedAnswer},
+    maintenance::SAMPLES_APART,
     script::SERIES,
 };
 
@@ -97,6 +98,18 @@ pub struct Minute {
 /// even while no worker lives.
 pub fn series(queue: &Queue, apart: Duration) -> Call<Series> {
     Call::script(&SERIES, queue, read).milliseconds(apart).number(SAMPLES)
+}
+
+/// Reads the history of all shards of a queue, one call for each.
+///
+/// # Errors
+/// As [`Call::run`].
+pub async fn series_of_all<R: Redis>(redis: &R, shards: &Shards) -> Result<Vec<Series>, CallError<R::Error>> {
+    let mut all = Vec::new();
+    for shard in shards.all() {
+        all.push(series(&shards.queue(shard), SAMPLES_APART).run(redis).await?);
+    }
+    Ok(all)
 }
 
 fn read(answer: &mut Answer) -> Result<Series, UnexpectedAnswer> {

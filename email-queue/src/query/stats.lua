@@ -1,8 +1,8 @@
--- Counts what there is in a queue. Read-only, and bounded: it looks at one email per lane.
+-- Counts what there is in a queue. Read-only, and bounded: it looks at one email and ten samples per lane.
 --
 -- KEYS[1]  the queue
--- Reply    {now; per lane: how many wait, when the first of them was accepted or '', since when it is paused or '';
---          scheduled and delayed, delayed alone, sending, failed, workers with a live lease;
+-- Reply    {now; per lane: how many wait, how many entries its list has besides theirs, since when the first of them waits or '',
+--          since when it is paused or ''; scheduled and delayed, delayed alone, sending, failed, workers with a live lease;
 --          the relay that is held off: its name, since, until, class, error, failures in a row, all '' when none is;
 --          the counters since the queue was created, as names and numbers}
 -- Times are in ms since 1970.
@@ -10,8 +10,10 @@
 local other = other_version()
 if other then return other end
 
--- When the first email of a lane was accepted.
-local function oldest(lane)
+-- Since when the first email of a lane, the nth of LANES, waits there: since it was accepted, became due, was retried or moved, or a
+-- few seconds before that. Of one that came back to the front, which keeps no time, since its first failure, or since it was accepted.
+-- So too where it has waited for longer than there is a history. Never later than it is.
+local function oldest(nth, lane)
   local chunk = redis.call('ZRANGE', chunks_of(lane), 0, 0)[1]
   local fields = chunk and redis.call('HGETALL', chunk_key(lane, chunk)) or {}
   local first, id
@@ -20,14 +22,18 @@ local function oldest(lane)
   end
   if not id then return '' end
   local header = header_of(id)
-  return header and string.sub(header, 46, 58) or accepted_at(id)
+  local accepted = header and string.sub(header, 46, 58) or accepted_at(id)
+  local place = tonumber(chunk .. first) - ORIGIN
+  local since = place > 0 and time_before(nth, place) or place <= 0 and redis.pcall('HGET', failure_of(id), 'since')
+  return type(since) == 'string' and #since == #accepted and since > accepted and since <= NOW and since or accepted
 end
 
 local _, waits = waiting()
 local pauses = shown_pauses()
 local reply = {NOW}
 for n, lane in ipairs(LANES) do
-  reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = waits[n], oldest(lane), pauses[n]
+  local r = #reply
+  reply[r + 1], reply[r + 2], reply[r + 3], reply[r + 4] = waits[n], other_entries(lane, waits[n]), oldest(n, lane), pauses[n]
 end
 local sending = 0
 local workers = redis.call('ZRANGE', WORKERS, 0, 999, 'WITHSCORES')

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::paused::time;
 use crate::{
-    Class, Lane, Queue,
-    call::{Answer, Call, UnexpectedAnswer},
+    Class, Lane, Queue, Shards,
+    call::{Answer, Call, CallError, Redis, UnexpectedAnswer},
     script::STATS,
 };
 
@@ -26,6 +26,8 @@ pub struct Stats {
     pub failed: u64,
     /// Workers with a live lease.
     pub workers: u64,
+    /// How many shards were counted.
+    pub shards: u16,
     /// The relays that are held off.
     pub relays: Vec<HeldOffRelay>,
     /// The counters since the queue was created, by the names that they have in Redis.
@@ -39,10 +41,18 @@ pub struct LaneStats {
     pub lane: Lane,
     /// How many emails wait in it.
     pub queued: u64,
-    /// When the one was accepted that is next.
+    /// How many entries its list has besides those of the emails that wait: what other programs have pushed and no worker has claimed yet,
+    /// of which nothing else is known. Also what canceled, discarded and moved emails have left there, until a claim drops it.
+    pub other_entries: u64,
+    /// Since when the email waits in the lane that is next: since it was accepted, became due, was retried or moved. Up to a minute
+    /// before that, or as long as no history was kept. Of one that came back to the front, as when its relay fails, since its first
+    /// failure, or since it was accepted; the latter too where it has waited for longer than the history goes back.
     pub oldest: Option<Timestamp>,
-    /// Since when it is paused.
+    /// Since when it is paused, in the shard where that is longest.
     pub paused: Option<Timestamp>,
+    /// In how many of the shards it is paused. Less than all where a pause or its end was broken off, or came from a program that was
+    /// given fewer shards.
+    pub paused_shards: u16,
 }
 
 /// A relay that is held off.
@@ -68,6 +78,8 @@ impl Stats {
         self.time = self.time.max(other.time);
         for (lane, other) in self.lanes.iter_mut().zip(other.lanes) {
             lane.queued += other.queued;
+            lane.other_entries += other.other_entries;
+            lane.paused_shards += other.paused_shards;
             lane.oldest = [lane.oldest, other.oldest].into_iter().flatten().min();
             lane.paused = [lane.paused, other.paused].into_iter().flatten().min();
         }
@@ -76,6 +88,7 @@ impl Stats {
         self.sending += other.sending;
         self.failed += other.failed;
         self.workers = self.workers.max(other.workers);
+        self.shards += other.shards;
         self.relays.extend(other.relays);
         for (name, count) in other.totals {
             *self.totals.entry(name).or_default() += count;
@@ -99,6 +112,30 @@ impl Stats {
     pub fn queued(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.queued).sum()
     }
+
+    /// How many entries all lists have besides those of [`queued`](Self::queued) emails.
+    #[must_use]
+    pub fn other_entries(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.other_entries).sum()
+    }
+
+    /// Whether a lane is paused in some of the shards, and not in all.
+    #[must_use]
+    pub fn is_partly_paused(&self, lane: &LaneStats) -> bool {
+        lane.paused_shards > 0 && lane.paused_shards < self.shards
+    }
+}
+
+/// Counts what there is in all shards of a queue, one call for each.
+///
+/// # Errors
+/// As [`Call::run`].
+pub async fn stats_of_all<R: Redis>(redis: &R, shards: &Shards) -> Result<Stats, CallError<R::Error>> {
+    let mut sum = stats(shards.first()).run(redis).await?;
+    for shard in shards.all().skip(1) {
+        sum.merge(stats(&shards.queue(shard)).run(redis).await?);
+    }
+    Ok(sum)
 }
 
 /// Counts what there is in a queue or shard. Takes Redis less than a millisecond, however many emails there are.
@@ -109,8 +146,9 @@ pub fn stats(queue: &Queue) -> Call<Stats> {
 fn read(answer: &mut Answer) -> Result<Stats, UnexpectedAnswer> {
     let now = time(answer)?.ok_or(UnexpectedAnswer)?;
     let mut lane = |lane| {
-        let (queued, oldest, paused) = (answer.number()?, time(answer)?, time(answer)?);
-        Ok(LaneStats { lane, queued, oldest, paused })
+        let (queued, other_entries) = (answer.number()?, answer.number()?);
+        let (oldest, paused) = (time(answer)?, time(answer)?);
+        Ok(LaneStats { lane, queued, other_entries, oldest, paused, paused_shards: paused.is_some().into() })
     };
     let [high, normal, low] = Lane::ALL;
     let lanes = [lane(high)?, lane(normal)?, lane(low)?];
@@ -124,6 +162,7 @@ fn read(answer: &mut Answer) -> Result<Stats, UnexpectedAnswer> {
         sending: answer.number()?,
         failed: answer.number()?,
         workers: answer.number()?,
+        shards: 1,
         relays: Vec::new(),
         totals: BTreeMap::new(),
     };

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::paused::time;
 use crate::{
-    EmailId, Queue,
-    call::{Answer, Call, UnexpectedAnswer},
+    EmailId, Queue, Shard, Shards,
+    call::{Answer, Call, CallError, Redis, UnexpectedAnswer},
     script::WORKERS,
 };
 
@@ -35,6 +35,8 @@ pub struct WorkerState {
     pub concurrency: Option<u64>,
     /// The relays that it hands emails to, without passwords.
     pub relays: Option<Vec<String>>,
+    /// The shards in which it has a lease, as far as [several](workers_of_all) were asked.
+    pub shards: Vec<Shard>,
 }
 
 impl WorkerState {
@@ -45,6 +47,7 @@ impl WorkerState {
         self.emails.extend(other.emails);
         self.emails.sort_by_key(|(id, since)| (*since, *id));
         self.emails.truncate(SHOWN);
+        self.shards.extend(other.shards);
         if self.host.is_none() {
             let Self { host, pid, version, started, concurrency, relays, .. } = other;
             (self.host, self.pid, self.version) = (host, pid, version);
@@ -63,6 +66,24 @@ pub fn workers(queue: &Queue) -> Call<Vec<WorkerState>> {
         }
         Ok(workers)
     })
+}
+
+/// The workers of all shards of a queue, in the order of their ids, one call for each shard.
+///
+/// # Errors
+/// As [`Call::run`].
+pub async fn workers_of_all<R: Redis>(redis: &R, shards: &Shards) -> Result<Vec<WorkerState>, CallError<R::Error>> {
+    let mut all: BTreeMap<String, WorkerState> = BTreeMap::new();
+    for shard in shards.all() {
+        for worker in workers(&shards.queue(shard)).run(redis).await? {
+            let worker = WorkerState { shards: vec![shard], ..worker };
+            match all.get_mut(&worker.id) {
+                Some(known) => known.merge(worker),
+                None => _ = all.insert(worker.id.clone(), worker),
+            }
+        }
+    }
+    Ok(all.into_values().collect())
 }
 
 fn worker(answer: &mut Answer) -> Result<WorkerState, UnexpectedAnswer> {
@@ -94,5 +115,6 @@ fn worker(answer: &mut Answer) -> Result<WorkerState, UnexpectedAnswer> {
         relays: with.get("relays").map(|relays| relays.lines().map(str::to_owned).collect()),
         host: with.remove("host"),
         version: with.remove("version"),
+        shards: Vec::new(),
     })
 }

@@ -43,7 +43,7 @@ pub struct TestQueue {
     pub queue: Queue,
     /// Who claims.
     pub worker: &'static str,
-    client: Client,
+    pub client: Client,
     pops: Cell<u64>,
 }
 
@@ -316,7 +316,8 @@ pub fn eager() -> Maintenance {
     }
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
+/// What a future comes to that never waits.
+pub fn now<T>(future: impl Future<Output = T>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match pin!(future).poll(&mut context) {
         Poll::Ready(output) => output,
@@ -338,7 +339,7 @@ impl Redis for Again<'_> {
     }
 }
 
-struct Client(RefCell<redis::Connection>);
+pub struct Client(RefCell<redis::Connection>);
 
 impl Redis for Client {
     type Error = redis::RedisError;

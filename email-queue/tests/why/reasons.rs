@@ -6,7 +6,7 @@ use email_queue::{
     Class, EmailId, Lane, Relay,
     query::Reason,
     transition::{
-        Enqueue, Enqueued, NewEmail, Outcome, cancel, enqueue, pause,
+        Enqueue, Enqueued, NewEmail, Outcome, cancel, discard, enqueue, pause,
         relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
         retry,
     },
@@ -30,6 +30,7 @@ enum Truth {
     Sent,
     Failed,
     Canceled,
+    Discarded,
     Delayed(Class, Lane, &'static str),
     /// Delayed, and its time has come.
     Due(Lane, &'static str),
@@ -152,6 +153,10 @@ impl RandomQueue {
                     self.q.run(&cancel(&self.q.queue, id, LONG));
                     self.emails.insert(id, Truth::Canceled);
                 }
+                Truth::Queued(..) | Truth::Scheduled(..) | Truth::Delayed(..) | Truth::Failed if random.one_in(8) => {
+                    self.q.run(&discard(&self.q.queue, id));
+                    self.emails.insert(id, Truth::Discarded);
+                }
                 Truth::Failed if random.one_in(2) => {
                     self.q.run(&retry(&self.q.queue, id));
                     let lane = self.q.record(id).unwrap().lane;
@@ -210,6 +215,7 @@ impl RandomQueue {
             Truth::Sent => Reason::Sent,
             Truth::Failed => Reason::Failed,
             Truth::Canceled => Reason::Canceled,
+            Truth::Discarded => Reason::Discarded,
             Truth::Delayed(Class::Sender, ..) => Reason::SenderHeldOff,
             Truth::Delayed(Class::Connection | Class::Throttled, ..) if self.relay_is_held_off => Reason::RelayHeldOff,
             Truth::Delayed(Class::Throttled, ..) => Reason::RateLimited,
@@ -222,7 +228,7 @@ impl RandomQueue {
         let (lane, sender) = match truth {
             Truth::Queued(lane, sender) | Truth::Due(lane, sender) => (lane, sender),
             Truth::Scheduled(lane, sender) | Truth::Delayed(_, lane, sender) => (lane, sender),
-            Truth::InFlight | Truth::Sent | Truth::Failed | Truth::Canceled => return Vec::new(),
+            Truth::InFlight | Truth::Sent | Truth::Failed | Truth::Canceled | Truth::Discarded => return Vec::new(),
         };
         let holds = [
             (Reason::Paused, self.paused.contains(&lane)),

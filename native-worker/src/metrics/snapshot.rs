@@ -51,8 +51,9 @@ pub(super) struct Gauges {
     relay: Vec<(&'static str, String)>,
     redis_up: Gauge,
     queued: Family<Lane, Gauge>,
+    other_entries: Family<Lane, Gauge>,
     oldest: Family<Lane, Gauge<f64, AtomicU64>>,
-    paused: Family<Lane, Gauge>,
+    paused: Family<Lane, Gauge<f64, AtomicU64>>,
     workers: Known,
     emails: Family<State, Gauge>,
     in_flight: Gauge,
@@ -67,6 +68,7 @@ impl Gauges {
             relay: vec![("relay", relay.to_owned())],
             redis_up: Gauge::default(),
             queued: Family::default(),
+            other_entries: Family::default(),
             oldest: Family::default(),
             paused: Family::default(),
             workers: Known::default(),
@@ -83,16 +85,25 @@ impl Gauges {
         );
         registry.register("queued_emails", "Emails that wait for a worker, of the whole queue", gauges.queued.clone());
         registry.register(
+            "other_entries",
+            "Entries on a lane's list besides those of queued emails: what other programs push, until a worker claims it, and what canceled, discarded and moved emails leave",
+            gauges.other_entries.clone(),
+        );
+        registry.register(
             "emails",
             "Emails by state, of the whole queue; failed ones are dead letters",
             gauges.emails.clone(),
         );
         registry.register(
             "oldest_queued_seconds",
-            "How long ago the next email of a lane was accepted; 0 if none waits",
+            "For how long the next email of a lane has been waiting in it; 0 if none waits",
             gauges.oldest.clone(),
         );
-        registry.register("lane_paused", "Whether an operator has paused a lane: 1, or 0", gauges.paused.clone());
+        registry.register(
+            "lane_paused",
+            "Whether an operator has paused a lane: 1, or 0; the part of the shards in which it is, where it is not all",
+            gauges.paused.clone(),
+        );
         registry.register("live_workers", "Workers of the queue that have a lease", gauges.workers.clone());
         registry.register("in_flight_emails", "Emails that this worker has claimed", gauges.in_flight.clone());
         registry.register(
@@ -113,17 +124,19 @@ impl Gauges {
     pub(super) fn set(&self, snapshot: &Snapshot) {
         self.redis_up.set(snapshot.stats.is_some().into());
         self.queued.clear();
+        self.other_entries.clear();
         self.oldest.clear();
         self.paused.clear();
         self.emails.clear();
         self.workers.clear();
         if let Some(stats) = &snapshot.stats {
-            for LaneStats { lane, queued, oldest, paused } in stats.lanes {
+            for LaneStats { lane, queued, other_entries, oldest, paused_shards, .. } in stats.lanes {
                 let lane = Lane { lane: lane.as_str() };
                 self.queued.get_or_create(&lane).set(signed(queued));
+                self.other_entries.get_or_create(&lane).set(signed(other_entries));
                 let age = oldest.map_or(0.0, |oldest| stats.time.duration_since(oldest).as_secs_f64());
                 self.oldest.get_or_create(&lane).set(age.max(0.0));
-                self.paused.get_or_create(&lane).set(paused.is_some().into());
+                self.paused.get_or_create(&lane).set(f64::from(paused_shards) / f64::from(stats.shards.max(1)));
             }
             for (state, count) in [
                 ("queued", stats.queued()),
@@ -176,19 +189,23 @@ mod tests {
         let mut registry = Registry::default();
         let gauges = Gauges::new(&mut registry, "null:");
         let time = Timestamp::from_second(1_000).unwrap();
-        let lane = |lane, queued, oldest, paused| LaneStats { lane, queued, oldest, paused };
+        let lane = |lane, queued, oldest, paused_shards| {
+            let paused = Some(time).filter(|_| paused_shards > 0);
+            LaneStats { lane, queued, other_entries: 10 * queued, oldest, paused, paused_shards }
+        };
         let stats = Stats {
             time,
             lanes: [
-                lane(email_queue::Lane::High, 1, None, None),
-                lane(email_queue::Lane::Normal, 2, None, Some(time)),
-                lane(email_queue::Lane::Low, 3, Some(Timestamp::from_second(940).unwrap()), None),
+                lane(email_queue::Lane::High, 1, None, 1),
+                lane(email_queue::Lane::Normal, 2, None, 4),
+                lane(email_queue::Lane::Low, 3, Some(Timestamp::from_second(940).unwrap()), 0),
             ],
             scheduled: 0,
             delayed: 5,
             sending: 0,
             failed: 4,
             workers: 2,
+            shards: 4,
             relays: Vec::new(),
             totals: BTreeMap::new(),
         };
@@ -197,6 +214,8 @@ mod tests {
             "queued_emails{lane=\"low\"} 3",
             "oldest_queued_seconds{lane=\"low\"} 60",
             "oldest_queued_seconds{lane=\"high\"} 0",
+            "other_entries{lane=\"low\"} 30",
+            "lane_paused{lane=\"high\"} 0.25",
             "lane_paused{lane=\"normal\"} 1",
             "lane_paused{lane=\"low\"} 0",
             "emails{state=\"queued\"} 6",

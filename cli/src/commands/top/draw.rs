@@ -50,9 +50,18 @@ fn header(view: &View, context: &Context) -> Line<'static> {
     if let Some([accepted, sent, failed]) = view.rates {
         spans.push(Span::raw(format!("{accepted:.1} accepted/s, {sent:.1} sent/s, {failed:.1} failed/s ")));
     }
-    let pauses: Vec<_> = view.pauses().iter().map(|(lane, _)| lane.as_str()).collect();
-    if !pauses.is_empty() {
-        spans.push(Span::styled(format!("PAUSED: {} ", pauses.join(", ")), WARNING));
+    if let Some(stats) = &view.stats {
+        let paused = stats.lanes.iter().filter(|lane| lane.paused.is_some());
+        let paused = paused.map(|lane| match lane.lane.as_str() {
+            name if stats.is_partly_paused(lane) => {
+                format!("{name} in {} of {} shards", lane.paused_shards, stats.shards)
+            }
+            name => name.to_owned(),
+        });
+        let paused: Vec<_> = paused.collect();
+        if !paused.is_empty() {
+            spans.push(Span::styled(format!("PAUSED: {} ", paused.join(", ")), WARNING));
+        }
     }
     for relay in view.stats.iter().flat_map(|stats| &stats.relays) {
         spans.push(Span::styled(text::line(&format!("{} is held off: {} ", relay.name, relay.error)), FAULT));
@@ -66,12 +75,15 @@ fn lanes_and_states(view: &View) -> Table<'static> {
     let rows = stats.lanes.iter().zip(states).map(|(lane, (state, count))| {
         let oldest = lane.oldest.map(|oldest| from_now(oldest, stats.time)).unwrap_or_default();
         let style = if lane.paused.is_some() { WARNING } else { Style::new() };
-        Row::new([lane.lane.as_str().to_owned(), lane.queued.to_string(), oldest, state.to_owned(), count.to_string()])
-            .style(style)
+        let queued = match lane.other_entries {
+            0 => lane.queued.to_string(),
+            others => format!("{} +{others}", lane.queued),
+        };
+        Row::new([lane.lane.as_str().to_owned(), queued, oldest, state.to_owned(), count.to_string()]).style(style)
     });
     let sending =
         Row::new([String::new(), String::new(), String::new(), "sending".to_owned(), stats.sending.to_string()]);
-    let widths = [8, 10, 14, 10, 8].map(Constraint::Length);
+    let widths = [7, 13, 12, 10, 8].map(Constraint::Length);
     Table::new(rows.chain([sending]), widths)
         .header(Row::new(["lane", "queued", "oldest", "state", "emails"]).style(BOLD))
         .block(Block::bordered().title("lanes"))

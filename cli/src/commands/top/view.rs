@@ -1,7 +1,5 @@
 //! What is shown.
 
-use std::time::Duration;
-
 use email_queue::{
     EmailId, Record, State,
     query::{self, Cursor, Minute, Pauses, Stats, Why, WorkerState},
@@ -12,9 +10,6 @@ use crate::{advice, context::Context, redis_client::Unanswered, state};
 
 /// How many failures are shown.
 const FAILURES: usize = 20;
-
-/// The samples of the last hour are this far apart, as the workers take them.
-const SAMPLES_APART: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct View {
@@ -66,11 +61,7 @@ impl View {
         let stats = state::stats(context).await?;
         self.rates = self.stats.as_ref().and_then(|before| rates(before, &stats));
         self.workers = state::workers(context).await?;
-        let mut series = Vec::new();
-        for shard in context.shards.all() {
-            series.push(context.run(&query::series(&context.shards.queue(shard), SAMPLES_APART)).await?);
-        }
-        self.minutes = query::minutes(&series);
+        self.minutes = query::minutes(&state::history(context).await?);
         self.failures = failures(context).await?;
         self.chosen = self.chosen.min(self.failures.len().saturating_sub(1));
         self.stats = Some(stats);

@@ -86,9 +86,18 @@ fn waiting(facts: &Facts, place: Option<u64>) -> Why {
             "; how long that takes is not known, because nothing has been sent within the last hour.".to_owned()
         }
     };
+    // Nobody knows which of them are emails, nor where they are.
+    let others: u64 = more_urgent(facts).iter().chain([&lane]).map(|lane| facts.other_entries[*lane as usize]).sum();
+    let others = match others {
+        0 => String::new(),
+        1 => " Another entry on the list is not counted, as other programs push them: it may be before it.".to_owned(),
+        many => format!(
+            " {many} other entries on the lists are not counted, as other programs push them: some may be before it."
+        ),
+    };
     let is_next = place.is_some_and(|place| place <= 1);
     let action = Some(Action::MoveToHigh).filter(|_| lane != Lane::High && !is_next);
-    Why { sentence: format!("{before}{when}"), action, ..why }
+    Why { sentence: format!("{before}{when}{others}"), action, ..why }
 }
 
 fn no_worker(facts: &Facts) -> Why {
@@ -183,6 +192,10 @@ fn ended(facts: &Facts) -> Why {
             let failure = failure(facts.class, facts.error.as_deref().unwrap_or_default());
             (Reason::Failed, format!("It failed at {since} ({failure})."))
         }
+        _ if facts.was_discarded => (
+            Reason::Discarded,
+            format!("It was discarded at {since}, is not sent, and is deleted by the next maintenance."),
+        ),
         _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
     };
     let class = facts.class.filter(|_| reason == Reason::Failed);

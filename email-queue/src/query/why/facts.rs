@@ -28,6 +28,8 @@ pub(super) struct Facts {
     /// Since when each lane is paused.
     pub(super) paused: [Option<i64>; 3],
     pub(super) waiting: [u64; 3],
+    /// Entries on the lists besides those of the emails that wait.
+    pub(super) other_entries: [u64; 3],
     /// Those with a live lease.
     pub(super) workers: u64,
     pub(super) in_flight: u64,
@@ -35,6 +37,7 @@ pub(super) struct Facts {
     pub(super) holder: Option<(String, i64)>,
     /// How many emails are before it in its lane.
     pub(super) before: u64,
+    pub(super) was_discarded: bool,
     /// The oldest first; the last is of now.
     pub(super) samples: Vec<Sample>,
     pub(super) held_relay: Option<HeldOff>,
@@ -54,14 +57,16 @@ fn read(answer: &mut Answer) -> Result<Option<Facts>, UnexpectedAnswer> {
     let (header, json) = split(answer.bytes()?)?;
     let error = answer.prose()?;
     let class = answer.optional_text()?.and_then(|class| class.parse().ok());
-    let (mut paused, mut waiting) = ([None; 3], [0; 3]);
+    let (mut paused, mut waiting, mut other_entries) = ([None; 3], [0; 3], [0; 3]);
     for lane in 0..3 {
         paused[lane] = answer.optional()?;
         waiting[lane] = answer.number()?;
+        other_entries[lane] = answer.number()?;
     }
     let (workers, in_flight) = (answer.number()?, answer.number()?);
     let (holder, lease_ends) = (answer.optional_text()?, answer.number()?);
     let before = answer.number()?;
+    let was_discarded = answer.flag()?;
     let samples = samples(answer)?;
     let holder = holder.map(|holder| (holder, lease_ends));
     let sender = Outline::read(&json).0.from.and_then(|from| Mailbox::from_str(&from).ok());
@@ -75,10 +80,12 @@ fn read(answer: &mut Answer) -> Result<Option<Facts>, UnexpectedAnswer> {
         sender,
         paused,
         waiting,
+        other_entries,
         workers,
         in_flight,
         holder,
         before,
+        was_discarded,
         samples,
         held_relay,
         held_sender,

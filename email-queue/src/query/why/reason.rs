@@ -95,11 +95,13 @@ pub enum Reason {
     Failed,
     /// It was canceled.
     Canceled,
+    /// It was discarded, and the next maintenance deletes it.
+    Discarded,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 12] = [
+    pub const ALL: [Reason; 13] = [
         Reason::WaitingInLane,
         Reason::Paused,
         Reason::Scheduled,
@@ -112,6 +114,7 @@ impl Reason {
         Reason::Sent,
         Reason::Failed,
         Reason::Canceled,
+        Reason::Discarded,
     ];
 
     /// The name on the wire.
@@ -130,6 +133,7 @@ impl Reason {
             Reason::Sent => "sent",
             Reason::Failed => "failed",
             Reason::Canceled => "canceled",
+            Reason::Discarded => "discarded",
         }
     }
 }
