@@ -24,6 +24,17 @@ pub enum Rights {
     Reading,
 }
 
+impl Rights {
+    /// As the suffix of a key says it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Sending => "sending",
+            Self::Reading => "read",
+        }
+    }
+}
+
 /// Reads keys that are separated by commas, each `KEY`, `KEY:full`, `KEY:sending` or `KEY:read`. Nothing is trimmed or guessed: a key that is
 /// read as another one, or with other rights, gives access that the operator did not intend.
 ///

@@ -3,6 +3,7 @@ use email_queue::{
     query::{QueueView, series_of_all, stats_of_all},
 };
 use http::StatusCode;
+use serde::Serialize;
 
 use crate::{
     backend::Failure,
@@ -16,5 +17,14 @@ pub(crate) async fn stats<R: Redis<Error: Failure>>(context: &Context<'_, R>) ->
     let shards = context.settings.shards_with_emails();
     let stats = stats_of_all(context.redis, shards).await?;
     let history = series_of_all(context.redis, shards).await?;
-    Ok(json(StatusCode::OK, &QueueView::new(shards.first(), &stats, &history)))
+    let queue = QueueView::new(shards.first(), &stats, &history);
+    Ok(json(StatusCode::OK, &Answer { queue, access: context.caller.rights.as_str() }))
+}
+
+/// The queue, and what this caller may do with it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    queue: QueueView<'a>,
+    access: &'static str,
 }

@@ -252,7 +252,12 @@ fn bulk(witness: &mut Witness<'_>, api: &Api) {
 fn queue(witness: &mut Witness<'_>, api: &Api) {
     let document = witness.document;
     let shown = document.operation("get", "/queue");
-    witness.check(&shown, 200, Api::start().ask(example(&shown, UNKNOWN)));
+    let without_key = witness.check(&shown, 200, Api::start().ask(example(&shown, UNKNOWN)));
+    assert_eq!(without_key["access"], "full");
+    for (key, access) in [("full", "full"), ("look", "read")] {
+        let ask = example(&shown, UNKNOWN).header("authorization", format!("Bearer {key}"));
+        assert_eq!(witness.check(&shown, 200, api.with("api_keys", KEYS).ask(ask))["access"], access);
+    }
     for path in ["/queue/pause", "/queue/resume"] {
         let operation = document.operation("post", path);
         witness.check(&operation, 200, api.ask(example(&operation, UNKNOWN)));
