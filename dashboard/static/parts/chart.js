@@ -8,8 +8,8 @@ import { wholeMinutes } from './tiles.js'
 const HEIGHT = 190
 const [TOP, RIGHT, BOTTOM, LEFT] = [10, 10, 24, 56]
 
-/** `lines` have a name, which is their class too, and `of(minute)`, a number or null. `unit` writes a number. */
-export function chart({ title, unit, lines, summary }) {
+/** `lines` have a name, which is their class too, and `of(minute)`, a number or null. `unit` writes a number; `scale` is one of scale.js. */
+export function chart({ title, unit, scale, lines, summary }) {
   const drawing = s('svg', { role: 'img', height: HEIGHT, class: 'chart' })
   const values = lines.map(() => h('b', {}))
   const time = h('span', { class: 'time' })
@@ -35,12 +35,12 @@ export function chart({ title, unit, lines, summary }) {
 
   function paint(width) {
     const highest = Math.max(...lines.flatMap((line) => minutes.map(line.of)), 0)
-    const top = niceTop(highest)
+    const { top, label } = scale(highest)
     const x = (index) => LEFT + ((width - LEFT - RIGHT) * index) / Math.max(minutes.length - 1, 1)
     const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
     const grid = [0, 0.5, 1].flatMap((part) => [
       s('line', { x1: LEFT, x2: width - RIGHT, y1: y(top * part), y2: y(top * part), class: 'grid' }),
-      s('text', { x: LEFT - 8, y: y(top * part) + 4, class: 'axis', 'text-anchor': 'end' }, part === 0 ? '0' : unit(top * part)),
+      s('text', { x: LEFT - 8, y: y(top * part) + 4, class: 'axis', 'text-anchor': 'end' }, part === 0 ? '0' : label(top * part)),
     ])
     const every = Math.max(1, Math.ceil(minutes.length / (width > 420 ? 6 : 3)))
     const times = minutes.map((minute, index) => [minute, index])
@@ -77,13 +77,6 @@ export function chart({ title, unit, lines, summary }) {
     },
     end: () => resized.disconnect(),
   }
-}
-
-/** The end of the axis: 1, 2, 4, 5 or 8 times a power of ten. */
-function niceTop(value) {
-  if (value <= 0) return 1
-  const power = 10 ** Math.floor(Math.log10(value))
-  return power * [1, 2, 4, 5, 8, 10].find((step) => step * power >= value)
 }
 
 /** A line with gaps where there is no value. */

@@ -1,6 +1,6 @@
 // Failures by class since the queue was created, each with the way to its emails.
 
-import { h, sync, text } from '../lib/dom.js'
+import { attribute, h, sync, text } from '../lib/dom.js'
 import { count } from '../lib/format.js'
 import { emailsHref } from '../lib/route.js'
 import { panel } from './panel.js'
@@ -13,7 +13,7 @@ export function classes() {
       h('th', { scope: 'col', class: 'end' }, 'Failed'))),
     body)
   return {
-    node: panel('Failures by class, in total', { class: 'classes' }, none, table),
+    node: panel('Failures by class since the queue was created', { class: 'classes' }, none, table),
     update({ classes }) {
       const number = (state, name) => classes[state][name] ?? 0
       const names = [...new Set([...Object.keys(classes.failed), ...Object.keys(classes.delayed)])]
@@ -27,14 +27,15 @@ export function classes() {
 }
 
 function create({ name }) {
-  const cell = (status) => h('a', { href: emailsHref({ status, class: name }) })
-  const [delayed, failed] = [cell('delayed'), cell('failed')]
+  const [delayed, failed] = [h('a', {}), h('a', {})]
   return {
     node: h('tr', {}, h('th', { scope: 'row' }, name), h('td', { class: 'end' }, delayed), h('td', { class: 'end' }, failed)),
     update(row) {
       for (const [node, state] of [[delayed, 'delayed'], [failed, 'failed']]) {
         text(node, count(row[state]))
-        node.setAttribute('aria-label', `${count(row[state])} ${state} by ${name}`)
+        // None has ever been there, so there is nowhere to go.
+        attribute(node, 'href', row[state] > 0 ? emailsHref({ status: state, class: name }) : null)
+        attribute(node, 'aria-label', row[state] > 0 ? `${count(row[state])} ${state} by ${name}` : null)
       }
     },
   }

@@ -3,6 +3,7 @@
 import { get } from '../lib/api.js'
 import { h } from '../lib/dom.js'
 import { onQueue } from '../lib/queue.js'
+import { countScale, timeScale } from '../lib/scale.js'
 import { chart } from '../parts/chart.js'
 import { classes } from '../parts/classes.js'
 import { diagram } from '../parts/diagram.js'
@@ -15,6 +16,7 @@ import { onChanged } from '../parts/actions.js'
 const flow = () => chart({
   title: 'Emails per minute',
   unit: (value) => compact(Math.round(value)),
+  scale: countScale,
   lines: ['accepted', 'sent', 'delayed', 'failed'].map((name) => ({ name, of: (minute) => minute[name] })),
   summary: (minutes) => ['accepted', 'sent', 'delayed', 'failed']
     .map((name) => `${compact(minutes.reduce((sum, minute) => sum + minute[name], 0))} ${name}`).join(', '),
@@ -23,6 +25,7 @@ const flow = () => chart({
 const latency = () => chart({
   title: 'From POST to delivery',
   unit: duration,
+  scale: timeScale,
   lines: ['p50', 'p95', 'p99'].map((name) => ({ name, of: (minute) => minute.latency_ms?.[name] ?? null })),
   summary: (minutes) => {
     const newest = minutes.findLast((minute) => minute.latency_ms)

@@ -29,6 +29,39 @@ async function check(page, name, picture) {
   await page.setViewportSize({ width, height })
 }
 
+/** The labels of the axes are as wide as their place, whatever the highest value is, and those of one axis are alike. */
+async function checkAxes(page, name) {
+  const found = await page.evaluate(async () => {
+    const { countScale, timeScale } = await import('./lib/scale.js')
+    const drawing = document.querySelector('.charted .chart')
+    const label = drawing.querySelector('.axis').cloneNode()
+    drawing.append(label)
+    const bad = []
+    const values = [1000, 60_000, 3_600_000, ...Array.from({ length: 80 }, (_, power) => 0.5 * 1.3 ** power)]
+    for (const highest of values) {
+      for (const scale of [countScale(highest), timeScale(highest)]) {
+        const texts = [0.5, 1].map((part) => scale.label(scale.top * part))
+        for (const text of texts) {
+          label.textContent = text
+          if (label.getBBox().x < 0) bad.push(`${text} is cut off`)
+        }
+        if (scale.top < highest || texts[0] === texts[1]) bad.push(`${highest}: ${texts}`)
+        if (texts[0].replace(/\d[\d,.]*/, '') !== texts[1].replace(/\d[\d,.]*/, '')) bad.push(`${texts} are not alike`)
+      }
+    }
+    label.remove()
+    for (const drawing of document.querySelectorAll('.chart')) {
+      const place = drawing.getBoundingClientRect()
+      for (const node of drawing.querySelectorAll('text')) {
+        const { left, right } = node.getBoundingClientRect()
+        if (left < place.left || right > place.right) bad.push(`${node.textContent} is outside`)
+      }
+    }
+    return bad
+  })
+  assert.deepEqual(found, [], name)
+}
+
 await inBrowser(async (_, browser) => {
   for (const [look, options] of LOOKS) {
     // Its code is given to the page from outside, past the policy; the page's own is watched by the other tests.
@@ -40,6 +73,7 @@ await inBrowser(async (_, browser) => {
     await page.locator('.crew li').first().waitFor()
     await page.locator('.chart .line').first().waitFor()
     await check(page, `${look}: overview`, `dashboard-${look}`)
+    await checkAxes(page, look)
     await page.getByRole('button', { name: 'Pause lane high' }).click()
     await page.getByRole('dialog').waitFor()
     await check(page, `${look}: dialog`)
