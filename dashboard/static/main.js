@@ -1,12 +1,13 @@
 // Starts the page: finds out whether a key is needed, shows the view that the address names, and keeps it up to date.
 
-import { Lost, get, mayWrite } from './lib/api.js'
+import { get } from './lib/api.js'
 import { text } from './lib/dom.js'
 import { poll } from './lib/poll.js'
 import { queue, setQueue } from './lib/queue.js'
 import { route } from './lib/route.js'
-import { forgetKey, key, setCanWrite } from './lib/session.js'
-import { lost, reached, showQueueBanners } from './parts/banners.js'
+import { canWrite, forgetKey, key, setCanWrite } from './lib/session.js'
+import { clearBanners, lost, reached, showQueueBanners } from './parts/banners.js'
+import { leaveDialogs } from './parts/dialog.js'
 import { login } from './parts/login.js'
 import { showSession } from './parts/session-bar.js'
 import { emailView } from './views/email.js'
@@ -15,29 +16,14 @@ import { overviewView } from './views/overview.js'
 
 const main = document.getElementById('main')
 const links = document.getElementById('views')
+const queueName = document.getElementById('queue-name')
 
 let view = null
 let polling = null
 
-/** With a key, or without one where the server is open to this machine. */
-async function begin() {
-  try {
-    setQueue(await get('queue'))
-    setCanWrite(await mayWrite())
-  } catch (error) {
-    if (error instanceof Lost) {
-      lost(error)
-      setTimeout(begin, 2000)
-    } else {
-      // Nobody has given a key yet.
-      ask(error.name === 'missing_api_key' && !key() ? null : explain(error))
-    }
-    return
-  }
-  reached()
-  links.hidden = false
-  showSession(leave)
-  show()
+/** With a key, or without one where the server is open to this machine. Asks again until there is an answer. */
+function begin() {
+  polling?.stop()
   polling = poll(refresh)
 }
 
@@ -46,13 +32,15 @@ function explain(error) {
   return error.name === 'invalid_api_key' ? 'The server does not know this key.' : error.message
 }
 
+/** Asks for a key. Nothing of the queue stays in sight. */
 function ask(reason) {
   polling?.stop()
   polling = null
-  view?.end?.()
-  view = null
+  leaveDialogs()
+  endView()
   forgetKey()
-  reached()
+  clearBanners()
+  text(queueName, '')
   links.hidden = true
   showSession(null)
   document.title = 'Email queue'
@@ -60,21 +48,34 @@ function ask(reason) {
   main.querySelector('input').focus()
 }
 
-const leave = () => ask(null)
+function endView() {
+  view?.end?.()
+  view = null
+}
 
 async function refresh(signal) {
   try {
     const [newest] = await Promise.all([get('queue', {}, signal), view?.refresh?.(signal)])
     setQueue(newest)
-    reached()
   } catch (error) {
     if (signal.aborted) return
-    if (error.isAboutKey) ask(explain(error))
-    else lost(error)
+    if (!error.isAboutKey) lost(error)
+    // Nobody has given a key yet.
+    else ask(error.name === 'missing_api_key' && !key() ? null : explain(error))
     return
   }
+  reached()
   showQueueBanners(queue())
-  text(document.getElementById('queue-name'), queue().name)
+  text(queueName, queue().name)
+  const mayWrite = queue().access === 'full'
+  if (view && mayWrite === canWrite()) return
+  // The first answer; or the operator has given this key other rights.
+  setCanWrite(mayWrite)
+  leaveDialogs()
+  endView()
+  links.hidden = false
+  showSession(() => ask(null))
+  show()
 }
 
 /** The same view with other parameters stays, so that what somebody types in is not taken away. */
@@ -91,13 +92,13 @@ function show() {
     view.change?.(parameters)
     return
   }
-  view?.end?.()
-  const isFirst = view === null
+  const isReplaced = main.hasChildNodes()
+  endView()
   view = { name, ...make({ id: path[1], parameters, refreshSoon: () => polling?.now() }) }
   document.title = `${view.title} – Email queue`
   main.replaceChildren(view.node)
   // As after following a link to another document.
-  if (!isFirst) {
+  if (isReplaced) {
     main.focus({ preventScroll: true })
     scrollTo(0, 0)
   }
@@ -105,7 +106,10 @@ function show() {
 }
 
 addEventListener('hashchange', () => {
-  if (polling) show()
+  if (!view) return
+  // What was asked there is about what is left.
+  leaveDialogs()
+  show()
 })
 document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault()

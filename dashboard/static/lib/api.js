@@ -5,13 +5,16 @@ import { key } from './session.js'
 /** How long a call may take, in ms. */
 const LIMIT = 10_000
 
+const UNKNOWN = 'it is not known whether this was done.'
+
 /** The API has answered with an error. */
 export class Refused extends Error {
-  /** `name` is one of the API's words, such as `invalid_api_key`. */
-  constructor(status, name, message) {
+  /** `name` is one of the API's words, such as `invalid_api_key`; `retryAfter` is in seconds, where the API says so. */
+  constructor(status, name, message, retryAfter = null) {
     super(message)
     this.status = status
     this.name = name
+    this.retryAfter = retryAfter
   }
 
   /** Whether another key is needed. */
@@ -29,21 +32,13 @@ export class Lost extends Error {
 }
 
 export const get = (path, parameters, signal) => call('GET', path, { parameters, signal })
-export const post = (path, body) => call('POST', path, { body })
-export const remove = (path) => call('DELETE', path, {})
+export const post = (path, body, signal) => call('POST', path, { body, signal, isChange: true })
+export const remove = (path, signal) => call('DELETE', path, { signal, isChange: true })
 
-/** Whether the server lets this key change anything: it looks at the key before it looks for the email, which does not exist. */
-export async function mayWrite() {
-  try {
-    await post('emails/00000000-0000-7000-8000-000000000000/retry')
-  } catch (error) {
-    if (error instanceof Lost) throw error
-    return error.name !== 'restricted_api_key'
-  }
-  return true
-}
+/** A POST that changes nothing. */
+export const ask = (path, body, signal) => call('POST', path, { body, signal })
 
-async function call(method, path, { parameters, body, signal }) {
+async function call(method, path, { parameters, body, signal, isChange = false }) {
   const url = new URL(`../${path}`, document.baseURI)
   for (const [name, value] of Object.entries(parameters ?? {})) {
     if (value !== '' && value !== null && value !== undefined) url.searchParams.set(name, value)
@@ -64,13 +59,15 @@ async function call(method, path, { parameters, body, signal }) {
       redirect: 'error',
     })
   } catch (error) {
-    if (signal?.aborted) throw error
-    throw new Lost('No server.', 'There is no answer from the server.')
+    if (signal?.aborted && !isChange) throw error
+    throw new Lost('No server.', `There is no answer from the server${isChange ? `, so ${UNKNOWN}` : '.'}`)
   }
   const answer = await response.json().catch(() => null)
-  if (response.ok) return answer
-  const message = answer?.message ?? `The server has answered ${response.status}.`
+  if (response.ok && answer !== null) return answer
+  if (signal?.aborted && !isChange) throw signal.reason
+  if (response.ok) throw new Lost('No queue.', `What has answered is not the API, or its answer was cut off${isChange ? `, so ${UNKNOWN}` : '.'}`)
+  const message = answer?.message ?? `The server has answered ${response.status}${isChange && response.status >= 500 ? `, so ${UNKNOWN}` : '.'}`
   // A proxy says in this way that the API is away, and the API that Redis is.
   if (response.status >= 502) throw new Lost('No queue.', message)
-  throw new Refused(response.status, answer?.name, message)
+  throw new Refused(response.status, answer?.name, message, Number(response.headers.get('retry-after')) || null)
 }

@@ -1,4 +1,6 @@
-// Builds elements. Text comes in as text nodes alone, so whatever an email contains is shown as it is written.
+// Builds elements. Text comes in as text nodes alone and through `visible`, so whatever an email contains is shown as it is written.
+
+import { visible } from './visible.js'
 
 const SVG = 'http://www.w3.org/2000/svg'
 
@@ -8,9 +10,13 @@ export const h = (tag, attributes, ...children) => fill(document.createElement(t
 /** The same for SVG. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children)
 
+/** A text that others wrote, for a place within a sentence: its direction is its own, and turns nothing around it. */
+export const foreign = (value) => h('bdi', {}, value)
+
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) set(node, name, value)
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false))
+  const given = children.flat().filter((child) => child !== null && child !== undefined && child !== false)
+  node.append(...given.map((child) => (child instanceof Node ? child : visible(child))))
   return node
 }
 
@@ -23,14 +29,14 @@ function set(node, name, value) {
 export function attribute(node, name, value) {
   if (value === null || value === undefined || value === false) node.removeAttribute(name)
   else {
-    const written = value === true ? '' : String(value)
+    const written = value === true ? '' : visible(value)
     if (node.getAttribute(name) !== written) node.setAttribute(name, written)
   }
 }
 
 /** Sets the text of an element, if it is another. */
 export function text(node, value) {
-  const written = String(value)
+  const written = visible(value)
   if (node.textContent !== written) node.textContent = written
 }
 

@@ -21,3 +21,12 @@ export function emailsHref(parameters) {
 }
 
 export const emailHref = (id) => `#/emails/${encodeURIComponent(id)}`
+
+let list = emailsHref({})
+
+/** The list that was shown last, for the way back from an email. */
+export const lastList = () => list
+
+export function rememberList(href) {
+  list = href
+}

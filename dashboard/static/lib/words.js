@@ -14,6 +14,9 @@ export const CLASSES = [
 /** The state of an email by its `last_event`, in which a delayed one has the name that Resend gives it. */
 export const stateOf = (email) => (email.last_event === 'delivery_delayed' ? 'delayed' : email.last_event)
 
+/** The subject, or what stands for one that nobody would see. */
+export const subjectOf = (email) => email.subject.trim() || '(blank subject)'
+
 /** What can be done with an email in a state. */
 export const POSSIBLE = {
   queued: ['move', 'cancel', 'discard'],
@@ -21,3 +24,6 @@ export const POSSIBLE = {
   delayed: ['retry', 'move', 'cancel', 'discard'],
   failed: ['retry', 'discard'],
 }
+
+/** By what a list can be narrowed, beside the state. */
+export const FILTERS = ['to', 'subject', 'class', 'lane', 'from_time', 'to_time']

@@ -1,11 +1,12 @@
-// What can be done: each asks first, says what came of it, and resolves to whether anything was changed.
+// What can be done: each asks first, says what came of it, and resolves once the dialog is gone.
 
 import { post, remove } from '../lib/api.js'
+import { foreign } from '../lib/dom.js'
 import { emails } from '../lib/format.js'
-import { doing } from '../lib/say.js'
-import { LANES, stateOf } from '../lib/words.js'
+import { say } from '../lib/say.js'
+import { LANES, stateOf, subjectOf } from '../lib/words.js'
 import { queue } from '../lib/queue.js'
-import { confirm } from './confirm.js'
+import { openDialog } from './dialog.js'
 
 let changed = () => {}
 
@@ -14,37 +15,58 @@ export function onChanged(listener) {
   changed = listener
 }
 
-async function act(question, action, done) {
-  const answer = await confirm(question)
-  if (answer === null) return false
-  const worked = await doing(() => action(answer), typeof done === 'function' ? done(answer) : done)
+/** `run(answer, signal, isRepeated)` does it; `done` says that it is done, or makes that of the answer. */
+async function act({ run, done, ...question }) {
+  const dialog = openDialog()
+  try {
+    const answer = await dialog.ask(question)
+    if (answer === null) return
+    let tries = 0
+    const hasWorked = await dialog.work(question.title.replace(/\?$/, ''), ({ signal }) => run(answer, signal, tries++ > 0))
+    if (hasWorked) say(typeof done === 'function' ? done(answer) : done)
+  } finally {
+    dialog.close()
+  }
+  // Also after a failure, which may be that of the answer alone.
   changed()
-  return worked
 }
+
+const waiting = (lanes) => queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued, 0)
+const nameOf = (lanes) => (lanes ? `lane ${lanes.join(', ')}` : 'the whole queue')
 
 /** Pauses lanes, or all. */
 export function pause(lanes = null) {
-  const waiting = queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued, 0)
-  const what = lanes ? `lane ${lanes.join(', ')}` : 'the whole queue'
+  const number = waiting(lanes)
   return act({
-    title: `Pause ${what}?`,
-    lines: [`${emails(waiting)} ${waiting === 1 ? 'waits' : 'wait'} there now. Emails are still accepted; none is handed out until you resume.`],
+    title: `Pause ${nameOf(lanes)}?`,
+    lines: [`${emails(number)} ${number === 1 ? 'waits' : 'wait'} there now. Emails are still accepted; none is handed out until you resume.`],
     action: 'Pause',
-  }, () => post('queue/pause', lanes ? { lanes } : {}), `Paused ${what}.`)
+    run: (_, signal) => post('queue/pause', lanes ? { lanes } : {}, signal),
+    done: `Paused ${nameOf(lanes)}.`,
+  })
 }
 
 export function resume(lanes = null) {
-  const waiting = queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued, 0)
-  const what = lanes ? `lane ${lanes.join(', ')}` : 'the whole queue'
+  const number = waiting(lanes)
   return act({
-    title: `Resume ${what}?`,
-    lines: [`${emails(waiting)} ${waiting === 1 ? 'waits' : 'wait'} there, and will be sent.`],
+    title: `Resume ${nameOf(lanes)}?`,
+    lines: [`${emails(number)} ${number === 1 ? 'waits' : 'wait'} there, and will be sent.`],
     action: 'Resume',
-  }, () => post('queue/resume', lanes ? { lanes } : {}), `Resumed ${what}.`)
+    run: (_, signal) => post('queue/resume', lanes ? { lanes } : {}, signal),
+    done: `Resumed ${nameOf(lanes)}.`,
+  })
 }
 
 const path = (email) => `emails/${encodeURIComponent(email.id)}`
-const named = (email) => `“${email.subject}” to ${email.to.slice(0, 3).join(', ')}${email.to.length > 3 ? ` and ${email.to.length - 3} more` : ''}`
+
+/** As much of a text as tells it from others. A dialog with more would hide its own buttons. */
+const shortened = (text) => (text.length > 120 ? `${text.slice(0, 120)}…` : text)
+
+/** The email as somebody knows it, for a line of a dialog. */
+function named(email) {
+  const others = email.to.length > 3 ? ` and ${email.to.length - 3} more` : ''
+  return ['“', foreign(shortened(subjectOf(email))), '” to ', ...email.to.slice(0, 3).flatMap((to, at) => [at > 0 && ', ', foreign(shortened(to))]), others]
+}
 
 /** The actions on one email. */
 export const ONE = {
@@ -54,7 +76,9 @@ export const ONE = {
       title: 'Retry 1 email?',
       lines: [named(email), 'It goes to those recipients who have not got it, and its retry period begins anew.'],
       action: 'Retry',
-    }, () => post(`${path(email)}/retry`), 'Queued again.'),
+      run: (_, signal) => post(`${path(email)}/retry`, undefined, signal),
+      done: 'Queued again.',
+    }),
   },
   move: {
     label: 'Move…',
@@ -63,7 +87,9 @@ export const ONE = {
       lines: [named(email)],
       action: 'Move',
       choice: { label: 'Lane', options: LANES.filter((lane) => lane !== email.priority) },
-    }, (lane) => post(`${path(email)}/move`, { lane }), (lane) => `Moved to lane ${lane}.`),
+      run: (lane, signal) => post(`${path(email)}/move`, { lane }, signal),
+      done: (lane) => `Moved to lane ${lane}.`,
+    }),
   },
   cancel: {
     label: 'Cancel',
@@ -72,7 +98,9 @@ export const ONE = {
       lines: [named(email), 'It will not be sent. It stays in the list as canceled until its retention ends.'],
       action: 'Cancel email',
       isDangerous: true,
-    }, () => post(`${path(email)}/cancel`), 'Canceled.'),
+      run: (_, signal) => post(`${path(email)}/cancel`, undefined, signal),
+      done: 'Canceled.',
+    }),
   },
   discard: {
     label: 'Discard',
@@ -81,6 +109,11 @@ export const ONE = {
       lines: [named(email), `It is ${stateOf(email)} now. It will not be sent, and is forgotten.`],
       action: 'Discard',
       isDangerous: true,
-    }, () => remove(path(email)), 'Discarded.'),
+      run: (_, signal, isRepeated) => remove(path(email), signal).catch((error) => {
+        // The first call may have done it, though its answer was lost.
+        if (!isRepeated || error.status !== 404) throw error
+      }),
+      done: 'Discarded.',
+    }),
   },
 }

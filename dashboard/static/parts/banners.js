@@ -1,7 +1,7 @@
 // What must be seen before anything else: no server, a pause, relays that are held off, no worker.
 
-import { Lost } from '../lib/api.js'
-import { h, sync, text } from '../lib/dom.js'
+import { Lost, Refused } from '../lib/api.js'
+import { attribute, foreign, h, sync, text } from '../lib/dom.js'
 import { clock, relative } from '../lib/format.js'
 import { LANES } from '../lib/words.js'
 
@@ -10,23 +10,27 @@ const ofServer = h('div', {})
 const ofQueue = h('div', { class: 'banners' })
 place.append(ofServer, ofQueue)
 
-let since = null
+const [lostTitle, lostWords] = [h('strong', {}), h('span', {})]
+/** When the server answered last, and whether it does not now. */
+let [answered, isLost] = [null, false]
 
 /** The server does not answer, or not with what was asked for. */
 export function lost(error) {
   mark(false)
-  if (since) return
-  since = new Date()
+  isLost = true
   document.body.classList.add('stale')
-  ofServer.replaceChildren(h('p', { class: 'banner bad', role: 'alert' },
-    h('strong', {}, error instanceof Lost ? `${error.title} ` : 'The server refuses. '), `${error.message} What is shown is of ${clock(since)}; trying again every two seconds.`))
+  // Announced when it comes, and when it says something else.
+  if (!ofServer.firstChild) ofServer.append(h('p', { class: 'banner bad', role: 'alert' }, lostTitle, ' ', lostWords))
+  text(lostTitle, error instanceof Lost ? error.title : error instanceof Refused ? 'The server refuses.' : 'This page has failed.')
+  text(lostWords, `${error.message} ${answered ? `What is shown is of ${clock(answered)}. ` : ''}Trying again every two seconds.`)
 }
 
 /** The server answers. */
 export function reached() {
   mark(true)
-  if (!since) return
-  since = null
+  answered = new Date()
+  if (!isLost) return
+  isLost = false
   document.body.classList.remove('stale')
   ofServer.replaceChildren()
 }
@@ -42,14 +46,23 @@ export function showQueueBanners(queue) {
   sync(ofQueue, found(queue), (banner) => banner.key, create)
 }
 
-function create({ kind }) {
-  const strong = h('strong', {})
-  const rest = document.createTextNode('')
+/** Nothing is shown of the queue any more. */
+export function clearBanners() {
+  reached()
+  answered = null
+  sync(ofQueue, [], null, create)
+}
+
+function create() {
+  const [strong, error, rest] = [h('strong', {}), foreign(''), h('span', {})]
+  const node = h('p', {}, strong, ' ', error, ' ', rest)
   return {
-    node: h('p', { class: `banner ${kind}` }, strong, ' ', rest),
+    node,
     update(banner) {
+      attribute(node, 'class', `banner ${banner.kind}`)
       text(strong, banner.title)
-      if (rest.data !== banner.rest) rest.data = banner.rest
+      text(error, banner.error ?? '')
+      text(rest, banner.rest)
     },
   }
 }
@@ -68,8 +81,8 @@ function found(queue) {
     banners.push({ key: 'workers', kind: waiting > 0 ? 'bad' : 'warn', title: 'No worker is running.', rest })
   }
   for (const relay of queue.relays) {
-    const rest = `${relay.error} (${relay.class}). Since ${clock(relay.since)}, next try ${relative(relay.until)}; emails wait and use up no attempt.`
-    banners.push({ key: `relay ${relay.name}`, kind: 'bad', title: `Held off from ${relay.name}:`, rest })
+    const rest = `(${relay.class}). Since ${clock(relay.since)}, next try ${relative(relay.until)}; emails wait and use up no attempt.`
+    banners.push({ key: `relay ${relay.name}`, kind: 'bad', title: `Held off from ${relay.name}:`, error: relay.error, rest })
   }
   return banners
 }

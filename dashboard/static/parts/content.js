@@ -1,26 +1,26 @@
 // What an email contains, in tabs: text, HTML in a frame that can run and load nothing, headers, files, and the source.
 
 import { get } from '../lib/api.js'
-import { h } from '../lib/dom.js'
+import { foreign, h } from '../lib/dom.js'
 import { bytes } from '../lib/format.js'
-import { say } from '../lib/say.js'
 import { htmlFrame } from './html-frame.js'
 import { panel } from './panel.js'
+import { problem } from './problem.js'
 import { tabs } from './tabs.js'
 
 /** `path` is that of the email in the API. */
 export function content(path) {
   const place = h('div', {})
-  let shown = null
+  let [shown, newest] = [null, null]
 
   function draw(email) {
     if (email.content_removed) return [h('p', { class: 'note' }, 'Its texts and files were removed to make room for others.')]
     const views = [
-      email.text !== null && email.text !== undefined && { name: 'Text', make: () => h('pre', { tabindex: 0 }, email.text) },
+      email.text !== null && email.text !== undefined && { name: 'Text', make: () => h('pre', { tabindex: 0, dir: 'auto' }, email.text) },
       email.html && { name: 'HTML', make: () => htmlFrame(email.html) },
-      { name: 'Headers', make: () => headers(email) },
+      { name: 'Headers', make: () => headers(newest) },
       { name: 'Files', make: () => files(path) },
-      { name: 'Source', make: () => h('pre', { tabindex: 0 }, JSON.stringify(email, null, 2)) },
+      { name: 'Source', make: () => h('pre', { tabindex: 0, dir: 'ltr' }, JSON.stringify(newest, null, 2)) },
     ]
     const hidden = !email.text && !email.html && h('p', { class: 'note' }, 'No text is shown: this key may not read it, or there is none.')
     return [hidden, tabs('Content', views.filter(Boolean))].filter(Boolean)
@@ -29,6 +29,7 @@ export function content(path) {
   return {
     node: panel('Content', { class: 'content' }, place),
     update(email) {
+      newest = email
       // It never changes, but for its removal: drawn again, the open tab and the place in it would be lost.
       const key = JSON.stringify([email.text, email.html, email.content_removed])
       if (key === shown) return
@@ -39,30 +40,38 @@ export function content(path) {
 }
 
 function headers(email) {
-  const list = (addresses) => (addresses?.length > 0 ? addresses.join(', ') : null)
   const known = [
-    ['From', email.from], ['To', list(email.to)], ['Cc', list(email.cc)], ['Reply-To', list(email.reply_to)], ['Subject', email.subject],
+    ['From', email.from], ['To', email.to], ['Cc', email.cc], ['Reply-To', email.reply_to], ['Subject', email.subject],
     ['Message-ID', email.message_id], ...Object.entries(email.headers ?? {}),
-  ]
-  return h('dl', { class: 'headers' }, known.filter(([, value]) => value).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
+  ].map(([name, value]) => [name, [value].flat().filter(Boolean)]).filter(([, values]) => values.length > 0)
+  const joined = (values) => values.flatMap((value, at) => [at > 0 && ', ', foreign(value)])
+  return h('dl', { class: 'headers' }, known.map(([name, values]) => h('div', {}, h('dt', { dir: 'auto' }, name), h('dd', {}, joined(values)))))
 }
 
 /** Asked for when the tab is opened: links to files are valid for an hour. */
 function files(path) {
-  const node = h('div', {}, h('p', { class: 'note' }, '…'))
-  get(`${path}/attachments`).then(({ data }) => {
-    node.replaceChildren(data.length === 0 ? h('p', { class: 'note' }, 'No files.') : h('ul', { class: 'files' }, data.map(file)))
-  }, (error) => {
-    node.replaceChildren(h('p', { class: 'note' }, error.message))
-    if (error.status !== 403 && error.status !== 404) say(error.message, 'bad')
-  })
-  return node
+  const list = h('div', {})
+  const trouble = problem(load)
+  async function load() {
+    list.replaceChildren(h('p', { class: 'note' }, '…'))
+    trouble.show(null)
+    try {
+      const { data } = await get(`${path}/attachments`)
+      list.replaceChildren(data.length === 0 ? h('p', { class: 'note' }, 'No files.') : h('ul', { class: 'files' }, data.map(file)))
+    } catch (error) {
+      const isFinal = error.status === 403 || error.status === 404
+      list.replaceChildren(...(isFinal ? [h('p', { class: 'note' }, error.message)] : []))
+      trouble.show(isFinal ? null : error)
+    }
+  }
+  load()
+  return h('div', {}, trouble.node, list)
 }
 
 function file({ filename, content_type: type, size, download_url: link }) {
   const name = filename || '(without a name)'
   // Only a link of the API itself: the rest of the page has nothing to do with an address in an email.
   const isOurs = link && new URL(link, document.baseURI).origin === location.origin
-  return h('li', {}, isOurs ? h('a', { href: link, download: name }, name) : name, ' ',
-    h('span', { class: 'note' }, [type, size !== undefined && bytes(size)].filter(Boolean).join(' · ')))
+  return h('li', {}, isOurs ? h('a', { href: link, download: name, dir: 'auto' }, name) : foreign(name), ' ',
+    h('span', { class: 'note' }, foreign([type, size !== undefined && bytes(size)].filter(Boolean).join(' · '))))
 }

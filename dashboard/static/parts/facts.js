@@ -40,7 +40,7 @@ function create([name]) {
       const key = JSON.stringify(values)
       if (key === shown) return
       shown = key
-      place.replaceChildren(...values.map((value) => h('span', {}, String(value))))
+      place.replaceChildren(...values.map((value) => h('span', { dir: 'auto' }, value)))
     },
   }
 }

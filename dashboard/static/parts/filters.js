@@ -15,24 +15,31 @@ const FIELDS = [
   { name: 'to_time', label: 'until', type: 'datetime-local' },
 ]
 
-/** Calls `changed` with the fields that are filled in. */
-export function filters(changed) {
+/** Calls `changed` with the fields that are filled in, and `typing` where they are not, or no longer, those that `show` was given. */
+export function filters({ changed, typing }) {
   const inputs = new Map(FIELDS.map((field) => [field.name, input(field)]))
   const clear = h('button', { type: 'button', class: 'quiet' }, 'Clear')
   const node = h('form', { class: 'panel filters', role: 'search', 'aria-label': 'Filter emails' },
     FIELDS.map(({ name, label }) => h('div', { class: 'field' }, h('label', { for: `filter-${name}` }, label), inputs.get(name))), clear)
   let timer = null
   const values = () => Object.fromEntries([...inputs].map(([name, { value }]) => [name, value.trim()]))
-  const tell = () => {
+  let shown = {}
+  const isOther = () => FIELDS.some(({ name }) => inputs.get(name).value.trim() !== (shown[name] ?? ''))
+  const stopTimer = () => {
     clearTimeout(timer)
-    changed(values())
+    timer = null
+  }
+  const tell = () => {
+    stopTimer()
+    if (isOther()) changed(values())
   }
   node.addEventListener('submit', (event) => {
     event.preventDefault()
     tell()
   })
   node.addEventListener('input', (event) => {
-    clearTimeout(timer)
+    stopTimer()
+    typing(isOther())
     timer = setTimeout(tell, event.target.type === 'search' ? PAUSE : 0)
   })
   clear.addEventListener('click', () => {
@@ -42,10 +49,14 @@ export function filters(changed) {
   return {
     node,
     show(filter) {
+      shown = filter
+      // What somebody is typing on is theirs.
+      const typedIn = timer === null ? null : document.activeElement
       for (const [name, each] of inputs) {
         const value = filter[name] ?? ''
-        if (each.value.trim() !== value) each.value = value
+        if (each !== typedIn && each.value.trim() !== value) each.value = value
       }
+      if (!isOther()) stopTimer()
       clear.hidden = FIELDS.every(({ name }) => !filter[name])
     },
   }

@@ -1,6 +1,6 @@
 // The lanes, from the most urgent on, each with its own pause.
 
-import { h, sync, text } from '../lib/dom.js'
+import { attribute, h, sync, text } from '../lib/dom.js'
 import { clock, count, duration } from '../lib/format.js'
 import { emailsHref } from '../lib/route.js'
 import { canWrite } from '../lib/session.js'
@@ -34,11 +34,11 @@ function create({ name }) {
       paused.hidden = !lane.paused
       text(paused, lane.paused ? `paused since ${clock(lane.paused_since)}` : '')
       text(waiting, count(lane.queued))
-      waiting.setAttribute('aria-label', `${count(lane.queued)} waiting in lane ${name}`)
+      attribute(waiting, 'aria-label', `${count(lane.queued)} waiting in lane ${name}`)
       text(oldest, duration(lane.oldest_ms))
       text(rate, lane.sent_per_minute === null ? '–' : count(Math.round(lane.sent_per_minute)))
       text(button, lane.paused ? 'Resume' : 'Pause')
-      button.setAttribute('aria-label', `${lane.paused ? 'Resume' : 'Pause'} lane ${name}`)
+      attribute(button, 'aria-label', `${lane.paused ? 'Resume' : 'Pause'} lane ${name}`)
     },
   }
 }

@@ -1,6 +1,6 @@
 // Asks for the API key.
 
-import { h } from '../lib/dom.js'
+import { h, text } from '../lib/dom.js'
 import { setKey } from '../lib/session.js'
 
 /** `reason` says why the last key did not do. `begin` tries what was given. */
@@ -20,9 +20,10 @@ export function login(reason, begin) {
   )
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    button.disabled = true
+    text(button, 'Opening…')
     setKey(input.value.trim())
     begin()
   })
+  input.addEventListener('input', () => text(button, 'Open'))
   return form
 }

@@ -12,7 +12,9 @@ export function pages({ older, newer, stop }) {
     node,
     busy: (isBusy) => {
       node.setAttribute('aria-busy', isBusy)
-      if (!isBusy) halt.hidden = true
+      if (isBusy || halt.hidden) return
+      if (document.activeElement === halt) (on.disabled ? back : on).focus()
+      halt.hidden = true
     },
     searching(words) {
       halt.hidden = false
@@ -20,8 +22,11 @@ export function pages({ older, newer, stop }) {
     },
     show({ page, shown, hasOlder, note }) {
       text(line, [page > 1 ? `Page ${page}` : '', emails(shown), note].filter(Boolean).join(', '))
+      const focused = [back, on].find((button) => button === document.activeElement)
       back.disabled = page === 1
       on.disabled = !hasOlder
+      // At an end the focus turns round, instead of being lost.
+      if (focused?.disabled) (focused === back ? on : back).focus()
     },
   }
 }

@@ -19,7 +19,10 @@ export function stateTabs() {
     show(filter) {
       for (const { state, node } of tabs) {
         attribute(node, 'href', emailsHref({ ...filter, status: state }))
-        attribute(node, 'aria-current', (filter.status ?? '') === state ? 'true' : null)
+        const isCurrent = (filter.status ?? '') === state
+        attribute(node, 'aria-current', isCurrent ? 'true' : null)
+        // On a phone not all of them are in sight.
+        if (isCurrent) requestAnimationFrame(() => node.scrollIntoView({ block: 'nearest', inline: 'nearest' }))
       }
     },
     end,

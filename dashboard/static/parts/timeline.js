@@ -20,7 +20,7 @@ function create(event) {
     event.duration_ms !== null && event.duration_ms !== undefined && duration(event.duration_ms),
     event.worker && `worker ${workerName(event.worker)}`,
   ].filter(Boolean)
-  const [note, answer] = [h('span', { class: 'note' }, facts.join(' · ')), h('span', { class: 'answer' })]
+  const [note, answer] = [h('span', { class: 'note' }, facts.join(' · ')), h('span', { class: 'answer', dir: 'auto' })]
   return {
     node: h('li', { class: event.event }, h('time', { datetime: event.at }, clock(event.at)), h('strong', {}, event.event), note, answer),
     update: ({ answer: said }) => {

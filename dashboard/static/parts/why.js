@@ -2,21 +2,34 @@
 
 import { h, text } from '../lib/dom.js'
 import { clock, count, duration, workerName } from '../lib/format.js'
+import { canWrite } from '../lib/session.js'
 import { panel } from './panel.js'
 
 /** Reasons that somebody has to do something about. */
 const BAD = ['no_worker', 'relay_held_off', 'sender_held_off', 'failed']
 
+/** The way out, by the buttons of this page. For another time it has none: the API names the request. */
+const WAY_OUT = {
+  resume: 'Resume the lane on the overview.',
+  retry: 'To send it at once: Retry.',
+  retry_or_discard: 'Once the cause is gone: Retry. To give it up: Discard.',
+  move_to_high: 'To send it sooner: Move it to lane high.',
+}
+
 export function why() {
-  const sentence = h('p', { class: 'sentence' })
-  const more = h('p', { class: 'note' })
-  const node = panel('Why', { class: 'why' }, sentence, more)
+  const sentence = h('p', { class: 'sentence', dir: 'auto' })
+  const [wayOut, more] = [h('p', {}), h('p', { class: 'note' })]
+  const node = panel('Why', { class: 'why' }, sentence, wayOut, more)
   return {
     node,
     update(why) {
-      node.classList.toggle('bad', BAD.includes(why.reason))
-      node.classList.toggle('warn', why.reason === 'paused')
+      const reasons = [why.reason, ...why.also]
+      const isBad = BAD.some((reason) => reasons.includes(reason))
+      node.classList.toggle('bad', isBad)
+      node.classList.toggle('warn', !isBad && reasons.includes('paused'))
       text(sentence, why.sentence)
+      text(wayOut, canWrite() ? (WAY_OUT[why.action] ?? why.way_out ?? '') : '')
+      wayOut.hidden = wayOut.textContent === ''
       const facts = [
         why.place !== null && why.place !== undefined && `place ${count(why.place)} in lane ${why.lane}`,
         why.due_at && `due ${clock(why.due_at)}`,

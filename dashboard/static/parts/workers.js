@@ -1,6 +1,6 @@
 // The workers with a live lease: what they were started with, and what they hold since when.
 
-import { h, sync, text } from '../lib/dom.js'
+import { attribute, h, sync, text } from '../lib/dom.js'
 import { clock, count, duration, now, relative } from '../lib/format.js'
 import { emailHref } from '../lib/route.js'
 import { panel } from './panel.js'
@@ -39,7 +39,7 @@ function create() {
       text(load, worker.concurrency ? `${count(worker.in_flight)} of ${count(worker.concurrency)} in flight` : `${count(worker.in_flight)} in flight`)
       meter.max = most
       meter.value = worker.in_flight
-      meter.setAttribute('aria-label', `In flight at ${name.textContent}`)
+      attribute(meter, 'aria-label', `In flight at ${name.textContent}`)
       details.hidden = worker.emails.length === 0
       const oldest = worker.emails.map((email) => Date.parse(email.since)).reduce((one, other) => Math.min(one, other), Infinity)
       const shown = worker.emails.length < worker.in_flight ? `${worker.emails.length} of ${count(worker.in_flight)} emails` : `${worker.emails.length} emails`

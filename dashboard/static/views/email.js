@@ -2,8 +2,10 @@
 
 import { get } from '../lib/api.js'
 import { attribute, h, text } from '../lib/dom.js'
+import { lastList } from '../lib/route.js'
 import { canWrite } from '../lib/session.js'
-import { POSSIBLE, stateOf } from '../lib/words.js'
+import { visible } from '../lib/visible.js'
+import { POSSIBLE, stateOf, subjectOf } from '../lib/words.js'
 import { ONE, onChanged } from '../parts/actions.js'
 import { content } from '../parts/content.js'
 import { facts } from '../parts/facts.js'
@@ -18,14 +20,15 @@ function absent(error) {
 export function emailView({ id, refreshSoon }) {
   onChanged(refreshSoon)
   const path = `emails/${encodeURIComponent(id)}`
-  const [state, subject] = [h('span', { class: 'chip' }), h('span', {}, '…')]
+  const state = h('span', { class: 'chip' })
+  const subject = h('h1', { dir: 'auto', tabindex: -1 }, '…')
   const buttons = h('div', { class: 'actions' })
   const [reason, about, events, body] = [why(), facts(id), timeline(), content(path)]
   const missing = h('p', { class: 'panel', hidden: true }, 'There is no such email: it was discarded, or its retention is over.')
   const found = h('div', { class: 'found' }, reason.node, about.node, events.node, body.node)
   const node = h('article', { class: 'one' },
-    h('p', {}, h('a', { href: '#/emails', class: 'back' }, '← Emails')),
-    h('div', { class: 'title' }, state, h('h1', {}, subject), buttons), missing, found)
+    h('p', {}, h('a', { href: lastList(), class: 'back' }, '← Emails')),
+    h('div', { class: 'title' }, state, subject, buttons), missing, found)
   let offered = ''
 
   function offer(email, names) {
@@ -33,8 +36,11 @@ export function emailView({ id, refreshSoon }) {
     const key = `${names} ${email.priority}`
     if (key === offered) return
     offered = key
+    const hadFocus = buttons.contains(document.activeElement)
     buttons.replaceChildren(...names.map((name) =>
       h('button', { type: 'button', class: ['cancel', 'discard'].includes(name) ? 'danger' : '', onclick: () => ONE[name].run(email) }, ONE[name].label)))
+    // What has just been done is not possible any more. The next Tab leads to what is.
+    if (hadFocus) subject.focus()
   }
 
   async function refresh(signal) {
@@ -53,8 +59,8 @@ export function emailView({ id, refreshSoon }) {
     const current = cause.state ?? stateOf(email)
     text(state, current)
     attribute(state, 'class', `chip ${current}`)
-    text(subject, email.subject)
-    document.title = `${email.subject} – Email queue`
+    text(subject, subjectOf(email))
+    document.title = `${visible(subjectOf(email)).slice(0, 100)} – Email queue`
     offer(email, canWrite() ? (POSSIBLE[current] ?? []) : [])
     reason.update(cause)
     about.update(email)

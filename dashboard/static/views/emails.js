@@ -1,51 +1,64 @@
 // The list of emails: by state, with search, filters, pages, and actions for all that match.
 
-import { get } from '../lib/api.js'
+import { Lost, Refused, get } from '../lib/api.js'
 import { h } from '../lib/dom.js'
 import { count } from '../lib/format.js'
-import { emailsHref } from '../lib/route.js'
+import { emailsHref, rememberList } from '../lib/route.js'
+import { FILTERS } from '../lib/words.js'
 import { bulkBar } from '../parts/bulk-bar.js'
 import { emailTable } from '../parts/email-table.js'
 import { filters } from '../parts/filters.js'
 import { pages } from '../parts/pages.js'
+import { problem } from '../parts/problem.js'
 import { stateTabs } from '../parts/state-tabs.js'
 import { onChanged } from '../parts/actions.js'
-import { say } from '../lib/say.js'
 
 /** Emails on a page. */
 const LIMIT = 25
 
+/** With which cursors the pages of the last list began, so that there is a way back from a page, also after a look at an email. */
+let trail = { list: '', cursors: [''] }
+
 export function emailsView({ parameters }) {
   onChanged(() => load())
-  let filter = parameters
-  /** The cursors of the pages up to this one; the first has none. */
-  let cursors = [null]
-  let next = null
+  let [filter, after, next] = [{}, '', null]
   /** Whether the last page took one call, so that it may be asked for again every two seconds. */
   let isCheap = true
   let running = null
 
   const tabs = stateTabs()
-  const form = filters((changed) => {
-    location.replace(emailsHref({ status: filter.status, ...changed }))
-  })
   const bar = bulkBar(() => load())
+  const form = filters({
+    changed: (values) => location.replace(emailsHref({ status: filter.status, ...values })),
+    typing: (isTyping) => bar.show(filter, isTyping),
+  })
   const table = emailTable()
-  const paging = pages({ older: () => go([...cursors, next]), newer: () => go(cursors.slice(0, -1)), stop: () => running?.abort() })
-  const node = h('div', { class: 'emails' }, h('h1', {}, 'Emails'), tabs.node, form.node,
-    h('section', { class: 'panel listed', 'aria-label': 'Emails found' }, bar.node, table.node, paging.node))
+  const trouble = problem(() => load())
+  const paging = pages({
+    older: () => go(next),
+    newer: () => go(trail.cursors[page() - 1] ?? ''),
+    stop: () => running?.abort(),
+  })
+  const listed = h('section', { class: 'panel listed', 'aria-label': 'Emails found' }, bar.node, trouble.node, table.node, paging.node)
+  const node = h('div', { class: 'emails' }, h('h1', {}, 'Emails'), tabs.node, form.node, listed)
 
-  function go(wanted) {
-    cursors = wanted
-    load()
+  /** The number of this page, from 0 on. Of one that was opened by its address it is not known: after the first one. */
+  const page = () => trail.cursors.indexOf(after)
+
+  function go(cursor) {
+    location.hash = emailsHref({ ...filter, after: cursor })
     node.querySelector('h1').scrollIntoView({ block: 'nearest' })
   }
 
   function change(wanted) {
-    filter = wanted
-    cursors = [null]
+    filter = Object.fromEntries(['status', ...FILTERS].map((name) => [name, wanted[name]?.trim()]).filter(([, value]) => value))
+    after = wanted.after ?? ''
+    const list = emailsHref(filter)
+    if (trail.list !== list || page() < 0) trail = { list, cursors: after ? ['', after] : [''] }
+    rememberList(emailsHref({ ...filter, after }))
     tabs.show(filter)
     form.show(filter)
+    bar.show(filter)
     load()
   }
 
@@ -55,9 +68,9 @@ export function emailsView({ parameters }) {
     const mine = new AbortController()
     running = mine
     const found = []
-    let [looked, calls, cursor, more] = [0, 0, cursors.at(-1), true]
+    let [looked, calls, cursor, more, failure] = [0, 0, after || null, true, null]
     const asked = { ...filter, from_time: instant(filter.from_time), to_time: instant(filter.to_time) }
-    if (!isQuiet) paging.busy(true)
+    if (!isQuiet) busy(true)
     try {
       while (found.length < LIMIT && more) {
         const answer = await get('emails', { ...asked, limit: LIMIT - found.length, after: cursor }, mine.signal)
@@ -71,20 +84,29 @@ export function emailsView({ parameters }) {
         if (!isQuiet) table.show(found, filter)
       }
     } catch (error) {
-      if (!mine.signal.aborted) {
-        if (isQuiet) throw error
-        say(error.message, 'bad')
-      } else if (running !== mine) return
-      // Somebody has stopped the search: what was found stays.
+      // Where somebody has stopped the search, what was found stays.
+      if (!mine.signal.aborted) failure = error
       more = cursor !== null
     }
-    if (running === mine) running = null
-    ;[next, isCheap] = [more ? cursor : null, calls <= 1]
-    table.show(found, filter)
-    bar.show(filter, found)
-    const where = looked > found.length ? `looked at ${count(looked)}` : ''
-    paging.show({ page: cursors.length, shown: found.length, hasOlder: next !== null, note: where })
-    paging.busy(false)
+    // Another one has begun.
+    if (running !== mine) return
+    running = null
+    busy(false)
+    // A loss is that of the whole page; what is refused is about this list.
+    if (isQuiet && (failure instanceof Lost || failure?.isAboutKey)) throw failure
+    trouble.show(failure)
+    // What is refused stays refused.
+    ;[next, isCheap] = [more ? cursor : null, calls <= 1 && !(failure instanceof Refused)]
+    if (failure && found.length === 0) table.clear()
+    else table.show(found, filter)
+    if (next) trail.cursors[page() + 1] = next
+    const where = failure ? 'the rest is not known' : looked > found.length ? `looked at ${count(looked)}` : ''
+    paging.show({ page: page() + 1, shown: found.length, hasOlder: next !== null, note: where })
+  }
+
+  function busy(isBusy) {
+    listed.setAttribute('aria-busy', isBusy)
+    paging.busy(isBusy)
   }
 
   change(parameters)
@@ -94,7 +116,7 @@ export function emailsView({ parameters }) {
     change,
     refresh: async () => {
       // Later pages hold still, so that what is read does not move.
-      if (isCheap && cursors.length === 1 && !running) await load(true)
+      if (isCheap && after === '' && !running) await load(true)
     },
     end: () => {
       onChanged(() => {})
@@ -104,8 +126,8 @@ export function emailsView({ parameters }) {
   }
 }
 
-/** A time of the form in the zone of the browser, as the API takes it. */
+/** A time of the form in the zone of the browser, as the API takes it. What is none is left to the API to refuse. */
 function instant(local) {
   const date = local ? new Date(local) : null
-  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null
+  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : local
 }

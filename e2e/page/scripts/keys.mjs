@@ -6,6 +6,9 @@ import { API, inBrowser, newPage, open, openWith, rows, until } from './browser.
 const { ID } = process.env
 
 await inBrowser(async (page, browser) => {
+  // Looking is not asked for by trying to change something.
+  const changes = []
+  page.on('request', (request) => { if (request.method() !== 'GET') changes.push(`${request.method()} ${request.url()}`) })
   await openWith(page, 'no-key-at-all')
   await page.getByRole('alert').getByText('The server does not know this key.').waitFor()
   assert.equal(await page.evaluate(() => sessionStorage.length), 0)
@@ -31,6 +34,7 @@ await inBrowser(async (page, browser) => {
   // Kept while the tab is open, and unknown to another one.
   await page.reload()
   await page.getByRole('button', { name: 'Discard' }).waitFor()
+  assert.deepEqual(changes, [])
   const other = await newPage(browser)
   await other.goto(`${API}/dashboard/`)
   await other.getByLabel('API key').waitFor()

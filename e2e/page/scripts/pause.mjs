@@ -11,6 +11,7 @@ await inBrowser(async (page) => {
   const { id } = await call('POST', 'emails', { from: 'a@acme.example', to: 'ada@example.com', subject: 'Waits', text: 'x' })
   await page.goto(`${page.url().split('#')[0]}#/emails/${id}`)
   await page.locator('.why.warn .sentence', { hasText: /paused/i }).waitFor()
+  await page.locator('.why', { hasText: 'Resume the lane on the overview.' }).waitFor()
   // The worker looks for a pause about once a second: by then it would have sent the email.
   await page.waitForTimeout(3000)
   assert.equal((await call('GET', `emails/${id}`)).last_event, 'queued')

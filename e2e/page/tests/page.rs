@@ -60,6 +60,22 @@ async fn all_emails_of_a_class_are_retried_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn an_action_that_fails_says_so_and_is_tried_again() {
+    let refused_once = Rules::new().recipient_first("bob@example.com", 1, Action::reply(550, "5.1.1 User unknown"));
+    let scene = Scene::start(refused_once).await;
+    let id = accept(&scene.api, &email("bob@example.com", "Your invoice")).await;
+    scene.run("fails", &[("ID", &id), ("REDIS_PID", &scene.redis_pid())]).await;
+}
+
+#[tokio::test]
+async fn an_action_for_all_that_fails_halfway_says_how_far_it_came_and_goes_on() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    fill(&api, 40_000).await;
+    scene::run("fails-halfway", &api, &[("REDIS_PID", &scene::redis_pid(&redis))]).await;
+}
+
+#[tokio::test]
 async fn a_pause_stops_delivery_and_a_resume_starts_it() {
     let scene = Scene::start(Rules::new()).await;
     scene.run("pause", &[]).await;
@@ -96,6 +112,29 @@ async fn a_hostile_email_is_shown_as_text_and_can_do_nothing() {
     let id = accept(&scene.api, &hostile).await;
     scene.server.wait_for(1).await;
     scene.run("hostile", &[("ID", &id), ("SCRIPT", script)]).await;
+}
+
+#[tokio::test]
+async fn hidden_characters_are_shown_and_endless_words_fit() {
+    // Right to left, an isolate, and no space.
+    let hidden = "\u{202e}gpj.exe\u{2066}\u{200b}";
+    let refused = Rules::new().recipient("ada@example.com", Action::reply(550, format!("5.1.1 User {hidden} unknown")));
+    let scene = Scene::start(refused).await;
+    let endless = "W".repeat(250);
+    let id = accept(
+        &scene.api,
+        &json!({
+            "from": format!("\"{hidden} {endless}\" <evil@example.com>"),
+            "to": format!("\"{hidden}{endless}\" <ada@example.com>"),
+            "subject": format!("{hidden} שלום {endless} {endless}"),
+            "text": format!("{hidden}\u{1b}[31m {endless}\nشكرا"),
+            "headers": {"X-Hidden": format!("{hidden} {endless}"), "X-Endless": endless},
+            "tags": [{"name": "endless", "value": endless}],
+            "attachments": [{"filename": format!("{hidden}{}.txt", &endless[..100]), "content": "YQ=="}],
+        }),
+    )
+    .await;
+    scene.run("hidden", &[("ID", &id), ("HIDDEN", hidden)]).await;
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 pub(crate) struct Scene {
     pub(crate) api: Api,
     pub(crate) server: SmtpServer,
-    _redis: RedisServer,
+    redis: RedisServer,
     _worker: Worker,
 }
 
@@ -32,7 +32,12 @@ impl Scene {
         let server = SmtpServer::builder().rules(rules).start().await;
         let api = Api::start_with(&redis.url(), &[KEYS]).await;
         let worker = Worker::ready(&redis.url(), &server.url(), &[]).await;
-        Self { api, server, _redis: redis, _worker: worker }
+        Self { api, server, redis, _worker: worker }
+    }
+
+    /// Of the process of Redis, for a script that freezes it.
+    pub(crate) fn redis_pid(&self) -> String {
+        redis_pid(&self.redis)
     }
 
     /// Runs a script on the page; `variables` are its own.
@@ -53,6 +58,13 @@ pub(crate) async fn run(name: &str, api: &Api, variables: &[(&str, &str)]) {
     let mut process = Process::start(command);
     let status = process.wait(LIMIT).await;
     assert!(status.success(), "{name}: {status}\n{}", process.text());
+}
+
+/// As text.
+pub(crate) fn redis_pid(redis: &RedisServer) -> String {
+    let info: String = redis::cmd("INFO").arg("server").query(&mut redis.connection()).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    pid.to_owned()
 }
 
 /// Posts an email that must be accepted, and returns its id.
