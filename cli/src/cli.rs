@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
-use email_queue::{Queue, Shards};
-use program::{VERSION, generate::Generated};
+use program::{QueueFlags, VERSION, generate::Generated};
 use redis_connection::RedisFlags;
 
 use crate::{
@@ -27,23 +26,18 @@ pub(crate) struct Settings {
 #[derive(Parser)]
 #[command(name = "emailq", version = VERSION, after_help = EXIT_CODES, disable_help_subcommand = true)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Redis")]
     redis: RedisFlags,
 
-    /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
-    #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
-    queue: Queue,
-
-    /// How many shards the queue is spread over, as the workers have it.
-    #[arg(long, env = "EMAIL_QUEUE_SHARDS", value_name = "SHARDS", default_value_t = 1)]
-    shards: u16,
+    #[command(flatten, next_help_heading = "Queue")]
+    queue: QueueFlags,
 
     /// Print JSON for programs, with the names of the HTTP API.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
 
     /// Whether to use colours: auto on a terminal, unless NO_COLOR is set.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
     color: Colour,
 
     /// Print a man page or completions, for packages.
@@ -83,7 +77,7 @@ fn settings(cli: Cli) -> Result<Settings, clap::Error> {
     let config = Config {
         redis: cli.redis.url().map_err(|error| invalid(error.to_string()))?,
         files: cli.redis.files(),
-        shards: Shards::new(cli.queue, cli.shards).map_err(|error| invalid(error.to_string()))?,
+        shards: cli.queue.shards().map_err(|error| invalid(error.to_string()))?,
         style: Style { is_json: cli.json, colour: cli.color },
     };
     Ok(Settings { config, command: cli.command.ok_or_else(missing)? })
@@ -101,7 +95,8 @@ mod tests {
         for line in ["emailq --queue q --json list", "emailq list --queue q --json"] {
             let matches = command().try_get_matches_from(line.split(' ')).unwrap();
             let cli = Cli::from_arg_matches(&matches).unwrap();
-            assert!(cli.json && cli.queue.name() == "q", "{line}");
+            assert!(cli.json, "{line}");
+            assert_eq!(cli.queue.shards().unwrap().first().name(), "q", "{line}");
         }
     }
 }

@@ -24,22 +24,22 @@ use crate::{context::Context, exit::Exit, shards};
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    // In the order of `--help`: to look, to steer, to hand in, to check.
     Stats(stats::Stats),
-    Workers(workers::Workers),
+    Top(top::Top),
     List(list::List),
     Show(show::Show),
     Why(why::Why),
+    Workers(workers::Workers),
     Retry(retry::Retry),
-    Cancel(cancel::Cancel),
     Discard(discard::Discard),
-
+    Cancel(cancel::Cancel),
+    Move(move_to::Move),
     Pause(pause::Pause),
     Resume(resume::Resume),
-    Move(move_to::Move),
     Send(send::Send),
     Export(export::Export),
     Doctor(doctor::Doctor),
-    Top(top::Top),
     /// Print completions for a shell, such as `emailq completions bash > /etc/bash_completion.d/emailq`.
     Completions {
         /// The shell.

@@ -4,14 +4,14 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
-use email_queue::{Queue, Shards, email::Mailbox, maintenance::Maintenance};
+use email_queue::{email::Mailbox, maintenance::Maintenance};
 use program::{
-    VERSION,
+    QueueFlags, VERSION,
     generate::Generated,
     logging::{self, LogFormat},
 };
 use redis_connection::RedisFlags;
-use smtp_client::Options;
+use smtp_client::SmtpFlags;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -89,31 +89,16 @@ struct Cli {
     #[command(flatten)]
     redis: RedisFlags,
 
-    /// The queue: the name of the Redis list, and the beginning of all other keys. On Redis Cluster put it in braces.
-    #[arg(long, env = "EMAIL_QUEUE_QUEUE", value_name = "NAME", default_value = "emails")]
-    queue: Queue,
-
-    /// How many shards the queue is spread over, 1 to 4096; the name of a queue with several is in braces. The API has to have
-    /// the same number. It can be raised, first here and then there.
-    #[arg(long, env = "EMAIL_QUEUE_SHARDS", value_name = "SHARDS", default_value_t = 1)]
-    shards: u16,
+    #[command(flatten)]
+    queue: QueueFlags,
 
     // Required after clap, which would not list the choices.
     /// Where emails go, as a URL. Required.
     #[arg(long, env = "EMAIL_QUEUE_TRANSPORT", value_name = "URL", hide_env_values = true, long_help = TRANSPORT_HELP)]
     transport: Option<String>,
 
-    /// The user to authenticate as, if the transport's URL names none.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
-    smtp_username: Option<String>,
-
-    /// The password of that user.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    smtp_password: Option<String>,
-
-    /// A file of certificates (PEM) to trust in addition to the system's, for TLS to the SMTP server.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_CA_FILE", value_name = "FILE")]
-    smtp_ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    smtp: SmtpFlags,
 
     /// The time limit for an SMTP reply; ten times as long for the reply to a message.
     #[arg(long, env = "EMAIL_QUEUE_SMTP_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
@@ -208,13 +193,7 @@ impl Cli {
                 "no transport is given: --transport or EMAIL_QUEUE_TRANSPORT has to say where emails go: {choices}"
             ))
         })?;
-        let smtp = Options {
-            // Deployments may set a variable to nothing where it is not needed.
-            username: self.smtp_username.filter(|username| !username.is_empty()),
-            password: self.smtp_password.filter(|password| !password.is_empty()),
-            ca_file: self.smtp_ca_file,
-            timeout: self.smtp_timeout,
-        };
+        let smtp = self.smtp.options(self.smtp_timeout);
         let admin_listen = self.admin_listen.filter(|address| !address.is_empty());
         let admin_listen = admin_listen.map(|address| {
             address.parse().map_err(|_| {
@@ -224,7 +203,7 @@ impl Cli {
         let config = Config {
             redis: self.redis.url()?,
             redis_files: self.redis.files(),
-            shards: Shards::new(self.queue, self.shards).map_err(|error| InvalidConfig(error.to_string()))?,
+            shards: self.queue.shards().map_err(|error| InvalidConfig(error.to_string()))?,
             transport: TransportConfig::parse(&transport, smtp)?,
             concurrency: self.concurrency,
             max_memory: self.max_memory.map_or_else(memory::default_max, |size| size.as_u64()),

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 pub mod generate;
 pub mod logging;
+mod queue_flags;
+
+pub use queue_flags::QueueFlags;
 
 /// The version and the commit, as `--version` prints them.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("EMAIL_QUEUE_COMMIT"), ")");

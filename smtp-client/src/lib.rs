@@ -33,7 +33,7 @@
 //! client in lettre 0.11 stops at the first refused recipient, reads lines of any length, takes a reply that is not UTF-8
 //! for a lost connection, and keeps bytes that arrived before STARTTLS for the encrypted session.
 //!
-//! In reading order: `config` is the URL; `connect` opens sessions, `auth` authenticates, `tls` has the trusted
+//! In reading order: `config` is the URL, `flags` what it may leave out; `connect` opens sessions, `auth` authenticates, `tls` has the trusted
 //! certificates, `expiry` notes until when, `connect_error` the errors; `session` and `extensions` are an open session; `transaction` sends a
 //! message in it, `outcome` is the result, `message` the message in pieces, `data` its bytes after `DATA`; `wire` has a
 //! deadline for each step, `reply` parses replies, `redact` removes passwords from them.
@@ -47,6 +47,8 @@ mod connect_error;
 mod data;
 mod expiry;
 mod extensions;
+#[cfg(feature = "flags")]
+mod flags;
 mod message;
 mod outcome;
 mod redact;
@@ -65,6 +67,8 @@ pub use config::{Config, Credentials, InvalidUrl, Options, TlsMode};
 pub use connect::Connector;
 pub use connect_error::{ConnectError, Step};
 pub use expiry::Expiry;
+#[cfg(feature = "flags")]
+pub use flags::SmtpFlags;
 pub use message::{Message, Piece, lines};
 pub use outcome::{End, Milestone, RecipientOutcome, Transaction, Unsupported};
 pub use reply::{Reply, Severity};

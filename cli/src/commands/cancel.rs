@@ -9,7 +9,9 @@ use crate::{
     exit::Exit,
 };
 
-/// Cancel emails that no worker has claimed: queued, scheduled or delayed. Their records are kept for the retention.
+/// Cancel emails that no worker has claimed: queued, scheduled or delayed.
+///
+/// Their records are kept for the retention.
 #[derive(Args)]
 pub(crate) struct Cancel {
     #[command(flatten)]

@@ -10,7 +10,9 @@ use crate::{
     exit::Exit,
 };
 
-/// Give up emails for good: dead letters, and those that no worker has claimed. They are deleted.
+/// Give up emails for good: dead letters, and those that no worker has claimed.
+///
+/// They are deleted.
 #[derive(Args)]
 pub(crate) struct Discard {
     #[command(flatten)]

@@ -5,11 +5,12 @@ mod queue;
 mod redis;
 mod relay;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use clap::Args;
 use email_queue::query;
 use serde_json::json;
+use smtp_client::SmtpFlags;
 
 use self::finding::{Finding, Level};
 use crate::{
@@ -18,24 +19,17 @@ use crate::{
     output::table::{Columns, cell, level},
 };
 
-/// Check the whole set-up, and say what to do about each fault: Redis, the workers, relays, DNS of the sender's domain, the API.
+/// Check the whole set-up, and say of each fault what to do.
+///
+/// It looks at Redis, the workers, relays, DNS of the sender's domain, and the API.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// A relay to log in to, as the worker's --transport has it. Of relays that only the workers name, the login is not checked.
     #[arg(long, env = "EMAIL_QUEUE_TRANSPORT", value_name = "URL", hide_env_values = true)]
     transport: Vec<String>,
 
-    /// The user at the relay, if the URL names none.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_USERNAME", value_name = "NAME", hide_env_values = true)]
-    smtp_username: Option<String>,
-
-    /// The password of that user.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    smtp_password: Option<String>,
-
-    /// A file of certificates (PEM) to trust in addition to the system's, for TLS to relays.
-    #[arg(long, env = "EMAIL_QUEUE_SMTP_CA_FILE", value_name = "FILE")]
-    smtp_ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    smtp: SmtpFlags,
 
     /// The address of the API, such as http://127.0.0.1:3000, or https://HOST. Trusted are the system's authorities, or those that
     /// SSL_CERT_FILE names.
@@ -72,7 +66,7 @@ impl Doctor {
                 }
             }
         }
-        findings.extend(relay::check(&self.transport, &relays, &self.smtp()).await);
+        findings.extend(relay::check(&self.transport, &relays, &self.smtp.options(relay::TIMEOUT)).await);
         for domain in &domains {
             findings.extend(dns::check(domain, self.dns_server).await);
         }
@@ -80,16 +74,6 @@ impl Doctor {
             findings.push(api::check(url).await);
         }
         self.report(context, &findings)
-    }
-
-    fn smtp(&self) -> smtp_client::Options {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        smtp_client::Options {
-            username: given(&self.smtp_username),
-            password: given(&self.smtp_password),
-            ca_file: self.smtp_ca_file.clone(),
-            timeout: relay::TIMEOUT,
-        }
     }
 
     fn report(&self, context: &Context, findings: &[Finding]) -> anyhow::Result<Exit> {

@@ -5,8 +5,10 @@ use email_queue::query::{self, Cursor};
 
 use crate::{context::Context, exit::Exit, filter::Filter, output::json, pages::Pages, view::Whole};
 
-/// Print whole emails as JSON, one a line, the newest first. `emailq send` takes the lines and sends each email as a new one, also
-/// what was sent before; in the same queue `emailq retry` sends again what has failed, to the recipients that have not got it.
+/// Print whole emails as JSON, one a line, the newest first.
+///
+/// `emailq send` takes the lines and sends each email as a new one, also what was sent before; in the same queue `emailq retry` sends
+/// again what has failed, to the recipients that have not got it.
 #[derive(Args)]
 pub(crate) struct Export {
     #[command(flatten)]

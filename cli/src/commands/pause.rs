@@ -3,8 +3,9 @@ use email_queue::{Lane, transition};
 
 use crate::{context::Context, exit::Exit, filter, shards, state};
 
-/// Pause the queue or lanes of it: no more of their emails are handed out. What is in flight is delivered, and emails are accepted
-/// as before.
+/// Pause the queue or lanes of it: no more of their emails are handed out.
+///
+/// What is in flight is delivered, and emails are accepted as before.
 #[derive(Args)]
 pub(crate) struct Pause {
     /// Only this lane: high, normal or low. May be repeated.

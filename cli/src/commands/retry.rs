@@ -10,8 +10,9 @@ use crate::{
     exit::Exit,
 };
 
-/// Send emails again that have failed, or that wait for another attempt: they are queued at once, and their retry period begins
-/// anew. Recipients that have accepted an email do not get it again.
+/// Send emails again that have failed, or that wait for another attempt.
+///
+/// They are queued at once, and their retry period begins anew. Recipients that have accepted an email do not get it again.
 #[derive(Args)]
 pub(crate) struct Retry {
     #[command(flatten)]

@@ -42,8 +42,10 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The scope of the idempotency keys of this command.
 const SCOPE: &str = "emailq send";
 
-/// Put emails on the queue, from files or standard input. They are checked by the rules of the API. What is sent once is not sent
-/// a second time within 24 hours, so the same file can be given again after a failure.
+/// Put emails on the queue, from files or standard input.
+///
+/// They are checked by the rules of the API. What is sent once is not sent a second time within 24 hours, so the same file can be
+/// given again after a failure.
 #[derive(Args)]
 pub(crate) struct Send {
     /// Files of emails: JSON (an email, or a list of them), JSON lines, those of `emailq export` included, or .eml. Without any,

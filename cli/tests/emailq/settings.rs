@@ -40,10 +40,27 @@ fn settings_that_cannot_be_used_are_named() {
     }
     let help = emailq(&q, "--help").assert(0).out;
     assert!(help.contains("Exit codes:") && help.contains("Redis cannot be reached"), "{help}");
+    // What is looked up at night comes first, and one's own flags before those of all commands.
+    let commands =
+        ["stats", "top", "list", "why", "workers", "retry", "pause", "send", "export", "doctor", "completions"];
+    in_order(&help, &commands.map(|command| format!("\n  {command} ")));
+    for command in ["list", "retry", "doctor"] {
+        let help = emailq(&q, &format!("{command} -h")).assert(0).out;
+        in_order(&help, &["\nOptions:", "\nRedis:", "--redis-url", "\nQueue:", "--shards", "\nOutput:", "--json"]);
+    }
     for shell in ["bash", "fish", "zsh"] {
         assert!(emailq(&q, &format!("completions {shell}")).assert(0).out.contains("discard"), "{shell}");
     }
     assert!(emailq(&q, "--generate man").assert(0).out.contains(".TH emailq"));
+}
+
+/// Checks that all of this is there, in this order.
+fn in_order(text: &str, parts: &[impl AsRef<str>]) {
+    let mut rest = text;
+    for part in parts {
+        let found = rest.split_once(part.as_ref());
+        rest = found.unwrap_or_else(|| panic!("{:?} is not there, or too early: {text}", part.as_ref())).1;
+    }
 }
 
 #[test]
