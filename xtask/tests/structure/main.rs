@@ -29,7 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("smtp-client", &[]),
     ("redis-calls", &["email-queue"]),
     ("redis-connection", &[]),
-    ("program", &[]),
+    // For the flags that say which queue it is.
+    ("program", &["email-queue"]),
     ("dev-host", &[]),
     ("harness", &[]),
     ("testkit", &["harness"]),
