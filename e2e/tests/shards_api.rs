@@ -260,6 +260,37 @@ async fn pages(api: &Api, direction: &str, mut cursor: Option<String>, filter: &
 }
 
 #[tokio::test]
+async fn what_is_only_on_a_list_and_a_pause_of_a_part_are_told_and_a_discard_may_be_repeated() {
+    let redis = redis();
+    let (all, part) = (api(&redis, "3", &[]).await, api(&redis, "1", &[]).await);
+    let ask = async |api: &Api, path: &str, body: Value| {
+        let answer = api.request("POST", path, &[JSON], body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        answer.json
+    };
+    ask(&part, "/queue/pause", json!({"lanes": ["low"]})).await;
+    for _ in 0..4 {
+        redis.connection().lpush::<_, _, ()>("{emails:2}:low", "{}").unwrap();
+    }
+    let queue = all.request("GET", "/queue", &[], "").await.json;
+    let low = &queue["lanes"][2];
+    assert_eq!((&low["paused_shards"], &queue["partly_paused"]), (&json!(1), &json!(["low"])), "{queue}");
+    assert_eq!((&low["queued"], &low["other_entries"], &low["oldest_ms"]), (&json!(0), &json!(4), &Value::Null));
+    let both = ask(&all, "/queue/pause", json!({"lanes": ["high"]})).await;
+    assert_eq!(both, json!({"object": "queue", "paused": ["high", "low"], "partly_paused": ["low"]}));
+    let none = ask(&all, "/queue/resume", json!({})).await;
+    assert_eq!(none, json!({"object": "queue", "paused": [], "partly_paused": []}));
+
+    // No worker runs that would delete it.
+    let id = all.accept(&email()).await;
+    for _ in 0..2 {
+        assert_eq!(all.request("DELETE", &format!("/emails/{id}"), &[], "").await.status, 200);
+    }
+    let why = all.request("GET", &format!("/emails/{id}/why"), &[], "").await.json;
+    assert_eq!((&why["reason"], &why["state"]), (&json!("discarded"), &json!("canceled")), "{why}");
+}
+
+#[tokio::test]
 async fn a_client_has_one_rate_limit_for_all_shards() {
     let redis = redis();
     let api = api(&redis, "4", &[("rate_limit", "7")]).await;

@@ -15,6 +15,9 @@ export const compact = (number) => (number < 10_000 ? count(number) : COMPACT.fo
 /** `1 email`, `1,234 emails` */
 export const emails = (number) => `${count(number)} ${number === 1 ? 'email' : 'emails'}`
 
+/** `1 entry`, `1,234 entries` */
+export const entries = (number) => `${count(number)} ${number === 1 ? 'entry' : 'entries'}`
+
 /** A length of time: `85 ms`, `4.0 s`, `42 s`, `3 min 05 s`, `2 h 05 min`, `3 d 04 h`. One of a size has the same form as the next one. */
 export function duration(ms) {
   if (ms === null || ms === undefined) return '–'

@@ -31,7 +31,7 @@ async function act({ run, done, ...question }) {
   changed()
 }
 
-const waiting = (lanes) => queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued, 0)
+const waiting = (lanes) => queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued + lane.other_entries, 0)
 const nameOf = (lanes) => (lanes ? `lane ${lanes.join(', ')}` : 'the whole queue')
 
 /** Pauses lanes, or all. */

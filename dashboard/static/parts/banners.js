@@ -4,6 +4,7 @@ import { Lost, Refused } from '../lib/api.js'
 import { attribute, foreign, h, sync, text } from '../lib/dom.js'
 import { clock, relative } from '../lib/format.js'
 import { LANES } from '../lib/words.js'
+import { others } from './tiles.js'
 
 const place = document.getElementById('banners')
 const ofServer = h('div', {})
@@ -69,11 +70,17 @@ function create() {
 
 function found(queue) {
   const banners = []
-  const waiting = queue.states.queued + queue.states.delayed + queue.states.sending
-  if (queue.paused.length === LANES.length) {
+  const waiting = queue.states.queued + queue.states.delayed + queue.states.sending + others(queue)
+  if (queue.partly_paused.length > 0) {
+    const lanes = `lane ${queue.partly_paused.join(' and ')}. The others send. Pause or resume`
+    const them = queue.partly_paused.length === 1 ? 'it' : 'them'
+    banners.push({ key: 'partly', kind: 'bad', title: 'Paused in some shards only:', rest: `${lanes} ${them} again: that reaches all shards.` })
+  }
+  const paused = queue.paused.filter((lane) => !queue.partly_paused.includes(lane))
+  if (paused.length === LANES.length) {
     banners.push({ key: 'paused', kind: 'warn', title: 'The queue is paused.', rest: 'Emails are accepted, and none is handed out.' })
-  } else if (queue.paused.length > 0) {
-    const lanes = `lane ${queue.paused.join(' and ')}`
+  } else if (paused.length > 0) {
+    const lanes = `lane ${paused.join(' and ')}`
     banners.push({ key: 'paused', kind: 'warn', title: 'Paused:', rest: `${lanes}. The others go on.` })
   }
   if (queue.workers === 0) {

@@ -1,7 +1,8 @@
 // The lanes, from the most urgent on, each with its own pause.
 
 import { attribute, h, sync, text } from '../lib/dom.js'
-import { clock, count, duration } from '../lib/format.js'
+import { clock, count, duration, entries } from '../lib/format.js'
+import { queue } from '../lib/queue.js'
 import { emailsHref } from '../lib/route.js'
 import { canWrite } from '../lib/session.js'
 import { pause, resume } from './actions.js'
@@ -20,21 +21,28 @@ export function lanes() {
   }
 }
 
+const OTHERS = 'What other programs have pushed to the list, and no worker has claimed yet. Canceled, discarded and moved emails leave their entries there too, until a claim drops them.'
+
+const inSome = ({ paused_shards: some }) => (some < queue().shards ? `, in ${some} of ${queue().shards} shards` : '')
+
 function create({ name }) {
   const waiting = h('a', { href: emailsHref({ status: 'queued', lane: name }) })
+  const others = h('span', { class: 'note', title: OTHERS })
   const [oldest, rate] = [h('td', { class: 'end' }), h('td', { class: 'end rate' })]
   const paused = h('span', { class: 'tag warn' })
   let isPaused = false
   const button = h('button', { type: 'button', class: 'small', onclick: () => (isPaused ? resume([name]) : pause([name])) })
   return {
-    node: h('tr', {}, h('th', { scope: 'row' }, name, ' ', paused), h('td', { class: 'end' }, waiting), oldest, rate,
+    node: h('tr', {}, h('th', { scope: 'row' }, name, ' ', paused), h('td', { class: 'end' }, waiting, others), oldest, rate,
       canWrite() && h('td', { class: 'end' }, button)),
     update(lane) {
       isPaused = lane.paused
       paused.hidden = !lane.paused
-      text(paused, lane.paused ? `paused since ${clock(lane.paused_since)}` : '')
+      text(paused, lane.paused ? `paused since ${clock(lane.paused_since)}${inSome(lane)}` : '')
       text(waiting, count(lane.queued))
       attribute(waiting, 'aria-label', `${count(lane.queued)} waiting in lane ${name}`)
+      others.hidden = lane.other_entries === 0
+      text(others, ` + ${entries(lane.other_entries)}`)
       text(oldest, duration(lane.oldest_ms))
       text(rate, lane.sent_per_minute === null ? '–' : count(Math.round(lane.sent_per_minute)))
       text(button, lane.paused ? 'Resume' : 'Pause')

@@ -13,13 +13,18 @@ export function wholeMinutes({ series, time }) {
 }
 
 const TILES = [
-  ['Oldest waiting', (queue) => (queue.oldest_ms === null ? 'none' : duration(queue.oldest_ms)), () => 'until handed out'],
-  ['Waiting', (queue) => compact(queue.states.queued), (queue) => `${compact(queue.states.delayed)} delayed, ${compact(queue.states.scheduled)} scheduled`],
+  ['Oldest waiting', (queue) => (queue.oldest_ms === null ? (others(queue) ? 'unknown' : 'none') : duration(queue.oldest_ms)), () => 'until handed out'],
+  ['Waiting', (queue) => compact(queue.states.queued + others(queue)), (queue) => (others(queue)
+    ? `${compact(others(queue))} of them are other entries on the lists`
+    : `${compact(queue.states.delayed)} delayed, ${compact(queue.states.scheduled)} scheduled`)],
   ['Sent', (queue) => rate(queue, 'sent'), (queue) => `accepted ${rate(queue, 'accepted')}`],
   ['Delivery, p95', (queue) => latency(queue, 'p95'), (queue) => `half within ${latency(queue, 'p50')}`],
   ['Dead letters', (queue) => compact(queue.states.failed), (queue) => `${compact(lastMinute(queue)?.failed ?? 0)} in the last minute`],
   ['Workers', (queue) => compact(queue.workers), (queue) => `${compact(queue.states.sending)} in flight`],
 ]
+
+/** What is on the lists and has no record: what other programs push, until a worker claims it. */
+export const others = (queue) => queue.lanes.reduce((sum, lane) => sum + lane.other_entries, 0)
 
 const rate = (queue, name) => `${compact(lastMinute(queue)?.[name] ?? 0)}/min`
 

@@ -57,7 +57,8 @@ export function emailView({ id, refreshSoon }) {
     }
     // The API's `last_event` has no word for an email in flight.
     const current = cause.state ?? stateOf(email)
-    text(state, current)
+    // Until a worker deletes it.
+    text(state, cause.reason === 'discarded' ? 'discarded' : current)
     attribute(state, 'class', `chip ${current}`)
     text(subject, subjectOf(email))
     document.title = `${visible(subjectOf(email)).slice(0, 100)} – Email queue`

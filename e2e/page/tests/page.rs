@@ -146,6 +146,18 @@ async fn a_key_may_do_on_the_page_what_it_may_do() {
 }
 
 #[tokio::test]
+async fn what_is_only_on_the_lists_and_a_pause_of_a_part_are_seen_and_a_discarded_email_is_called_so() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS, ("queue", "{emails}"), ("shards", "2")]).await;
+    for _ in 0..3 {
+        redis::cmd("LPUSH").arg("{emails}:low").arg("{}").exec(&mut redis.connection()).unwrap();
+    }
+    let now = jiff::Timestamp::now().as_millisecond();
+    redis::cmd("HSET").arg("{emails:1}:paused").arg("low").arg(now).exec(&mut redis.connection()).unwrap();
+    scene::run("counts", &api, &[]).await;
+}
+
+#[tokio::test]
 async fn a_lost_server_is_shown_and_a_hidden_page_asks_for_nothing() {
     let scene = Scene::start(Rules::new()).await;
     scene.run("lost", &[]).await;
