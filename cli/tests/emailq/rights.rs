@@ -75,7 +75,10 @@ fn each_command_works_as_the_user_of_the_recipe_which_may_do_no_more() {
 
     let used: String = q.redis("INFO commandstats");
     let used: BTreeSet<_> = used.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split(':').next()).collect();
+    // Redis 6.2 counts the whole command for `config|get`.
+    let is_used =
+        |command: &str| used.contains(command) || command.split('|').next().is_some_and(|whole| used.contains(whole));
     let permitted = rules.split(' ').filter_map(|rule| rule.strip_prefix('+'));
-    let unused: Vec<_> = permitted.filter(|command| !used.contains(command) && !RARE.contains(command)).collect();
+    let unused: Vec<_> = permitted.filter(|command| !is_used(command) && !RARE.contains(command)).collect();
     assert!(unused.is_empty(), "permitted and never used: {unused:?}");
 }
