@@ -39,13 +39,15 @@ fn a_list_is_of_the_emails_that_are_meant() {
         ("--status failed --class recipient", vec![&recipient]),
         ("--lane high", vec![&queued]),
         ("--to B@EXAMPLE --subject hi --since 1h", vec![&queued, &content, &recipient]),
+        ("--since 3days --until 2999-01-01T00:00:00Z", vec![&queued, &content, &recipient]),
     ] {
         let listed = emailq(&q, &format!("list --json {filter}")).assert(0).json();
         let ids: Vec<_> =
             listed["data"].as_array().unwrap().iter().map(|email| email["id"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{filter}");
     }
-    for filter in ["--to nobody", "--status sent", "--until 1h", "--class timeout"] {
+    emailq(&q, "list --since 3moons").assert(64);
+    for filter in ["--to nobody", "--status sent", "--until 1h", "--since 2999-01-01T00:00:00Z", "--class timeout"] {
         assert!(emailq(&q, &format!("list {filter}")).assert(3).err.contains("No email matches"), "{filter}");
     }
 }
