@@ -1,6 +1,6 @@
 // The states of emails with their numbers, as a diagram of how emails move. Each state leads to its list.
 
-import { s, text } from '../lib/dom.js'
+import { attribute, s, text } from '../lib/dom.js'
 import { compact } from '../lib/format.js'
 import { emailsHref } from '../lib/route.js'
 import { panel } from './panel.js'
@@ -57,7 +57,7 @@ function draw({ size, box, boxes, arrows }, name) {
     s('path', { d: 'M0 0L8 4L0 8z', class: 'arrow-head' }))
   const lines = arrows.map(({ path }) => s('path', { d: path, class: 'arrow', 'marker-end': `url(#${marker})` }))
   const rates = arrows.filter((arrow) => arrow.rate).map(({ rate, at: [x, y], words, end }) => {
-    const node = s('text', { x, y, class: 'rate', 'text-anchor': end ? 'end' : null })
+    const node = s('text', { x, y, class: 'rate', role: 'img', 'text-anchor': end ? 'end' : null })
     return { node, rate, words }
   })
   const states = Object.entries(boxes).map(([state, at]) => stateBox(state, at, box))
@@ -66,7 +66,12 @@ function draw({ size, box, boxes, arrows }, name) {
       s('defs', {}, head), lines, rates.map((rate) => rate.node), states.map((state) => state.node)),
     update(queue) {
       const minute = lastMinute(queue)
-      for (const { node, rate, words } of rates) text(node, `${words} ${compact(minute?.[rate] ?? 0)}/min`.trim())
+      for (const { node, rate, words } of rates) {
+        const number = `${compact(minute?.[rate] ?? 0)}/min`
+        text(node, `${words} ${number}`.trim())
+        // What the arrow beside it says to those who see it.
+        attribute(node, 'aria-label', `${rate} ${number}`)
+      }
       for (const state of states) state.update(NUMBER[state.name](queue))
     },
   }

@@ -12,7 +12,7 @@ const FIELDS = [
   { name: 'class', label: 'Class', options: CLASSES },
   { name: 'lane', label: 'Lane', options: LANES },
   { name: 'from_time', label: 'Accepted from', type: 'datetime-local' },
-  { name: 'to_time', label: 'until', type: 'datetime-local' },
+  { name: 'to_time', label: 'Accepted until', type: 'datetime-local' },
 ]
 
 /** Calls `changed` with the fields that are filled in, and `typing` where they are not, or no longer, those that `show` was given. */
@@ -22,9 +22,9 @@ export function filters({ changed, typing }) {
   const node = h('form', { class: 'panel filters', role: 'search', 'aria-label': 'Filter emails' },
     FIELDS.map(({ name, label }) => h('div', { class: 'field' }, h('label', { for: `filter-${name}` }, label), inputs.get(name))), clear)
   let timer = null
-  const values = () => Object.fromEntries([...inputs].map(([name, { value }]) => [name, value.trim()]))
+  const values = () => Object.fromEntries([...inputs].map(([name, each]) => [name, valueOf(each)]))
   let shown = {}
-  const isOther = () => FIELDS.some(({ name }) => inputs.get(name).value.trim() !== (shown[name] ?? ''))
+  const isOther = () => FIELDS.some(({ name }) => valueOf(inputs.get(name)) !== (shown[name] ?? ''))
   const stopTimer = () => {
     clearTimeout(timer)
     timer = null
@@ -54,12 +54,25 @@ export function filters({ changed, typing }) {
       const typedIn = timer === null ? null : document.activeElement
       for (const [name, each] of inputs) {
         const value = filter[name] ?? ''
-        if (each !== typedIn && each.value.trim() !== value) each.value = value
+        if (each !== typedIn && valueOf(each) !== value) each.value = each.type === 'datetime-local' ? localOf(value) : value
       }
       if (!isOther()) stopTimer()
       clear.hidden = FIELDS.every(({ name }) => !filter[name])
     },
   }
+}
+
+/** What the address and the API take. A time is in UTC there: a link that is sent to somebody means the same in another zone. */
+function valueOf({ type, value }) {
+  const date = type === 'datetime-local' && value ? new Date(value) : null
+  return date && !Number.isNaN(date.getTime()) ? date.toISOString().replace('.000Z', 'Z') : value.trim()
+}
+
+/** A time in the zone of the browser, as its field takes it. */
+function localOf(time) {
+  const date = new Date(time)
+  if (Number.isNaN(date.getTime())) return ''
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
 }
 
 function input({ name, type, hint, options }) {

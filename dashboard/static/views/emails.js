@@ -69,11 +69,10 @@ export function emailsView({ parameters }) {
     running = mine
     const found = []
     let [looked, calls, cursor, more, failure] = [0, 0, after || null, true, null]
-    const asked = { ...filter, from_time: instant(filter.from_time), to_time: instant(filter.to_time) }
     if (!isQuiet) busy(true)
     try {
       while (found.length < LIMIT && more) {
-        const answer = await get('emails', { ...asked, limit: LIMIT - found.length, after: cursor }, mine.signal)
+        const answer = await get('emails', { ...filter, limit: LIMIT - found.length, after: cursor }, mine.signal)
         calls += 1
         found.push(...answer.data)
         looked += answer.looked_at ?? answer.data.length
@@ -124,10 +123,4 @@ export function emailsView({ parameters }) {
       running?.abort()
     },
   }
-}
-
-/** A time of the form in the zone of the browser, as the API takes it. What is none is left to the API to refuse. */
-function instant(local) {
-  const date = local ? new Date(local) : null
-  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : local
 }
