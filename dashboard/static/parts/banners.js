@@ -72,9 +72,9 @@ function found(queue) {
   const banners = []
   const waiting = queue.states.queued + queue.states.delayed + queue.states.sending + others(queue)
   if (queue.partly_paused.length > 0) {
-    const lanes = `lane ${queue.partly_paused.join(' and ')}. The others send. Pause or resume`
     const them = queue.partly_paused.length === 1 ? 'it' : 'them'
-    banners.push({ key: 'partly', kind: 'bad', title: 'Paused in some shards only:', rest: `${lanes} ${them} again: that reaches all shards.` })
+    const rest = `lane ${queue.partly_paused.join(' and ')}. Pause or resume ${them} again: that reaches all shards.`
+    banners.push({ key: 'partly', kind: 'bad', title: 'Paused in some shards only:', rest })
   }
   const paused = queue.paused.filter((lane) => !queue.partly_paused.includes(lane))
   if (paused.length === LANES.length) {

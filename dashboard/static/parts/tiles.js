@@ -15,7 +15,7 @@ export function wholeMinutes({ series, time }) {
 const TILES = [
   ['Oldest waiting', (queue) => (queue.oldest_ms === null ? (others(queue) ? 'unknown' : 'none') : duration(queue.oldest_ms)), () => 'until handed out'],
   ['Waiting', (queue) => compact(queue.states.queued + others(queue)), (queue) => (others(queue)
-    ? `${compact(others(queue))} of them are other entries on the lists`
+    ? `${compact(others(queue))} of them only on the lists`
     : `${compact(queue.states.delayed)} delayed, ${compact(queue.states.scheduled)} scheduled`)],
   ['Sent', (queue) => rate(queue, 'sent'), (queue) => `accepted ${rate(queue, 'accepted')}`],
   ['Delivery, p95', (queue) => latency(queue, 'p95'), (queue) => `half within ${latency(queue, 'p50')}`],

@@ -53,7 +53,11 @@ async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding
     relays.extend(of_workers.into_iter().flatten().cloned().collect::<BTreeSet<_>>());
     for lane in &stats.lanes {
         if let Some(since) = lane.paused {
-            let what = format!("the lane {} is paused since {}", lane.lane.as_str(), from_now(since, stats.time));
+            let part = match stats.is_partly_paused(lane) {
+                true => format!(", in {} of {} shards only", lane.paused_shards, stats.shards),
+                false => String::new(),
+            };
+            let what = format!("the lane {} is paused since {}{part}", lane.lane.as_str(), from_now(since, stats.time));
             findings.push(Finding::fault("paused", what, format!("`emailq resume --lane {}`", lane.lane.as_str())));
         } else if let Some(waited) = lane.oldest.map(|oldest| stats.time.duration_since(oldest).unsigned_abs())
             && waited > LONG
