@@ -10,15 +10,3 @@ export function say(message, kind = 'done') {
   document.getElementById('said').append(node)
   setTimeout(() => node.remove(), STAYS)
 }
-
-/** Runs what somebody has asked for, and says what has come of it. Returns whether it has worked. */
-export async function doing(action, done) {
-  try {
-    await action()
-    say(done)
-    return true
-  } catch (error) {
-    say(error.message, 'bad')
-    return false
-  }
-}

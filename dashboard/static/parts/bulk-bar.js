@@ -30,7 +30,7 @@ export function bulkBar(changed) {
         onclick: () => run(name),
       }, BULK[name].label)))
       reason.hidden = narrowed.length === 0
-      text(reason, `These act on all emails of a state and a class. The list is narrowed by ${narrowed.join(' and ')} too: clear that for them.`)
+      text(reason, `These act on all emails of a state and a class. The list is narrowed by ${narrowed.join(' and ')} too: clear that to use them.`)
       node.hidden = names.length === 0
     },
   }
