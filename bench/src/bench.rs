@@ -32,6 +32,13 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// The same with other programs.
+    pub(crate) fn with<'b>(&self, programs: &'b Programs) -> Bench<'b> {
+        let Bench { quick, programs: _, host, host_name, directory, started } = self;
+        let (host_name, directory) = (host_name.clone(), directory.clone());
+        Bench { quick: *quick, programs, host: *host, host_name, directory, started: *started }
+    }
+
     /// Chooses a count or a time: full or quick.
     pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::host::Host;
@@ -12,7 +13,8 @@ use crate::host::Host;
 /// its target. A missed target is not a failure; a measurement that could not be made is, with exit code 1. Each
 /// measurement has its own Redis, without persistence unless the table says otherwise.
 ///
-/// Without names, all but `peers` are measured: 11 to 15 minutes, or under 4 with --quick. Close other programs first.
+/// Without names, all but `peers` and `against` are measured: 13 to 17 minutes, or under 5 with --quick. Close other programs
+/// first.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub(crate) struct Options {
@@ -27,6 +29,10 @@ pub(crate) struct Options {
     /// Other queues too; the same as naming `peers` besides the rest.
     #[arg(id = "with_peers", long = "peers")]
     with_peers: bool,
+
+    /// Another commit: measures `against`, with a build of that commit beside this one. `HEAD~5`, `v1.2`, or a hash.
+    #[arg(long, value_name = "COMMIT")]
+    against: Option<String>,
 
     /// What runs the components: `spin` is the program that the variable SPIN names, or the one on the PATH.
     #[arg(long, value_enum, default_value = "dev-host")]
@@ -65,14 +71,19 @@ pub(crate) enum Name {
     Idle,
     /// Whether a large backlog slows anything down; several workers (3 min).
     Scale,
+    /// What operators do with a million emails queued: the calls of the web page, and the steps of bulk actions (2 min).
+    Steer,
     /// CPU time for each email at a fixed load, spread over one to six shards of a Redis Cluster (3 min).
     Cluster,
+    /// Drain, POST, memory and idle commands of the commit that `--against` names, in turn with those of this one (4 min, and
+    /// 8 to build that commit).
+    Against,
     /// The same drain with other queues that use Redis (some minutes; needs their runtimes).
     Peers,
 }
 
 impl Name {
-    const DEFAULT: [Name; 9] = [
+    const DEFAULT: [Name; 10] = [
         Name::Limits,
         Name::Drain,
         Name::Smtp,
@@ -81,6 +92,7 @@ impl Name {
         Name::Memory,
         Name::Idle,
         Name::Scale,
+        Name::Steer,
         Name::Cluster,
     ];
 
@@ -90,14 +102,14 @@ impl Name {
             Name::Limits => &["redis-benchmark", "wrk"],
             Name::Drain => &["redis-benchmark"],
             Name::Smtp => &["smtp-sink", "smtp-source"],
-            Name::Api => &["wrk"],
-            Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Cluster | Name::Peers => &[],
+            Name::Api | Name::Against => &["wrk"],
+            Name::Latency | Name::Memory | Name::Idle | Name::Scale | Name::Steer | Name::Cluster | Name::Peers => &[],
         }
     }
 }
 
 /// Paths of the programs. `cargo xtask bench` sets the environment variables.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Programs (chosen by cargo xtask bench)")]
 pub(crate) struct Programs {
     #[arg(long, env = "REDIS_SERVER", default_value = "redis-server", hide_short_help = true)]
@@ -128,6 +140,9 @@ pub(crate) struct Programs {
     /// other.
     #[arg(long, env = "API_WASM_WASIP3", hide_short_help = true)]
     pub(crate) wasip3: Option<PathBuf>,
+    /// The checkout of the commit that `--against` names, built.
+    #[arg(long, env = "BENCH_AGAINST_DIR", hide_short_help = true)]
+    pub(crate) against_dir: Option<PathBuf>,
     /// Where the other queues are installed.
     #[arg(
         long = "peers-dir",
@@ -142,18 +157,38 @@ impl Options {
     /// What to measure, in the order of the table.
     pub(crate) fn names(&self) -> Vec<Name> {
         let named = |name: &Name| self.names.contains(name);
-        let default = |name: &Name| self.names.is_empty() && Name::DEFAULT.contains(name);
+        let is_default = self.names.is_empty() && self.against.is_none();
+        let default = |name: &Name| is_default && Name::DEFAULT.contains(name);
         let peers = |name: &Name| self.with_peers && *name == Name::Peers;
-        let wanted = |name: &Name| named(name) || default(name) || peers(name);
+        let against = |name: &Name| self.against.is_some() && *name == Name::Against;
+        let wanted = |name: &Name| named(name) || default(name) || peers(name) || against(name);
         Name::value_variants().iter().copied().filter(wanted).collect()
     }
 
-    /// The tools that these measurements need, each once.
-    pub(crate) fn tools(&self) -> Vec<&'static str> {
-        let mut tools: Vec<_> = self.names().into_iter().flat_map(Name::tools).copied().collect();
-        tools.sort_unstable();
-        tools.dedup();
-        tools
+    /// The tools that these measurements need, each once; and behind `commit `, which one has to be built.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        let mut needs: Vec<_> = self.names().into_iter().flat_map(Name::tools).map(|tool| (*tool).to_owned()).collect();
+        needs.extend(self.against.as_ref().map(|commit| format!("commit {commit}")));
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+}
+
+impl Programs {
+    /// Those of the commit to compare with, on the same Redis and under the same load.
+    ///
+    /// # Errors
+    /// None was named.
+    pub(crate) fn of_other_commit(&self) -> anyhow::Result<Programs> {
+        let checkout = self.against_dir.as_deref().context("which commit? --against names one")?;
+        let target = checkout.join("target");
+        Ok(Programs {
+            native_worker: target.join("release/native-worker"),
+            native_api: target.join("release/native-api"),
+            spin_manifest: checkout.join("spin.toml"),
+            ..self.clone()
+        })
     }
 }
 
@@ -175,9 +210,17 @@ mod tests {
     #[test]
     fn other_queues_are_measured_only_when_asked_for() {
         assert_eq!(names(&[]), Name::DEFAULT);
-        assert_eq!(names(&["--peers"]), Name::value_variants());
+        assert_eq!(names(&["--peers"]), [&Name::DEFAULT[..], &[Name::Peers]].concat());
         assert_eq!(names(&["--peers", "drain"]), [Name::Drain, Name::Peers]);
         assert_eq!(names(&["peers"]), [Name::Peers]);
+    }
+
+    #[test]
+    fn another_commit_is_measured_when_it_is_named_and_alone_unless_more_is() {
+        assert_eq!(names(&["--against", "HEAD~1"]), [Name::Against]);
+        assert_eq!(names(&["--against", "HEAD~1", "idle"]), [Name::Idle, Name::Against]);
+        let needs = Options::try_parse_from(["bench", "--against", "HEAD~1"]).unwrap().needs();
+        assert_eq!(needs, ["commit HEAD~1", "wrk"]);
     }
 
     #[test]
@@ -188,7 +231,7 @@ mod tests {
     #[test]
     fn only_the_tools_of_what_is_measured_are_needed() {
         let options = Options::try_parse_from(["bench", "limits", "drain"]).unwrap();
-        assert_eq!(options.tools(), ["redis-benchmark", "wrk"]);
-        assert!(Options::try_parse_from(["bench", "idle"]).unwrap().tools().is_empty());
+        assert_eq!(options.needs(), ["redis-benchmark", "wrk"]);
+        assert!(Options::try_parse_from(["bench", "idle"]).unwrap().needs().is_empty());
     }
 }

@@ -27,6 +27,19 @@ impl HttpClient {
         HttpClient { agent: agent(ANSWER_LIMIT), address: address.to_owned() }
     }
 
+    /// How long until the whole answer to a GET has been read.
+    ///
+    /// # Errors
+    /// The answer is not a 2xx, or does not come.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Duration> {
+        let request = self.agent.get(format!("http://{}{path}", self.address));
+        let sent = Instant::now();
+        let mut answer = request.header("Authorization", format!("Bearer {KEY}")).call()?;
+        let body = answer.body_mut().read_to_string()?;
+        ensure!(answer.status().is_success(), "the API answers {}: {body}", answer.status());
+        Ok(sent.elapsed())
+    }
+
     /// Posts JSON.
     ///
     /// # Errors

@@ -49,8 +49,8 @@ use crate::report::Report;
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.needs {
-        for tool in options.tools() {
-            println!("{tool}");
+        for need in options.needs() {
+            println!("{need}");
         }
         return ExitCode::SUCCESS;
     }

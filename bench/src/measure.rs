@@ -1,5 +1,6 @@
 //! The measurements: each starts what it needs, measures, and leaves figures and nothing else.
 
+mod against;
 mod api;
 mod cluster;
 mod drain;
@@ -9,6 +10,7 @@ mod limits;
 mod memory;
 mod scale;
 mod smtp;
+mod steer;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +34,9 @@ pub(crate) fn run(name: Name, bench: &Bench<'_>, report: &mut Report) {
         Name::Memory => memory::measure,
         Name::Idle => idle::measure,
         Name::Scale => scale::measure,
+        Name::Steer => steer::measure,
         Name::Cluster => cluster::measure,
+        Name::Against => against::measure,
         Name::Peers => peers::compare::measure,
     };
     let measurement = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();

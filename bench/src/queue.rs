@@ -167,8 +167,12 @@ impl Client {
         Ok(command.query(&mut *self.connection.borrow_mut())?)
     }
 
-    /// Every call is answered at once, because the connection blocks.
-    fn run<T>(&self, call: &Call<T>) -> anyhow::Result<T> {
+    /// Runs a call of the shared crate.
+    ///
+    /// # Errors
+    /// Redis is unreachable or refuses.
+    // Every call is answered at once, because the connection blocks.
+    pub(crate) fn run<T>(&self, call: &Call<T>) -> anyhow::Result<T> {
         let mut context = Context::from_waker(Waker::noop());
         match pin!(call.run(self)).poll(&mut context) {
             Poll::Ready(answer) => answer.with_context(|| format!("Redis has not carried out {}", call.name())),

@@ -61,11 +61,20 @@ impl Info {
 
     /// How often each command was called, from a script or not, if it is the section `commandstats`.
     pub(crate) fn calls(&self) -> HashMap<String, u64> {
-        let calls = |(name, value): (&String, &String)| {
-            let calls = value.split(',').find_map(|part| part.strip_prefix("calls="))?.parse().ok()?;
-            Some((name.strip_prefix("cmdstat_")?.to_owned(), calls))
+        self.of_commands("calls=")
+    }
+
+    /// How long each command has taken in all, in µs; scripts include the commands in them. If it is the section `commandstats`.
+    pub(crate) fn microseconds(&self) -> HashMap<String, u64> {
+        self.of_commands("usec=")
+    }
+
+    fn of_commands(&self, what: &str) -> HashMap<String, u64> {
+        let figure = |(name, value): (&String, &String)| {
+            let figure = value.split(',').find_map(|part| part.strip_prefix(what))?.parse().ok()?;
+            Some((name.strip_prefix("cmdstat_")?.to_owned(), figure))
         };
-        self.0.iter().filter_map(calls).collect()
+        self.0.iter().filter_map(figure).collect()
     }
 }
 

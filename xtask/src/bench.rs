@@ -9,6 +9,7 @@ use crate::compile::{self, Part};
 use crate::console::complain;
 use crate::install::bench_tools::{find_or_install_postfix, find_or_install_redis_benchmark, find_or_install_wrk};
 use crate::install::redis;
+use crate::other_commit;
 use crate::process;
 use crate::signals::{Interrupted, Signals};
 use crate::workspace::{DEV_HOST, NATIVE_API, Profile, WASIP2_MANIFEST, WORKER, Workspace};
@@ -54,6 +55,10 @@ pub(crate) fn bench(workspace: &Workspace, signals: &Signals, options: &Options)
     let mut measuring = program();
     measuring.env("REDIS_SERVER", redis::find_or_install_server(signals)?);
     for tool in &needs {
+        if let Some(commit) = tool.strip_prefix("commit ") {
+            measuring.env("BENCH_AGAINST_DIR", other_commit::build(workspace, signals, commit)?);
+            continue;
+        }
         let (variable, found) = match tool.as_str() {
             "redis-benchmark" => ("REDIS_BENCHMARK", find_or_install_redis_benchmark(signals)),
             "wrk" => ("WRK", find_or_install_wrk(signals)),

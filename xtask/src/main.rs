@@ -16,7 +16,7 @@
 //! - [`mod@test`] is the list of steps of `cargo xtask test`; [`test_step`] runs one, [`test_count`] adds up what they
 //!   report; [`test_containers`] is the part that needs containers.
 //! - [`mod@soak`] starts `cargo xtask soak`, [`mod@fuzz`] `cargo xtask fuzz`.
-//! - [`mod@bench`] prepares `cargo xtask bench`; [`mod@deny`] is `cargo xtask deny`; [`mod@dist`] builds for `cargo xtask dist`.
+//! - [`mod@bench`] prepares `cargo xtask bench`, [`other_commit`] what it compares with; [`mod@deny`] is `cargo xtask deny`; [`mod@dist`] builds for `cargo xtask dist`.
 //! - [`install`] finds or installs what all of them need; [`compile`] builds.
 //! - [`redis_service`] is the Redis that `up` starts; [`redis_url`] reads the URL of another one.
 //! - [`stack`] is the set of running services; [`process`] runs a step to its end; [`signals`] receives what reaches
@@ -38,6 +38,7 @@ mod dist;
 mod fuzz;
 mod http;
 mod install;
+mod other_commit;
 mod ports;
 mod process;
 mod redis_service;

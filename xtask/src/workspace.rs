@@ -59,6 +59,11 @@ impl Workspace {
         Workspace { root }
     }
 
+    /// Another checkout.
+    pub(crate) fn at(root: PathBuf) -> Workspace {
+        Workspace { root }
+    }
+
     /// The directory of the workspace's `Cargo.toml` and of `spin.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root

@@ -37,20 +37,25 @@ fn observe(
     when: &str,
 ) -> anyhow::Result<()> {
     bench.say(&format!("idle: one worker for {seconds} s, {when}"));
-    let mut connection = redis_server::connect(server)?;
     let (start, cpu) = (Instant::now(), worker.usage()?.cpu);
-    let before = Info::read(&mut connection, "commandstats")?.calls();
-    thread::sleep(Duration::from_secs(seconds));
-    let after = Info::read(&mut connection, "commandstats")?.calls();
+    let new = commands(server, seconds)?;
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), worker.usage()?.cpu - cpu);
 
-    let new = new_calls(&before, &after);
     let rate = new.iter().map(|(_, calls)| calls).sum::<u64>() as f64 / seconds;
     let most: Vec<_> = new.iter().take(4).map(|(name, calls)| format!("{name} {calls}")).collect();
     let row = Row::new(format!("Redis commands, {when}"), rate, "/s").target(Target::AtMost(2.0));
     rows.push(row.note(format!("in {:.0} s: {}", seconds, most.join(", "))));
     rows.push(Row::new(format!("worker CPU, {when}"), cpu.as_secs_f64() * 1e3 / seconds, "ms/s"));
     Ok(())
+}
+
+/// The commands that Redis carries out in so many seconds, those inside scripts included, most frequent first.
+pub(super) fn commands(server: &RedisServer, seconds: u64) -> anyhow::Result<Vec<(String, u64)>> {
+    let mut connection = redis_server::connect(server)?;
+    let before = Info::read(&mut connection, "commandstats")?.calls();
+    thread::sleep(Duration::from_secs(seconds));
+    let after = Info::read(&mut connection, "commandstats")?.calls();
+    Ok(new_calls(&before, &after))
 }
 
 /// The commands between two readings, those inside scripts included, most frequent first. The first reading is not

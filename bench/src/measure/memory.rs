@@ -68,7 +68,7 @@ fn peak_while_draining(bench: &Bench<'_>, server: &RedisServer) -> anyhow::Resul
 }
 
 /// `used_memory`, once it has stayed the same for a while.
-fn used_memory(server: &RedisServer) -> anyhow::Result<f64> {
+pub(super) fn used_memory(server: &RedisServer) -> anyhow::Result<f64> {
     let mut connection = redis_server::connect(server)?;
     let mut read = || Info::read(&mut connection, "memory")?.number("used_memory");
     let (start, mut last) = (Instant::now(), read()?);
