@@ -1,7 +1,7 @@
 //! The emails that this worker has claimed and whose result Redis has not recorded yet.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -50,25 +50,29 @@ impl InFlight {
     /// `None` when it is in flight already: its lease was over while Redis was unreachable, it was requeued, and this worker
     /// claimed it again. Then the delivery in progress counts for the new claim.
     pub(crate) fn track(&self, claim: ClaimRef) -> Option<Handoff> {
-        let mut emails = self.emails();
-        if let Some(tracked) = emails.by_id.get_mut(&claim.id) {
-            tracked.claim = claim;
-            tracked.lost = false;
-            return None;
+        let Emails { by_id, count } = &mut *self.emails();
+        match by_id.entry(claim.id) {
+            Entry::Occupied(mut tracked) => {
+                let tracked = tracked.get_mut();
+                tracked.claim = claim;
+                tracked.lost = false;
+                None
+            }
+            Entry::Vacant(place) => {
+                *count += 1;
+                let handoff = Handoff::default();
+                place.insert(Tracked {
+                    claim,
+                    sequence: *count,
+                    handoff: handoff.clone(),
+                    ended: false,
+                    lost: false,
+                    since: Instant::now(),
+                    reported: false,
+                });
+                Some(handoff)
+            }
         }
-        emails.count += 1;
-        let (sequence, handoff) = (emails.count, Handoff::default());
-        let tracked = Tracked {
-            claim,
-            sequence,
-            handoff: handoff.clone(),
-            ended: false,
-            lost: false,
-            since: Instant::now(),
-            reported: false,
-        };
-        emails.by_id.insert(claim.id, tracked);
-        Some(handoff)
     }
 
     /// The claim under which an email is in flight.
@@ -114,12 +118,14 @@ impl InFlight {
 
     /// Removes an email that is recorded under this claim, or lost. False when it was claimed again since.
     pub(crate) fn remove(&self, claim: ClaimRef) -> bool {
-        let mut emails = self.emails();
-        let newer = emails.by_id.get(&claim.id).is_some_and(|tracked| tracked.claim != claim);
-        if !newer {
-            emails.by_id.remove(&claim.id);
+        match self.emails().by_id.entry(claim.id) {
+            Entry::Occupied(tracked) if tracked.get().claim != claim => false,
+            Entry::Occupied(tracked) => {
+                tracked.remove();
+                true
+            }
+            Entry::Vacant(_) => true,
         }
-        !newer
     }
 
     /// Whether nothing is in flight.

@@ -16,8 +16,8 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
 pub(super) fn without_half_pairs(json: &[u8]) -> Cow<'_, [u8]> {
     const REPLACEMENT: &[u8; 6] = br"\ufffd";
     let mut mended = Cow::Borrowed(json);
-    // Most texts have none, and this check is faster than finding each backslash.
-    if memmem::find(json, br"\u").is_none() {
+    // Most texts have none, and this check is faster than finding each backslash. A short one has no backslash at all.
+    if memchr::memchr(b'\\', json).is_none_or(|first| memmem::find(&json[first..], br"\u").is_none()) {
         return mended;
     }
     let mut at = 0;
