@@ -15,6 +15,7 @@ mod attachment;
 pub mod batch;
 mod content;
 mod domain;
+mod due;
 mod header;
 mod header_rules;
 mod invalid;
@@ -33,6 +34,8 @@ mod with_sender;
 
 pub use attachment::Attachment;
 pub use content::Content;
+pub use due::due_of;
+pub(crate) use due::with_due;
 pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};

@@ -36,7 +36,7 @@ use crate::{Lane, Relay};
 /// | `<q>:version` | string | the version of the queue's keys and fields | for ever |
 /// | `<q>:totals` | hash | counters since the queue was created; by class of failure `failed:<class>` and `delayed:<class>` | for ever |
 /// | `<q>:series` | list | samples of the counters of the last hour, about ten seconds apart, the newest first | for ever |
-/// | `<q>:latencies` | hash | per minute of the last hour, how long emails took from being accepted to being sent, as a histogram | for ever |
+/// | `<q>:latencies` | hash | per minute of the last hour, how long emails took to be sent, from their acceptance or their time, as a histogram | for ever |
 /// | `<q>:sweep` | string | the lock of maintenance: exists while a worker does it, or nothing is due | up to a minute |
 ///
 /// All times are ms since 1970 by Redis' clock. Per-email entries are sharded into small listpack-encoded hashes and

@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use email_queue::{
-    Class, EmailId, Lane, State,
-    email::Mailbox,
+    Class, EmailId, Lane, State, Submission,
+    email::{Mailbox, due_of},
     query,
     query::{Cursor, Listed, Page, SECRET_BYTES, default_sender, list, secret},
     rate_limit::{Allowance, throttle},
@@ -162,6 +162,26 @@ fn a_scheduled_email_can_be_moved_and_others_cannot() {
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Refused(State::Queued));
     assert_eq!(q.run(&reschedule(&q.queue, EmailId::new(), due)), Changed::Unknown);
     assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
+}
+
+#[test]
+fn the_time_in_a_record_follows_the_email_and_is_not_a_field_of_it() {
+    let q = TestQueue::start();
+    let due = later(60);
+    let id = q.enqueue_due(Lane::Normal, Some(due));
+    let json = || q.record(id).unwrap().json;
+    assert_eq!(due_of(&json()), Some(due));
+    let due = later(3600);
+    assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Done);
+    assert_eq!(due_of(&json()), Some(due));
+    // Long ago, or in a time with more digits: the JSON stays readable.
+    for (far, expected) in [(5, 1_000_000_000), (99_999_999_999, 9_999_999_999)] {
+        assert_eq!(q.run(&reschedule(&q.queue, id, Timestamp::from_second(far).unwrap())), Changed::Done);
+        assert_eq!(due_of(&json()).map(Timestamp::as_second), Some(expected));
+        let read = Submission::from_list(&json(), None, Timestamp::now()).unwrap();
+        assert_eq!(read.email, Submission::from_list(EMAIL.as_bytes(), None, Timestamp::now()).unwrap().email);
+    }
+    assert_eq!(due_of(&q.record(q.enqueue(Lane::Normal)).unwrap().json), None);
 }
 
 fn page(q: &TestQueue, limit: usize, cursor: Cursor, state: Option<State>) -> (Vec<EmailId>, bool) {

@@ -212,7 +212,9 @@ fn what_a_program_may_not_read_or_write_is_an_error_and_no_broken_record() {
         q.redis::<()>("ACL SETUSER default +@all");
         for id in ids.iter().chain([&scheduled]) {
             let record = q.record(*id).unwrap();
-            assert_eq!((record.json.as_slice(), record.error), (EMAIL.as_bytes(), None), "{forbidden}");
+            // Behind the fields of an email that was scheduled stands its time.
+            assert!(record.json.starts_with(EMAIL.trim_end_matches('}').as_bytes()), "{forbidden}");
+            assert_eq!(record.error, None, "{forbidden}");
             assert_ne!(record.state, State::Failed, "{forbidden}");
         }
         // They are sent as soon as it may be done, whatever the calls that failed have left behind.

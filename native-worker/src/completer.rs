@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::pending,
+    mem,
     sync::atomic::Ordering,
     time::{Duration, SystemTime},
 };
@@ -20,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    completion::{AttemptResult, Completion},
+    completion::{AttemptResult, Completion, Delivered},
     dispatcher::Dispatcher,
     memory::Room,
     permits::Permit,
@@ -81,7 +82,7 @@ impl Refused {
     }
 
     fn take(&mut self) -> Vec<Completion> {
-        std::mem::take(&mut self.0)
+        mem::take(&mut self.0)
     }
 }
 
@@ -157,6 +158,7 @@ impl Completer {
             claimed.extend(self.dispatcher.track(next));
             let effects = recorded.into_iter().zip(given_up);
             let mut sent = 0;
+            let mut all_settled = finished.len() == batch.len();
             for (Finish { claim, outcome, .. }, (recorded, given_up)) in finished.iter().zip(effects) {
                 match outcome {
                     Outcome::Sent => sent += u64::from(recorded || repeated),
@@ -167,6 +169,7 @@ impl Completer {
                     log_given_up(shard, *claim, outcome);
                 }
                 let settled = shard.in_flight.remove(*claim);
+                all_settled &= settled;
                 if recorded || !settled {
                     continue;
                 }
@@ -177,12 +180,16 @@ impl Completer {
                 }
             }
             shard.shared.metrics.recorded_sent(sent);
-            // An email that was claimed again meanwhile is recorded under its newer claim.
-            let (again, settled): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|done| shard.in_flight.claim(done.id).is_some());
-            batch = again;
-            let sent = settled.iter().filter(|done| done.result.outcome == Outcome::Sent).map(|done| done.accepted);
-            shard.latencies.add(shard.clock.now(), sent);
+            let mut settled = mem::take(&mut batch);
+            if !all_settled {
+                // An email that was claimed again meanwhile is recorded under its newer claim.
+                batch = settled.extract_if(.., |done| shard.in_flight.claim(done.id).is_some()).collect();
+            }
+            let now = shard.clock.now();
+            let sent = settled.iter().map(|done| &done.delivered).filter(|sent| sent.result.outcome == Outcome::Sent);
+            // The clocks may differ by a little.
+            let waited = sent.map(|sent| now.duration_since(sent.since).try_into().unwrap_or_default());
+            shard.latencies.add(now, waited.inspect(|waited| shard.shared.metrics.sent_after(*waited)));
             for permit in settled.into_iter().filter_map(|done| done.permit) {
                 match &mut permits {
                     Some(permits) => permits.merge(permit),
@@ -312,10 +319,10 @@ fn log_given_up(shard: &ServedShard, ClaimRef { id, .. }: ClaimRef, outcome: &Ou
 
 /// The result under the newest claim of the email.
 fn finish_of(shard: &ServedShard, done: &Completion) -> Option<Finish> {
-    let AttemptResult { outcome, progress } = &done.result;
+    let Delivered { result: AttemptResult { outcome, progress }, took, .. } = &done.delivered;
     let claim = shard.in_flight.claim(done.id)?;
     let has_timeline = claim.number > 1 || *outcome != Outcome::Sent;
     let relay = if has_timeline { shard.shared.hold_off.relay().name().to_owned() } else { String::new() };
-    let attempt = Attempt { took: done.took, relay };
+    let attempt = Attempt { took: *took, relay };
     Some(Finish { claim, outcome: outcome.clone(), progress: progress.clone(), attempt })
 }

@@ -24,14 +24,19 @@ impl AttemptResult {
     }
 }
 
+/// The end of a delivery.
+pub(crate) struct Delivered {
+    pub(crate) result: AttemptResult,
+    /// From when on the email could have been sent: its acceptance, or its time if it was scheduled.
+    pub(crate) since: Timestamp,
+    /// How long the worker has had the email.
+    pub(crate) took: Duration,
+}
+
 /// The result of an email's attempt, to be recorded.
 pub(crate) struct Completion {
     pub(crate) id: EmailId,
-    pub(crate) result: AttemptResult,
-    /// How long the worker has had the email.
-    pub(crate) took: Duration,
-    /// When the email was accepted.
-    pub(crate) accepted: Timestamp,
+    pub(crate) delivered: Delivered,
     /// Released when Redis has recorded the result: an email is in flight until then. None if it was released before.
     pub(crate) permit: Option<Permit>,
 }

@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use crate::{
     Config,
-    completion::AttemptResult,
+    completion::{AttemptResult, Delivered},
     hold_off::{Consequence, is_silence},
     outcome::{MAX_ERROR, Tried, address, printable, without_addresses},
     served_shard::ServedShard,
@@ -20,30 +20,27 @@ use crate::{
     transport::{Delivery, Failure, Handoff, Outgoing, Scope},
 };
 
-/// Delivers an email to the recipients who do not have it yet.
+/// Delivers an email to the recipients who do not have it yet. The worker has had it since `began`.
 ///
 /// When the future is dropped, something may have been sent if `handoff` has begun.
 pub(crate) async fn deliver(
     shard: &ServedShard,
     claimed: Claimed,
+    began: Instant,
     receipt: Receipt,
     handoff: &Handoff,
-) -> AttemptResult {
-    let (shared, began) = (&shard.shared, Instant::now());
+) -> Delivered {
+    let (shared, mut since) = (&shard.shared, claimed.created);
     let (id, attempt) = (claimed.claim.id, claimed.attempts.saturating_add(1));
     let span = traces::attempt(&shard.client, &claimed, attempt, receipt);
     let result = match shared.hold_off.gate.admits(id) {
         Ok(()) => {
-            let mut since = claimed.created;
             // Without traces nothing is put around the future: it would be copied for each email.
             let result = if span.is_disabled() {
                 attempt_delivery(shard, claimed, began, handoff, &mut since).await
             } else {
                 Box::pin(attempt_delivery(shard, claimed, began, handoff, &mut since).instrument(span.clone())).await
             };
-            if result.outcome == Outcome::Sent {
-                shared.metrics.sent_after(since_then(shard, since));
-            }
             // If it was the probe and was not handed over, another one is.
             shared.hold_off.gate.not_tried(id);
             result
@@ -58,7 +55,7 @@ pub(crate) async fn deliver(
     traces::ended(&span, &result.outcome);
     shared.metrics.attempted(&result.outcome, attempt, took);
     log(id, attempt, took, shared.hold_off.relay(), &result);
-    result
+    Delivered { result, since, took }
 }
 
 /// The result of a delivery that panicked. It may well panic again, but the email is kept, and no attempt is counted.
@@ -109,8 +106,8 @@ async fn attempt_delivery(
     if !submission.names_sender {
         Box::pin(set_sender(shard, claim, &json)).await;
     }
+    *since = email::due_of(&json).or(submission.scheduled_at).map_or(created, |due| due.max(created));
     drop(json);
-    *since = submission.scheduled_at.map_or(created, |due| due.max(created));
     // From another program: an email of the API is queued only when it is due.
     if let Some(due) = submission.scheduled_at
         && attempts == 0
@@ -194,11 +191,6 @@ async fn set_sender(shard: &ServedShard, claim: ClaimRef, json: &[u8]) {
     if let Err(error) = transition::set_sender(&client.queue, claim, named).run(&client.redis).await {
         tracing::debug!(id = %claim.id, %error, "the default sender cannot be written into the record");
     }
-}
-
-/// How long ago something was, by the clock of Redis.
-fn since_then(shard: &ServedShard, then: Timestamp) -> Duration {
-    shard.clock.now().duration_since(then).try_into().unwrap_or_default()
 }
 
 fn result(shard: &ServedShard, tried: Tried) -> AttemptResult {

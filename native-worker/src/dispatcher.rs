@@ -12,8 +12,14 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    capacity::Capacity, completion::Completion, delivery, memory::Room, permits::Permit, served_shard::ServedShard,
-    traces::Receipt, transport::Handoff,
+    capacity::Capacity,
+    completion::{Completion, Delivered},
+    delivery,
+    memory::Room,
+    permits::Permit,
+    served_shard::ServedShard,
+    traces::Receipt,
+    transport::Handoff,
 };
 
 /// Starts the deliveries of emails of a shard that were claimed, by the loop or with a completion.
@@ -68,13 +74,14 @@ impl Dispatcher {
             let Some(permit) = permits.split().filter(|_| !self.stop.is_cancelled()) else { return };
             let room = room.as_mut().and_then(|room| room.split(claimed.json.len()));
             let (shard, abort, done) = (Arc::clone(&self.shard), self.abort.clone(), done.clone());
-            self.deliveries.spawn(async move {
+            // Boxed, because tokio moves a future of a task several times, and this one is large.
+            self.deliveries.spawn(Box::pin(async move {
                 tokio::select! {
                     biased;
                     () = abort.cancelled() => {}
                     () = deliver(&shard, claimed, receipt, &handoff, permit, room, &done) => {}
                 }
-            });
+            }));
         }
     }
 }
@@ -90,19 +97,19 @@ async fn deliver(
     room: Option<Room>,
     done: &mpsc::Sender<Completion>,
 ) {
-    let (claim, accepted, began) = (claimed.claim, claimed.created, Instant::now());
-    let delivery = match claimed.unreadable {
-        true => Ok(delivery::unreadable(claim)),
-        false => AssertUnwindSafe(delivery::deliver(shard, claimed, receipt, handoff)).catch_unwind().await,
+    let (claim, since, began) = (claimed.claim, claimed.created, Instant::now());
+    let end = |result| Delivered { result, since, took: began.elapsed() };
+    let delivered = match claimed.unreadable {
+        true => Ok(end(delivery::unreadable(claim))),
+        false => AssertUnwindSafe(delivery::deliver(shard, claimed, began, receipt, handoff)).catch_unwind().await,
     };
-    let result = delivery.unwrap_or_else(|_| {
+    let delivered = delivered.unwrap_or_else(|_| {
         shard.shared.hold_off.gate.not_tried(claim.id);
-        delivery::panicked(&shard.shared.config, claim)
+        end(delivery::panicked(&shard.shared.config, claim))
     });
     // The email is gone from memory; only its result is left.
     drop(room);
     shard.in_flight.end(claim.id);
     // The completer outlives all deliveries. If it did not, the email would be sent again when its lease is over.
-    let completion = Completion { id: claim.id, result, took: began.elapsed(), accepted, permit: Some(permit) };
-    let _ = done.send(completion).await;
+    let _ = done.send(Completion { id: claim.id, delivered, permit: Some(permit) }).await;
 }

@@ -7,8 +7,10 @@ mod common;
 use common::{
     Queue,
     http::{ADMIN, address, get, send, value},
+    shards::ShardClient,
     short,
 };
+use jiff::{SignedDuration, Timestamp};
 use testkit::{Action, DEADLINE, Process, Rules, SmtpServer, Stage, eventually, prometheus::promtool};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -69,6 +71,25 @@ async fn what_becomes_of_emails_is_counted_by_outcome_and_class_and_promtool_fin
     assert!(value(&metrics, &connections) >= Some(1.0), "{metrics}");
     assert!(!metrics.contains('@'), "{metrics}");
     assert_eq!(promtool(&["check", "metrics"], &metrics), "");
+}
+
+#[tokio::test]
+async fn a_scheduled_email_counts_from_its_time_and_another_from_its_acceptance() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let client = &ShardClient::all(|| queue.redis.connection(), 1)[0];
+    let due = Timestamp::now() - SignedDuration::from_secs(1);
+    let ids = [client.enqueue_due("a@b.example", Some(due)), client.enqueue("a@b.example")];
+    for id in ids {
+        // The columns of the header in which it says when the email was accepted: two hours ago.
+        let accepted = (Timestamp::now() - SignedDuration::from_hours(2)).as_millisecond();
+        let key = client.key(&format!("email:{id}"));
+        client.query::<u64>(redis::cmd("SETRANGE").arg(key).arg(45).arg(accepted));
+    }
+    let worker = queue.worker(&smtp.url(), &[&ADMIN[..], &["--queue", "{emails}"]].concat());
+    let series = |name: &str| format!("email_queue_end_to_end_seconds_{name}{{relay=\"{}\"", smtp.url());
+    let metrics = wait_for(&address(&worker).await, &(series("count") + "}"), 2.0).await;
+    assert_eq!(value(&metrics, &(series("bucket") + ",le=\"1800\"}")), Some(1.0), "{metrics}");
+    assert_eq!(value(&metrics, &(series("bucket") + ",le=\"43200\"}")), Some(2.0), "{metrics}");
 }
 
 #[tokio::test]

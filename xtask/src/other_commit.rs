@@ -42,7 +42,8 @@ pub(crate) fn build(workspace: &Workspace, signals: &Signals, commit: &str) -> a
 
     say(&format!("building {commit} in {}", workspace.short(&checkout)));
     let other = Workspace::at(checkout.clone());
-    let mut parts = vec![Part::Wasip3, Part::Native(WORKER, Profile::Release), Part::Native(NATIVE_API, Profile::Release)];
+    let mut parts =
+        vec![Part::Wasip3, Part::Native(WORKER, Profile::Release), Part::Native(NATIVE_API, Profile::Release)];
     ensure!(checkout.join("native-api").is_dir(), "{commit} is from before the native server, which is measured");
     if checkout.join("dashboard").is_dir() {
         parts.push(Part::Dashboard);

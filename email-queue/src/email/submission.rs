@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Tag,
+    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Tag, due,
     limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS},
     mailbox_list,
     origin::Origin,
@@ -112,7 +112,8 @@ impl Submission {
 pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
     let wire::Object { value: wire, misspelt, unknown: mut unknown_fields } = wire::read::<wire::Submission>(json)?;
     if origin == Origin::List {
-        unknown_fields.retain(|field| field != traceparent::FIELD);
+        unknown_fields
+            .retain(|field| field != traceparent::FIELD && (field != due::FIELD || due::due_of(json).is_none()));
     }
     // Pushed entries are not refused for this, because no client would get the error.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {

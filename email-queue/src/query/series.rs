@@ -89,7 +89,7 @@ pub struct Minute {
     pub failed: u64,
     /// How often an email was delayed.
     pub delayed: u64,
-    /// How long the emails took that were sent, from being accepted.
+    /// How long the emails took that were sent, from their acceptance, or from their time if they were scheduled.
     pub latencies: Histogram,
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     EmailId, Lane, Queue, Shard, Shards,
     call::{Answer, Call, UnexpectedAnswer, milliseconds},
+    email::with_due,
     hex,
     replication::Replication,
     script::ENQUEUE,
@@ -112,7 +113,7 @@ pub fn enqueue(queue: &Queue, enqueue: Enqueue<'_>) -> Call<Enqueued> {
         call.number(email.id)
             .argument(email.lane.as_str())
             .number(email.due.map_or(0, Timestamp::as_millisecond))
-            .argument(email.json.as_slice())
+            .argument(email.due.map_or_else(|| email.json.clone(), |due| with_due(&email.json, due)))
     })
 }
 

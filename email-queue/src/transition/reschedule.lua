@@ -15,10 +15,18 @@ local state = state_of(header)
 if again and due <= now and state ~= SCHEDULED_STATE and state ~= CANCELED then return {1} end
 if state ~= SCHEDULED_STATE then return {2, string.match(state, '%a+')} end
 
-local undo = {{'SETRANGE', record_of(id), '0', string.sub(header, 1, 23)}, {'ZADD', SCHEDULED, when_of(header), id}}
+-- The JSON of an email that was scheduled from the beginning ends with its time, `,"due":DIGITS}`.
+local record = record_of(id)
+local ends_with_time = string.match(redis.call('GETRANGE', record, -21, -1), '^,"due":%d+}$')
+
+local undo = {{'SETRANGE', record, '0', string.sub(header, 1, 23)}, {'ZADD', SCHEDULED, when_of(header), id}}
+local digits_at = redis.call('STRLEN', record) - 14
+if ends_with_time then undo[3] = {'SETRANGE', record, digits_at, string.sub(ends_with_time, 8, 20)} end
 return all_or_nothing(undo, function()
   redis.call('ZADD', SCHEDULED, due, id)
   move(id, SCHEDULED_STATE .. text_of(due))
+  -- A number of JSON does not begin with a zero.
+  if ends_with_time then redis.call('SETRANGE', record, digits_at, text_of(math.max(due, 1000000000000))) end
   maintain_within(due - now)
   return {1}
 end)

@@ -9,6 +9,7 @@ use email_queue::{
     transition::{Enqueue, Enqueued, NewEmail, enqueue},
 };
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use redis::{Connection, RedisError, RedisResult};
 
 /// So many shards of the queue `{emails}`.
@@ -36,9 +37,14 @@ impl ShardClient {
 
     /// Enqueues an email, as the API does.
     pub(crate) fn enqueue(&self, to: &str) -> EmailId {
+        self.enqueue_due(to, None)
+    }
+
+    /// The same for a time.
+    pub(crate) fn enqueue_due(&self, to: &str, due: Option<Timestamp>) -> EmailId {
         let json = format!(r#"{{"from":"a@x.example","to":["{to}"],"subject":"s","text":"t"}}"#);
         let id = EmailId::new().in_shard(self.shard);
-        let emails = [NewEmail { id, lane: Lane::Normal, due: None, json: json.into() }];
+        let emails = [NewEmail { id, lane: Lane::Normal, due, json: json.into() }];
         let enqueued = self.run(&enqueue(&self.queue, Enqueue { emails: &emails, ..Enqueue::default() }));
         assert_eq!(enqueued, Enqueued::Accepted);
         id
