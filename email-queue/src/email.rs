@@ -1,6 +1,6 @@
 //! An email: its parts, its JSON, and all rules for it.
 //!
-//! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here;
+//! - [`Submission`]: an email as a client hands it in, with its lane and its time; the parser is here, and reads [`Json`];
 //! - [`Email`]: the email itself, which is what the record keeps;
 //! - [`Outline`]: what a list shows of it;
 //! - [`Mailbox`], [`Header`], [`Tag`], [`Attachment`] with its [`Content`]: its parts;
@@ -44,6 +44,7 @@ pub use outline::{Extent, Outline};
 pub use submission::Submission;
 pub use tag::Tag;
 pub use traceparent::Traceparent;
+pub use wire::Json;
 pub use with_sender::with_sender;
 
 use std::{borrow::Cow, collections::HashSet};

@@ -178,7 +178,7 @@ fn the_time_in_a_record_follows_the_email_and_is_not_a_field_of_it() {
     for (far, expected) in [(5, 1_000_000_000), (99_999_999_999, 9_999_999_999)] {
         assert_eq!(q.run(&reschedule(&q.queue, id, Timestamp::from_second(far).unwrap())), Changed::Done);
         assert_eq!(due_of(&json()).map(Timestamp::as_second), Some(expected));
-        let read = Submission::from_list(&json(), None, Timestamp::now()).unwrap();
+        let read = Submission::from_list(json().as_slice(), None, Timestamp::now()).unwrap();
         assert_eq!(read.email, Submission::from_list(EMAIL.as_bytes(), None, Timestamp::now()).unwrap().email);
     }
     assert_eq!(due_of(&q.record(q.enqueue(Lane::Normal)).unwrap().json), None);

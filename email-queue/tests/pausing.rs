@@ -88,7 +88,7 @@ fn what_other_programs_pushed_goes_back_as_emails_in_the_order_in_which_they_wer
     }
     q.run(&resume(&q.queue, &[]));
     let claimed = q.claim(10, LONG);
-    let json = |nth: usize| String::from_utf8(claimed[nth].json.clone()).unwrap();
+    let json = |nth: usize| String::from_utf8(claimed[nth].json.to_vec()).unwrap();
     assert!(json(0).contains("1@b.example") && json(1).contains("2@b.example"), "{claimed:?}");
     assert_eq!((claimed[2].claim.id, claimed.len()), (last, 3));
 }

@@ -159,8 +159,8 @@ fn json_that_another_program_pushed_gets_a_record_when_it_is_claimed() {
     let claimed = q.claim(10, LONG);
     let lanes: Vec<_> = claimed.iter().map(|claimed| q.record(claimed.claim.id).unwrap().lane).collect();
     assert_eq!(lanes, [Lane::High, Lane::Normal]);
-    assert_eq!(claimed[0].json, b"no json at all");
-    assert_eq!(claimed[1].json, br#"{"to":"a@b.c","message":"hi"}"#);
+    assert_eq!(claimed[0].json, "no json at all");
+    assert_eq!(claimed[1].json, r#"{"to":"a@b.c","message":"hi"}"#);
     q.finish(claimed[0].claim, failed("not JSON"));
     let dead_letter = q.record(claimed[0].claim.id).unwrap();
     assert_eq!((dead_letter.state, dead_letter.json.as_slice()), (State::Failed, &b"no json at all"[..]));

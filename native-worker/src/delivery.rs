@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use email_queue::{
-    Class, EmailId, Relay, Submission, email,
+    Class, EmailId, Relay, Submission,
+    email::{self, Json},
     transition::{self, ClaimRef, Claimed, Outcome},
 };
 
@@ -92,8 +93,12 @@ async fn attempt_delivery(
     let Claimed { claim, attempts, created, progress, json, .. } = claimed;
     let ClaimRef { id, number } = claim;
     // At its first claim it may come from another program, unchecked.
-    let read = if number == 1 { Submission::from_program } else { Submission::from_list };
-    let submission = match read(&json, Some(&shared.config.default_from), created) {
+    let default_from = Some(&shared.config.default_from);
+    let read = match number {
+        1 => Submission::from_program(Json::to_send(&json), default_from, created),
+        _ => Submission::from_list(Json::to_send(&json), default_from, created),
+    };
+    let submission = match read {
         Ok(submission) => submission,
         Err(invalid) => {
             let error = printable(&invalid.to_string(), MAX_ERROR);

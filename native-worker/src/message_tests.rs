@@ -497,7 +497,7 @@ proptest! {
         };
         // As the worker finds it in the record.
         let record = submission.email.to_json();
-        let listed = Submission::from_list(&record, None, Timestamp::UNIX_EPOCH).unwrap();
+        let listed = Submission::from_list(record.as_slice(), None, Timestamp::UNIX_EPOCH).unwrap();
         prop_assert_eq!(&listed.email, &submission.email);
         let message = message(EmailId::new(), &listed.email);
         let parsed = parsed(&message);

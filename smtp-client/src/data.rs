@@ -43,6 +43,12 @@ impl<'m, I: Iterator<Item = Piece<'m>>> Data<'m, I> {
             let room = CHUNK - self.chunk.len();
             self.rest = match self.rest.take().or_else(|| self.pieces.next()) {
                 Some(Piece::Text([]) | Piece::Base64([]) | Piece::Lines([])) => None,
+                Some(Piece::Text(text)) if self.chunk.is_empty() && self.can_be_sent_as_it_is(text) => {
+                    let (now, later) = text.split_at(CHUNK);
+                    self.line_begins = now.ends_with(b"\n");
+                    self.rest = Some(Piece::Text(later));
+                    return Some(Chunk { bytes: now, is_last: false });
+                }
                 Some(Piece::Text(text)) => {
                     let (now, later) = text.split_at(text.len().min(room));
                     self.double_dots(now);
@@ -68,6 +74,13 @@ impl<'m, I: Iterator<Item = Piece<'m>>> Data<'m, I> {
             };
         }
         Some(Chunk { bytes: &self.chunk, is_last: self.ended })
+    }
+
+    /// Whether the next chunk is the beginning of this text, without a dot to be doubled.
+    fn can_be_sent_as_it_is(&self, text: &[u8]) -> bool {
+        text.len() > CHUNK
+            && !(self.line_begins && text.starts_with(b"."))
+            && memmem::find(&text[..CHUNK], b"\n.").is_none()
     }
 
     fn double_dots(&mut self, text: &[u8]) {
@@ -147,8 +160,10 @@ mod tests {
         let long = ".2345678\n".repeat(40_000);
         for length in (CHUNK - 90..CHUNK + 5).chain([0, 3 * CHUNK]) {
             let text = "x".repeat(length) + "\r\n..\r\n.\r\n";
+            let after_dots = "x\r\n".repeat(length / 3) + ".\r\n" + &text;
             let pieces = [
                 Piece::Text(text.as_bytes()),
+                Piece::Text(after_dots.as_bytes()),
                 Piece::Lines(long.as_bytes()),
                 Piece::Text(b".\r\n"),
                 Piece::Base64(base64.as_bytes()),

@@ -86,7 +86,7 @@ fn files_are_a_list_an_object_or_a_message() {
     // By the rules of the worker too.
     let id: EmailId = run.out.lines().last().unwrap().parse().unwrap();
     let record = q.run(&query::read(&q.queue, id)).unwrap();
-    assert!(Submission::from_list(&record.json, None::<&Mailbox>, Timestamp::now()).is_ok());
+    assert!(Submission::from_list(record.json.as_slice(), None::<&Mailbox>, Timestamp::now()).is_ok());
     assert!(!Path::new("nowhere.json").exists());
     send(&q, &["nowhere.json"], "").assert(64);
 }

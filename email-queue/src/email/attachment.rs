@@ -37,8 +37,10 @@ impl Attachment {
             let reason = "remote files are not fetched; send the bytes as `content`";
             return Err(invalid(InvalidKind::NotServed, "path", reason));
         }
-        let content =
-            wire.content.ok_or_else(|| invalid(InvalidKind::Attachment, "content", "an attachment needs its bytes"))?.0;
+        let content = wire
+            .content
+            .ok_or_else(|| invalid(InvalidKind::Attachment, "content", "an attachment needs its bytes"))?
+            .content;
         if let Some(filename) = &wire.filename {
             if filename.is_empty() || filename.len() > MAX_FILENAME {
                 return Err(invalid(InvalidKind::Value, "filename", "a file's name is 1 to 255 bytes"));

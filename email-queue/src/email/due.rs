@@ -48,8 +48,9 @@ mod tests {
         let due = Timestamp::from_millisecond(1_764_000_000_123).unwrap();
         let json = with_due(&json, due);
         assert_eq!(due_of(&json), Some(due));
-        for read in [Submission::from_list, Submission::from_program] {
-            let read = read(&json, None, Timestamp::now()).unwrap();
+        let (json, now) = (json.as_slice(), Timestamp::now());
+        for read in [Submission::from_list(json, None, now), Submission::from_program(json, None, now)] {
+            let read = read.unwrap();
             assert_eq!((read.email, read.unknown_fields), (submission.email.clone(), Vec::new()));
             assert_eq!(read.scheduled_at, None);
         }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Attachment, Email, Header, Invalid, InvalidKind, Mailbox, Tag, due,
+    Attachment, Email, Header, Invalid, InvalidKind, Json, Mailbox, Tag, due,
     limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS},
     mailbox_list,
     origin::Origin,
@@ -38,7 +38,7 @@ impl Submission {
     /// # Errors
     /// The first field that violates a rule, and the rule. A time in the past, or more than 30 days ahead, is invalid.
     pub fn from_request(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
-        let submission = read(json, default_from, Origin::Request)?;
+        let submission = read(json.into(), default_from, Origin::Request)?;
         let scheduled_at = submission
             .time
             .as_deref()
@@ -54,8 +54,12 @@ impl Submission {
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
-    pub fn from_list(json: &[u8], default_from: Option<&Mailbox>, listed: Timestamp) -> Result<Self, Invalid> {
-        let submission = read(json, default_from, Origin::List)?;
+    pub fn from_list<'j>(
+        json: impl Into<Json<'j>>,
+        default_from: Option<&Mailbox>,
+        listed: Timestamp,
+    ) -> Result<Self, Invalid> {
+        let submission = read(json.into(), default_from, Origin::List)?;
         let scheduled_at = submission
             .time
             .as_deref()
@@ -70,7 +74,11 @@ impl Submission {
     ///
     /// # Errors
     /// As [`from_request`](Self::from_request).
-    pub fn from_program(json: &[u8], default_from: Option<&Mailbox>, now: Timestamp) -> Result<Self, Invalid> {
+    pub fn from_program<'j>(
+        json: impl Into<Json<'j>>,
+        default_from: Option<&Mailbox>,
+        now: Timestamp,
+    ) -> Result<Self, Invalid> {
         let submission = Self::from_list(json, default_from, now)?;
         match submission.scheduled_at.map(|time| schedule::check(time, now)) {
             Some(Err(InvalidTime::Past)) => Ok(Self { scheduled_at: None, ..submission }),
@@ -109,11 +117,11 @@ impl Submission {
 }
 
 /// Everything but the time, which is left as it is written.
-pub(super) fn read(json: &[u8], default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
-    let wire::Object { value: wire, misspelt, unknown: mut unknown_fields } = wire::read::<wire::Submission>(json)?;
+pub(super) fn read(json: Json<'_>, default_from: Option<&Mailbox>, origin: Origin) -> Result<Submission, Invalid> {
+    let wire::Object { value: wire, misspelt, unknown: mut unknown_fields } = wire::read_submission(json)?;
     if origin == Origin::List {
         unknown_fields
-            .retain(|field| field != traceparent::FIELD && (field != due::FIELD || due::due_of(json).is_none()));
+            .retain(|field| field != traceparent::FIELD && (field != due::FIELD || due::due_of(json.text).is_none()));
     }
     // Pushed entries are not refused for this, because no client would get the error.
     if let (Some(misspelt), Origin::Request) = (misspelt, origin) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::email::{Content, with_sender};
+use crate::email::with_sender;
 
 const NOW: &str = "2026-11-25T10:20:30Z";
 
@@ -56,18 +56,18 @@ fn the_short_form_leaves_it_to_the_worker_who_sends_it() {
         json!({"to": ["b@example.com"], "subject": "", "text": "Hello"})
     );
     let sender: Mailbox = "\"Shop, Inc.\" <shop@example.com>".parse().unwrap();
-    let sent = Submission::from_list(&kept, Some(&sender), NOW.parse().unwrap()).unwrap();
+    let sent = Submission::from_list(kept.as_slice(), Some(&sender), NOW.parse().unwrap()).unwrap();
     assert_eq!((&sent.email.from, sent.names_sender), (&sender, false));
     // Whoever sends it fixes that.
     let named = with_sender(&kept, &sender).unwrap();
-    let again = Submission::from_list(&named, None, NOW.parse().unwrap()).unwrap();
+    let again = Submission::from_list(named.as_slice(), None, NOW.parse().unwrap()).unwrap();
     assert_eq!((&again.email, again.names_sender), (&sent.email, true));
     assert_eq!(again.to_json(), again.email.to_json());
 
     check_refused(json!({"from": null}), InvalidKind::Missing, "from");
     // So it is of a record, in any form.
     let record = br#"{"to":["b@example.com"],"subject":"s","html":"h"}"#;
-    let stored = Submission::from_list(record, None, NOW.parse().unwrap()).unwrap();
+    let stored = Submission::from_list(&record[..], None, NOW.parse().unwrap()).unwrap();
     assert_eq!(stored.to_json(), record);
 }
 
@@ -361,7 +361,7 @@ fn all_attachments_together_have_40_mib_at_the_most() {
         let wire = sizes.map(|size| {
             let value = wire::Attachment {
                 filename: None,
-                content: Some(wire::Bytes(Content::from(vec![0; size].as_slice()))),
+                content: Some(wire::FileContent::of_list(&vec![0; size])),
                 path: None,
                 content_type: None,
                 content_id: None,
@@ -454,7 +454,7 @@ fn an_email_that_says_nothing_is_sent_if_an_earlier_version_has_accepted_it() {
         let record = serde_json::to_vec(&record).unwrap();
         let read = |from_request: bool| match from_request {
             true => Submission::from_request(&record, Some(&sender), NOW.parse().unwrap()),
-            false => Submission::from_list(&record, Some(&sender), NOW.parse().unwrap()),
+            false => Submission::from_list(record.as_slice(), Some(&sender), NOW.parse().unwrap()),
         };
         assert_eq!(read(false).unwrap().email.text.as_deref(), Some(""), "{body}");
         assert!(read(true).is_err(), "{body}");
@@ -493,7 +493,7 @@ proptest! {
     #[test]
     fn what_a_record_keeps_reads_back_the_same(json in any_email()) {
         let submission = read(json).unwrap();
-        let again = Submission::from_list(&submission.email.to_json(), None, NOW.parse().unwrap()).unwrap();
+        let again = Submission::from_list(submission.email.to_json().as_slice(), None, NOW.parse().unwrap()).unwrap();
         prop_assert_eq!(again.email, submission.email);
     }
 

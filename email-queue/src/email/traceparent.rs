@@ -167,8 +167,9 @@ mod tests {
         let traceparent = Traceparent::parse(VALUE).unwrap();
         traceparent.append_to(&mut json);
         assert_eq!(Traceparent::of(&json), Some(traceparent));
-        for read in [Submission::from_list, Submission::from_program] {
-            let read = read(&json, None, Timestamp::now()).unwrap();
+        let (json, now) = (json.as_slice(), Timestamp::now());
+        for read in [Submission::from_list(json, None, now), Submission::from_program(json, None, now)] {
+            let read = read.unwrap();
             assert_eq!((read.email, read.unknown_fields), (submission.email.clone(), Vec::new()));
         }
     }

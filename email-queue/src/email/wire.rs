@@ -2,26 +2,32 @@
 //! its SDKs.
 
 mod at_most;
+mod file_content;
 mod headers;
+mod json;
+mod long;
 mod object;
+mod scan;
 mod strings;
 mod tags;
 mod text;
 
 pub(super) use at_most::AtMost;
+pub(super) use file_content::FileContent;
 pub(super) use headers::Headers;
+pub use json::Json;
 pub(super) use object::Object;
 pub(super) use strings::{Given, Strings};
 pub(super) use tags::Tags;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{Content, Invalid, InvalidKind, limits::MAX_ATTACHMENTS};
+use json::LineEnds;
+use long::{Shortened, unescaped};
+use scan::scan;
 
 #[derive(Deserialize)]
 pub(super) struct Submission {
@@ -50,7 +56,7 @@ pub(super) struct Submission {
 #[derive(Deserialize)]
 pub(super) struct Attachment {
     pub(super) filename: Option<String>,
-    pub(super) content: Option<Bytes>,
+    pub(super) content: Option<FileContent>,
     pub(super) path: Option<Given>,
     #[serde(alias = "contentType")]
     pub(super) content_type: Option<String>,
@@ -66,14 +72,37 @@ pub(super) struct Change {
     pub(super) scheduled_at: Option<String>,
 }
 
-/// serde_json limits the depth of values that it builds, but not of values that it skips, such as unknown fields.
-const MAX_DEPTH: usize = 128;
-
 /// Parses a text that is one object. The error names the invalid field.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
     let json = prepare(json)?;
     // Tracking the path of each field is slow, so it is done only after parsing has failed.
     serde_json::from_slice(&json).or_else(|_| read_by_field(&json))
+}
+
+/// Parses an email. Its long strings are read apart from the rest, unless there is anything unusual about them.
+pub(super) fn read_submission(json: Json<'_>) -> Result<Object<Submission>, Invalid> {
+    let text = text::without_mark(json.text);
+    let long = Shortened::of(text, &scan(text)?);
+    long.and_then(|shortened| read_shortened(shortened, json)).map_or_else(|| read(text), Ok)
+}
+
+fn read_shortened(mut shortened: Shortened<'_>, json: Json<'_>) -> Option<Object<Submission>> {
+    let mut object: Object<Submission> = serde_json::from_slice(&text::without_half_pairs(&shortened.json)).ok()?;
+    let Submission { message, text, html, attachments, .. } = &mut object.value;
+    for text in [message, text, html].into_iter().flatten() {
+        if let Some(string) = shortened.behind(text.as_bytes()) {
+            *text = unescaped(string, json.line_ends)?;
+        }
+    }
+    for file in attachments.iter_mut().flat_map(|files| &mut files.0) {
+        if let Some(FileContent { content, is_text: true }) = &mut file.value.content
+            && let Some(string) = shortened.behind(content.base64())
+        {
+            let without_escapes = || Content::from_base64(unescaped(string, LineEnds::AsTheyAre)?.into());
+            *content = Content::from_base64(json.part(string)).or_else(without_escapes)?;
+        }
+    }
+    shortened.is_whole().then_some(object)
 }
 
 fn read_by_field<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid> {
@@ -89,7 +118,7 @@ fn read_by_field<T: DeserializeOwned>(json: &[u8]) -> Result<Object<T>, Invalid>
 /// What the parser is to be given for a text. It is a copy only where half a surrogate pair has to be replaced.
 pub(super) fn prepare(json: &[u8]) -> Result<Cow<'_, [u8]>, Invalid> {
     let json = text::without_mark(json);
-    check_depth(json)?;
+    scan(json)?;
     Ok(text::without_half_pairs(json))
 }
 
@@ -102,39 +131,6 @@ impl Attachment {
         }
         self
     }
-}
-
-/// Refuses more lists and objects open at once than [`MAX_DEPTH`].
-fn check_depth(json: &[u8]) -> Result<(), Invalid> {
-    let mut depth = 0_usize;
-    let mut rest = json.iter();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'"' => rest = after_string(rest.as_slice()).iter(),
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            let reason = format!("it is nested more than {MAX_DEPTH} levels deep");
-            return Err(Invalid { kind: InvalidKind::NotJson, field: String::new(), reason });
-        }
-    }
-    Ok(())
-}
-
-/// The text after a string. Skips from quotation mark to quotation mark, because a string may be an attachment of
-/// megabytes, and a text has an escape per line.
-fn after_string(json: &[u8]) -> &[u8] {
-    let mut passed = 0;
-    for end in memchr::memchr_iter(b'"', json) {
-        let backslashes = json[passed..end].iter().rev().take_while(|byte| **byte == b'\\').count();
-        passed = end + 1;
-        if backslashes % 2 == 0 {
-            return &json[passed..];
-        }
-    }
-    &[]
 }
 
 /// The error of serde without the value found, which may be secret and of any length.
@@ -156,48 +152,74 @@ fn invalid(field: &str, error: &serde_json::Error) -> Invalid {
     Invalid::value(field, reason)
 }
 
-/// The bytes of a file, in any of the three forms that SDKs send: base64, a list of integers, or what Node makes of a
-/// `Buffer`: `{"type": "Buffer", "data": [integers]}`. Read as bytes, so that a long list costs no more memory than they.
-pub(super) struct Bytes(pub(super) Content);
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::{Value, json};
 
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BytesVisitor;
+    use super::{long::MAX_LONG, *};
 
-        impl<'de> Visitor<'de> for BytesVisitor {
-            type Value = Bytes;
+    /// Long, with all that a placeholder might be mixed up with.
+    fn long(escape: &str) -> String {
+        format!("{}{escape}", "0".repeat(long::LONG + 1))
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("base64 text, a list of bytes, or a Buffer object")
-            }
+    fn read_both(json: &str) -> [Result<Object<Submission>, Invalid>; 2] {
+        [read_submission(json.as_bytes().into()), read(json.as_bytes())]
+    }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-                let invalid = || E::custom("it is not base64 (RFC 4648); encode the bytes of the file, text as well");
-                Content::from_base64(text).map(Bytes).ok_or_else(invalid)
-            }
+    fn texts(object: &Submission) -> Vec<Option<&str>> {
+        let Submission { message, text, html, subject, .. } = object;
+        let mut texts = vec![message.as_deref(), text.as_deref(), html.as_deref(), subject.as_deref()];
+        for file in object.attachments.iter().flat_map(|files| &files.0) {
+            texts.push(
+                file.value.content.as_ref().map(|content| std::str::from_utf8(content.content.base64()).unwrap()),
+            );
+            texts.push(file.value.filename.as_deref());
+        }
+        texts
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(byte) = list.next_element()? {
-                    bytes.push(byte);
+    #[test]
+    fn an_email_with_long_strings_is_read_as_one_with_short_ones() {
+        let base64 = "AbC/".repeat(1000);
+        let placeholder = format!("{:0>1$}", 1, long::LONG);
+        let bytes = vec![0xd3; 3 * long::LONG / 4];
+        for json in [
+            json!({"text": long("\r\n\t\"\\/\u{8}\u{c}ü\n"), "html": long("<p>"), "message": long("")}),
+            json!({"attachments": [{"content": base64, "filename": "a"}, {"content": "YQ"}, {"content": base64[1..]}]}),
+            json!({"attachments": [{"content": format!("{base64}\r\n{base64}\r\n")}, {"content": bytes}]}),
+            json!({"attachments": [{"content": bytes}], "x": [long("")]}),
+            json!({"subject": long("in an unusual place"), "text": long("")}),
+            json!({"text": placeholder[1..], "html": placeholder, "message": placeholder + "0"}),
+            json!({"text": vec![long(""); MAX_LONG + 1], "unknown": long("\"")}),
+            json!({"text": long(""), long("a"): 1, "headers": {"text": long("")}}),
+            json!({"attachments": [{"content": long("no base64 ä")}]}),
+            json!({"text": {"text": long("")}}),
+        ] {
+            let json = json.to_string();
+            let escaped = json.replace('/', r"\/").replace('p', r"\u0070");
+            let half = json.replace("000", r"\ud83c");
+            for json in [json.as_str(), &escaped, &half, &json[..json.len() - 3], &json.replace("000\"", "00\n\"")] {
+                match read_both(json) {
+                    [Ok(ours), Ok(theirs)] => assert!(texts(&ours.value) == texts(&theirs.value), "{}", &json[..60]),
+                    [ours, theirs] => assert_eq!(ours.err(), theirs.err(), "{}", &json[..60]),
                 }
-                Ok(Bytes(Content::from(bytes.as_slice())))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bytes, A::Error> {
-                let mut data: Option<Vec<u8>> = None;
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    if key == "data" && data.is_none() {
-                        data = Some(map.next_value()?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                let content = data.map(|data| Content::from(data.as_slice()));
-                content.map(Bytes).ok_or_else(|| A::Error::custom("a Buffer object needs `data`, a list of bytes"))
             }
         }
+    }
 
-        deserializer.deserialize_any(BytesVisitor)
+    #[test]
+    fn an_email_to_send_has_line_ends_of_crlf_and_its_files_are_not_copied() {
+        let (text, base64) = (long("\na\r\n\r\nb\n"), "AbC/".repeat(1000));
+        let json: Value = json!({"text": text, "html": text, "subject": "\n", "attachments": [{"content": base64}]});
+        let json = Bytes::from(json.to_string());
+        let Submission { text, html, attachments, .. } = read_submission(Json::to_send(&json)).unwrap().value;
+        assert_eq!(text, Some(long("\r\na\r\n\r\nb\r\n")));
+        assert_eq!(html, text);
+        let files = attachments.unwrap().0;
+        let content = files[0].value.content.as_ref().unwrap().content.base64();
+        assert_eq!(content, base64.as_bytes());
+        assert!(json.as_ptr_range().contains(&content.as_ptr()));
     }
 }

@@ -15,7 +15,7 @@ pub fn with_sender(json: &[u8], sender: &Mailbox) -> Option<Vec<u8>> {
     let prepared = wire::prepare(json).ok()?;
     let Fields(fields) = serde_json::from_slice(&prepared).ok()?;
     let named = serde_json::to_vec(&Named { sender, fields: &fields }).ok()?;
-    let read = |json, default_from| submission::read(json, default_from, Origin::List).ok();
+    let read = |json: &[u8], default_from| submission::read(json.into(), default_from, Origin::List).ok();
     (read(json, Some(sender))?.email == read(&named, None)?.email).then_some(named)
 }
 

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{ClaimRef, Progress};
@@ -70,7 +71,7 @@ pub struct Claimed {
     /// The progress of earlier attempts.
     pub progress: Progress,
     /// The email as JSON. From the API it is valid; from a plain `LPUSH` it can be anything.
-    pub json: Vec<u8>,
+    pub json: Bytes,
     /// Whether the rest of the reply was unreadable. Then there is nothing to send, but the claim can record the
     /// failure.
     pub unreadable: bool,
@@ -99,7 +100,7 @@ impl Claims {
     /// Sets the first email's JSON, if it is the popped entry.
     pub fn set_popped_json(&mut self, entry: Arc<Vec<u8>>) {
         if let Some(email) = self.emails.first_mut().filter(|_| self.popped) {
-            email.json = Arc::unwrap_or_clone(entry);
+            email.json = Arc::unwrap_or_clone(entry).into();
         }
     }
 }
@@ -152,7 +153,7 @@ pub(super) fn claimed(answer: &mut Answer) -> Result<Claims, UnexpectedAnswer> {
             attempts: 0,
             created: Timestamp::UNIX_EPOCH,
             progress: Progress::default(),
-            json: Vec::new(),
+            json: Bytes::new(),
             unreadable: true,
         }));
     }

@@ -21,7 +21,8 @@ pub(super) async fn of(html: &str) -> Option<String> {
     if html.len() > MAX_BYTES || !is_flat(html.as_bytes()) {
         return None;
     }
-    let html = html.to_owned();
+    // The converter takes CR for text.
+    let html = html.replace("\r\n", "\n");
     // If the converter panics, the email is sent without the text.
     spawn_blocking(move || render(&html)).await.ok().flatten()
 }

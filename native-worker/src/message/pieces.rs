@@ -22,7 +22,7 @@ pub(crate) struct Message<'a> {
 /// A part of the email, which is not copied.
 #[derive(Clone)]
 enum Body<'a> {
-    Base64(&'a str),
+    Base64(&'a [u8]),
     Lines(Lines<'a>),
 }
 
@@ -33,7 +33,7 @@ impl<'a> Message<'a> {
     }
 
     /// Adds base64, which is sent in lines. The text before it must end a line.
-    pub(super) fn base64(&mut self, base64: &'a str) {
+    pub(super) fn base64(&mut self, base64: &'a [u8]) {
         self.add(Body::Base64(base64));
     }
 
@@ -71,8 +71,8 @@ impl smtp_client::Message for Message<'_> {
     fn pieces(&self) -> impl Iterator<Item = Piece<'_>> + Send {
         let beginning = self.beginning.iter().flat_map(|(text, body)| {
             let body = match body {
-                Body::Base64(base64) => Piece::Base64(base64.as_bytes()),
-                Body::Lines(lines) => Piece::Lines(lines.text()),
+                Body::Base64(base64) => Piece::Base64(base64),
+                Body::Lines(lines) => lines.piece(),
             };
             [Piece::Text(text), body]
         });
@@ -105,7 +105,7 @@ mod tests {
         let base64 = "A".repeat(76) + &"B".repeat(76) + "CC==";
         let mut message = Message::default();
         message.text().extend_from_slice(b"x: y\r\n\r\n");
-        message.base64(&base64);
+        message.base64(base64.as_bytes());
         let expected = format!("x: y\r\n\r\n{}\r\n{}\r\nCC==\r\n", "A".repeat(76), "B".repeat(76));
         assert_eq!(message.to_bytes(), expected.as_bytes());
         assert_eq!(message.size(), expected.len());

@@ -103,7 +103,7 @@ mod tests {
         let json = br#"{"from": "Ada <a@x.example>", "to": ["b@x.example", "c@x.example"], "bcc": "d@x.example",
             "subject": "Hi", "text": "one\n\u001b[2Jtwo", "headers": {"X-Kind": "test"},
             "attachments": [{"filename": "a.txt", "content": "aGk="}]}"#;
-        let submission = Submission::from_list(json, None, Timestamp::UNIX_EPOCH).unwrap();
+        let submission = Submission::from_list(&json[..], None, Timestamp::UNIX_EPOCH).unwrap();
         let id = EmailId::new();
         let (email, recipients) = (&submission.email, submission.email.recipients());
         let outgoing = Outgoing { id, email, recipients: &recipients, handoff: &Handoff::default() };
