@@ -55,7 +55,9 @@ impl<'m, I: Iterator<Item = Piece<'m>>> Data<'m, I> {
                     Some(Piece::Text(later))
                 }
                 Some(Piece::Base64(base64)) => {
-                    let (now, later) = base64.split_at(base64.len().min(room.div_ceil(BASE64_LINE) * BASE64_LINE));
+                    // No more than fits, because growing would copy the chunk.
+                    let lines = room.div_ceil(BASE64_LINE + "\r\n".len());
+                    let (now, later) = base64.split_at(base64.len().min(lines * BASE64_LINE));
                     cut_into_lines(now, &mut self.chunk);
                     // None of these lines begins with a dot.
                     self.line_begins = true;
