@@ -18,7 +18,7 @@ pub(crate) struct Filter {
     pub(crate) status: Option<State>,
 
     /// Only emails whose last failure is of this class, such as recipient or timeout.
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", value_parser = class)]
     pub(crate) class: Option<Class>,
 
     /// Only emails of this lane: high, normal or low.
@@ -85,6 +85,10 @@ pub(crate) fn state(text: &str) -> Result<State, String> {
             .map_err(|()| "it is none of queued, scheduled, sending, sent, delayed, failed, canceled".to_owned())
     };
     if text == State::Delayed.last_event() { Ok(State::Delayed) } else { own() }
+}
+
+pub(crate) fn class(text: &str) -> Result<Class, String> {
+    text.parse().map_err(|_| format!("it is none of {}", Class::ALL.map(Class::as_str).join(", ")))
 }
 
 pub(crate) fn lane(text: &str) -> Result<Lane, String> {

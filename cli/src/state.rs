@@ -1,11 +1,10 @@
 //! What there is in the queue, of all shards together.
 
-use std::io;
-
 use email_queue::{
     Lane, Queue,
     call::Call,
     query::{self, PausedLanes, Pauses, Series, Stats, WorkerState},
+    transition,
 };
 
 use crate::{context::Context, output::remark, redis_client::Unanswered};
@@ -28,36 +27,56 @@ pub(crate) async fn workers(context: &Context) -> Result<Vec<WorkerState>, Unans
     workers.map_err(|error| context.redis.unanswered("workers", error))
 }
 
-/// Pauses or resumes lanes in all shards, and prints which are paused then.
+/// Pauses lanes in all shards, or all lanes if none is named, and prints which are paused then.
 ///
 /// # Errors
 /// Redis cannot be reached, or refuses, or the output is closed.
-pub(crate) async fn pause_or_resume(
-    context: &Context,
-    call: impl Fn(&Queue, &[Lane]) -> Call<Pauses>,
-    lanes: &[Lane],
-) -> anyhow::Result<()> {
+pub(crate) async fn pause(context: &Context, lanes: &[Lane]) -> anyhow::Result<()> {
+    let paused = in_all_shards(context, |queue| transition::pause(queue, lanes)).await?;
+    tell(context, None, &paused).await
+}
+
+/// Resumes lanes in all shards, or all lanes if none is named, and prints which were paused, and which still are.
+///
+/// # Errors
+/// Redis cannot be reached, or refuses, or the output is closed.
+pub(crate) async fn resume(context: &Context, lanes: &[Lane]) -> anyhow::Result<()> {
+    let before = in_all_shards(context, query::paused).await?;
+    let paused = in_all_shards(context, |queue| transition::resume(queue, lanes)).await?;
+    let resumed: Vec<_> = before.paused.into_iter().filter(|lane| !paused.paused.contains(lane)).collect();
+    let told = match (resumed.as_slice(), lanes) {
+        ([], []) => "Nothing was paused.".to_owned(),
+        ([], lanes) => format!("Not paused before: {}.", named(lanes)),
+        (resumed, _) => format!("Resumed: {}.", named(resumed)),
+    };
+    tell(context, Some(told), &paused).await
+}
+
+async fn in_all_shards(context: &Context, call: impl Fn(&Queue) -> Call<Pauses>) -> Result<PausedLanes, Unanswered> {
     let mut pauses = Vec::new();
     for shard in context.shards.all() {
-        pauses.push(context.run(&call(&context.shards.queue(shard), lanes)).await?);
+        pauses.push(context.run(&call(&context.shards.queue(shard))).await?);
     }
-    tell_paused(context, &PausedLanes::of(&pauses))?;
+    Ok(PausedLanes::of(&pauses))
+}
+
+/// Prints what was done, and which lanes are paused.
+async fn tell(context: &Context, done: Option<String>, lanes: &PausedLanes) -> anyhow::Result<()> {
+    if context.out.is_json() {
+        context.out.json(lanes)?;
+    } else {
+        let paused = Some(&*lanes.paused).filter(|lanes| !lanes.is_empty());
+        let paused = paused.map(|lanes| format!("Paused: {}.", named(lanes)));
+        let sentences: Vec<_> = [done, paused].into_iter().flatten().collect();
+        context.out.say(&sentences.join(" "))?;
+        remark_if_partly(&lanes.partly_paused);
+    }
     remark_if_unused(context, &stats(context).await?);
     Ok(())
 }
 
-/// Prints which lanes are paused.
-fn tell_paused(context: &Context, lanes: &PausedLanes) -> io::Result<()> {
-    if context.out.is_json() {
-        return context.out.json(lanes);
-    }
-    let named = |lanes: &[Lane]| lanes.iter().map(|lane| lane.as_str()).collect::<Vec<_>>().join(", ");
-    match lanes.paused.as_slice() {
-        [] => context.out.say("Nothing is paused.")?,
-        lanes => context.out.say(&format!("Paused: {}.", named(lanes)))?,
-    }
-    remark_if_partly(&lanes.partly_paused);
-    Ok(())
+fn named(lanes: &[Lane]) -> String {
+    lanes.iter().map(|lane| lane.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Says which lanes are paused in some shards only, and what can be done.
@@ -65,7 +84,7 @@ pub(crate) fn remark_if_partly(lanes: &[Lane]) {
     for lane in lanes {
         remark(&format!(
             "the lane {lane} is paused in some shards only, because a pause was broken off, or came from a program that was given \
-             fewer shards; `emailq pause --lane {lane}` pauses it in all, `emailq resume --lane {lane}` in none"
+             fewer shards; `emailq pause --lane {lane}` pauses it in all shards, `emailq resume --lane {lane}` resumes it in all"
         ));
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct List {
     filter: Filter,
 
     /// How many at the most.
-    #[arg(long, short = 'n', value_name = "EMAILS", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, short = 'n', value_name = "EMAILS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
 
     /// Go on after this email, with older ones.
     #[arg(long, value_name = "ID")]

@@ -1,5 +1,5 @@
 use clap::Args;
-use email_queue::{Lane, transition};
+use email_queue::Lane;
 
 use crate::{context::Context, exit::Exit, filter, shards, state};
 
@@ -14,7 +14,7 @@ pub(crate) struct Resume {
 impl Resume {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         shards::require_all(context, &context.shards).await?;
-        state::pause_or_resume(context, transition::resume, &self.lane).await?;
+        state::resume(context, &self.lane).await?;
         Ok(Exit::Done)
     }
 }

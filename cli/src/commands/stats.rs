@@ -6,7 +6,7 @@ use crate::{
     exit::Exit,
     output::{
         table::{cell, number},
-        time::from_now,
+        time::{from_now, length},
     },
     state,
 };
@@ -61,13 +61,13 @@ impl Stats {
         for what in ["failed", "delayed"] {
             let classes: Vec<_> = stats.by_class(what).map(|(class, count)| format!("{class} {count}")).collect();
             if !classes.is_empty() {
-                context.out.say(&format!("\n{what} by class: {}", classes.join(", ")))?;
+                context.out.say(&format!("\n{what} by class, since the queue was created: {}", classes.join(", ")))?;
             }
         }
         for relay in &stats.relays {
-            let (since, until) = (ago(relay.since), ago(relay.until));
+            let (held, until) = (length(stats.time.duration_since(relay.since).unsigned_abs()), ago(relay.until));
             context.out.say(&format!(
-                "\n{} is held off since {since} ({}), next probe {until}: {}",
+                "\n{} has been held off for {held} ({}), next probe {until}: {}",
                 relay.name, relay.class, relay.error
             ))?;
         }

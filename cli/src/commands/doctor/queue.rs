@@ -3,12 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
-use crate::{
-    context::Context,
-    output::time::{from_now, length},
-    redis_client::Unanswered,
-    shards, state,
-};
+use crate::{context::Context, output::time::length, redis_client::Unanswered, shards, state};
 
 /// An email should not have to wait for longer, if nothing is paused.
 const LONG: std::time::Duration = std::time::Duration::from_secs(600);
@@ -51,13 +46,14 @@ async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding
         findings.push(Finding::warning("worker-relays", "the workers have different relays", way_out));
     }
     relays.extend(of_workers.into_iter().flatten().cloned().collect::<BTreeSet<_>>());
+    let since_then = |since| length(stats.time.duration_since(since).unsigned_abs());
     for lane in &stats.lanes {
         if let Some(since) = lane.paused {
             let part = match stats.is_partly_paused(lane) {
                 true => format!(", in {} of {} shards only", lane.paused_shards, stats.shards),
                 false => String::new(),
             };
-            let what = format!("the lane {} is paused since {}{part}", lane.lane.as_str(), from_now(since, stats.time));
+            let what = format!("the lane {} has been paused for {}{part}", lane.lane.as_str(), since_then(since));
             findings.push(Finding::fault("paused", what, format!("`emailq resume --lane {}`", lane.lane.as_str())));
         } else if let Some(waited) = lane.oldest.map(|oldest| stats.time.duration_since(oldest).unsigned_abs())
             && waited > LONG
@@ -72,12 +68,8 @@ async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding
     }
     for relay in &stats.relays {
         let class = relay.class;
-        let what = format!(
-            "{} is held off since {} ({class}): {}",
-            relay.name,
-            from_now(relay.since, stats.time),
-            relay.error
-        );
+        let what =
+            format!("{} has been held off for {} ({class}): {}", relay.name, since_then(relay.since), relay.error);
         findings.push(Finding::fault(
             "held-off",
             what,
