@@ -34,8 +34,10 @@ impl<F: Formatter> Formatter for Escaped<F> {
         let mut rest = fragment;
         while let Some((place, c)) = rest.char_indices().find(|(_, c)| !is_harmless(*c)) {
             writer.write_all(&rest.as_bytes()[..place])?;
-            // None of them is beyond the first 65,536.
-            write!(writer, "\\u{:04x}", u32::from(c))?;
+            // Beyond the first 65,536 it takes two.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
             rest = &rest[place + c.len_utf8()..];
         }
         writer.write_all(rest.as_bytes())
@@ -99,7 +101,8 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_read_back_the_same() {
-        let value = json!({"\u{9b}key": ["\u{1b}[2J \u{9b}2J \u{7f} \u{202e} ü 🎉 \" \\", 7, {}, []]});
+        let value =
+            json!({"\u{9b}key": ["\u{1b}[2J \u{9b}2J \u{7f} \u{202e} \u{200b}\u{e0041} ü 🎉 \" \\", 7, {}, []]});
         let mut line = Vec::new();
         write_line(&mut line, &value).unwrap();
         write_indented(&mut line, &value).unwrap();

@@ -1,28 +1,41 @@
 //! Text of strangers, made harmless for a terminal.
 
-/// A text on one line: control characters, which could move the cursor or change what is shown, and those that change the
-/// direction of writing are replaced.
+/// A text on one line. Control characters, which could move the cursor or change what is shown, and characters that are not seen or
+/// change the direction of writing, are shown as escapes.
 pub(crate) fn line(text: &str) -> String {
-    text.chars().map(|c| if c == '\t' || c == '\n' { ' ' } else { harmless(c) }).collect()
+    escaped(text, |c| if c == '\t' || c == '\n' { ' ' } else { c })
 }
 
 /// The same of a text with lines, which stay.
 pub(crate) fn lines(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    text.chars().map(|c| if c == '\n' || c == '\t' { c } else { harmless(c) }).collect()
+    escaped(&text.replace("\r\n", "\n"), |c| c)
+}
+
+fn escaped(text: &str, white: impl Fn(char) -> char) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => shown.push(white(c)),
+            c if is_harmless(c) => shown.push(c),
+            c => shown.extend(c.escape_unicode()),
+        }
+    }
+    shown
 }
 
 /// Whether a terminal shows this character and does nothing else.
 pub(crate) fn is_harmless(c: char) -> bool {
-    // Marks of direction: a text could be shown in another order than it has.
-    let is_direction =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_line = matches!(c, '\u{2028}' | '\u{2029}');
-    !c.is_control() && !is_direction && !is_line
+    !c.is_control() && !is_hidden(c)
 }
 
-fn harmless(c: char) -> char {
-    if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER }
+/// Characters without a shape of their own: two texts could look the same, or a text could be shown in another order than it has. By
+/// Unicode `Default_Ignorable_Code_Point`, and of the category `Cf` those that are not drawn, and separators of lines.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -34,8 +47,9 @@ mod tests {
         let hostile = "a\u{1b}[31mred\u{1b}]0;title\u{7}\u{9b}2J\r\u{8}\u{7f}\u{202e}gpj.exe\u{2028}x\u{90}q";
         for shown in [line(hostile), lines(hostile)] {
             assert!(shown.chars().all(is_harmless), "{shown:?}");
-            assert!(shown.contains("[31mred") && shown.contains("gpj.exe"), "{shown:?}");
+            assert!(shown.contains(r"\u{1b}[31mred") && shown.contains(r"\u{202e}gpj.exe"), "{shown:?}");
         }
+        assert_eq!(line("pay\u{200b}pal\u{ad}\u{e0041}\u{3164}"), r"pay\u{200b}pal\u{ad}\u{e0041}\u{3164}");
         assert_eq!(line("two\nlines\tand ü 漢 🎉"), "two lines and ü 漢 🎉");
         assert_eq!(lines("two\r\nlines\n"), "two\nlines\n");
     }
