@@ -1,7 +1,5 @@
 //! Changes of emails that are named, or of all that match: in bounded steps, with a confirmation that names the number.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use clap::Args;
 use email_queue::{
     Class, EmailId, Queue, Shard, State,
@@ -11,6 +9,7 @@ use email_queue::{
 };
 use indicatif::ProgressBar;
 use serde_json::json;
+use tokio::signal::ctrl_c;
 
 use crate::{
     context::{Context, Unusable},
@@ -20,7 +19,7 @@ use crate::{
     pages::Pages,
     progress,
     redis_client::Unanswered,
-    shards,
+    shards, terminal,
 };
 
 /// Which emails to change.
@@ -43,7 +42,7 @@ pub(crate) struct Bulk {
     chosen: Chosen,
 
     /// Of these only those whose last failure is of this class, such as recipient or timeout.
-    #[arg(long, value_name = "CLASS", requires = "status")]
+    #[arg(long, value_name = "CLASS", requires = "status", value_parser = filter::class)]
     class: Option<Class>,
 
     /// Change nothing, and say how many emails it would be.
@@ -104,8 +103,10 @@ impl Bulk {
         if self.dry_run || count == 0 {
             return report(context, action, 0, count, true);
         }
-        if !self.yes && !confirmed(&format!("{count} {} will be {}.", emails(count), action.done))? {
-            return Ok(Exit::Failed);
+        if !self.yes
+            && let Some(exit) = refused(&format!("{count} {} will be {}.", emails(count), action.done)).await?
+        {
+            return Ok(exit);
         }
         let bar = progress::of(count).with_message(action.done);
         let changing = async {
@@ -121,7 +122,7 @@ impl Bulk {
         };
         let changed = tokio::select! {
             changed = changing => Some(changed?),
-            _ = tokio::signal::ctrl_c() => None,
+            _ = ctrl_c() => None,
         };
         let until_now = bar.position();
         bar.finish_and_clear();
@@ -227,21 +228,26 @@ fn emails(count: u64) -> &'static str {
     if count == 1 { "email" } else { "emails" }
 }
 
-/// Asks on the terminal.
+/// Asks on the terminal. `None` for yes, or else how the command ends: nothing was changed.
 ///
 /// # Errors
 /// [`Unusable`], if nobody can be asked.
-fn confirmed(what: &str) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
+async fn refused(what: &str) -> anyhow::Result<Option<Exit>> {
+    if !terminal::is_there() {
         return Err(Unusable(format!("{what} Nobody can be asked here: add --yes")).into());
     }
-    eprint!("{what} Go on? [y/N] ");
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
-    if !is_yes {
-        output::remark("Nothing was changed.");
-    }
-    Ok(is_yes)
+    let question = format!("{what} Go on? [y/N]");
+    let exit = tokio::select! {
+        answer = terminal::ask(&question) => match answer?.trim() {
+            "y" | "Y" | "yes" => return Ok(None),
+            _ => Exit::Failed,
+        },
+        _ = ctrl_c() => {
+            // Behind the question.
+            eprintln!();
+            Exit::Interrupted
+        }
+    };
+    output::remark("Nothing was changed.");
+    Ok(Some(exit))
 }

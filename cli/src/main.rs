@@ -3,7 +3,7 @@
 //! In reading order: [`cli`] has the flags, [`commands`] one file for each command; [`exit`] is what scripts learn of the result.
 //! [`context`] is what each command works with: [`redis_client`] runs the calls of `email-queue` on the node that serves them,
 //! [`advice`] says of an error what to do; [`output`] is what is printed, for people or for programs. [`pages`] reads the emails
-//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come; [`view`] is an email as JSON,
+//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come, [`terminal`] asks; [`view`] is an email as JSON,
 //! and [`state`] what there is in the queue. [`shards`] notices a `--shards` that leaves some out.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ mod progress;
 mod redis_client;
 mod shards;
 mod state;
+mod terminal;
 mod view;
 
 use std::{io, process::ExitCode};

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use email_queue::{
     Class, EmailId, Record, State,
-    email::{self, Extent, Outline},
+    email::{self, Extent, Outline, Traceparent},
     query::Entry,
 };
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -43,6 +44,9 @@ pub(crate) struct Whole<'a> {
     /// How many bytes of texts and attachments were removed to make room.
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_bytes: Option<u64>,
+    /// The trace that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     /// The email as it is stored, if it is JSON; as JSON that each parser takes.
     email: Option<Cow<'a, RawValue>>,
     /// What is stored in the place of an email, if that is no JSON.
@@ -92,15 +96,17 @@ impl Summary {
 
 impl<'a> Whole<'a> {
     pub(crate) fn new(id: EmailId, record: &'a Record) -> Self {
-        let email = match email::strict(&record.json) {
-            Ok(Cow::Borrowed(json)) => serde_json::from_slice(json).ok().map(Cow::Borrowed),
-            Ok(Cow::Owned(json)) => serde_json::from_slice(&json).ok().map(Cow::Owned),
+        let json = email::strict(&record.json);
+        let traceparent = json.as_deref().ok().and_then(Traceparent::of).map(|trace| trace.to_string());
+        let email = match json {
+            Ok(json) => raw_email(json, traceparent.as_deref()),
             Err(_) => None,
         };
         Self {
             object: "email",
             summary: Summary::new(id, record),
             removed_bytes: record.removed,
+            traceparent,
             raw: email.is_none().then(|| String::from_utf8_lossy(&record.json).into_owned()),
             email,
             timeline: None,
@@ -109,6 +115,26 @@ impl<'a> Whole<'a> {
 
     pub(crate) fn with_timeline(id: EmailId, record: &'a Record, timeline: &[Entry]) -> Self {
         Self { timeline: Some(timeline.iter().map(entry).collect()), ..Self::new(id, record) }
+    }
+}
+
+/// The email in the JSON of a record: without the time and the trace that the queue writes at its end. `None` if it is no JSON.
+fn raw_email<'a>(json: Cow<'a, [u8]>, traceparent: Option<&str>) -> Option<Cow<'a, RawValue>> {
+    let mut fields = json.strip_suffix(b"}").unwrap_or(&json);
+    if email::due_of(&json).is_some() {
+        fields = memmem::rfind(fields, br#","due":"#).map_or(fields, |end| &fields[..end]);
+    }
+    if let Some(traceparent) = traceparent {
+        let field = format!(r#","traceparent":"{traceparent}""#);
+        fields = fields.strip_suffix(field.as_bytes()).unwrap_or(fields);
+    }
+    if fields.len() + 1 < json.len() {
+        let email = [fields, b"}"].concat();
+        return serde_json::from_slice(&email).ok().map(Cow::Owned);
+    }
+    match json {
+        Cow::Borrowed(json) => serde_json::from_slice(json).ok().map(Cow::Borrowed),
+        Cow::Owned(json) => serde_json::from_slice(&json).ok().map(Cow::Owned),
     }
 }
 

@@ -1,14 +1,26 @@
 use std::io::{self, BufWriter, Write};
 
 use clap::Args;
-use email_queue::query::{self, Cursor};
+use email_queue::{
+    State,
+    query::{self, Cursor},
+};
 
-use crate::{context::Context, exit::Exit, filter::Filter, output::json, pages::Pages, view::Whole};
+use crate::{
+    context::Context,
+    exit::Exit,
+    filter::Filter,
+    output::{self, json},
+    pages::Pages,
+    state,
+    view::Whole,
+};
 
 /// Print whole emails as JSON, one a line, the newest first.
 ///
-/// `emailq send` takes the lines and sends each email as a new one, also what was sent before; in the same queue `emailq retry` sends
-/// again what has failed, to the recipients that have not got it.
+/// `emailq send` takes the lines and sends each email as a new one, but refuses those that are sent, canceled or being sent; in the same
+/// queue `emailq retry` sends again what has failed, to the recipients that have not got it. What other programs have pushed is exported
+/// once a worker has claimed it.
 #[derive(Args)]
 pub(crate) struct Export {
     #[command(flatten)]
@@ -32,6 +44,21 @@ impl Export {
             exported += 1;
         }
         out.flush()?;
+        if self.filter.status.is_none_or(|state| state == State::Queued) {
+            remark_if_left_out(context).await?;
+        }
         Ok(if exported == 0 { Exit::NothingFound } else { Exit::Done })
     }
+}
+
+/// Says how much in the lists has no record.
+async fn remark_if_left_out(context: &Context) -> anyhow::Result<()> {
+    let entries = state::stats(context).await?.other_entries();
+    if entries > 0 {
+        output::remark(&format!(
+            "Entries of the lists that are not exported: {entries}. They are emails that other programs have pushed and no worker has \
+             claimed yet, or what canceled, discarded and moved emails have left; `emailq stats` shows their lanes."
+        ));
+    }
+    Ok(())
 }

@@ -2,11 +2,12 @@ mod checked;
 mod eml;
 mod exported;
 mod input;
+mod ready;
 mod shard;
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
@@ -20,12 +21,13 @@ use email_queue::{
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::ProgressBar;
-use jiff::Timestamp;
 use serde_json::json;
+use tokio::signal::ctrl_c;
 
 use self::{
     checked::Checked,
-    input::{Format, Item},
+    input::Format,
+    ready::{Ready, Source},
 };
 use crate::{
     context::{Context, Unusable},
@@ -69,6 +71,10 @@ pub(crate) struct Send {
     #[arg(long)]
     again: bool,
 
+    /// Send exported emails also if they are sent, canceled or being sent, or some of their recipients may have got them.
+    #[arg(long)]
+    any_state: bool,
+
     /// How many emails may wait in the queue before no more are accepted; 0 for no limit.
     #[arg(long, env = "EMAIL_QUEUE_BACKLOG_LIMIT", value_name = "EMAILS", default_value_t = 1_000_000)]
     backlog_limit: u64,
@@ -90,16 +96,8 @@ struct Tally {
     refused: u64,
 }
 
-/// Where an email stands, its length, and what has become of it.
-type Answer = (String, usize, Result<(Enqueued, EmailId), Unanswered>);
-
-/// An email that is ready to be sent.
-struct Ready {
-    /// Where it stands.
-    place: String,
-    checked: Checked,
-    json: Vec<u8>,
-}
+/// Where an email comes from, its length, and what has become of it.
+type Answer = (Source, usize, Result<(Enqueued, EmailId), Unanswered>);
 
 impl Send {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -119,13 +117,16 @@ impl Send {
             files.push("-".into());
         }
         let mut tally = Tally::default();
-        let mut outcome = Ok(());
-        for file in &files {
-            outcome = self.file(context, file, sender.as_ref(), earlier.as_ref(), &mut tally).await;
-            if outcome.is_err() {
-                break;
+        let sending = async {
+            for file in &files {
+                self.file(context, file, sender.as_ref(), earlier.as_ref(), &mut tally).await?;
             }
-        }
+            Ok(Exit::Done)
+        };
+        let outcome: anyhow::Result<_> = tokio::select! {
+            outcome = sending => outcome,
+            _ = ctrl_c() => Ok(Exit::Interrupted),
+        };
         let Tally { sent, repeated, refused } = tally;
         if context.out.is_json() {
             let object = json!({"object": "sent", "sent": sent, "repeated": repeated, "refused": refused, "dry_run": self.dry_run});
@@ -134,8 +135,11 @@ impl Send {
             let done = if self.dry_run { "can be sent" } else { "sent" };
             output::remark(&format!("{sent} {done}, {repeated} sent before, {refused} refused."));
         }
-        outcome?;
-        Ok(if refused > 0 { Exit::Failed } else { Exit::Done })
+        let exit = outcome?;
+        if exit == Exit::Interrupted {
+            output::remark("Broken off: what was sent stays sent, and the same emails given again are not sent twice.");
+        }
+        Ok(if refused > 0 { exit.max(Exit::Failed) } else { exit })
     }
 
     async fn file(
@@ -146,7 +150,10 @@ impl Send {
         earlier: Option<&Shards>,
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
-        let (reader, length): (Box<dyn Read>, _) = if file == Path::new("-") {
+        let (reader, length): (Box<dyn Read + std::marker::Send>, _) = if file == Path::new("-") {
+            if io::stdin().is_terminal() {
+                output::remark("Emails are read from standard input, until Ctrl-D.");
+            }
             (Box::new(io::stdin()), None)
         } else {
             let unusable = |error: io::Error| Unusable(format!("{}: {error}", file.display()));
@@ -155,36 +162,47 @@ impl Send {
             (Box::new(opened), length)
         };
         let bar = length.map_or_else(progress::uncounted, progress::of_bytes).with_message("sending");
-        let reader = BufReader::new(bar.wrap_read(reader));
-        let mut items = input::items(reader, &file.display().to_string(), self.format)?;
+        let reader: Box<dyn Read + std::marker::Send> =
+            if length.is_some() { Box::new(bar.wrap_read(reader)) } else { reader };
+        let mut items = input::read(BufReader::new(reader), file.display().to_string(), self.format)?;
         let (mut asked, mut bytes, mut is_over) = (FuturesUnordered::new(), 0, false);
         loop {
-            while !is_over && asked.len() < CONCURRENCY && (bytes < MAX_BYTES || asked.is_empty()) {
-                let Some(item) = items.next() else {
-                    is_over = true;
-                    break;
-                };
-                match read(item, sender) {
-                    Err(told) => self.refused(context, &bar, tally, &told)?,
-                    Ok(_) if self.dry_run => tally.sent += 1,
-                    Ok(ready) => {
-                        bytes += ready.json.len();
-                        asked.push(self.put(context, ready, earlier));
+            let takes_more = !is_over && asked.len() < CONCURRENCY && (bytes < MAX_BYTES || asked.is_empty());
+            let answer: Answer = tokio::select! {
+                biased;
+                item = items.recv(), if takes_more => {
+                    let Some(item) = item else {
+                        is_over = true;
+                        continue;
+                    };
+                    match ready::read(item?, sender, self.any_state) {
+                        Err(told) => self.refused(context, &bar, tally, &told)?,
+                        Ok(_) if self.dry_run => tally.sent += 1,
+                        Ok(ready) => {
+                            bytes += ready.json.len();
+                            asked.push(self.put(context, ready, earlier));
+                        }
                     }
+                    if length.is_none() {
+                        bar.inc(1);
+                    }
+                    continue;
                 }
-            }
-            let Some(answer) = asked.next().await else { break };
-            let (place, length, accepted): Answer = answer;
+                Some(answer) = asked.next() => answer,
+                else => break,
+            };
+            let (source, length, accepted) = answer;
+            let place = &source.place;
             bytes -= length;
             match accepted? {
                 (Enqueued::Accepted, id) => {
                     tally.sent += 1;
-                    told(context, &bar, &place, &id.to_string(), false)?;
+                    told(context, &bar, &source, &id.to_string(), false)?;
                 }
                 (Enqueued::Repeated(ids), _) => {
                     tally.repeated += 1;
                     for id in ids {
-                        told(context, &bar, &place, &id.to_string(), true)?;
+                        told(context, &bar, &source, &id.to_string(), true)?;
                     }
                 }
                 (Enqueued::Conflict, _) => {
@@ -205,7 +223,7 @@ impl Send {
 
     /// Puts an email on the queue.
     async fn put(&self, context: &Context, ready: Ready, earlier: Option<&Shards>) -> Answer {
-        let Ready { place, checked: Checked { name, digest, submission }, json } = ready;
+        let Ready { source, checked: Checked { name, digest, submission }, json } = ready;
         let length = json.len();
         let key = Idempotency::new(SCOPE, &name, [&digest]);
         let accepted = async {
@@ -234,7 +252,7 @@ impl Send {
             };
             Ok((enqueued?, id))
         };
-        (place, length, accepted.await)
+        (source, length, accepted.await)
     }
 
     fn refused(&self, context: &Context, bar: &ProgressBar, tally: &mut Tally, told: &str) -> io::Result<()> {
@@ -251,28 +269,15 @@ impl Send {
 }
 
 /// Prints the id of an email that is on the queue.
-fn told(context: &Context, bar: &ProgressBar, place: &str, id: &str, is_repeated: bool) -> io::Result<()> {
+fn told(context: &Context, bar: &ProgressBar, source: &Source, id: &str, is_repeated: bool) -> io::Result<()> {
     bar.suspend(|| {
         if context.out.is_json() {
-            return context
-                .out
-                .json_line(&json!({"object": "email", "id": id, "place": place, "repeated": is_repeated}));
+            let mut object = json!({"object": "email", "id": id, "place": source.place, "repeated": is_repeated});
+            if let Some(exported) = source.exported {
+                object["exported_id"] = exported.to_string().into();
+            }
+            return context.out.json_line(&object);
         }
         context.out.say(id)
     })
-}
-
-/// Checks an email, by the rules of the API. The error says where it stands and what is wrong.
-fn read(item: Item, sender: Option<&Mailbox>) -> Result<Ready, String> {
-    let Item { place, json } = item;
-    let check = |json: Vec<u8>| {
-        let now = Timestamp::now();
-        if let Some(exported) = exported::read(&json, sender, now) {
-            return exported;
-        }
-        Checked::from_request(&json, sender, now)
-    };
-    let checked = json.and_then(check).map_err(|error| format!("{place}: {error}"))?;
-    let json = checked.submission.to_json();
-    Ok(Ready { place, checked, json })
 }

@@ -97,6 +97,11 @@ fn a_change_that_is_broken_off_says_so_and_can_be_repeated() {
     terminal.press("n\n");
     terminal.wait_for("Nothing was changed.");
     assert_eq!((terminal.end(), q.depth().waiting[1]), (1, 2000));
+    let mut terminal = Terminal::start(&q.server.url(), "discard --status queued");
+    terminal.wait_for("Go on?");
+    terminal.press("\u{3}");
+    terminal.wait_for("Nothing was changed.");
+    assert_eq!((terminal.end(), q.depth().waiting[1]), (130, 2000));
     // Redis is stopped so that there is a moment to break off.
     let mut terminal = Terminal::start(&q.server.url(), "discard --status queued");
     terminal.wait_for("Go on?");

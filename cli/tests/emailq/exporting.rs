@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use email_queue::{
     Class, EmailId, Lane, Record, State,
-    email::Mailbox,
-    transition::{Outcome, RoomFor, cancel, make_room, move_to_lane},
+    email::{Mailbox, Traceparent},
+    transition::{Enqueue, NewEmail, Outcome, RoomFor, cancel, enqueue, make_room, move_to_lane},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,7 +17,12 @@ use crate::{
 
 /// Gives to `send` for another queue what it is given.
 fn send(q: &TestQueue, lines: &str) -> Run {
-    emailq_with(&q.server.url(), &["send", "--json", "--queue", "other"], lines.as_bytes())
+    emailq_with(&q.server.url(), &["send", "--any-state", "--json", "--queue", "other"], lines.as_bytes())
+}
+
+/// Without the flag that has it take whatever is exported.
+fn send_waiting(q: &TestQueue, arguments: &[&str], lines: &str) -> Run {
+    emailq_with(&q.server.url(), &[&["send", "--queue", "other"], arguments].concat(), lines.as_bytes())
 }
 
 /// The ids of what was sent, by their lines.
@@ -157,4 +162,73 @@ fn what_cannot_be_sent_is_refused_with_the_way_out_and_the_others_are_sent() {
     assert!(refused(emptied).contains("send it from where it came from"), "{}", run.out);
     assert!(refused(unreadable[0]).contains("mend what is in its field `raw`"), "{}", run.out);
     assert!(refused(unreadable[1]).contains("`to`"), "{}", run.out);
+}
+
+#[test]
+fn what_somebody_has_or_is_not_to_have_is_refused() {
+    let q = TestQueue::start();
+    all_kinds(&q);
+    let lines = emailq(&q, "export").assert(0);
+    let run = send_waiting(&q, &["--json"], &lines.out).assert(1);
+    let (sent, answers) = (sent(&run), run.json_lines());
+    for (place, line) in (1..).zip(lines.json_lines()) {
+        let id = line["id"].as_str().unwrap();
+        let recipients: usize = ["to", "cc", "bcc"].iter().map(|name| line[name].as_array().unwrap().len()).sum();
+        let expected = match line["state"].as_str().unwrap() {
+            "sent" => "it is sent already",
+            "canceled" => "it was canceled",
+            "sending" => "a worker is sending it",
+            _ if line["attempts"] != 0 && recipients > 1 => "`emailq retry",
+            _ => {
+                assert!(sent.contains_key(&place), "{line}");
+                assert!(answers.iter().any(|answer| answer["exported_id"] == id), "{id} {}", run.out);
+                continue;
+            }
+        };
+        let reasons = answers.iter().filter_map(|answer| answer["reason"].as_str());
+        let reason = reasons.into_iter().find(|reason| reason.contains(id)).unwrap();
+        assert!(reason.contains(expected) && reason.contains("--any-state"), "{reason}");
+        assert!(!sent.contains_key(&place), "{line}");
+    }
+    let dry = send_waiting(&q, &["--dry-run"], &lines.out).assert(1);
+    let refused = lines.json_lines().len() - sent.len();
+    assert!(dry.err.contains("it is sent already") && dry.err.contains(&format!("{refused} refused")), "{}", dry.err);
+}
+
+#[test]
+fn the_trace_of_an_email_goes_with_it_and_the_queue_s_own_fields_are_not_the_email_s() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let q = TestQueue::start();
+    let mut json = r#"{"from":"a@example.com","to":["b@example.com"],"subject":"s","text":"t"}"#.as_bytes().to_vec();
+    let email: Value = serde_json::from_slice(&json).unwrap();
+    Traceparent::parse(TRACE).unwrap().append_to(&mut json);
+    let due = Some(Timestamp::now() + LONG);
+    let emails = [NewEmail { id: EmailId::new(), lane: Lane::Normal, due, json }];
+    q.run(&enqueue(&q.queue, Enqueue { emails: &emails, ..Enqueue::default() }));
+    let id = emails[0].id;
+    assert!(email_queue::email::due_of(&q.record(id).unwrap().json).is_some());
+
+    let exported = emailq(&q, "export").assert(0);
+    let other = TestQueue::on(&q, "other");
+    let new = sent(&send_waiting(&q, &["--json"], &exported.out).assert(0))[&1];
+    for (queue, id) in [("emails", id), ("other", new)] {
+        let shown = emailq(&q, &format!("show --json {id} --queue {queue}")).assert(0).json();
+        assert_eq!((&shown["email"], &shown["traceparent"]), (&email, &TRACE.into()), "{shown}");
+    }
+    assert_eq!(other.record(new).unwrap().due.map(|due| due.as_millisecond()), due.map(|due| due.as_millisecond()));
+}
+
+#[test]
+fn what_no_worker_has_claimed_is_said_not_to_be_exported() {
+    let q = TestQueue::start();
+    q.enqueue(Lane::Normal);
+    let export = |arguments: &str| emailq(&q, &format!("export {arguments}")).assert(0).err;
+    assert!(!export("").contains("not exported"));
+    (0..3).for_each(|_| q.push("emails:low", PUSHED[0]));
+    for arguments in ["", "--status queued"] {
+        let told = export(arguments);
+        assert!(told.contains("not exported: 3.") && told.contains("other programs have pushed"), "{told}");
+    }
+    failed(&q, Class::Recipient);
+    assert!(!export("--status failed").contains("not exported"));
 }

@@ -5,7 +5,7 @@ use crate::{
     queue::TestQueue,
 };
 
-const HOSTILE: &str = "{\"from\":\"a@example.com\",\"to\":[\"b@example.com\"],\"subject\":\"\\u001b[2J\\u009b2Jsubject\\u202e\",\
+const HOSTILE: &str = "{\"from\":\"a@example.com\",\"to\":[\"b@example.com\"],\"subject\":\"\\u001b[2J\\u009b2Jsubject\\u202e\\u200b\\udb40\\udc41\",\
     \"text\":\"body \\u001b]0;title\\u0007\",\"headers\":{\"X-A\":\"\\u001b[31m\"}}";
 
 #[test]
@@ -47,6 +47,11 @@ fn a_list_is_of_the_emails_that_are_meant() {
         assert_eq!(ids, expected, "{filter}");
     }
     emailq(&q, "list --since 3moons").assert(64);
+    emailq(&q, "list -n 0").assert(64);
+    for command in ["list", "export", "retry --status failed"] {
+        let told = emailq(&q, &format!("{command} --class bounce")).assert(64).err;
+        assert!(told.contains("recipient") && told.contains("timeout"), "{told}");
+    }
     for filter in ["--to nobody", "--status sent", "--until 1h", "--since 2999-01-01T00:00:00Z", "--class timeout"] {
         assert!(emailq(&q, &format!("list {filter}")).assert(3).err.contains("No email matches"), "{filter}");
     }
@@ -81,10 +86,14 @@ fn what_strangers_wrote_does_not_steer_the_terminal() {
         assert!(run.out.contains("2J"), "{arguments}: {:?}", run.out);
         // Of its own there are only colours.
         let coloured = regex_colours(&run.out);
-        let bad = coloured.chars().find(|c| c.is_control() && *c != '\n' || matches!(c, '\u{202a}'..='\u{202e}'));
+        let bad = coloured
+            .chars()
+            .find(|c| c.is_control() && *c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{200b}' | '\u{e0041}'));
         assert_eq!(bad, None, "{arguments}: {:?}", run.out);
     }
-    assert!(!emailq(&q, "list").out.contains('\u{1b}'), "no colours where no terminal is");
+    let table = emailq(&q, "list").out;
+    assert!(table.contains(r"subject\u{202e}\u{200b}\u{e0041}"), "{table}");
+    assert!(!table.contains('\u{1b}'), "no colours where no terminal is");
 }
 
 /// Without the sequences that set a colour.

@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use email_queue::{EmailId, Submission, email::Mailbox, query};
 use jiff::Timestamp;
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     program::{Run, emailq_with},
     queue::TestQueue,
+    terminal::Terminal,
 };
 
 fn email(to: &str) -> Value {
@@ -159,4 +160,21 @@ fn what_was_sent_before_the_number_of_shards_was_changed_is_recognised() {
     assert_eq!((sent, repeated + refused), (0, 100));
     assert!(refused > 0 && run.out.contains("--earlier-shards"), "{}", run.out);
     send(&q, &["--queue", "{emails}", "--shards", "2", "--earlier-shards", "0"], "").assert(64);
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_told_that_it_is_read_and_ctrl_c_ends_it_at_once() {
+    let q = TestQueue::start();
+    let mut terminal = Terminal::start(&q.server.url(), "send");
+    terminal.wait_for("Emails are read from standard input, until Ctrl-D.");
+    terminal.press(&format!("{}\n", email("b@example.com")));
+    terminal.wait_for(" emails: 1, ");
+    let began = Instant::now();
+    while q.depth().waiting[1] < 1 {
+        assert!(began.elapsed() < testkit::DEADLINE, "{}", terminal.text());
+    }
+    terminal.press("\u{3}");
+    terminal.wait_for("Broken off");
+    assert!(terminal.text().contains("1 sent, 0 sent before, 0 refused."), "{}", terminal.text());
+    assert_eq!(terminal.end(), 130);
 }

@@ -1,9 +1,9 @@
 //! Lines of `emailq export`: an email with what the queue knows of it.
 
 use email_queue::{
-    EmailId, Lane, Submission,
+    EmailId, Lane, State, Submission,
     email::{
-        Mailbox,
+        Mailbox, Traceparent,
         schedule::{self, InvalidTime},
     },
     hex,
@@ -19,26 +19,43 @@ use super::checked::Checked;
 struct Line<'a> {
     object: &'a str,
     id: &'a str,
+    #[serde(default)]
+    state: &'a str,
+    #[serde(default)]
+    attempts: u32,
     priority: &'a str,
     scheduled_at: Option<&'a str>,
     removed_bytes: Option<u64>,
+    traceparent: Option<&'a str>,
     #[serde(borrow)]
     email: Option<&'a RawValue>,
     raw: Option<String>,
 }
 
-/// The email of a line, in its lane, and for later if its time has not come. Its sender may be left to the worker, as it was.
-/// `None` if it is no such line.
-pub(super) fn read(json: &[u8], sender: Option<&Mailbox>, now: Timestamp) -> Option<Result<Checked, String>> {
+/// An email, its id where it comes from, and the trace that it belongs to.
+type Exported = (EmailId, Option<Traceparent>, Checked);
+
+/// The email of a line, in its lane, and for later if its time has not come. Its sender may be left to the worker, as it was. Unless it
+/// may be in any state, it is refused if somebody may have it already, or is not to have it. `None` if it is no such line.
+pub(super) fn read(
+    json: &[u8],
+    sender: Option<&Mailbox>,
+    in_any_state: bool,
+    now: Timestamp,
+) -> Option<Result<Exported, String>> {
     let line: Line<'_> = serde_json::from_slice(json).ok()?;
     let is_exported = line.object == "email" && (line.email.is_some() || line.raw.is_some());
-    is_exported.then(|| line.check(sender, now).map_err(|error| format!("email {}: {error}", line.id)))
+    is_exported.then(|| line.check(sender, in_any_state, now).map_err(|error| format!("email {}: {error}", line.id)))
 }
 
 impl Line<'_> {
-    fn check(&self, sender: Option<&Mailbox>, now: Timestamp) -> Result<Checked, String> {
+    fn check(&self, sender: Option<&Mailbox>, in_any_state: bool, now: Timestamp) -> Result<Exported, String> {
         let id: EmailId = self.id.parse().map_err(|_| "its id is none")?;
         let lane: Lane = self.priority.parse().map_err(|()| "its priority is none of high, normal, low")?;
+        let state: State = self.state.parse().map_err(|()| "its state is none that an email has")?;
+        if !in_any_state {
+            may_be_sent(state)?;
+        }
         if let Some(bytes) = self.removed_bytes {
             return Err(format!(
                 "its texts and attachments, {bytes} bytes, were removed to make room: send it from where it came from. \
@@ -50,12 +67,22 @@ impl Line<'_> {
         };
         let mut submission =
             Submission::from_list(email.get().as_bytes(), sender, now).map_err(|error| error.to_string())?;
+        let to = &submission.email;
+        let recipients = to.to.len() + to.cc.len() + to.bcc.len();
+        if !in_any_state && self.attempts > 0 && recipients > 1 {
+            return Err(format!(
+                "some of its {recipients} recipients may have got it by an earlier attempt. In the same queue `emailq retry {id}` sends it \
+                 to the others; --any-state sends it to all"
+            ));
+        }
         // Two emails may say the same, and both are meant. Its lane and its time may have changed since.
         let digest = submission.digest();
         let name = format!("{id} {}", hex(&digest));
         submission.lane = lane;
         submission.scheduled_at = self.due(now).map_err(|error| format!("its scheduled_at: {error}"))?;
-        Ok(Checked { name, digest, submission })
+        // Other programs write it where they like.
+        let trace = self.traceparent.map_or_else(|| Traceparent::of(email.get().as_bytes()), Traceparent::parse);
+        Ok((id, trace, Checked { name, digest, submission }))
     }
 
     /// `None` if it is not for later.
@@ -67,4 +94,15 @@ impl Line<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Refuses what nobody is to get once more.
+fn may_be_sent(state: State) -> Result<(), String> {
+    let what = match state {
+        State::Sent => "it is sent already",
+        State::Canceled => "it was canceled",
+        State::Sending => "a worker is sending it",
+        State::Queued | State::Scheduled | State::Delayed | State::Failed => return Ok(()),
+    };
+    Err(format!("{what}. `emailq export --status queued` exports what waits; --any-state sends it all the same"))
 }

@@ -1,8 +1,12 @@
 //! Files of emails, one email at a time.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    thread,
+};
 
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 
 use super::eml;
 
@@ -28,11 +32,35 @@ pub(super) struct Item {
     pub(super) json: Result<Vec<u8>, String>,
 }
 
+/// Reads the emails of a file in a thread, which is no more than an email ahead: a read of standard input ends with its next line only,
+/// and Ctrl-C must not wait for that.
+///
+/// # Errors
+/// No thread can be started. What cannot be read is told in the place of an email.
+pub(super) fn read(
+    reader: impl BufRead + Send + 'static,
+    name: String,
+    format: Option<Format>,
+) -> io::Result<mpsc::Receiver<io::Result<Item>>> {
+    let (to, items_read) = mpsc::channel(1);
+    // Not one of the runtime's, which waits for its threads at the end.
+    thread::Builder::new().spawn(move || match items(reader, &name, format) {
+        // It is over when nobody waits for more.
+        Ok(mut items) => {
+            let _ = items.try_for_each(|item| to.blocking_send(Ok(item)));
+        }
+        Err(error) => {
+            let _ = to.blocking_send(Err(error));
+        }
+    })?;
+    Ok(items_read)
+}
+
 /// The emails of a file. Of JSON lines it holds one at a time; other files are read as a whole.
 ///
 /// # Errors
 /// The beginning cannot be read.
-pub(super) fn items<'a>(
+fn items<'a>(
     mut reader: impl BufRead + 'a,
     name: &str,
     format: Option<Format>,
