@@ -10,7 +10,7 @@ use email_queue::{
     Class, EmailId, Lane, State, Submission,
     email::{Mailbox, due_of},
     query,
-    query::{Cursor, Listed, Page, SECRET_BYTES, default_sender, list, secret},
+    query::{Cursor, Event, Listed, Page, SECRET_BYTES, default_sender, list, secret, timeline},
     rate_limit::{Allowance, throttle},
     setup::set_default_sender,
     transition::{
@@ -162,6 +162,45 @@ fn a_scheduled_email_can_be_moved_and_others_cannot() {
     assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Refused(State::Queued));
     assert_eq!(q.run(&reschedule(&q.queue, EmailId::new(), due)), Changed::Unknown);
     assert_eq!((q.state(id), q.depth().scheduled), (State::Queued, 0));
+}
+
+#[test]
+fn an_email_of_another_program_that_is_rescheduled_gets_a_time_that_goes_before_its_own() {
+    let q = TestQueue::start();
+    for end in ["}", "} ", "}\r\n"] {
+        let own = format!(
+            r#"{{"to":["b@x.example"],"subject":"s","text":"t","due":1764000000000,"scheduled_at":"2030-01-01T00:00:00Z"{end}"#
+        );
+        q.push("emails", &own);
+        let popped = q.pop();
+        let claimed = q.claim_popped(1, LONG, popped).remove(0);
+        let id = claimed.claim.id;
+        q.finish(claimed.claim, Outcome::Scheduled { due: later(600) });
+        assert_eq!(due_of(&q.record(id).unwrap().json), None, "a field of its own is not it");
+        for due in [later(60), later(-1)] {
+            assert_eq!(q.run(&reschedule(&q.queue, id, due)), Changed::Done);
+            let json = q.record(id).unwrap().json;
+            assert_eq!(due_of(&json), Some(due), "{end:?}");
+            q.check_bytes();
+            let sender: Mailbox = "a@x.example".parse().unwrap();
+            let read = Submission::from_list(&json[..], Some(&sender), Timestamp::now()).unwrap();
+            assert_eq!((read.email.to.len(), read.unknown_fields.as_slice()), (1, &["due".to_owned()][..]), "{end:?}");
+        }
+        assert_eq!(q.maintain(eager()).due, 1);
+        let claimed = q.claim(1, LONG).remove(0);
+        assert!(due_of(&claimed.json).is_some());
+    }
+}
+
+#[test]
+fn the_timeline_of_a_sent_email_tells_that_it_was_scheduled() {
+    let q = TestQueue::start();
+    let id = q.enqueue_due(Lane::Normal, Some(Timestamp::now() + Duration::from_millis(20)));
+    testkit::wait::eventually_blocking(testkit::DEADLINE, "it to be due", || q.maintain(eager()).due == 1);
+    let claimed = q.claim(1, LONG).remove(0);
+    q.finish(claimed.claim, Outcome::Sent);
+    let events: Vec<_> = q.run(&timeline(&q.queue, id)).unwrap().into_iter().map(|entry| entry.event).collect();
+    assert_eq!(events, [Event::Accepted, Event::Scheduled, Event::Sent]);
 }
 
 #[test]

@@ -111,10 +111,12 @@ async fn attempt_delivery(
     if !submission.names_sender {
         Box::pin(set_sender(shard, claim, &json)).await;
     }
-    *since = email::due_of(&json).or(submission.scheduled_at).map_or(created, |due| due.max(created));
+    let known_due = email::due_of(&json);
+    *since = known_due.or(submission.scheduled_at).map_or(created, |due| due.max(created));
     drop(json);
-    // From another program: an email of the API is queued only when it is due.
+    // From another program: an email of the API, or that was rescheduled, is queued only when it is due.
     if let Some(due) = submission.scheduled_at
+        && known_due.is_none()
         && attempts == 0
         && due > shard.clock.now()
     {

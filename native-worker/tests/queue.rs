@@ -6,7 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Queue, short, wait_for_heartbeat};
+use common::{Queue, shards::ShardClient, short, wait_for_heartbeat};
+use email_queue::{
+    Shards,
+    transition::{Changed, reschedule},
+};
+use jiff::Timestamp;
 use redis::Commands;
 use testkit::{Action, DEADLINE, Process, RedisServer, Rules, SmtpServer, Stage, eventually, process::Stream, record};
 
@@ -57,6 +62,20 @@ async fn an_email_for_later_waits_for_its_time() {
     let created = "0000000000000";
     let _: () = queue.redis.connection().setrange(format!("emails:email:{id}"), 45, created).unwrap();
     queue.pass_time("scheduled", &id);
+    queue.wait_for_state(&id, "sent").await;
+    assert_eq!(smtp.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_time_that_was_changed_goes_before_the_one_that_a_program_has_pushed() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let _worker = queue.worker(&smtp.url(), &[]);
+    let id = queue.import(r#"{"to": "a@b.example", "message": "hi", "scheduled_at": "in 1 hour"}"#).await;
+    queue.wait_for_state(&id, "scheduled").await;
+    let shards = Shards::new("emails".parse().unwrap(), 1).unwrap();
+    let client = ShardClient::new(queue.redis.connection(), &shards, shards.all().next().unwrap());
+    let changed = client.run(&reschedule(&client.queue, id.parse().unwrap(), Timestamp::now()));
+    assert_eq!(changed, Changed::Done);
     queue.wait_for_state(&id, "sent").await;
     assert_eq!(smtp.received().len(), 1);
 }

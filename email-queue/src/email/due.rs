@@ -1,14 +1,15 @@
-//! When a scheduled email is due, in the JSON of its record: the worker measures from then on how long the email took.
+//! When a scheduled email is due, in the JSON of its record: the worker measures from then on how long the email took, and takes it
+//! instead of the time that another program has written into its email.
 //!
-//! It is the last field, of a fixed length, so that `reschedule.lua` can write another time over it. It decides nothing: when the
-//! email is sent is in the set of scheduled emails.
+//! It is the last field, of a fixed length, so that `reschedule.lua` can write another time over it. When the email is queued is in the
+//! set of scheduled emails.
 
 use jiff::Timestamp;
 
 /// The name of the field. It does not count as a field of the email.
-pub(super) const FIELD: &str = "due";
+pub(super) const FIELD: &str = "queue_due";
 
-const BEFORE: &[u8] = br#","due":"#;
+const BEFORE: &[u8] = br#","queue_due":"#;
 
 /// Milliseconds since 1970 as in the header of a record: so many digits until the year 2286.
 const DIGITS: usize = 13;
@@ -38,7 +39,7 @@ mod tests {
     use crate::Submission;
 
     const POST: &[u8] =
-        br#"{"from":"a@x.example","to":"b@x.example","subject":",\"due\":1764000000000}","text":"x","due":1}"#;
+        br#"{"from":"a@x.example","to":"b@x.example","subject":",\"queue_due\":1764000000000}","text":"x","queue_due":1}"#;
 
     #[test]
     fn the_record_carries_it_and_the_email_is_the_same() {
@@ -62,11 +63,11 @@ mod tests {
             r"",
             r"}",
             r"{}",
-            r#"{"a":1,"due":176400000000}"#,
-            r#"{"a":1,"due":17640000000000}"#,
-            r#"{"a":1,"due":"1764000000000"}"#,
-            r#"{"a":{"b":1,"due":1764000000000}}"#,
-            r#"{"due":1764000000000}"#,
+            r#"{"a":1,"queue_due":176400000000}"#,
+            r#"{"a":1,"queue_due":17640000000000}"#,
+            r#"{"a":1,"queue_due":"1764000000000"}"#,
+            r#"{"a":{"b":1,"queue_due":1764000000000}}"#,
+            r#"{"queue_due":1764000000000}"#,
         ] {
             assert_eq!(due_of(json.as_bytes()), None, "{json}");
         }

@@ -135,14 +135,16 @@ fn read(answer: &mut Answer) -> Result<Option<Vec<Entry>>, UnexpectedAnswer> {
     let (header, _) = split(answer.bytes()?)?;
     let error = answer.prose()?;
     let class: Option<Class> = answer.optional_text()?.and_then(|class| class.parse().ok());
-    let holder = answer.optional_text()?;
+    let (holder, due) = (answer.optional_text()?, answer.optional_text()?);
     let mut stored = Vec::new();
     while !answer.is_empty() {
         // One that cannot be read, of a later version, is left out.
         stored.extend(answer.prose()?.as_deref().and_then(entry));
     }
     let mut entries = vec![Entry::new(header.created, Event::Accepted)];
-    if header.state == State::Scheduled {
+    let due = due.and_then(|due| Timestamp::from_millisecond(due.parse().ok()?).ok());
+    let is_told = stored.iter().any(|entry: &Entry| entry.event == Event::Scheduled);
+    if header.state == State::Scheduled || due.is_some_and(|due| due > header.created) && !is_told {
         entries.push(Entry::new(header.created, Event::Scheduled));
     }
     let last = stored.last().map(|entry| entry.event);

@@ -15,18 +15,32 @@ local state = state_of(header)
 if again and due <= now and state ~= SCHEDULED_STATE and state ~= CANCELED then return {1} end
 if state ~= SCHEDULED_STATE then return {2, string.match(state, '%a+')} end
 
--- The JSON of an email that was scheduled from the beginning ends with its time, `,"due":DIGITS}`.
-local record = record_of(id)
-local ends_with_time = string.match(redis.call('GETRANGE', record, -21, -1), '^,"due":%d+}$')
+-- The JSON ends with the email's time, behind which the worker does not look for another one. An email that another program has pushed
+-- has none there yet, and gets its present one: alone, that changes nothing.
+local record, size, tail = record_of(id), size_of(id), '^,"queue_due":(%d+)}$'
+local time = string.match(redis.call('GETRANGE', record, -27, -1), tail)
+if not time then
+  local rest = string.match(redis.call('GETRANGE', record, -99, -1), '[^{%s]%s*(}%s*)$')
+  if rest and #rest <= 27 then
+    local by = 27 - #rest
+    time = text_of(math.max(when_of(header), 1000000000000))
+    local failed = all_or_nothing({{'HINCRBY', WAITING, 'bytes', -by}}, function()
+      redis.call('HINCRBY', WAITING, 'bytes', by)
+      redis.call('SETRANGE', record, size - #rest, ',"queue_due":' .. time .. '}')
+      grow_recount(id, by)
+    end)
+    if failed then return failed end
+    size = size + by
+  end
+end
 
 local undo = {{'SETRANGE', record, '0', string.sub(header, 1, 23)}, {'ZADD', SCHEDULED, when_of(header), id}}
-local digits_at = redis.call('STRLEN', record) - 14
-if ends_with_time then undo[3] = {'SETRANGE', record, digits_at, string.sub(ends_with_time, 8, 20)} end
+if time then undo[3] = {'SETRANGE', record, size - 14, time} end
 return all_or_nothing(undo, function()
   redis.call('ZADD', SCHEDULED, due, id)
   move(id, SCHEDULED_STATE .. text_of(due))
   -- A number of JSON does not begin with a zero.
-  if ends_with_time then redis.call('SETRANGE', record, digits_at, text_of(math.max(due, 1000000000000))) end
+  if time then redis.call('SETRANGE', record, size - 14, text_of(math.max(due, 1000000000000))) end
   maintain_within(due - now)
   return {1}
 end)
