@@ -2,7 +2,7 @@
 
 import { post, remove } from '../lib/api.js'
 import { foreign } from '../lib/dom.js'
-import { emails } from '../lib/format.js'
+import { emails, entries } from '../lib/format.js'
 import { say } from '../lib/say.js'
 import { LANES, stateOf, subjectOf } from '../lib/words.js'
 import { queue } from '../lib/queue.js'
@@ -31,15 +31,22 @@ async function act({ run, done, ...question }) {
   changed()
 }
 
-const waiting = (lanes) => queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name)).reduce((sum, lane) => sum + lane.queued + lane.other_entries, 0)
+/** Says what waits in lanes. What an entry is shows when a worker claims it. */
+function waiting(lanes) {
+  const chosen = queue().lanes.filter((lane) => !lanes || lanes.includes(lane.name))
+  const sum = (field) => chosen.reduce((sum, lane) => sum + lane[field], 0)
+  const [queued, others] = [sum('queued'), sum('other_entries')]
+  const both = others === 0 ? emails(queued) : `${emails(queued)} and ${entries(others)} of other programs or out of date`
+  return `${both} ${queued + others === 1 ? 'waits' : 'wait'} there`
+}
+
 const nameOf = (lanes) => (lanes ? `lane ${lanes.join(', ')}` : 'the whole queue')
 
 /** Pauses lanes, or all. */
 export function pause(lanes = null) {
-  const number = waiting(lanes)
   return act({
     title: `Pause ${nameOf(lanes)}?`,
-    lines: [`${emails(number)} ${number === 1 ? 'waits' : 'wait'} there now. Emails are still accepted; none is handed out until you resume.`],
+    lines: [`${waiting(lanes)} now. Emails are still accepted; none is handed out until you resume.`],
     action: 'Pause',
     run: (_, signal) => post('queue/pause', lanes ? { lanes } : {}, signal),
     done: `Paused ${nameOf(lanes)}.`,
@@ -47,10 +54,9 @@ export function pause(lanes = null) {
 }
 
 export function resume(lanes = null) {
-  const number = waiting(lanes)
   return act({
     title: `Resume ${nameOf(lanes)}?`,
-    lines: [`${emails(number)} ${number === 1 ? 'waits' : 'wait'} there, and will be sent.`],
+    lines: [`${waiting(lanes)}. Workers go on with them.`],
     action: 'Resume',
     run: (_, signal) => post('queue/resume', lanes ? { lanes } : {}, signal),
     done: `Resumed ${nameOf(lanes)}.`,

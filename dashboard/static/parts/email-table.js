@@ -41,7 +41,7 @@ function whyNone({ status, class: name, ...others }) {
   if (['failed', 'delayed'].includes(status) && name) {
     return `No email is ${status} with class ${name} now. The overview counts since the queue was created: what it counts was sent, retried or discarded since.`
   }
-  if (['sent', 'canceled'].includes(status)) {
+  if (['sent', 'canceled'].includes(status) && !name) {
     return `No ${status} email is kept: none was ${status} yet, or their retention is over. The overview counts since the queue was created.`
   }
   return 'No email matches.'

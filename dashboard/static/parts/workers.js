@@ -1,7 +1,7 @@
 // The workers with a live lease: what they were started with, and what they hold since when.
 
 import { attribute, h, sync, text } from '../lib/dom.js'
-import { clock, count, duration, now, relative } from '../lib/format.js'
+import { clock, count, duration, emails, now, relative } from '../lib/format.js'
 import { emailHref } from '../lib/route.js'
 import { panel } from './panel.js'
 
@@ -42,7 +42,7 @@ function create() {
       attribute(meter, 'aria-label', `In flight at ${name.textContent}`)
       details.hidden = worker.emails.length === 0
       const oldest = worker.emails.map((email) => Date.parse(email.since)).reduce((one, other) => Math.min(one, other), Infinity)
-      const shown = worker.emails.length < worker.in_flight ? `${worker.emails.length} of ${count(worker.in_flight)} emails` : `${worker.emails.length} emails`
+      const shown = worker.emails.length < worker.in_flight ? `${worker.emails.length} of ${emails(worker.in_flight)}` : emails(worker.emails.length)
       text(summary, worker.emails.length === 0 ? '' : `${shown}, the oldest for ${duration(now() - oldest)}`)
       sync(held, worker.emails, (email) => email.id, heldEmail)
     },
