@@ -62,12 +62,9 @@ pub(crate) fn measure(bench: &Bench<'_>, rows: &mut Vec<Row>) -> anyhow::Result<
         rows.push(row.target(Target::AtMost(CALL_LIMIT)));
     }
 
-    for (what, state) in [
-        (What::Retry, State::Failed),
-        (What::Discard, State::Failed),
-        (What::Move(Lane::Low), State::Queued),
-        (What::Discard, State::Queued),
-    ] {
+    for (what, state) in
+        [(What::Retry, State::Failed), (What::Move(Lane::Low), State::Queued), (What::Discard, State::Queued)]
+    {
         bench.say(&format!("steer: all that are {state} are {what}"));
         let steps = steps(&server, &client, what, state)?;
         let Steps { times, looked_at, changed } = steps;
