@@ -59,7 +59,7 @@ fn of_an_email_that_is_sent_at_its_first_attempt_nothing_is_stored_and_its_recor
     let canceled = q.enqueue_due(Lane::Normal, support::breaking::later());
     assert_eq!(events(&q, canceled), [Event::Accepted, Event::Scheduled]);
     q.run(&cancel(&q.queue, canceled, LONG));
-    assert_eq!(events(&q, canceled), [Event::Accepted, Event::Canceled]);
+    assert_eq!(events(&q, canceled), [Event::Accepted, Event::Scheduled, Event::Canceled]);
     assert!(!is_stored(&q, canceled));
     assert_eq!(q.run(&timeline(&q.queue, EmailId::new())), None);
 }
