@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
 
 mod backup;
+mod changes;
 mod machine;
 mod page;
 mod redis_server;
