@@ -122,7 +122,8 @@ impl<'a> Whole<'a> {
 fn raw_email<'a>(json: Cow<'a, [u8]>, traceparent: Option<&str>) -> Option<Cow<'a, RawValue>> {
     let mut fields = json.strip_suffix(b"}").unwrap_or(&json);
     if email::due_of(&json).is_some() {
-        fields = memmem::rfind(fields, br#","due":"#).map_or(fields, |end| &fields[..end]);
+        // It is the last field, whatever its name.
+        fields = memmem::rfind(fields, br#",""#).map_or(fields, |end| &fields[..end]);
     }
     if let Some(traceparent) = traceparent {
         let field = format!(r#","traceparent":"{traceparent}""#);

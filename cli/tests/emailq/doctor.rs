@@ -180,6 +180,10 @@ fn what_stops_the_queue_is_named() {
     {
         assert_eq!(level(&report, check), Some(expected), "{check}: {report}");
     }
+    let told = report.to_string();
+    assert!(told.contains("the lane low has been paused for ") && told.contains(" has been held off for "), "{told}");
+    let stats = emailq_with(&q.server.url(), &["stats"], b"").assert(0).out;
+    assert!(stats.contains(" has been held off for ") && !stats.contains("ago ("), "{stats}");
 }
 
 #[tokio::test]

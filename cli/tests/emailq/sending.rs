@@ -168,7 +168,10 @@ fn who_sits_at_a_terminal_is_told_that_it_is_read_and_ctrl_c_ends_it_at_once() {
     let mut terminal = Terminal::start(&q.server.url(), "send");
     terminal.wait_for("Emails are read from standard input, until Ctrl-D.");
     terminal.press(&format!("{}\n", email("b@example.com")));
-    terminal.wait_for(" emails: 1, ");
+    terminal.wait_until("a progress in whole numbers", |text| {
+        let rate = text.rsplit_once(" emails: 1, ").and_then(|(_, rest)| rest.split_once("/s"));
+        rate.is_some_and(|(rate, _)| rate.parse::<u64>().is_ok())
+    });
     let began = Instant::now();
     while q.depth().waiting[1] < 1 {
         assert!(began.elapsed() < testkit::DEADLINE, "{}", terminal.text());
