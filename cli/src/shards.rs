@@ -3,8 +3,8 @@
 use std::fmt;
 
 use email_queue::{
-    Queue, Shards,
-    query::{InUse, in_use},
+    EmailId, Queue, Shards,
+    query::{InUse, in_use, read_beginning},
 };
 
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct LeftOut {
     told: u16,
     /// How many there are at least.
     count: u16,
+    /// How many the workers serve; `None` while none lives.
+    served: Option<u16>,
 }
 
 /// Looks at the shard behind the last one: a queue with more shards uses that one as often as any other. `None` also where it cannot
@@ -32,7 +34,57 @@ pub(crate) async fn left_out(context: &Context, told: &Shards) -> Option<LeftOut
         let Some(next) = more(&shards) else { break };
         shards = next;
     }
-    Some(LeftOut { queue, found, told: told.count(), count: shards.count() })
+    let served = served(context, &shards).await;
+    Some(LeftOut { queue, found, told: told.count(), count: shards.count(), served })
+}
+
+/// How many of the shards live workers serve, which are the first ones; `None` if none lives, or Redis does not say.
+async fn served(context: &Context, shards: &Shards) -> Option<u16> {
+    if !context.run(&in_use(shards.first())).await.ok()?.has_workers {
+        return None;
+    }
+    for shard in shards.all().rev() {
+        if context.run(&in_use(&shards.queue(shard))).await.ok()?.has_workers {
+            return Some(shard.number() + 1);
+        }
+    }
+    None
+}
+
+/// Says that no worker serves some of the shards, if workers serve others.
+pub(crate) async fn unserved(context: &Context, shards: &Shards) -> Option<Unserved> {
+    let served = served(context, shards).await.filter(|served| *served < shards.count())?;
+    Some(Unserved { told: shards.clone(), served })
+}
+
+/// Refuses to send emails to shards that no worker serves while workers serve others: they would wait unnoticed. While no worker lives
+/// at all they wait for one that is started.
+///
+/// # Errors
+/// [`Unusable`], with the way out.
+pub(crate) async fn require_served(context: &Context, shards: &Shards) -> Result<(), Unusable> {
+    match unserved(context, shards).await {
+        Some(unserved) => Err(Unusable(format!("{unserved}. Nothing was done: {}", unserved.way_out()))),
+        None => Ok(()),
+    }
+}
+
+/// What to say of an id of which the shards that `--shards` says know no email.
+pub(crate) async fn no_such_email(context: &Context, id: EmailId) -> String {
+    match is_left_out(context, id).await {
+        Some(queue) => format!(
+            "{id}: this email is in {}, a shard behind the {} that --shards says: give as many --shards as the API has",
+            queue.name(),
+            context.shards.count()
+        ),
+        None => format!("{id}: there is no such email; sent ones are deleted after the retention"),
+    }
+}
+
+/// The shard that an id says, if `--shards` leaves it out and it has the email: ids of the time when there was one shard say any.
+async fn is_left_out(context: &Context, id: EmailId) -> Option<Queue> {
+    let queue = context.shards.left_out(id)?;
+    context.run(&read_beginning(&queue, id)).await.ok()?.map(|_| queue)
 }
 
 /// The shard behind the last one, if it is in use.
@@ -65,15 +117,56 @@ pub(crate) async fn remark(context: &Context) {
     }
 }
 
+/// Shards of `--shards` that no worker serves, though workers serve others.
+pub(crate) struct Unserved {
+    /// What `--shards` says.
+    told: Shards,
+    /// How many the workers serve.
+    served: u16,
+}
+
 impl LeftOut {
     pub(crate) fn way_out(&self) -> String {
-        format!("give --shards {}, or EMAIL_QUEUE_SHARDS, as the workers have it", self.count)
+        let give = format!("give --shards {}, or EMAIL_QUEUE_SHARDS", self.count);
+        match self.served {
+            Some(served) if served >= self.count => format!("{give}, as the workers have it"),
+            Some(served) => {
+                format!("{give}, and start the workers, which serve {served}, with as many --shards as the API has")
+            }
+            None => format!("{give}, as the API has it"),
+        }
+    }
+}
+
+impl Unserved {
+    pub(crate) fn way_out(&self) -> String {
+        let Self { told, served } = self;
+        format!(
+            "start the workers with --shards {}; if the API too has {served}, give emailq --shards {served}, or EMAIL_QUEUE_SHARDS",
+            told.count()
+        )
+    }
+}
+
+impl fmt::Display for Unserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { told, served } = self;
+        let first = told.all().nth(usize::from(*served)).unwrap_or_default();
+        let name = told.queue(first);
+        let (name, count) = (name.name(), told.count());
+        match count - served {
+            1 => write!(f, "no worker serves {name}: the workers have {served} shards, and emailq was told of {count}"),
+            more => write!(
+                f,
+                "no worker serves {more} shards, from {name} on: the workers have {served}, and emailq was told of {count}"
+            ),
+        }
     }
 }
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { queue, found, told, count } = self;
+        let Self { queue, found, told, count, .. } = self;
         let what = match found {
             InUse { has_emails: true, has_workers: true } => "has emails, and a worker serves it",
             InUse { has_emails: true, has_workers: false } => "has emails",

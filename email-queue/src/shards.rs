@@ -86,6 +86,15 @@ impl Shards {
         Some(id.shard()).filter(|shard| shard.number() < self.count()).unwrap_or_default()
     }
 
+    /// The shard that an id says, if these do not include it. Ids of the time when there was one shard say any, so only that shard tells
+    /// whether the email is there. `None` also where there can be no more shards.
+    #[must_use]
+    pub fn left_out(&self, id: EmailId) -> Option<Queue> {
+        self.beyond()?;
+        let shard = id.shard();
+        Some(self.queue(shard)).filter(|_| shard.number() >= self.count())
+    }
+
     /// The shard of a key, always the same one. With more shards a key stays where it was, or moves to one of the new ones
     /// ([jump consistent hash](https://arxiv.org/abs/1406.2294)).
     #[must_use]
@@ -164,6 +173,9 @@ mod tests {
         }
         let beyond = EmailId::new().in_shard(Shard::new(7));
         assert_eq!(self::shards(7).of(beyond), Shard::FIRST);
+        assert_eq!(self::shards(7).left_out(beyond).unwrap().name(), "{emails:7}");
+        assert_eq!(self::shards(8).left_out(beyond), None);
+        assert_eq!(Shards::one(Queue::default()).left_out(beyond), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use email_queue::{
     EmailId, Lane, Shards,
     maintenance::sample,
     query::{self, LaneStats, PausedLanes, QueueView, Reason, Stats},
-    transition::{Changed, cancel, discard, move_to_lane, pause, resume, retry},
+    transition::{Changed, cancel, discard, extend, move_to_lane, pause, resume, retry},
 };
 use jiff::Timestamp;
 use support::{LONG, TestQueue, delayed, eager, failed, returned};
@@ -193,6 +193,23 @@ fn a_lane_that_is_paused_in_some_shards_only_is_said_to_be_so() {
     queues.iter().for_each(|queue| drop(q.run(&resume(queue, &[Lane::High, Lane::Normal]))));
     let of_all = PausedLanes::of(&pauses());
     assert_eq!((of_all.paused, of_all.partly_paused), (vec![Lane::Low], vec![]));
+}
+
+#[test]
+fn shards_that_no_worker_serves_are_counted() {
+    let q = TestQueue::start();
+    let shards = Shards::new("{emails}".parse().unwrap(), 3).unwrap();
+    let unserved = || {
+        let all = support::now(query::stats_of_all(&q.client, &shards)).unwrap();
+        let view = serde_json::to_value(QueueView::new(shards.first(), &all, &[])).unwrap();
+        assert_eq!(view["unserved_shards"], all.unserved_shards);
+        (all.workers, all.unserved_shards)
+    };
+    assert_eq!(unserved(), (0, 3));
+    for (number, shard) in shards.all().enumerate() {
+        q.run(&extend(&shards.queue(shard), "w", LONG, LONG, &[]));
+        assert_eq!(unserved(), (1, 2 - u16::try_from(number).unwrap()));
+    }
 }
 
 #[test]

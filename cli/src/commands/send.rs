@@ -106,6 +106,7 @@ impl Send {
             // While their number is lowered, emails are still in those of before.
             let more = earlier.as_ref().filter(|earlier| earlier.count() > context.shards.count());
             shards::require_all(context, more.unwrap_or(&context.shards)).await?;
+            shards::require_served(context, &context.shards).await?;
         }
         let sender = match &self.from {
             Some(from) => Some(from.clone()),

@@ -16,6 +16,7 @@ use crate::{
         table::{cell, optional, state},
         time::{from_now, length, local},
     },
+    shards,
     view::{Summary, Whole},
 };
 
@@ -37,7 +38,7 @@ impl Show {
         for (place, id) in self.ids.iter().enumerate() {
             let record = context.find(*id, |queue| query::read(queue, *id), Option::is_some).await?;
             let Some(record) = record else {
-                output::remark(&format!("{id}: there is no such email; sent ones are deleted after the retention"));
+                output::remark(&shards::no_such_email(context, *id).await);
                 exit = Exit::NothingFound;
                 continue;
             };

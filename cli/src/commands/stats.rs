@@ -5,10 +5,11 @@ use crate::{
     context::Context,
     exit::Exit,
     output::{
+        self,
         table::{cell, number},
         time::{from_now, length},
     },
-    state,
+    shards, state,
 };
 
 /// Show what there is in the queue: emails by state and lane, what is paused or held off, and the counters.
@@ -74,6 +75,12 @@ impl Stats {
         match stats.workers {
             1 => context.out.say("\n1 worker is alive.")?,
             workers => context.out.say(&format!("\n{workers} workers are alive."))?,
+        }
+        if stats.workers > 0 && stats.unserved_shards > 0 {
+            let unserved = shards::unserved(context, &context.shards).await;
+            if let Some(unserved) = unserved {
+                output::remark(&format!("{unserved}; {}", unserved.way_out()));
+            }
         }
         let partly = stats.lanes.iter().filter(|lane| stats.is_partly_paused(lane)).map(|lane| lane.lane);
         state::remark_if_partly(&partly.collect::<Vec<_>>());

@@ -13,6 +13,7 @@ use crate::{
         table::cell,
         time::{length, local},
     },
+    shards,
     view::iso,
 };
 
@@ -30,7 +31,7 @@ impl Why {
         for id in self.ids {
             let why = query::why(&context.redis, &context.shards, id).await;
             let Some(why) = why.map_err(|error| context.redis.unanswered("why", error))? else {
-                output::remark(&format!("{id}: there is no such email; sent ones are deleted after the retention"));
+                output::remark(&shards::no_such_email(context, id).await);
                 exit = Exit::NothingFound;
                 continue;
             };

@@ -80,6 +80,62 @@ fn what_would_change_a_part_is_refused() {
     assert_eq!(other.depth().waiting[1], 0);
 }
 
+/// A worker that serves the first so many shards.
+fn worker(q: &TestQueue, shards: u16) {
+    let of = email_queue::Shards::new(q.queue.clone(), shards).unwrap();
+    for shard in of.all() {
+        q.run(&transition::extend(&of.queue(shard), "w", LONG, LONG, &[]));
+    }
+}
+
+#[test]
+fn shards_that_no_worker_serves_while_others_are_served_are_named_and_sent_nothing() {
+    let q = three_shards();
+    let told = run(&q, 3, "stats").assert(0).err;
+    assert!(!told.contains("no worker serves"), "none runs at all: {told}");
+    run(&q, 3, "send --again --from a@b.example").assert(0);
+
+    worker(&q, 2);
+    let left = TestQueue::on(&q, "{emails:2}").waiting(Lane::Normal)[0];
+    let why = run(&q, 3, &format!("why {left}")).assert(0).out;
+    assert!(why.contains("No worker serves its shard, 2, though workers run for others"), "{why}");
+    let stats = run(&q, 3, "stats").assert(0);
+    let what = "no worker serves {emails:2}: the workers have 2 shards, and emailq was told of 3";
+    assert!(stats.out.contains("1 worker is alive") && stats.err.contains(what), "{}", stats.err);
+    let doctor = run(&q, 3, "doctor").assert(1).out;
+    assert!(doctor.contains(what) && doctor.contains("→ start the workers with --shards 3"), "{doctor}");
+    let refused = run(&q, 3, "send --again --from a@b.example").assert(64).err;
+    assert!(refused.contains(what) && refused.contains("Nothing was done"), "{refused}");
+    run(&q, 3, "send --dry-run --from a@b.example").assert(0);
+
+    // Told of what the workers have, of less, or of more.
+    for (shards, serve) in [(2, "the workers, which serve 2, with as many --shards as the API has"), (1, "serve 2")] {
+        let told = run(&q, shards, "stats").assert(0).err;
+        assert!(told.contains("give --shards 3") && told.contains(serve), "{told}");
+    }
+    let more = run(&q, 4, "doctor").assert(1).out;
+    assert!(more.contains("no worker serves 2 shards, from {emails:2} on"), "{more}");
+
+    worker(&q, 3);
+    let told = run(&q, 3, "stats").assert(0).err;
+    assert!(!told.contains("no worker serves"), "{told}");
+    run(&q, 3, "send --again --from a@b.example").assert(0);
+    let told = run(&q, 2, "stats").assert(0).err;
+    assert!(told.contains("give --shards 3, or EMAIL_QUEUE_SHARDS, as the workers have it"), "{told}");
+}
+
+#[test]
+fn an_email_in_a_shard_that_is_left_out_is_not_said_to_be_gone() {
+    let q = three_shards();
+    let id = TestQueue::on(&q, "{emails:2}").waiting(Lane::Normal)[0];
+    for command in ["show", "why"] {
+        let told = run(&q, 2, &format!("{command} {id}")).assert(3).err;
+        assert!(told.contains("this email is in {emails:2}") && !told.contains("no such email"), "{told}");
+        let gone = run(&q, 2, &format!("{command} {}", email_queue::EmailId::new())).assert(3).err;
+        assert!(gone.contains("no such email"), "{gone}");
+    }
+}
+
 #[test]
 fn a_shard_without_emails_counts_while_a_worker_serves_it() {
     let q = TestQueue::on(&TestQueue::start(), NAME);

@@ -87,6 +87,10 @@ function found(queue) {
     const rest = waiting > 0 ? 'Emails wait until one is started.' : 'Emails that come in will wait.'
     banners.push({ key: 'workers', kind: waiting > 0 ? 'bad' : 'warn', title: 'No worker is running.', rest })
   }
+  if (queue.workers > 0 && queue.unserved_shards > 0) {
+    const rest = `${queue.unserved_shards} of ${queue.shards}. Emails wait there. Start the workers with as many --shards as the API has.`
+    banners.push({ key: 'unserved', kind: 'bad', title: 'No worker serves some shards:', rest })
+  }
   for (const relay of queue.relays) {
     const rest = `(${relay.class}). Since ${clock(relay.since)}, next try ${relative(relay.until)}; emails wait and use up no attempt.`
     banners.push({ key: `relay ${relay.name}`, kind: 'bad', title: `Held off from ${relay.name}:`, error: relay.error, rest })

@@ -26,6 +26,9 @@ pub struct Stats {
     pub failed: u64,
     /// Workers with a live lease.
     pub workers: u64,
+    /// How many of the shards no live worker serves: all of them while none lives, and the last ones where the workers were started with
+    /// fewer shards than the API.
+    pub unserved_shards: u16,
     /// How many shards were counted.
     pub shards: u16,
     /// The relays that are held off.
@@ -88,6 +91,7 @@ impl Stats {
         self.sending += other.sending;
         self.failed += other.failed;
         self.workers = self.workers.max(other.workers);
+        self.unserved_shards += other.unserved_shards;
         self.shards += other.shards;
         self.relays.extend(other.relays);
         for (name, count) in other.totals {
@@ -162,10 +166,12 @@ fn read(answer: &mut Answer) -> Result<Stats, UnexpectedAnswer> {
         sending: answer.number()?,
         failed: answer.number()?,
         workers: answer.number()?,
+        unserved_shards: 0,
         shards: 1,
         relays: Vec::new(),
         totals: BTreeMap::new(),
     };
+    stats.unserved_shards = (stats.workers == 0).into();
     let (name, since, until) = (answer.prose()?, time(answer)?, time(answer)?);
     let class = answer.prose()?.and_then(|class| class.parse().ok());
     let (error, failures) = (answer.prose()?, answer.optional()?);

@@ -31,6 +31,7 @@ pub struct QueueView<'a> {
     classes: BTreeMap<&'static str, BTreeMap<&'a str, u64>>,
     relays: Vec<RelayView<'a>>,
     workers: u64,
+    unserved_shards: u16,
     series: Vec<MinuteView>,
 }
 
@@ -102,6 +103,7 @@ impl<'a> QueueView<'a> {
             classes: ["failed", "delayed"].map(|what| (what, stats.by_class(what).collect())).into(),
             relays: stats.relays.iter().map(RelayView::new).collect(),
             workers: stats.workers,
+            unserved_shards: stats.unserved_shards,
             series: minutes(history).iter().map(MinuteView::new).collect(),
         }
     }

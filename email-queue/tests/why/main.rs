@@ -7,3 +7,4 @@ mod random;
 mod reasons;
 #[path = "../support/mod.rs"]
 mod support;
+mod unserved;

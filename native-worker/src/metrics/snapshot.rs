@@ -205,6 +205,7 @@ mod tests {
             sending: 0,
             failed: 4,
             workers: 2,
+            unserved_shards: 0,
             shards: 4,
             relays: Vec::new(),
             totals: BTreeMap::new(),

@@ -26,6 +26,9 @@ async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding
     if let Some(left_out) = shards::left_out(context, &context.shards).await {
         findings.push(Finding::fault("shards", left_out.to_string(), left_out.way_out()));
     }
+    if let Some(unserved) = shards::unserved(context, &context.shards).await {
+        findings.push(Finding::fault("unserved-shards", unserved.to_string(), unserved.way_out()));
+    }
     let live: Vec<_> = workers.iter().filter(|worker| worker.lease_until > stats.time).collect();
     if live.is_empty() {
         let way_out = "start native-worker with the same --redis-url and --queue, and read its log";

@@ -101,8 +101,16 @@ fn waiting(facts: &Facts, place: Option<u64>) -> Why {
 }
 
 fn no_worker(facts: &Facts) -> Why {
-    let sentence = "No worker runs, so nothing is sent: start one, or look into the log of the one that has ended. It sends what waits by itself.";
-    new(facts, Reason::NoWorker, sentence.to_owned())
+    let sentence = match facts.unserved {
+        Some(shard) => format!(
+            "No worker serves its shard, {shard}, though workers run for others: start them with as many --shards as the API has. They send \
+             what waits by themselves."
+        ),
+        None => "No worker runs, so nothing is sent: start one, or look into the log of the one that has ended. It sends what waits by \
+                 itself."
+            .to_owned(),
+    };
+    new(facts, Reason::NoWorker, sentence)
 }
 
 fn held_off(facts: &Facts, relay: &HeldOff) -> Why {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::{
-    Class, EmailId, Queue,
+    Class, EmailId, Queue, Shard,
     call::{Answer, Call, UnexpectedAnswer},
     email::{Mailbox, Outline},
     query::{
@@ -33,6 +33,8 @@ pub(super) struct Facts {
     /// Those with a live lease.
     pub(super) workers: u64,
     pub(super) in_flight: u64,
+    /// Its shard, if workers live and none of them serves it.
+    pub(super) unserved: Option<Shard>,
     /// The worker that has the email, and the end of its lease.
     pub(super) holder: Option<(String, i64)>,
     /// How many emails are before it in its lane.
@@ -71,7 +73,7 @@ fn read(answer: &mut Answer) -> Result<Option<Facts>, UnexpectedAnswer> {
     let holder = holder.map(|holder| (holder, lease_ends));
     let sender = Outline::read(&json).0.from.and_then(|from| Mailbox::from_str(&from).ok());
     let sender = sender.map(|sender| AsRef::<str>::as_ref(sender.address()).to_lowercase());
-    let (held_relay, held_sender) = (None, None);
+    let (unserved, held_relay, held_sender) = (None, None, None);
     Ok(Some(Facts {
         now,
         header,
@@ -83,6 +85,7 @@ fn read(answer: &mut Answer) -> Result<Option<Facts>, UnexpectedAnswer> {
         other_entries,
         workers,
         in_flight,
+        unserved,
         holder,
         before,
         was_discarded,

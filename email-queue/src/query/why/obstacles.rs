@@ -35,7 +35,10 @@ fn clause(facts: &Facts, reason: Reason) -> Option<String> {
             let since = facts.paused[lane as usize]?;
             Some(format!("its lane, {lane}, is paused since {}", text_of(since)))
         }
-        Reason::NoWorker => (facts.workers == 0).then(|| "no worker runs".to_owned()),
+        Reason::NoWorker => (facts.workers == 0).then(|| match facts.unserved {
+            Some(shard) => format!("no worker serves its shard, {shard}"),
+            None => "no worker runs".to_owned(),
+        }),
         Reason::RelayHeldOff => {
             let relay = facts.held_relay.as_ref()?;
             Some(format!("the relay {} fails ({})", relay.name, failure(relay.class, &relay.error)))

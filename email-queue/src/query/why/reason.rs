@@ -85,7 +85,7 @@ pub enum Reason {
     SenderHeldOff,
     /// The relay takes no more for now.
     RateLimited,
-    /// No worker lives.
+    /// No worker lives, or none that serves the email's shard.
     NoWorker,
     /// A worker is sending it.
     InFlight,
