@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use email_queue::{
     Class, EmailId, Lane, Relay,
-    query::Reason,
+    query::{Action, Reason},
     transition::{
         Enqueue, Enqueued, NewEmail, Outcome, cancel, discard, enqueue, pause,
         relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
@@ -61,6 +61,9 @@ fn each_emails_reason_is_the_true_one_and_its_place_that_in_which_it_is_claimed(
             assert!(!why.sentence.is_empty() && !why.sentence.contains("1970-"), "{context}");
             assert_eq!(why.also, queue.also(*truth), "{context}");
             assert_eq!(why.sentence.contains("Besides: "), !why.also.is_empty(), "{context}");
+            // What is offered helps at once.
+            let waits_on = why.also.iter().any(|reason| matches!(reason, Reason::Paused | Reason::NoWorker));
+            assert!(why.action != Some(Action::Retry) || !waits_on, "{context}");
             // Each front has its own words for what can be done.
             assert!(
                 !["POST ", "PATCH ", "DELETE ", "emailq"].iter().any(|word| why.sentence.contains(word)),

@@ -49,7 +49,13 @@ fn waits(facts: &Facts, place: Option<u64>) -> Why {
 /// With all that stops it besides.
 fn and_others(facts: &Facts, why: Why) -> Why {
     let also: Vec<_> = obstacles(facts).filter(|reason| *reason != why.reason).collect();
-    Why { sentence: with_others(facts, &why.sentence, &also), also, ..why }
+    let action = match why.action {
+        // It would wait for those.
+        Some(Action::Retry) if also.contains(&Reason::Paused) => Some(Action::Resume),
+        Some(Action::Retry) if also.contains(&Reason::NoWorker) => None,
+        action => action,
+    };
+    Why { sentence: with_others(facts, &why.sentence, &also), also, action, ..why }
 }
 
 fn paused(facts: &Facts, since: i64) -> Why {
@@ -198,7 +204,13 @@ fn ended(facts: &Facts) -> Why {
         State::Sent => (Reason::Sent, format!("It was handed to the relay at {since}.")),
         State::Failed => {
             let failure = failure(facts.class, facts.error.as_deref().unwrap_or_default());
-            (Reason::Failed, format!("It failed at {since} ({failure})."))
+            let way_out = match facts.class {
+                Some(Class::Unreadable) => {
+                    " No worker can read it, now or later: hand in a corrected one, and discard it."
+                }
+                _ => "",
+            };
+            (Reason::Failed, format!("It failed at {since} ({failure}).{way_out}"))
         }
         _ if facts.was_discarded => (
             Reason::Discarded,
@@ -207,7 +219,7 @@ fn ended(facts: &Facts) -> Why {
         _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
     };
     let class = facts.class.filter(|_| reason == Reason::Failed);
-    let action = Some(Action::RetryOrDiscard).filter(|_| reason == Reason::Failed);
+    let action = Some(Action::RetryOrDiscard).filter(|_| reason == Reason::Failed && class != Some(Class::Unreadable));
     Why { since: time(facts.header.when), class, action, ..new(facts, reason, sentence) }
 }
 

@@ -33,7 +33,7 @@ fn clause(facts: &Facts, reason: Reason) -> Option<String> {
     match reason {
         Reason::Paused => {
             let since = facts.paused[lane as usize]?;
-            Some(format!("its lane, {lane}, is paused since {}", text_of(since)))
+            Some(format!("its lane, {lane}, has been paused since {}", text_of(since)))
         }
         Reason::NoWorker => (facts.workers == 0).then(|| match facts.unserved {
             Some(shard) => format!("no worker serves its shard, {shard}"),
