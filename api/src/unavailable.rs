@@ -92,7 +92,10 @@ impl<E: Failure> From<CallError<E>> for ApiError {
             (Effect::Refused, Some(Refusal::OtherNode)) => {
                 "The nodes of the Redis Cluster do not agree on which of them has this part of the queue."
             }
-            (Effect::Refused, Some(Refusal::WrongType)) => "A key of the queue is in use for something else.",
+            (Effect::Refused, Some(Refusal::WrongType)) => {
+                "A key of the queue, whose keys begin with the name in the setting `queue`, is in use for something else. An operator \
+                 finds it by `emailq doctor`, or by `TYPE` of those keys, and moves it away, or gives the queue another name."
+            }
             (Effect::Refused, Some(Refusal::OtherVersion)) => "The queue is of another version than this API.",
         };
         Self::unavailable(format!("{trouble} Nothing was accepted or changed. Try again later."))

@@ -38,7 +38,8 @@ pub(crate) fn advice(error: &RedisError) -> Option<&'static str> {
             }
             Refusal::OtherNode => "this is a node of a cluster: put the queue's name in braces, --queue '{emails}'",
             Refusal::WrongType => {
-                "is another program using keys that begin with the queue's name? --queue names another"
+                "another program uses a key that begins with the queue's name: `emailq doctor` names it. Rename or delete it, or give the \
+                 queue another name (--queue)"
             }
             Refusal::OtherVersion => "use an emailq of the same version as the workers",
         });
@@ -52,10 +53,10 @@ pub(crate) fn advice(error: &RedisError) -> Option<&'static str> {
     match error.kind() {
         ErrorKind::Io => Some("is it running there? --redis-url or EMAIL_QUEUE_REDIS_URL says where it is"),
         ErrorKind::AuthenticationFailed => Some(LOGIN),
-        ErrorKind::Server(ServerErrorKind::NoPerm) => Some(
-            "its user may not do this: deploy/redis/users.acl has a user for emailq, and `ACL LOAD` reads the file again",
-        ),
+        ErrorKind::Server(ServerErrorKind::NoPerm) => Some(RIGHTS),
         ErrorKind::Server(ServerErrorKind::BusyLoading) => Some("it is starting: try again"),
+        // Of a script.
+        _ if text.contains(NO_RIGHT) => Some(RIGHTS),
         _ if ["NOAUTH", "WRONGPASS", "invalid username-password", "unauthenticated"]
             .iter()
             .any(|word| text.contains(word)) =>
@@ -65,6 +66,17 @@ pub(crate) fn advice(error: &RedisError) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Whether an error says that the user of Redis lacks a right.
+pub(crate) fn is_of_rights(text: &str) -> bool {
+    ["NOPERM", "permission", NO_RIGHT].iter().any(|words| text.contains(words))
+}
+
+/// What Redis 7 says of a command in a script for which the user lacks the right.
+const NO_RIGHT: &str = "can't run this command";
+
+const RIGHTS: &str =
+    "its user may not do this: deploy/redis/users.acl has a user for emailq, and `ACL LOAD` reads the file again";
 
 const LOGIN: &str =
     "name a user and a password in the URL: redis://USER:PASSWORD@HOST; EMAIL_QUEUE_REDIS_URL keeps them from others";

@@ -335,7 +335,8 @@ async fn where_a_shard_takes_no_emails_another_one_does_and_the_api_is_ready() {
     assert_eq!(api.request("GET", "/readyz", &[], "").await.status, 503);
     let answer = api.post(&email()).await;
     assert_eq!(answer.status, 503);
-    assert!(answer.text("message").contains("Nothing was accepted"), "{}", answer.json);
+    let message = answer.text("message");
+    assert!(message.contains("Nothing was accepted") && message.contains("`emailq doctor`"), "{}", answer.json);
 }
 
 #[tokio::test]

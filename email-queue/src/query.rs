@@ -10,6 +10,7 @@
 //!   [`WorkersView`]: these as JSON;
 //! - [`hold_off_reason`]: why emails of all shards wait for the relay;
 //! - [`depth`]: counts by state; [`ready`]: whether more can be accepted; [`in_use`]: whether there is anything at all;
+//! - [`wrong_types`]: keys that another program uses for something else;
 //! - [`default_sender`]: the sender of emails without one;
 //! - [`secret`]: signs the API's links. The first call stores it.
 
@@ -31,6 +32,7 @@ mod timeline;
 mod view;
 mod why;
 mod workers;
+mod wrong_types;
 
 pub use default_sender::default_sender;
 pub use depth::{Depth, depth};
@@ -51,3 +53,4 @@ pub use timeline::{Entry, Event, timeline};
 pub use view::{QueueView, TOTALS, WorkersView};
 pub use why::{Action, Reason, Why, why};
 pub use workers::{WorkerState, workers, workers_of_all};
+pub use wrong_types::{WrongType, wrong_types};

@@ -221,7 +221,7 @@ impl Completer {
         if shard.is_alone() {
             return Some(emails.persist(&call, &self.give_up).await?.map_err(drop));
         }
-        match emails.once(&call, 0, &self.give_up).await {
+        match emails.once(&call, &self.give_up).await {
             Ok(answer) => return Some(Ok(Answered { answer, repeated: false })),
             Err(Untold::Refused(_)) => return Some(Err(())),
             Err(Untold::Stopped) => return None,

@@ -4,11 +4,12 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use email_queue::{
     Lane,
+    call::CallError,
     maintenance::watch,
     query::depth,
     transition::{ByteBudget, Claim, Claims, PoppedEntry, claim},
 };
-use redis::{RedisError, RedisResult};
+use redis::RedisResult;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +17,7 @@ use crate::{
     blocking::Blocking,
     capacity::Capacity,
     ended::Ended,
-    preflight,
-    redis_error::{ends_connection, explained},
+    redis_error::ends_connection,
     served_shard::ServedShard,
     shard_connection::{Answered, RECONNECT, Untold},
 };
@@ -113,7 +113,11 @@ impl<'a> Fetcher<'a> {
                 return Fetched::Ended(Ended::Stopped);
             }
             capacity = capacity.filter(|_| shard.is_alone());
-            match self.pop().await {
+            let popped = self.pop().await;
+            if popped.is_ok() {
+                shard.client.redis.carried_out("BRPOP");
+            }
+            match popped {
                 // Only a claim tells that a lane is not paused any more.
                 Ok(None) => self.timed_out = self.paused.is_empty(),
                 Ok(Some(popped)) => match self.claim_popped(capacity, popped).await {
@@ -124,9 +128,8 @@ impl<'a> Fetcher<'a> {
                     None => return Fetched::Failed,
                 },
                 Err(error) => {
-                    if self.failures == 0 {
-                        log_refused_brpop(shard, &error).await;
-                    }
+                    shard.shared.metrics.redis_failed(ends_connection(&error));
+                    shard.client.redis.report("BRPOP", &CallError::Redis(error)).await;
                     return Fetched::Failed;
                 }
             }
@@ -197,7 +200,7 @@ impl<'a> Fetcher<'a> {
             return false;
         }
         let call = watch(&client.queue);
-        self.failures == 0 || client.redis.once(&call, self.failures, self.stop).await.is_ok()
+        self.failures == 0 || client.redis.once(&call, self.stop).await.is_ok()
     }
 
     /// Claims up to as many emails as there is capacity for. Waits however long Redis is unreachable, unless there are other
@@ -212,7 +215,7 @@ impl<'a> Fetcher<'a> {
             let answered = emails.persist(&call, until).await.ok_or(Unclaimed::Stopped)?;
             return answered.map(|answered| answered.answer).map_err(|_| Unclaimed::Failed);
         }
-        emails.once(&call, self.failures, until).await.map_err(|untold| match untold {
+        emails.once(&call, until).await.map_err(|untold| match untold {
             Untold::Stopped => Unclaimed::Stopped,
             Untold::Refused(_) | Untold::Failed { .. } => Unclaimed::Failed,
         })
@@ -277,17 +280,6 @@ impl<'a> Fetcher<'a> {
         let call = self.claim(1, ByteBudget { all: 0, first: 0 }, Some(popped.clone()));
         let answered = self.shard.client.emails.persist(&call, self.give_up).await.ok_or(Unclaimed::Stopped)?;
         answered.map(|Answered { answer, .. }| answer).map_err(|_| Unclaimed::Failed)
-    }
-}
-
-/// Logs why `BRPOP` fails, unless Redis is unreachable, which the connection logs.
-async fn log_refused_brpop(shard: &ServedShard, error: &RedisError) {
-    if ends_connection(error) {
-        tracing::debug!(%error, "BRPOP failed");
-    } else {
-        let (queue, redis) = (shard.client.queue.name(), shard.client.redis.route().node());
-        tracing::warn!(queue, %redis, error = explained(error), "Redis refuses BRPOP; trying again");
-        preflight::warn_of_wrong_types(&shard.client).await;
     }
 }
 

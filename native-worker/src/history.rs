@@ -33,10 +33,9 @@ pub(crate) async fn add_on(shard: &ServedShard, stop: &CancellationToken) {
 
 async fn add(shard: &ServedShard, failures: &mut u32) {
     let latencies = shard.latencies.take();
-    match sample(&shard.client.queue, SAMPLES_APART, &latencies).run(&shard.client.redis).await {
+    match shard.client.redis.tried(&sample(&shard.client.queue, SAMPLES_APART, &latencies)).await {
         Ok(()) => *failures = 0,
-        Err(error) => {
-            shard.client.redis.report("sample", &error, *failures);
+        Err(_) => {
             *failures += 1;
             shard.latencies.put_back(latencies);
         }

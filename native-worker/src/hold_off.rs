@@ -6,7 +6,7 @@
 use std::{
     sync::{
         MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -66,8 +66,6 @@ pub(crate) struct HoldOff {
     pub(crate) senders: Senders,
     /// Locked from a call until its answer is applied, so that no older answer is applied after a newer one.
     call: Mutex<()>,
-    /// Failed calls in a row.
-    failures: AtomicU32,
     refresh_now: Notify,
     /// Since when Redis has not said what the state is, or when a probe of that time has failed.
     unknown: std::sync::Mutex<Option<Instant>>,
@@ -93,7 +91,6 @@ impl HoldOff {
             back_off,
             gate: Gate::new(),
             call: Mutex::new(()),
-            failures: AtomicU32::new(0),
             refresh_now: Notify::new(),
             unknown: std::sync::Mutex::new(None),
             passed: std::sync::Mutex::new(None),
@@ -178,8 +175,7 @@ impl HoldOff {
                 *lock(&self.own) = Some((Instant::now(), failure.reason.clone()));
                 Consequence::Own
             }
-            Err(error) => {
-                client.redis.report("hold_off", &error, 0);
+            Err(_) => {
                 *lock(&self.unknown) = Some(Instant::now());
                 self.close(failure);
                 // The next answer may be that nothing is held off. This email at least waits.
@@ -204,15 +200,14 @@ impl HoldOff {
 
     async fn probe_passed(&self, client: &QueueClient) {
         let _one_at_a_time = self.call.lock().await;
-        match end_hold_off(&client.queue, &client.worker, &self.relay).run(&client.redis).await {
+        match client.redis.tried(&end_hold_off(&client.queue, &client.worker, &self.relay)).await {
             Ok(Some(elsewhere)) => {
                 self.open();
                 self.requeue(elsewhere);
             }
             // This worker has no right to probe any more: another one may have it.
             Ok(None) => self.revoke_probe(),
-            Err(error) => {
-                client.redis.report("end_hold_off", &error, 0);
+            Err(_) => {
                 // It works, whatever Redis says when it answers again.
                 self.open();
             }
@@ -237,10 +232,9 @@ impl HoldOff {
     async fn refresh(&self, client: &QueueClient, begun: bool) -> Refreshed {
         let _one_at_a_time = self.call.lock().await;
         let call = relay_access(&client.queue, &client.worker, &self.relay, begun, PROBE_LEASE);
-        let state = match call.run(&client.redis).await {
+        let state = match client.redis.tried(&call).await {
             Ok(state) => state,
-            Err(error) => {
-                client.redis.report("relay_access", &error, self.failures.fetch_add(1, Ordering::Relaxed));
+            Err(_) => {
                 // Shard 0 may be gone for long, and others go on: this worker then probes by itself.
                 let since = *lock(&self.unknown).get_or_insert_with(Instant::now);
                 if since.elapsed() >= self.back_off.base {
@@ -250,7 +244,6 @@ impl HoldOff {
             }
         };
         *lock(&self.unknown) = None;
-        self.failures.store(0, Ordering::Relaxed);
         self.senders.any_held_off.store(state.senders_held_off, Ordering::Relaxed);
         self.requeue(state.elsewhere);
         let again = match state.access {

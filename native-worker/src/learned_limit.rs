@@ -16,8 +16,6 @@ pub(crate) async fn share(shared: &Shared, stop: &CancellationToken) {
         }
         let learned = *changes.borrow_and_update();
         let call = set_connection_limit(&shared.first.queue, shared.hold_off.relay(), learned);
-        if let Err(error) = call.run(&shared.first.redis).await {
-            shared.first.redis.report("set_connection_limit", &error, 0);
-        }
+        shared.first.redis.tried(&call).await.ok();
     }
 }

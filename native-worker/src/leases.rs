@@ -17,15 +17,13 @@ use crate::{queue_client, served_shard::ServedShard};
 /// worker has claimed the email since.
 pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
     let lease = shard.shared.config.lease;
-    let mut failures = 0;
     loop {
         let claims = shard.in_flight.claims();
         // A reply that is still arriving may bring emails that are not tracked yet.
         let untracked = lease + shard.client.emails.oldest_transfer();
         let extend = extend(&shard.client.queue, &shard.client.worker, lease, untracked, &claims);
-        let pause = match extend.run(&shard.client.redis).await {
+        let pause = match shard.client.redis.tried(&extend).await {
             Ok(extended) => {
-                failures = 0;
                 shard.clock.set(extended.now);
                 if !extended.is_described {
                     describe(shard, lease).await;
@@ -37,11 +35,7 @@ pub(crate) async fn renew(shard: &ServedShard, stop: &CancellationToken) {
                 }
                 lease / 3
             }
-            Err(error) => {
-                shard.client.redis.report("extend", &error, failures);
-                failures += 1;
-                (lease / 10).min(Duration::from_secs(1))
-            }
+            Err(_) => (lease / 10).min(Duration::from_secs(1)),
         };
         tokio::select! {
             () = sleep(pause) => {}
@@ -62,7 +56,5 @@ async fn describe(shard: &ServedShard, lease: Duration) {
         shards: shared.config.shards.count(),
         relays: &[shared.hold_off.relay().name()],
     };
-    if let Err(error) = describe_worker(&client.queue, &client.worker, lease, with).run(&client.redis).await {
-        client.redis.report("describe_worker", &error, 0);
-    }
+    client.redis.tried(&describe_worker(&client.queue, &client.worker, lease, with)).await.ok();
 }

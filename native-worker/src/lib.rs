@@ -76,6 +76,7 @@ mod preflight;
 mod queue_client;
 mod reachability;
 mod redis_error;
+mod refusals;
 mod requeue_met;
 mod route;
 mod run_error;

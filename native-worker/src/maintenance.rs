@@ -23,12 +23,13 @@ pub(crate) async fn maintain_on(shard: &ServedShard, stop: &CancellationToken) {
         let pause = match maintain_if_due(shard).await {
             Ok(maintained) => {
                 failures = 0;
+                shard.client.redis.carried_out("maintenance");
                 log(shard, &maintained);
                 shard.shared.metrics.maintained(&maintained);
                 if maintained.more { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {
-                shard.client.redis.report("maintenance", &error, failures);
+                shard.client.redis.report("maintenance", &error).await;
                 failures += 1;
                 PAUSE + RECONNECT.delay(failures)
             }

@@ -36,7 +36,7 @@ pub(crate) async fn check(shard: &ServedShard, stop: &CancellationToken) -> Resu
         return Ok(());
     }
     check_node(shard).await?;
-    warn_of_wrong_types(client).await;
+    client.redis.warn_of_wrong_types().await;
     let Some(found) = persist(client, &mark_version(&client.queue), stop).await? else { return Ok(()) };
     if found != KNOWN_VERSION {
         let queue = client.queue.name().to_owned();
@@ -124,21 +124,6 @@ async fn persist<T>(client: &QueueClient, call: &Call<T>, stop: &CancellationTok
         Ok(answered) => Ok(answered.map(|answered| answered.answer)),
         Err(CallError::Redis(error)) => Err(RunError::Refused(error)),
         Err(CallError::Answer(_) | CallError::NotReplicated(_)) => Err(RunError::NoRedis),
-    }
-}
-
-/// Warns of keys of the queue that have another type than the queue gives them.
-pub(crate) async fn warn_of_wrong_types(client: &QueueClient) {
-    for (key, expected) in client.queue.types() {
-        let answer = client.redis.query(redis::cmd("TYPE").arg(&key)).await;
-        let Some(found) = answer.ok().and_then(|found| String::from_redis_value(found).ok()) else { continue };
-        if found != "none" && found != expected {
-            tracing::warn!(
-                key,
-                "this key of the queue holds the wrong kind of value: a {found}, where a {expected} is needed; remove or \
-                 rename it, or give the queue another name"
-            );
-        }
     }
 }
 

@@ -22,7 +22,9 @@ pub(crate) struct QueueClient {
 impl QueueClient {
     pub(crate) fn new(queue: Queue, worker: &Arc<str>, nodes: &Arc<Nodes>, metrics: &Arc<Metrics>) -> Self {
         let route = Arc::new(Route::new(nodes, queue.clone()));
-        let (redis, emails) = (ShardConnection::small(&route, metrics), ShardConnection::emails(&route, metrics));
+        let refusals = Arc::default();
+        let redis = ShardConnection::small(&route, metrics, &refusals);
+        let emails = ShardConnection::emails(&route, metrics, &refusals);
         Self { queue, worker: Arc::clone(worker), redis, emails }
     }
 }

@@ -25,7 +25,5 @@ pub(crate) async fn requeue_on(shared: &Shared, stop: &CancellationToken) {
 
 async fn requeue(shared: &Shared, shard: Shard, emails: &[EmailId]) {
     let Some(client) = shared.clients.get(usize::from(shard.number())) else { return };
-    if let Err(error) = requeue_met(&client.queue, emails).run(&client.redis).await {
-        client.redis.report("requeue_met", &error, 0);
-    }
+    client.redis.tried(&requeue_met(&client.queue, emails)).await.ok();
 }

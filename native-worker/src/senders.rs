@@ -36,7 +36,7 @@ impl Senders {
         self.any_held_off.store(true, Ordering::Relaxed);
         let queue = &client.queue;
         let call = hold_off_sender(queue, &self.relay, sender, failure.class, &failure.reason, self.back_off);
-        match call.run(&client.redis).await {
+        match client.redis.tried(&call).await {
             Ok((is_news, wait)) => {
                 if is_news {
                     let (error, wait_s) = (without_addresses(&failure.reason), wait.as_secs());
@@ -44,17 +44,12 @@ impl Senders {
                 }
                 wait
             }
-            Err(error) => {
-                client.redis.report("hold_off_sender", &error, 0);
-                self.back_off.base
-            }
+            Err(_) => self.back_off.base,
         }
     }
 
     /// Ends the hold-off of a sender, after the relay has accepted one of its emails.
     pub(crate) async fn passed(&self, client: &QueueClient, sender: &str) {
-        if let Err(error) = end_sender_hold_off(&client.queue, &self.relay, sender).run(&client.redis).await {
-            client.redis.report("end_sender_hold_off", &error, 0);
-        }
+        client.redis.tried(&end_sender_hold_off(&client.queue, &self.relay, sender)).await.ok();
     }
 }

@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use email_queue::call::{Call, CallError, Command, Redis, Value};
+use email_queue::{
+    Refusal,
+    call::{Call, CallError, Command, Redis, Value},
+    query::{WrongType, wrong_types},
+};
 use redis::{Cmd, RedisError, RedisResult};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +19,7 @@ use crate::{
     metrics::Metrics,
     nodes::Node,
     redis_error::{ends_connection, explained, lasts},
+    refusals::Refusals,
     route::{MAX_HOPS, Route},
     shared_connection::SharedConnection,
 };
@@ -28,6 +33,7 @@ pub(crate) struct ShardConnection {
     route: Arc<Route>,
     of: fn(&Node) -> &SharedConnection,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
 }
 
 /// The reply to a call that may have been repeated.
@@ -52,13 +58,22 @@ pub(crate) enum Untold {
 
 impl ShardConnection {
     /// For calls that are small and must not wait behind emails.
-    pub(crate) fn small(route: &Arc<Route>, metrics: &Arc<Metrics>) -> Self {
-        Self { route: Arc::clone(route), of: |node| &node.small, metrics: Arc::clone(metrics) }
+    pub(crate) fn small(route: &Arc<Route>, metrics: &Arc<Metrics>, refusals: &Arc<Refusals>) -> Self {
+        Self::new(route, |node| &node.small, metrics, refusals)
     }
 
     /// For calls that bring emails.
-    pub(crate) fn emails(route: &Arc<Route>, metrics: &Arc<Metrics>) -> Self {
-        Self { route: Arc::clone(route), of: |node| &node.emails, metrics: Arc::clone(metrics) }
+    pub(crate) fn emails(route: &Arc<Route>, metrics: &Arc<Metrics>, refusals: &Arc<Refusals>) -> Self {
+        Self::new(route, |node| &node.emails, metrics, refusals)
+    }
+
+    fn new(
+        route: &Arc<Route>,
+        of: fn(&Node) -> &SharedConnection,
+        metrics: &Arc<Metrics>,
+        refusals: &Arc<Refusals>,
+    ) -> Self {
+        Self { route: Arc::clone(route), of, metrics: Arc::clone(metrics), refusals: Arc::clone(refusals) }
     }
 
     /// Runs a call until Redis has replied, however long that takes, and repeats it when it fails: only for calls that may
@@ -74,7 +89,7 @@ impl ShardConnection {
     ) -> Option<Result<Answered<T>, CallError<RedisError>>> {
         let (mut failures, mut repeated) = (0, false);
         loop {
-            match self.once(call, failures, stop).await {
+            match self.once(call, stop).await {
                 Ok(answer) => return Some(Ok(Answered { answer, repeated })),
                 Err(Untold::Refused(error)) => return Some(Err(error)),
                 Err(Untold::Stopped) => return None,
@@ -88,16 +103,15 @@ impl ShardConnection {
         }
     }
 
-    /// Runs a call once, after so many failures in a row; as [`persist`](Self::persist).
+    /// Runs a call once; else as [`persist`](Self::persist).
     ///
     /// # Errors
     /// There is no reply. What Redis refuses was logged.
-    pub(crate) async fn once<T>(&self, call: &Call<T>, failures: u32, stop: &CancellationToken) -> Result<T, Untold> {
+    pub(crate) async fn once<T>(&self, call: &Call<T>, stop: &CancellationToken) -> Result<T, Untold> {
         // Only connecting is cancelled. A command that was sent may have been carried out, and its reply may be emails.
         tokio::select! {
             connected = self.connect() => match connected {
-                Ok(()) => call.run(self).await.map_err(|error| {
-                    self.report(call.name(), &error, failures);
+                Ok(()) => self.tried(call).await.map_err(|error| {
                     if lasts(&error) { Untold::Refused(error) } else { Untold::Failed { sent: true } }
                 }),
                 Err(error) => {
@@ -107,6 +121,19 @@ impl ShardConnection {
             },
             () = stop.cancelled() => Err(Untold::Stopped),
         }
+    }
+
+    /// Runs a call a single time, and logs when Redis begins to refuse it, and when it does so no more.
+    ///
+    /// # Errors
+    /// As [`Call::run`].
+    pub(crate) async fn tried<T>(&self, call: &Call<T>) -> Result<T, CallError<RedisError>> {
+        let answer = call.run(self).await;
+        match &answer {
+            Ok(_) => self.carried_out(call.name()),
+            Err(error) => self.report(call.name(), error).await,
+        }
+        answer
     }
 
     /// Sends one command to the node that serves the shard, and waits for its reply, until the connection is silent.
@@ -151,19 +178,51 @@ impl ShardConnection {
         (self.of)(&self.route.node()).throughput.oldest_transfer()
     }
 
-    /// Logs that a call has failed: at `warn` if it is the first in a row and Redis refused it. That Redis is unreachable is
-    /// logged elsewhere.
-    pub(crate) fn report(&self, call: &str, error: &CallError<RedisError>, failures: u32) {
+    /// Which calls Redis refuses.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Notes that Redis has carried out a call, and logs that it refused it before.
+    pub(crate) fn carried_out(&self, call: &str) {
+        if self.refusals.carried_out(call) {
+            let (queue, redis) = (self.route.queue().name(), self.route.node());
+            tracing::warn!(call, queue, %redis, "Redis does not refuse this any more");
+        }
+    }
+
+    /// Logs that a call has failed: at `warn` when Redis begins to refuse it, with the keys of a wrong type if that is why. That Redis
+    /// is unreachable is logged elsewhere.
+    pub(crate) async fn report(&self, call: &str, error: &CallError<RedisError>) {
         let unreachable = matches!(error, CallError::Redis(error) if ends_connection(error));
         let text = match error {
             CallError::Redis(error) => explained(error),
             CallError::Answer(_) | CallError::NotReplicated(_) => error.to_string(),
         };
         let (queue, redis) = (self.route.queue().name(), self.route.node());
-        if failures == 0 && !unreachable {
+        if !unreachable && self.refusals.refused(call, &text) {
+            let is_wrong_type = Refusal::of(&text) == Some(Refusal::WrongType);
             tracing::warn!(call, queue, %redis, error = text, "Redis refuses; trying again");
+            if is_wrong_type {
+                self.warn_of_wrong_types().await;
+            }
         } else {
-            tracing::debug!(call, queue, %redis, error = text, failures, "a call to Redis failed");
+            tracing::debug!(call, queue, %redis, error = text, "a call to Redis failed");
+        }
+    }
+
+    /// Warns of keys of the queue that have another type than the queue gives them, once each.
+    pub(crate) async fn warn_of_wrong_types(&self) {
+        // A user may lack the right to ask.
+        let wrong = wrong_types(self, self.route.queue()).await.unwrap_or_default();
+        for WrongType { key, found, expected } in wrong {
+            if self.refusals.is_news_of_key(&key) {
+                tracing::warn!(
+                    key,
+                    "this key of the queue holds the wrong kind of value: a {found}, where a {expected} is needed; remove or \
+                     rename it, or give the queue another name"
+                );
+            }
         }
     }
 

@@ -30,8 +30,6 @@ pub(crate) async fn report_slow(shard: &ServedShard, stop: &CancellationToken) {
         }
         let text = format!("in progress for longer than {} s", LONG.as_secs());
         let call = mark_slow(&shard.client.queue, &shard.client.worker, &slow, &text);
-        if let Err(error) = call.run(&shard.client.redis).await {
-            shard.client.redis.report("mark_slow", &error, 0);
-        }
+        shard.client.redis.tried(&call).await.ok();
     }
 }

@@ -4,7 +4,11 @@
 
 mod common;
 
-use common::{Queue, short};
+use common::{
+    Queue,
+    http::{ADMIN, address, get, value},
+    short,
+};
 use redis::Commands;
 use serde_json::Value;
 use testkit::{Action, DEADLINE, Process, Rules, SmtpServer, eventually, smtp_server::Security};
@@ -54,6 +58,52 @@ async fn each_outcome_is_a_line_with_id_attempt_time_class_and_relay_and_without
         assert_eq!(line["level"], if outcome == "sent" { "INFO" } else { "WARN" });
     }
     assert!(!worker.text().contains("@b.example"), "{}", worker.text());
+}
+
+#[tokio::test]
+async fn a_wrong_type_is_told_and_counted_and_its_end_is_told_however_many_emails_come_meanwhile() {
+    let (queue, smtp) = (Queue::start(), SmtpServer::start().await);
+    let worker = queue.worker(&smtp.url(), &ADMIN);
+    let at = address(&worker).await;
+    let told = |part: &str| {
+        let lines = worker.lines().into_iter();
+        lines.filter(|line| line.contains("WARN") && line.contains(part)).collect::<Vec<_>>()
+    };
+    let _: () = queue.redis.connection().set("emails:low", "zzz").unwrap();
+    for nth in 1..=5 {
+        queue.push(&short("a@b.example", "hi"));
+        smtp.wait_for(nth).await;
+    }
+    let refused = async || value(&get(&at, "/metrics").await.1, "email_queue_redis_errors_total{kind=\"refused\"}");
+    eventually(DEADLINE, "refusals to be counted", async || refused().await >= Some(3.0)).await;
+    let (begun, keys) = (told("Redis refuses"), told("this key of the queue"));
+    assert_eq!((begun.len(), keys.len()), (1, 1), "{begun:?} {keys:?}");
+    assert!(begun[0].contains("BRPOP") && keys[0].contains("emails:low"), "{begun:?} {keys:?}");
+    assert_eq!(get(&at, "/readyz").await.0, 200, "emails of the other lanes are sent");
+
+    let _: () = queue.redis.connection().del("emails:low").unwrap();
+    let over = eventually(DEADLINE, "the end to be told", async || {
+        Some(told("does not refuse this any more")).filter(|over| !over.is_empty())
+    })
+    .await;
+    assert!(over.len() == 1 && over[0].contains("BRPOP"), "{over:?}");
+
+    // Nothing can be claimed.
+    let _: () = queue.redis.connection().del("emails:waiting").unwrap();
+    let _: () = queue.redis.connection().set("emails:waiting", "zzz").unwrap();
+    queue.push(&short("a@b.example", "hi"));
+    eventually(DEADLINE, "/readyz to name it", async || {
+        let (status, text) = get(&at, "/readyz").await;
+        status == 503 && text.contains("refuses to hand out emails of emails") && text.contains("WRONGTYPE")
+    })
+    .await;
+    let claims = || told("Redis refuses").into_iter().filter(|line| line.contains("call=\"claim\"")).count();
+    let before = refused().await;
+    eventually(DEADLINE, "more refusals", async || refused().await > before.map(|before| before + 10.0)).await;
+    assert_eq!(claims(), 1);
+    let _: () = queue.redis.connection().del("emails:waiting").unwrap();
+    eventually(DEADLINE, "/readyz to be well", async || get(&at, "/readyz").await.0 == 200).await;
+    smtp.wait_for(6).await;
 }
 
 #[tokio::test]

@@ -312,7 +312,9 @@ async fn a_key_of_another_type_is_told_of_by_name_and_does_not_keep_what_comes_l
     let _: () = redis.set("emails", "something else").unwrap();
     let worker = queue.worker(&smtp.url(), &[]);
     worker.wait_for_line(|line| line.contains("WARN") && line.contains("a string, where a list is needed")).await;
-    worker.wait_for_line(|line| line.contains("WARN") && line.contains("Redis refuses BRPOP")).await;
+    worker
+        .wait_for_line(|line| line.contains("WARN") && line.contains("Redis refuses") && line.contains("BRPOP"))
+        .await;
     let _: () = redis.del("emails").unwrap();
     queue.push(&short("a@b.example", "hi"));
     smtp.wait_for(1).await;

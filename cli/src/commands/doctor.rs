@@ -4,6 +4,7 @@ mod finding;
 mod queue;
 mod redis;
 mod relay;
+mod wrong_types;
 
 use std::net::SocketAddr;
 
@@ -56,6 +57,7 @@ impl Doctor {
         let mut domains = self.domain.clone();
         // Without Redis there is nothing to ask.
         if !findings.iter().any(|finding| finding.check == redis::REACHED && finding.level == Level::Fault) {
+            findings.extend(wrong_types::check(context).await);
             findings.extend(queue::check(context, &mut relays).await);
             if domains.is_empty()
                 && let Ok(Some(sender)) = context.run(&query::default_sender(context.shards.first())).await

@@ -114,6 +114,29 @@ fn a_redis_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_key_of_a_wrong_type_is_named() {
+    let q = TestQueue::start();
+    alive(&q);
+    for key in ["emails:low", "emails:waiting"] {
+        q.redis::<()>(&format!("DEL {key}"));
+        q.redis::<()>(&format!("SET {key} zzz"));
+        let report = report(&q.server.url(), &[]);
+        assert_eq!(level(&report, "wrong-type"), Some("fault"), "{report}");
+        assert_eq!(
+            (level(&report, "redis-refuses"), level(&report, "redis-rights")),
+            (Some("fault"), None),
+            "{report}"
+        );
+        let expected = if key == "emails:low" { "list" } else { "hash" };
+        let told = emailq(&q, "doctor").assert(1).out;
+        assert!(told.contains(&format!("{key} is a string, and the queue needs a {expected} there")), "{told}");
+        assert!(told.contains("keys that begin with emails are the queue's"), "{told}");
+        q.redis::<()>(&format!("DEL {key}"));
+    }
+    assert_eq!(level(&self::report(&q.server.url(), &[]), "wrong-type"), None);
+}
+
+#[test]
 fn a_redis_that_is_too_old_or_whose_clock_is_wrong_is_named() {
     let q = TestQueue::start();
     let old = altering::redis(q.server.port(), |line| {

@@ -63,6 +63,11 @@ impl Status {
             obstacles.push("redis: it cannot be reached, or refuses".to_owned());
         }
         drop(last);
+        for shard in &self.shards {
+            if let Some(error) = shard.client.redis.refusals().error("claim") {
+                obstacles.push(format!("redis: refuses to hand out emails of {}: {error}", shard.client.queue.name()));
+            }
+        }
         if let State::Closed(why) | State::ProbeDue(why) | State::Probing(why, _) =
             &*self.shared.hold_off.gate.watch().borrow()
         {

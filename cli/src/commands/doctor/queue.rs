@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::Finding;
+use super::{finding::Finding, redis};
 use crate::{context::Context, output::time::length, redis_client::Unanswered, shards, state};
 
 /// An email should not have to wait for longer, if nothing is paused.
@@ -12,11 +12,7 @@ const LONG: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn check(context: &Context, relays: &mut Vec<String>) -> Vec<Finding> {
     match look(context, relays).await {
         Ok(findings) => findings,
-        Err(error) => vec![Finding::fault(
-            "redis-rights",
-            crate::advice::explained(&error.into()),
-            "use the user for emailq of deploy/redis/users.acl",
-        )],
+        Err(error) => vec![redis::refused(error)],
     }
 }
 

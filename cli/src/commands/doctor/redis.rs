@@ -52,14 +52,11 @@ fn unreachable(error: Unanswered) -> Finding {
     Finding::fault(REACHED, what, way_out)
 }
 
-fn refused(error: Unanswered) -> Finding {
+/// What Redis refuses, with the way out.
+pub(super) fn refused(error: Unanswered) -> Finding {
     let explained = advice::explained(&error.into());
     let (what, way_out) = explained.split_once("\n  ").unwrap_or((&explained, "read the message"));
-    Finding::fault(
-        if explained.contains("NOPERM") || explained.contains("permission") { "redis-rights" } else { "redis-refuses" },
-        what,
-        way_out,
-    )
+    Finding::fault(if advice::is_of_rights(what) { "redis-rights" } else { "redis-refuses" }, what, way_out)
 }
 
 /// Reads, and a change of an email that there is not.
