@@ -11,7 +11,7 @@ pub(crate) struct Reachability(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    unreachable: bool,
+    unreachable_since: Option<Instant>,
     /// When it was last reachable again. A failing older connection is not logged again.
     reachable_since: Option<Instant>,
 }
@@ -21,15 +21,20 @@ impl Reachability {
     pub(crate) fn failed(&self, opened: Instant) -> bool {
         let mut state = self.state();
         let is_old = state.reachable_since.is_some_and(|since| opened < since);
-        !is_old && !std::mem::replace(&mut state.unreachable, true)
+        let is_news = !is_old && state.unreachable_since.is_none();
+        if is_news {
+            state.unreachable_since = Some(Instant::now());
+        }
+        is_news
     }
 
-    /// Records that Redis has replied. True if this should be logged.
-    pub(crate) fn answered(&self) -> bool {
+    /// Records that Redis has replied to what it was asked at this time. True if this should be logged: not if the reply is from
+    /// before another connection failed, and was only read after that.
+    pub(crate) fn answered(&self, asked: Instant) -> bool {
         let mut state = self.state();
-        let is_news = std::mem::take(&mut state.unreachable);
+        let is_news = state.unreachable_since.is_some_and(|since| since <= asked);
         if is_news {
-            state.reachable_since = Some(Instant::now());
+            (state.unreachable_since, state.reachable_since) = (None, Some(Instant::now()));
         }
         is_news
     }
@@ -47,10 +52,12 @@ mod tests {
     #[test]
     fn going_and_coming_are_news_once_and_what_broke_by_it_is_none() {
         let (redis, opened) = (Reachability::default(), Instant::now());
-        assert!(!redis.answered());
+        assert!(!redis.answered(Instant::now()));
         assert!(redis.failed(opened));
         assert!(!redis.failed(Instant::now()));
-        assert!(redis.answered());
+        assert!(!redis.answered(opened), "it replied before it went");
+        assert!(!redis.failed(Instant::now()));
+        assert!(redis.answered(Instant::now()));
         assert!(!redis.failed(opened), "it broke when Redis went");
         assert!(redis.failed(Instant::now()));
     }

@@ -54,12 +54,12 @@ impl SharedConnection {
     /// Redis is unreachable or silent, or refuses.
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<redis::Value> {
         let (connection, number) = self.get().await?;
-        let transfer = self.throughput.begin(connection.bytes_read());
+        let (transfer, asked) = (self.throughput.begin(connection.bytes_read()), Instant::now());
         let answer = connection.ask(command, SILENCE).await;
         match &answer {
             Ok(_) => {
                 transfer.end(connection.bytes_read());
-                self.log_reachable();
+                self.log_reachable(asked);
             }
             Err(error) if ends_connection(error) => self.discard(number, error).await,
             Err(_) => {}
@@ -119,8 +119,8 @@ impl SharedConnection {
         }
     }
 
-    fn log_reachable(&self) {
-        if self.reachability.answered() {
+    fn log_reachable(&self, asked: Instant) {
+        if self.reachability.answered(asked) {
             // At the level of the line that it ends.
             tracing::warn!(redis = %self.server, "Redis is reachable again");
         }
