@@ -88,7 +88,7 @@ function found(queue) {
     banners.push({ key: 'workers', kind: waiting > 0 ? 'bad' : 'warn', title: 'No worker is running.', rest })
   }
   if (queue.workers > 0 && queue.unserved_shards > 0) {
-    const rest = `${queue.unserved_shards} of ${queue.shards}. Emails wait there. Start the workers with as many --shards as the API has.`
+    const rest = `${queue.unserved_shards} of ${queue.shards}. Emails there wait. Start the workers with as many --shards as the API has.`
     banners.push({ key: 'unserved', kind: 'bad', title: 'No worker serves some shards:', rest })
   }
   for (const relay of queue.relays) {

@@ -25,11 +25,13 @@ export function emailView({ id, refreshSoon }) {
   const buttons = h('div', { class: 'actions' })
   const [reason, about, events, body] = [why(), facts(id), timeline(), content(path)]
   const missing = h('p', { class: 'panel', hidden: true }, 'There is no such email: it was discarded, or its retention is over.')
-  const found = h('div', { class: 'found' }, reason.node, about.node, events.node, body.node)
+  const found = h('div', { class: 'found', hidden: true }, reason.node, about.node, events.node, body.node)
   const node = h('article', { class: 'one' },
     h('p', {}, h('a', { href: lastList(), class: 'back' }, '← Emails')),
     h('div', { class: 'title' }, state, subject, buttons), missing, found)
   let offered = ''
+  /** The email, which may be large, and by what it was known to be as it is. */
+  let [email, known] = [null, null]
 
   function offer(email, names) {
     // The buttons stay while the state does, and with them the focus.
@@ -44,8 +46,14 @@ export function emailView({ id, refreshSoon }) {
   }
 
   async function refresh(signal) {
-    // Between two of the calls it may be discarded.
-    const [email, cause, history] = await Promise.all([path, `${path}/why`, `${path}/timeline`].map((each) => get(each, {}, signal).catch(absent)))
+    const [cause, history] = await Promise.all([`${path}/why`, `${path}/timeline`].map((each) => get(each, {}, signal).catch(absent)))
+    const newest = JSON.stringify([cause?.state, cause?.reason === 'discarded', cause?.lane, cause?.due_at, history?.data])
+    // In flight, its last error may tell that the delivery takes long.
+    if (newest !== known || cause?.state === 'sending') {
+      // Between two of the calls it may be discarded.
+      email = await get(path, {}, signal).catch(absent)
+      known = newest
+    }
     const isThere = email !== null && cause !== null && history !== null
     missing.hidden = isThere
     found.hidden = !isThere

@@ -23,7 +23,7 @@ const flow = () => chart({
 })
 
 const latency = () => chart({
-  title: 'From POST to delivery',
+  title: 'Time to delivery',
   unit: duration,
   scale: timeScale,
   lines: ['p50', 'p95', 'p99'].map((name) => ({ name, of: (minute) => minute.latency_ms?.[name] ?? null })),

@@ -16,7 +16,7 @@ await inBrowser(async (page) => {
   redis('SIGSTOP')
   await press('Retry')
   await failure.getByText(/not known whether/).waitFor()
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Try again')
+  await until('the focus', async () => (await page.evaluate(() => document.activeElement.textContent)) === 'Try again')
   redis('SIGCONT')
   await press('Try again')
   // The first call may have been carried out once Redis went on: then the second one is refused, and says so.

@@ -12,7 +12,7 @@ await inBrowser(async (page) => {
   await page.getByText('not live', { exact: true }).waitFor()
   await page.context().setOffline(false)
   await page.getByText('live', { exact: true }).waitFor()
-  assert.equal(await page.getByText('No server.').count(), 0)
+  await page.getByText('No server.').waitFor({ state: 'detached' })
 
   const show = (isHidden) => page.evaluate((value) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => value })

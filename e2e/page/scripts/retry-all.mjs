@@ -17,7 +17,7 @@ await inBrowser(async (page) => {
     await page.locator('.events li').first().waitFor()
     await back()
     await page.locator('.pages', { hasText: 'Page 2, 5 emails' }).waitFor()
-    assert.equal(await rows(page).count(), 5)
+    await until('the same page', async () => (await rows(page).count()) === 5)
   }
   await page.getByRole('button', { name: 'Newer' }).click()
   await until('the first page', async () => (await rows(page).count()) === 25)
@@ -32,15 +32,13 @@ await inBrowser(async (page) => {
   assert.ok(typed)
   await until('the one', async () => (await rows(page).count()) === 1)
   await page.getByText('The list is narrowed by recipient too').waitFor()
-  assert.ok(await retry.isDisabled() && await discard.isDisabled())
+  await until('both off', async () => (await retry.isDisabled()) && (await discard.isDisabled()))
   await page.getByRole('button', { name: 'Clear' }).click()
   await page.getByLabel('Class').selectOption('recipient')
   await until('the first page again', async () => (await rows(page).count()) === 25)
-  assert.ok(await retry.isEnabled())
+  // A click waits until it is on again.
   await retry.click()
-  const dialog = page.getByRole('dialog', { name: 'Retry 30 emails?' })
-  await dialog.waitFor()
-  assert.match(await dialog.innerText(), /failed emails of class recipient: 30 now/)
+  const dialog = page.getByRole('dialog', { name: 'Retry 30 emails?' }).filter({ hasText: /failed emails of class recipient: 30 now/ })
   await dialog.getByRole('button', { name: 'Retry 30' }).click()
   await page.getByRole('status').getByText('30 emails queued again.').waitFor()
   // The overview counts them still.

@@ -158,6 +158,19 @@ async fn what_is_only_on_the_lists_and_a_pause_of_a_part_are_seen_and_a_discarde
 }
 
 #[tokio::test]
+async fn shards_that_no_worker_serves_are_seen() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let server = SmtpServer::start().await;
+    let api = Api::start_with(&redis.url(), &[KEYS, ("queue", "{emails}"), ("shards", "2")]).await;
+    let _worker = Worker::ready(&redis.url(), &server.url(), &["--queue", "{emails}"]).await;
+    // Each request takes a shard by chance: that one gets none of so many happens once in half a million times.
+    for number in 0..20 {
+        accept(&api, &email("ada@example.com", &format!("Number {number}"))).await;
+    }
+    scene::run("unserved", &api, &[]).await;
+}
+
+#[tokio::test]
 async fn a_lost_server_is_shown_and_a_hidden_page_asks_for_nothing() {
     let scene = Scene::start(Rules::new()).await;
     scene.run("lost", &[]).await;
