@@ -8,7 +8,6 @@ use email_queue::{
     query::Entry,
 };
 use jiff::Timestamp;
-use memchr::memmem;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -120,11 +119,8 @@ impl<'a> Whole<'a> {
 
 /// The email in the JSON of a record: without the time and the trace that the queue writes at its end. `None` if it is no JSON.
 fn raw_email<'a>(json: Cow<'a, [u8]>, traceparent: Option<&str>) -> Option<Cow<'a, RawValue>> {
-    let mut fields = json.strip_suffix(b"}").unwrap_or(&json);
-    if email::due_of(&json).is_some() {
-        // It is the last field, whatever its name.
-        fields = memmem::rfind(fields, br#",""#).map_or(fields, |end| &fields[..end]);
-    }
+    let mut fields =
+        email::split_due(&json).map_or_else(|| json.strip_suffix(b"}").unwrap_or(&json), |(fields, _)| fields);
     if let Some(traceparent) = traceparent {
         let field = format!(r#","traceparent":"{traceparent}""#);
         fields = fields.strip_suffix(field.as_bytes()).unwrap_or(fields);

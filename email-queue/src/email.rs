@@ -34,8 +34,8 @@ mod with_sender;
 
 pub use attachment::Attachment;
 pub use content::Content;
-pub use due::due_of;
 pub(crate) use due::with_due;
+pub use due::{due_of, split_due};
 pub use header::Header;
 pub use invalid::{Invalid, InvalidKind};
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_HEADERS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TAGS};

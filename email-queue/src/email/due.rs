@@ -28,9 +28,15 @@ pub(crate) fn with_due(json: &[u8], due: Timestamp) -> Vec<u8> {
 /// The time at the end of the JSON of a record, if it has one.
 #[must_use]
 pub fn due_of(json: &[u8]) -> Option<Timestamp> {
+    split_due(json).map(|(_, due)| due)
+}
+
+/// The JSON of a record up to the time at its end, and that time; `None` if it has none. What is left lacks its closing brace.
+#[must_use]
+pub fn split_due(json: &[u8]) -> Option<(&[u8], Timestamp)> {
     let (fields, time) = json.strip_suffix(b"}")?.split_last_chunk::<DIGITS>()?;
     let time = time.iter().all(u8::is_ascii_digit).then(|| str::from_utf8(time).ok())??;
-    Timestamp::from_millisecond(time.parse().ok().filter(|_| fields.ends_with(BEFORE))?).ok()
+    Some((fields.strip_suffix(BEFORE)?, Timestamp::from_millisecond(time.parse().ok()?).ok()?))
 }
 
 #[cfg(test)]
@@ -49,6 +55,7 @@ mod tests {
         let due = Timestamp::from_millisecond(1_764_000_000_123).unwrap();
         let json = with_due(&json, due);
         assert_eq!(due_of(&json), Some(due));
+        assert_eq!(split_due(&json), Some((&submission.to_json()[..submission.to_json().len() - 1], due)));
         let (json, now) = (json.as_slice(), Timestamp::now());
         for read in [Submission::from_list(json, None, now), Submission::from_program(json, None, now)] {
             let read = read.unwrap();

@@ -69,6 +69,11 @@ local function header_of(id) -- lazy
   if is_header(header) then return header end
 end
 
+-- The time for which an email was scheduled, as text, that its JSON ends with; nil if it has none. due.rs reads the same.
+local function written_due(id) -- lazy
+  return string.match(redis.call('GETRANGE', record_of(id), -27, -1), '^,"queue_due":(%d+)}$')
+end
+
 -- The number of the last claim as text, in five digits.
 local function claim_of(header) return string.sub(header, 25, 29) end
 

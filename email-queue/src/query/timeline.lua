@@ -13,5 +13,4 @@ if not header then return {} end
 local held = state_of(header) == SENDING_STATE and holder_of(id) or ''
 local entries = redis.pcall('LRANGE', timeline_of(id), 0, -1)
 only_wrong_type(entries)
-local due = string.match(redis.call('GETRANGE', record_of(id), -27, -1), '^,"queue_due":(%d+)}$')
-return {header, why, class, held, due or '', unpack(entries)}
+return {header, why, class, held, written_due(id) or '', unpack(entries)}

@@ -17,8 +17,7 @@ if state ~= SCHEDULED_STATE then return {2, string.match(state, '%a+')} end
 
 -- The JSON ends with the email's time, behind which the worker does not look for another one. An email that another program has pushed
 -- has none there yet, and gets its present one: alone, that changes nothing.
-local record, size, tail = record_of(id), size_of(id), '^,"queue_due":(%d+)}$'
-local time = string.match(redis.call('GETRANGE', record, -27, -1), tail)
+local record, size, time = record_of(id), size_of(id), written_due(id)
 if not time then
   local rest = string.match(redis.call('GETRANGE', record, -99, -1), '[^{%s]%s*(}%s*)$')
   if rest and #rest <= 27 then
