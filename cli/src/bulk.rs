@@ -178,7 +178,7 @@ async fn each(
     action: &Action,
     call: impl Fn(&Queue, EmailId) -> Call<Changed>,
 ) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Done;
+    let (mut exit, mut done) = (Exit::Done, 0);
     let mut results = Vec::new();
     for id in ids {
         let changed = context.find(*id, |queue| call(queue, *id), |changed| *changed != Changed::Unknown).await?;
@@ -192,6 +192,7 @@ async fn each(
             Changed::Unknown => Exit::NothingFound,
             Changed::Refused(_) => Exit::Failed,
         });
+        done += u32::from(changed == Changed::Done);
         if context.out.is_json() {
             results.push(json!({"id": id.to_string(), "result": result, "state": state}));
             continue;
@@ -207,6 +208,10 @@ async fn each(
     }
     if exit == Exit::NothingFound {
         shards::remark(context).await;
+        if done > 0 {
+            // A part has failed.
+            exit = Exit::Failed;
+        }
     }
     Ok(exit)
 }

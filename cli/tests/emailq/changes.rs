@@ -31,6 +31,8 @@ fn what_cannot_be_changed_is_named_and_the_others_are_changed() {
     );
     assert_eq!(q.state(dead), State::Queued);
     emailq(&q, &format!("cancel {missing}")).assert(3);
+    emailq(&q, &format!("cancel {queued} {missing}")).assert(1);
+    assert_eq!(q.state(queued), State::Canceled);
     let refused = emailq(&q, &format!("retry --json {dead}")).assert(1).json();
     assert_eq!((&refused["data"][0]["result"], &refused["data"][0]["state"]), (&"refused".into(), &"queued".into()));
 }

@@ -165,6 +165,15 @@ fn what_cannot_be_sent_is_refused_with_the_way_out_and_the_others_are_sent() {
 }
 
 #[test]
+fn a_list_is_not_what_can_be_sent() {
+    let q = TestQueue::start();
+    q.enqueue(Lane::Normal);
+    let listed = emailq(&q, "list --json").assert(0).out;
+    let refused = send_waiting(&q, &[], &listed).assert(1).err;
+    assert!(refused.contains("`emailq export` prints whole emails"), "{refused}");
+}
+
+#[test]
 fn what_somebody_has_or_is_not_to_have_is_refused() {
     let q = TestQueue::start();
     all_kinds(&q);

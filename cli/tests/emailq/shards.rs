@@ -108,6 +108,9 @@ fn shards_that_no_worker_serves_while_others_are_served_are_named_and_sent_nothi
     assert!(refused.contains(what) && refused.contains("Nothing was done"), "{refused}");
     run(&q, 3, "send --dry-run --from a@b.example").assert(0);
 
+    let top = Terminal::start(&q.server.url(), &format!("--queue {NAME} --shards 3 top"));
+    top.wait_for("no worker serves 1 of 3 shards: emails there wait; start the workers with --shards 3");
+
     // Told of what the workers have, of less, or of more.
     for (shards, serve) in [(2, "the workers, which serve 2, with as many --shards as the API has"), (1, "serve 2")] {
         let told = run(&q, shards, "stats").assert(0).err;

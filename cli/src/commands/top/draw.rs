@@ -121,7 +121,16 @@ fn table_of_workers(view: &View) -> Table<'static> {
         .style(style)
     });
     let widths = [20, 8, 10, 14, 12].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
-    let title = if view.workers.is_empty() { "no worker is alive: nothing is sent" } else { "workers" };
+    let title = match view.stats.as_ref().map(|stats| (stats.unserved_shards, stats.shards)) {
+        _ if view.workers.is_empty() => Line::raw("no worker is alive: nothing is sent"),
+        Some((unserved @ 1.., shards)) => Line::styled(
+            format!(
+                "no worker serves {unserved} of {shards} shards: emails there wait; start the workers with --shards {shards}"
+            ),
+            FAULT,
+        ),
+        _ => Line::raw("workers"),
+    };
     Table::new(rows, widths)
         .header(Row::new(["host", "pid", "in flight", "longest since", "lease ends", "relays"]).style(BOLD))
         .block(Block::bordered().title(title))
