@@ -58,9 +58,12 @@ impl Refusals {
     }
 
     fn refused_at(&self, call: &str, error: &str, now: Instant) -> bool {
-        self.any.store(true, Ordering::Relaxed);
         let refused = Refused { last: now, error: Some(error.to_owned()) };
-        self.state().calls.insert(call.to_owned(), refused).is_none()
+        let mut state = self.state();
+        self.any.store(true, Ordering::Relaxed);
+        // One that succeeded soon after its last refusal, and was not made since, is not refused without an end.
+        let is_over = |before: Refused| before.error.is_none() && now.saturating_duration_since(before.last) >= QUIET;
+        state.calls.insert(call.to_owned(), refused).is_none_or(is_over)
     }
 
     fn carried_out_at(&self, call: &str, now: Instant) -> bool {
@@ -105,6 +108,15 @@ mod tests {
         assert!(refusals.carried_out_at("BRPOP", now));
         assert!(!refusals.carried_out_at("BRPOP", now));
         assert!(refusals.refused_at("BRPOP", "WRONGTYPE", now));
+    }
+
+    #[test]
+    fn a_call_that_is_rarely_made_is_news_each_time() {
+        let (refusals, now) = (Refusals::default(), Instant::now());
+        assert!(refusals.refused_at("hold_off", "OOM", now));
+        assert!(!refusals.carried_out_at("hold_off", now + QUIET / 2));
+        assert!(refusals.refused_at("hold_off", "NOPERM", now + 100 * QUIET));
+        assert!(!refusals.refused_at("hold_off", "NOPERM", now + 200 * QUIET), "it was not carried out meanwhile");
     }
 
     #[test]
