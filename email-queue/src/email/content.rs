@@ -28,6 +28,11 @@ impl Content {
             .or_else(|| in_one_piece(&text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()))
     }
 
+    /// The same in one piece only, and without a letter that is escaped in JSON.
+    pub(super) fn from_one_piece(text: &Bytes) -> Option<Self> {
+        in_one_piece(text)
+    }
+
     /// The base64.
     #[must_use]
     pub fn base64(&self) -> &[u8] {

@@ -99,7 +99,7 @@ fn read_shortened(mut shortened: Shortened<'_>, json: Json<'_>) -> Option<Object
             && let Some(string) = shortened.behind(content.base64())
         {
             let without_escapes = || Content::from_base64(unescaped(string, LineEnds::AsTheyAre)?.into());
-            *content = Content::from_base64(json.part(string)).or_else(without_escapes)?;
+            *content = Content::from_one_piece(&json.part(string)).or_else(without_escapes)?;
         }
     }
     shortened.is_whole().then_some(object)
@@ -200,7 +200,14 @@ mod tests {
             let json = json.to_string();
             let escaped = json.replace('/', r"\/").replace('p', r"\u0070");
             let half = json.replace("000", r"\ud83c");
-            for json in [json.as_str(), &escaped, &half, &json[..json.len() - 3], &json.replace("000\"", "00\n\"")] {
+            for json in [
+                json.as_str(),
+                &escaped,
+                &half,
+                &json[..json.len() - 3],
+                &json.replace("000\"", "00\n\""),
+                &json.replacen("/AbC", "/\nAbC", 1),
+            ] {
                 match read_both(json) {
                     [Ok(ours), Ok(theirs)] => assert!(texts(&ours.value) == texts(&theirs.value), "{}", &json[..60]),
                     [ours, theirs] => assert_eq!(ours.err(), theirs.err(), "{}", &json[..60]),
