@@ -148,6 +148,31 @@ fn the_newest_25_are_kept_and_those_of_what_is_discarded_are_gone() {
     });
 }
 
+#[test]
+fn what_an_earlier_version_leaves_of_an_email_that_has_ended_ends_by_itself() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let q = TestQueue::start();
+    let delay = || {
+        let id = q.enqueue(Lane::Normal);
+        record(&q, &claim_again(&q), delayed(LONG));
+        assert_eq!(q.redis::<i64>(&format!("PTTL emails:timeline:{id}")), -1);
+        id
+    };
+    let (sent, canceled, discarded) = (delay(), delay(), delay());
+    q.run(&retry(&q.queue, sent));
+    record(&q, &claim_again(&q), Outcome::Sent);
+    q.run(&cancel(&q.queue, canceled, LONG));
+    // Without maintenance, which deletes it at once.
+    q.run(&discard(&q.queue, discarded));
+    let never_tried = q.enqueue(Lane::Normal);
+    q.run(&discard(&q.queue, never_tried));
+    for (id, kept) in [(sent, LONG), (canceled, LONG), (discarded, Duration::ZERO), (never_tried, Duration::ZERO)] {
+        let left: u64 = q.redis(&format!("PTTL emails:timeline:{id}"));
+        let until = kept.as_millis() as u64 + DAY_MS;
+        assert!((until - 60_000..=until).contains(&left), "{left} of {until}");
+    }
+}
+
 /// The timeline tells of what happens and never keeps it from happening.
 #[test]
 fn a_timeline_that_cannot_be_written_fails_nothing() {

@@ -32,8 +32,7 @@ local function end_as_canceled(id, header, kept, total)
     maintain_within(kept)
     count(total, 1)
     -- The record cannot tell that it was discarded.
-    local tell = total == 'discarded' and add_to_timeline or continue_timeline
-    tell(id, total)
+    end_timeline(total == 'discarded' and 'RPUSH' or 'RPUSHX', id, total, nil, kept)
     return {1}
   end)
 end

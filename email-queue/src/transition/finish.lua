@@ -79,7 +79,7 @@ for n, header in ipairs(headers_in_flight(worker, ids)) do
       -- Only emails that have failed or were recovered have a timeline.
       if redis.call('UNLINK', failure_of(id)) == 1 or recovered_of(header) > 0 then
         local detail = {attempt = attempt, worker = worker, took = ARGV[at + TOOK], relay = ARGV[at + RELAY]}
-        continue_timeline(id, 'sent', detail)
+        end_timeline('RPUSHX', id, 'sent', detail, kept)
       end
       beginning = sent_now .. counters(claims_of(header), attempt, recovered_of(header))
     end
