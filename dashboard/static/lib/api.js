@@ -17,6 +17,11 @@ export class Refused extends Error {
     this.retryAfter = retryAfter
   }
 
+  /** Whether it may be different the next time, as after too many requests. */
+  get passes() {
+    return this.status === 429 || this.status >= 500
+  }
+
   /** Whether another key is needed. */
   get isAboutKey() {
     return this.status === 401 || this.status === 403

@@ -48,6 +48,8 @@ export function filters({ changed, typing }) {
   })
   return {
     node,
+    /** Nobody waits for what was typed last any more. */
+    end: stopTimer,
     show(filter) {
       shown = filter
       // What somebody is typing on is theirs.

@@ -1,6 +1,6 @@
 // The list of emails: by state, with search, filters, pages, and actions for all that match.
 
-import { Lost, Refused, get } from '../lib/api.js'
+import { Refused, get } from '../lib/api.js'
 import { h } from '../lib/dom.js'
 import { count } from '../lib/format.js'
 import { emailsHref, rememberList } from '../lib/route.js'
@@ -91,11 +91,11 @@ export function emailsView({ parameters }) {
     if (running !== mine) return
     running = null
     busy(false)
-    // A loss is that of the whole page; what is refused is about this list.
-    if (isQuiet && (failure instanceof Lost || failure?.isAboutKey)) throw failure
+    // What passes is told for the whole page, and what is shown stays; what is refused for good is about this list.
+    const isFinal = failure instanceof Refused && !failure.passes
+    if (isQuiet && failure && (!isFinal || failure.isAboutKey)) throw failure
     trouble.show(failure)
-    // What is refused stays refused.
-    ;[next, isCheap] = [more ? cursor : null, calls <= 1 && !(failure instanceof Refused)]
+    ;[next, isCheap] = [more ? cursor : null, calls <= 1 && !isFinal]
     if (failure && found.length === 0) table.clear()
     else table.show(found, filter)
     if (next) trail.cursors[page() + 1] = next
@@ -120,6 +120,7 @@ export function emailsView({ parameters }) {
     end: () => {
       onChanged(() => {})
       tabs.end()
+      form.end()
       running?.abort()
     },
   }
