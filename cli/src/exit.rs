@@ -14,6 +14,9 @@ Exit codes:
   64   a flag, a setting or a file that was named cannot be used
   130  broken off by Ctrl-C; each command can be repeated";
 
+/// The exit code after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// How a command has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -42,7 +45,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::NothingFound => 3,
             Exit::Unreachable => 4,
-            Exit::Interrupted => 130,
+            Exit::Interrupted => INTERRUPTED,
         })
     }
 }

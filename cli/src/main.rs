@@ -3,7 +3,8 @@
 //! In reading order: [`cli`] has the flags, [`commands`] one file for each command; [`exit`] is what scripts learn of the result.
 //! [`context`] is what each command works with: [`redis_client`] runs the calls of `email-queue` on the node that serves them,
 //! [`advice`] says of an error what to do; [`output`] is what is printed, for people or for programs. [`pages`] reads the emails
-//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come, [`terminal`] asks; [`view`] is an email as JSON,
+//! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come, [`terminal`] asks, [`interrupt`] ends what is
+//! blocked; [`view`] is an email as JSON,
 //! and [`state`] what there is in the queue. [`shards`] notices a `--shards` that leaves some out.
 
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ mod commands;
 mod context;
 mod exit;
 mod filter;
+mod interrupt;
 mod output;
 mod pages;
 mod progress;
@@ -35,13 +37,14 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("emailq: cannot start: {error}");
-            return Exit::Failed.into();
-        }
-    };
+    let runtime =
+        match interrupt::watch().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build()) {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("emailq: cannot start: {error}");
+                return Exit::Failed.into();
+            }
+        };
     let outcome = runtime.block_on(async {
         let mut context = Context::new(config)?;
         tokio::select! {

@@ -43,6 +43,9 @@ pub(crate) struct Whole<'a> {
     /// How many bytes of texts and attachments were removed to make room.
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_bytes: Option<u64>,
+    /// The recipients that have got it by an attempt that failed for others.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    sent_to: &'a [String],
     /// The trace that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
@@ -105,6 +108,7 @@ impl<'a> Whole<'a> {
             object: "email",
             summary: Summary::new(id, record),
             removed_bytes: record.removed,
+            sent_to: &record.served,
             traceparent,
             raw: email.is_none().then(|| String::from_utf8_lossy(&record.json).into_owned()),
             email,

@@ -31,6 +31,9 @@ pub struct Record {
     pub error: Option<String>,
     /// What kind of failure that is.
     pub class: Option<Class>,
+    /// The recipients that have got it by an attempt that failed for others, by address. Only where one email is read: a list
+    /// does not tell.
+    pub served: Vec<String>,
     /// The size of the removed texts and attachments in bytes of JSON, if they were removed to make room.
     pub removed: Option<u64>,
     /// The email as JSON, without removed texts and attachments; in a list, only the beginning.
@@ -67,7 +70,19 @@ pub(crate) fn record(answer: &mut Answer) -> Result<Record, UnexpectedAnswer> {
         State::Queued | State::Sending => {}
     }
     let Header { state, attempts, lane, created, removed, .. } = header;
-    Ok(Record { state, lane, created, due, finished, attempts, error, class, removed, json: json.into() })
+    Ok(Record {
+        state,
+        lane,
+        created,
+        due,
+        finished,
+        attempts,
+        error,
+        class,
+        served: Vec::new(),
+        removed,
+        json: json.into(),
+    })
 }
 
 /// The header of a record; `lua/record.lua` documents its columns.

@@ -14,8 +14,7 @@ use email_queue::{
 use support::{LONG, PERIODS, TestQueue, delayed, eager, failed, postponed, returned};
 
 fn end(q: &TestQueue, claimed: &Claimed, outcome: Outcome, progress: Progress) {
-    let finished = Finish::new(claimed.claim, outcome, progress);
-    assert_eq!(q.run(&finish(&q.queue, q.worker, PERIODS, &[finished], None)).recorded, [true]);
+    assert!(q.finish_with(claimed.claim, outcome, progress));
 }
 
 fn claim_again(q: &TestQueue) -> Claimed {

@@ -25,7 +25,7 @@ use serde_json::json;
 use tokio::signal::ctrl_c;
 
 use self::{
-    checked::Checked,
+    checked::{Checked, Sender},
     input::Format,
     ready::{Ready, Source},
 };
@@ -71,7 +71,7 @@ pub(crate) struct Send {
     #[arg(long)]
     again: bool,
 
-    /// Send exported emails also if they are sent, canceled or being sent, or some of their recipients may have got them.
+    /// Send exported emails also if they are sent, canceled or being sent, or some of their recipients have got them.
     #[arg(long)]
     any_state: bool,
 
@@ -108,11 +108,11 @@ impl Send {
             shards::require_all(context, more.unwrap_or(&context.shards)).await?;
             shards::require_served(context, &context.shards).await?;
         }
-        let sender = match &self.from {
-            Some(from) => Some(from.clone()),
-            None if self.dry_run => None,
-            None => context.run(&query::default_sender(context.shards.first())).await?,
+        let default = match self.dry_run {
+            true => None,
+            false => context.run(&query::default_sender(context.shards.first())).await?,
         };
+        let sender = self.from.as_ref().map_or(Sender::Default(default.as_ref()), Sender::Named);
         let mut files = self.files.clone();
         if files.is_empty() {
             files.push("-".into());
@@ -120,7 +120,7 @@ impl Send {
         let mut tally = Tally::default();
         let sending = async {
             for file in &files {
-                self.file(context, file, sender.as_ref(), earlier.as_ref(), &mut tally).await?;
+                self.file(context, file, sender, earlier.as_ref(), &mut tally).await?;
             }
             Ok(Exit::Done)
         };
@@ -147,7 +147,7 @@ impl Send {
         &self,
         context: &Context,
         file: &Path,
-        sender: Option<&Mailbox>,
+        sender: Sender<'_>,
         earlier: Option<&Shards>,
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
@@ -167,8 +167,11 @@ impl Send {
             if length.is_some() { Box::new(bar.wrap_read(reader)) } else { reader };
         let mut items = input::read(BufReader::new(reader), file.display().to_string(), self.format)?;
         let (mut asked, mut bytes, mut is_over) = (FuturesUnordered::new(), 0, false);
+        // After a failure what is on its way is still waited for, so that what was sent is told.
+        let mut failure: Option<anyhow::Error> = None;
         loop {
-            let takes_more = !is_over && asked.len() < CONCURRENCY && (bytes < MAX_BYTES || asked.is_empty());
+            let takes_more =
+                !is_over && failure.is_none() && asked.len() < CONCURRENCY && (bytes < MAX_BYTES || asked.is_empty());
             let answer: Answer = tokio::select! {
                 biased;
                 item = items.recv(), if takes_more => {
@@ -176,10 +179,11 @@ impl Send {
                         is_over = true;
                         continue;
                     };
-                    match ready::read(item?, sender, self.any_state) {
-                        Err(told) => self.refused(context, &bar, tally, &told)?,
-                        Ok(_) if self.dry_run => tally.sent += 1,
-                        Ok(ready) => {
+                    match item.map(|item| ready::read(item, sender, self.any_state)) {
+                        Err(error) => failure = Some(error.into()),
+                        Ok(Err(told)) => self.refused(context, &bar, tally, &told)?,
+                        Ok(Ok(_)) if self.dry_run => tally.sent += 1,
+                        Ok(Ok(ready)) => {
                             bytes += ready.json.len();
                             asked.push(self.put(context, ready, earlier));
                         }
@@ -192,33 +196,49 @@ impl Send {
                 Some(answer) = asked.next() => answer,
                 else => break,
             };
-            let (source, length, accepted) = answer;
-            let place = &source.place;
-            bytes -= length;
-            match accepted? {
-                (Enqueued::Accepted, id) => {
-                    tally.sent += 1;
-                    told(context, &bar, &source, &id.to_string(), false)?;
-                }
-                (Enqueued::Repeated(ids), _) => {
-                    tally.repeated += 1;
-                    for id in ids {
-                        told(context, &bar, &source, &id.to_string(), true)?;
-                    }
-                }
-                (Enqueued::Conflict, _) => {
-                    let told = format!(
-                        "{place}: it may have been sent since the number of shards was changed: give --shards as the workers \
-                         have it, and --earlier-shards"
-                    );
-                    self.refused(context, &bar, tally, &told)?;
-                }
-                (Enqueued::BacklogFull | Enqueued::NoBytesLeft { .. }, _) => anyhow::bail!(
-                    "{place}: the queue is full. Give the same files again when it is shorter: what was sent is not sent again"
-                ),
+            bytes -= answer.1;
+            if let Err(error) = self.answered(context, &bar, tally, answer) {
+                failure.get_or_insert(error);
             }
         }
         bar.finish_and_clear();
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Tells what has become of an email.
+    ///
+    /// # Errors
+    /// It is known of no other email that it can be sent.
+    fn answered(
+        &self,
+        context: &Context,
+        bar: &ProgressBar,
+        tally: &mut Tally,
+        (source, _, accepted): Answer,
+    ) -> anyhow::Result<()> {
+        let place = &source.place;
+        match accepted? {
+            (Enqueued::Accepted, id) => {
+                tally.sent += 1;
+                told(context, bar, &source, &id.to_string(), false)?;
+            }
+            (Enqueued::Repeated(ids), _) => {
+                tally.repeated += 1;
+                for id in ids {
+                    told(context, bar, &source, &id.to_string(), true)?;
+                }
+            }
+            (Enqueued::Conflict, _) => {
+                let told = format!(
+                    "{place}: it may have been sent since the number of shards was changed: give --shards as the workers have it, and \
+                     --earlier-shards"
+                );
+                self.refused(context, bar, tally, &told)?;
+            }
+            (Enqueued::BacklogFull | Enqueued::NoBytesLeft { .. }, _) => anyhow::bail!(
+                "{place}: the queue is full. Give the same files again when it is shorter: what was sent is not sent again"
+            ),
+        }
         Ok(())
     }
 

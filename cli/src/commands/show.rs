@@ -77,6 +77,7 @@ impl Show {
             ("to", summary.to),
             ("cc", summary.cc),
             ("bcc", summary.bcc),
+            ("sent to", record.served.clone()),
             ("reply to", summary.reply_to),
             ("subject", summary.subject.into_iter().collect()),
             ("header", headers.iter().map(|header| format!("{}: {}", header.name, header.value)).collect()),

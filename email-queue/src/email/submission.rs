@@ -100,10 +100,14 @@ impl Submission {
     }
 
     /// A digest of the request, to recognise a repetition. The order of `headers` does not matter, because some clients
-    /// shuffle it. A time counts as written, because `in 1 hour` means another time later.
+    /// shuffle it. A time counts as written, because `in 1 hour` means another time later. The sender counts only if the client
+    /// named one, because the default may change.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut email = self.email.clone();
+        if !self.names_sender {
+            email.from = Mailbox::built_in_sender();
+        }
         email.headers.sort_by(|one, other| one.name.cmp(&other.name));
         Sha256::new()
             .chain_update(self.lane.as_str())

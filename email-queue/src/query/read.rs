@@ -1,4 +1,9 @@
-use crate::{EmailId, Queue, Record, call::Call, record::record, script::READ};
+use crate::{
+    EmailId, Queue, Record,
+    call::{Answer, Call, UnexpectedAnswer},
+    record::record,
+    script::READ,
+};
 
 /// Reads the record of an email; `None` if there is none.
 pub fn read(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
@@ -11,6 +16,14 @@ pub fn read_beginning(queue: &Queue, id: EmailId) -> Call<Option<Record>> {
 }
 
 fn read_up_to(queue: &Queue, id: EmailId, last_byte: &str) -> Call<Option<Record>> {
-    let call = Call::script(&READ, queue, |answer| if answer.is_empty() { Ok(None) } else { record(answer).map(Some) });
-    call.number(id).argument(last_byte)
+    Call::script(&READ, queue, stored).number(id).argument(last_byte)
+}
+
+fn stored(answer: &mut Answer) -> Result<Option<Record>, UnexpectedAnswer> {
+    if answer.is_empty() {
+        return Ok(None);
+    }
+    let record = record(answer)?;
+    let served = answer.prose()?.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| UnexpectedAnswer)?;
+    Ok(Some(Record { served: served.unwrap_or_default(), ..record }))
 }

@@ -175,6 +175,11 @@ impl TestQueue {
         self.finish_and_claim(claim, outcome, 0, LONG).recorded[0]
     }
 
+    pub fn finish_with(&self, claim: ClaimRef, outcome: Outcome, progress: Progress) -> bool {
+        let finished = [Finish::new(claim, outcome, progress)];
+        self.run(&finish(&self.queue, self.worker, PERIODS, &finished, None)).recorded[0]
+    }
+
     pub fn finish_and_claim(&self, claim: ClaimRef, outcome: Outcome, max: usize, lease: Duration) -> Finished {
         let finished = [Finish::new(claim, outcome, Progress::default())];
         let next = Next { lease, max, max_bytes: usize::MAX >> 12 };

@@ -3,7 +3,7 @@
 use email_queue::{
     EmailId, Lane, State, Submission,
     email::{
-        Mailbox, Traceparent,
+        Traceparent,
         schedule::{self, InvalidTime},
     },
     hex,
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::checked::Checked;
+use super::checked::{Checked, Sender};
 
 /// What `emailq list --json` prints.
 const LIST: &str = "list";
@@ -25,7 +25,7 @@ struct Line<'a> {
     #[serde(default)]
     state: &'a str,
     #[serde(default)]
-    attempts: u32,
+    sent_to: Vec<String>,
     priority: &'a str,
     scheduled_at: Option<&'a str>,
     removed_bytes: Option<u64>,
@@ -42,7 +42,7 @@ type Exported = (EmailId, Option<Traceparent>, Checked);
 /// may be in any state, it is refused if somebody may have it already, or is not to have it. `None` if it is no such line.
 pub(super) fn read(
     json: &[u8],
-    sender: Option<&Mailbox>,
+    sender: Sender<'_>,
     in_any_state: bool,
     now: Timestamp,
 ) -> Option<Result<Exported, String>> {
@@ -66,7 +66,7 @@ fn is_list(json: &[u8]) -> bool {
 }
 
 impl Line<'_> {
-    fn check(&self, sender: Option<&Mailbox>, in_any_state: bool, now: Timestamp) -> Result<Exported, String> {
+    fn check(&self, sender: Sender<'_>, in_any_state: bool, now: Timestamp) -> Result<Exported, String> {
         let id: EmailId = self.id.parse().map_err(|_| "its id is none")?;
         let lane: Lane = self.priority.parse().map_err(|()| "its priority is none of high, normal, low")?;
         let state: State = self.state.parse().map_err(|()| "its state is none that an email has")?;
@@ -82,14 +82,13 @@ impl Line<'_> {
         let Some(email) = self.email else {
             return Err("what is stored is no JSON: mend what is in its field `raw`, and send that".to_owned());
         };
-        let mut submission =
-            Submission::from_list(email.get().as_bytes(), sender, now).map_err(|error| error.to_string())?;
-        let to = &submission.email;
-        let recipients = to.to.len() + to.cc.len() + to.bcc.len();
-        if !in_any_state && self.attempts > 0 && recipients > 1 {
+        let submission = Submission::from_list(email.get().as_bytes(), sender.mailbox(), now);
+        let mut submission = sender.name(submission.map_err(|error| error.to_string())?);
+        if !in_any_state && !self.sent_to.is_empty() {
             return Err(format!(
-                "some of its {recipients} recipients may have got it by an earlier attempt. In the same queue `emailq retry {id}` sends it \
-                 to the others; --any-state sends it to all"
+                "some of its recipients have got it: {}. In the same queue `emailq retry {id}` sends it to the others; --any-state sends \
+                 it to all",
+                self.sent_to.join(", ")
             ));
         }
         // Two emails may say the same, and both are meant. Its lane and its time may have changed since.

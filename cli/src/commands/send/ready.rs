@@ -1,9 +1,13 @@
 //! An email of a file, checked.
 
-use email_queue::{EmailId, email::Mailbox};
+use email_queue::EmailId;
 use jiff::Timestamp;
 
-use super::{checked::Checked, exported, input::Item};
+use super::{
+    checked::{Checked, Sender},
+    exported,
+    input::Item,
+};
 
 /// Where an email comes from.
 pub(super) struct Source {
@@ -22,7 +26,7 @@ pub(super) struct Ready {
 }
 
 /// Checks an email, by the rules of the API. The error says where it stands and what is wrong.
-pub(super) fn read(item: Item, sender: Option<&Mailbox>, in_any_state: bool) -> Result<Ready, String> {
+pub(super) fn read(item: Item, sender: Sender<'_>, in_any_state: bool) -> Result<Ready, String> {
     let Item { place, json } = item;
     let check = |json: Vec<u8>| {
         let now = Timestamp::now();

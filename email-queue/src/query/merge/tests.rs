@@ -20,6 +20,7 @@ fn record() -> Record {
         attempts: 0,
         error: None,
         class: None,
+        served: Vec::new(),
         removed: None,
         json: Vec::new(),
     }
