@@ -29,6 +29,13 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// How a command ends whose parts have ended so: as they did if that is the same, otherwise a part has failed.
+    pub(crate) fn of_parts(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let first = parts.next().unwrap_or(Self::Done);
+        if parts.all(|part| part == first) { first } else { Self::Failed }
+    }
+
     /// How a command ends with this error.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         match error.downcast_ref::<Unanswered>() {

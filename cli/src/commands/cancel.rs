@@ -29,6 +29,7 @@ impl Cancel {
             rule: "only what is queued, scheduled or delayed can be canceled",
             what: None,
             states: &[State::Queued, State::Scheduled, State::Delayed],
+            sends_again: false,
         };
         let retention = self.retention;
         self.bulk.run(context, action, |queue, id| transition::cancel(queue, id, retention)).await

@@ -26,6 +26,7 @@ impl Discard {
             rule: "only what has failed, or no worker has claimed, can be discarded",
             what: Some(What::Discard),
             states: &[State::Queued, State::Scheduled, State::Delayed, State::Failed],
+            sends_again: false,
         };
         self.bulk.run(context, action, transition::discard).await
     }

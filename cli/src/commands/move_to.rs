@@ -29,6 +29,7 @@ impl Move {
             rule: "only what is queued, scheduled or delayed can be moved",
             what: Some(What::Move(self.to)),
             states: &[State::Queued, State::Scheduled, State::Delayed],
+            sends_again: false,
         };
         let lane = self.to;
         self.bulk.run(context, action, |queue, id| transition::move_to_lane(queue, id, lane)).await

@@ -34,14 +34,15 @@ pub(crate) struct Show {
 
 impl Show {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let mut exit = Exit::Done;
+        let mut exits = Vec::new();
         for (place, id) in self.ids.iter().enumerate() {
             let record = context.find(*id, |queue| query::read(queue, *id), Option::is_some).await?;
             let Some(record) = record else {
                 output::remark(&shards::no_such_email(context, *id).await);
-                exit = Exit::NothingFound;
+                exits.push(Exit::NothingFound);
                 continue;
             };
+            exits.push(Exit::Done);
             let timeline =
                 context.find(*id, |queue| query::timeline(queue, *id), Option::is_some).await?.unwrap_or_default();
             if context.out.is_json() {
@@ -53,7 +54,7 @@ impl Show {
             }
             self.show(context, *id, &record, &timeline)?;
         }
-        Ok(exit)
+        Ok(Exit::of_parts(exits))
     }
 
     fn show(&self, context: &Context, id: EmailId, record: &Record, timeline: &[Entry]) -> anyhow::Result<()> {

@@ -27,14 +27,15 @@ pub(crate) struct Why {
 
 impl Why {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let mut exit = Exit::Done;
+        let mut exits = Vec::new();
         for id in self.ids {
             let why = query::why(&context.redis, &context.shards, id).await;
             let Some(why) = why.map_err(|error| context.redis.unanswered("why", error))? else {
                 output::remark(&shards::no_such_email(context, id).await);
-                exit = Exit::NothingFound;
+                exits.push(Exit::NothingFound);
                 continue;
             };
+            exits.push(Exit::Done);
             if context.out.is_json() {
                 context.out.json_line(&as_json(id, &why))?;
                 continue;
@@ -65,7 +66,7 @@ impl Why {
             }
             context.out.table(rows)?;
         }
-        Ok(exit)
+        Ok(Exit::of_parts(exits))
     }
 }
 
