@@ -131,3 +131,21 @@ async fn another_worker_does_not_repeat_it_for_those_who_have_it_either() {
     assert_eq!(messages.len(), 2);
     assert_eq!(api.last_event(&id).await, "sent");
 }
+
+#[tokio::test]
+async fn who_has_got_an_email_is_told_while_others_have_not() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let server = SmtpServer::builder().rules(Rules::new().recipient_first(B, 1, later())).start().await;
+    let api = Api::start(&redis).await;
+    let _worker = Worker::ready(&redis.url(), &server.url(), &["--retry-base", "1h", "--retry-max", "1h"]).await;
+    let id = api.accept(&email()).await;
+    eventually(DEADLINE, "it to be delayed", async || api.last_event(&id).await == "delivery_delayed").await;
+    let sent_to = api.get(&id).await.json["sent_to"].clone();
+    let sent_to: BTreeSet<String> = serde_json::from_value(sent_to).unwrap();
+    assert_eq!(sent_to, set(&[A, C]));
+    let retried = api.request("POST", &format!("/emails/{id}/retry"), &[], "").await;
+    assert_eq!(retried.status, 200, "{}", retried.json);
+    eventually(DEADLINE, "the rest to get it", async || api.last_event(&id).await == "sent").await;
+    assert_eq!(api.get(&id).await.json["sent_to"], Value::Null);
+    assert_eq!(server.received().len(), 2);
+}

@@ -7,7 +7,7 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use email_queue::{
-    Class, Lane,
+    Class, Lane, Relay,
     call::Call,
     maintenance::sample,
     query::{Series, minutes, sent_per_minute, series},
@@ -115,7 +115,7 @@ fn what_a_worker_was_started_with_is_known_as_long_as_its_lease() {
         age: Duration::from_secs(5),
         concurrency: 50,
         shards: 1,
-        relays: &["smtp://relay.example:25", "null:"],
+        relays: &[&Relay::new("smtp://relay.example:25", Some("user")), &Relay::new("null:", None)],
     };
     let call = describe_worker(&q.queue, q.worker, Duration::from_secs(1), with);
     let renew = extend(&q.queue, q.worker, LONG, LONG, &[]);

@@ -57,7 +57,7 @@ fn every_key_in_redis_is_documented_and_every_documented_key_exists() {
     let entry = PoppedEntry { list: "emails".into(), entry: Arc::new(b"{}".to_vec()), number: 1 };
     q.claim_popped(1, LONG, Some(entry));
     q.enqueue(Lane::High);
-    let relays = &["smtp://relay.example:25"];
+    let relays = &[&Relay::new("smtp://relay.example:25", None)];
     let with = StartedWith { host: "host", pid: 1, version: "1", age: LONG, concurrency: 50, shards: 1, relays };
     q.run(&describe_worker(&q.queue, q.worker, LONG, with));
     let latencies = [(1, "40:2".parse().unwrap())];

@@ -54,7 +54,7 @@ async fn describe(shard: &ServedShard, lease: Duration) {
         age: shared.started.elapsed(),
         concurrency: shared.config.concurrency,
         shards: shared.config.shards.count(),
-        relays: &[shared.hold_off.relay().name()],
+        relays: &[shared.hold_off.relay()],
     };
     client.redis.tried(&describe_worker(&client.queue, &client.worker, lease, with)).await.ok();
 }

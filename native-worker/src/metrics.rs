@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     recoveries: Family<Reason, Counter>,
     maintenance_runs: Counter,
     expired: Counter,
+    too_few_shards: Gauge,
     gauges: Gauges,
 }
 
@@ -105,6 +106,12 @@ impl Metrics {
         let info = Family::<[(&'static str, &'static str); 1], Gauge>::default();
         registry.register("worker_info", "The version of the worker; always 1", info.clone());
         info.get_or_create(&[("version", program::VERSION)]).set(1);
+        let too_few_shards = Gauge::default();
+        registry.register(
+            "too_few_shards",
+            "Whether emails wait in the shard behind the last one that this worker serves: 1, or 0",
+            too_few_shards.clone(),
+        );
         let gauges = Gauges::new(&mut registry, relay);
         Self {
             registry,
@@ -117,8 +124,14 @@ impl Metrics {
             recoveries,
             maintenance_runs,
             expired,
+            too_few_shards,
             gauges,
         }
+    }
+
+    /// Emails wait in the shard behind the last one that the worker serves, or none does.
+    pub(crate) fn set_too_few_shards(&self, too_few: bool) {
+        self.too_few_shards.set(too_few.into());
     }
 
     /// An outcome was recorded. If the email was given up because its retry period is over, it is a dead letter.

@@ -41,6 +41,7 @@ pub(crate) async fn watch_on(shared: &Shared, stop: &CancellationToken) {
             // A user of Redis may lack the right to read this shard.
             Err(error) => tracing::debug!(queue, %error, "cannot look for emails in the shard behind the last one"),
         }
+        shared.metrics.set_too_few_shards(waits);
         tokio::select! {
             () = sleep(PAUSE) => {}
             () = stop.cancelled() => return,

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use common::{
     Queue,
+    http::{ADMIN, address, get, value},
     shards::{ShardClient, shards},
     short,
 };
@@ -81,9 +82,15 @@ async fn a_worker_with_fewer_shards_than_the_api_says_where_emails_wait() {
     let (mut queue, smtp) = (Sharded::start(3), SmtpServer::start().await);
     queue.shards[2].enqueue_many(1, "beyond.example");
     queue.count = "2".to_owned();
-    let worker = queue.worker(&smtp, &[]);
+    let worker = queue.worker(&smtp, &ADMIN);
     let warning = worker.wait_for_line(|line| line.contains("does not serve")).await;
     assert!(warning.contains("WARN") && warning.contains("{emails:2}") && warning.contains("--shards"), "{warning}");
+    let at = address(&worker).await;
+    eventually(DEADLINE, "the metric", async || {
+        let (_, metrics) = get(&at, "/metrics").await;
+        value(&metrics, "email_queue_too_few_shards") == Some(1.0)
+    })
+    .await;
 }
 
 #[tokio::test]

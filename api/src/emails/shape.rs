@@ -54,6 +54,10 @@ pub(super) struct Retrieved<'a> {
     /// Present if its texts and files were removed to make room: `html` and `text` are then empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_removed: Option<bool>,
+
+    /// Who has got it already, while others have not; left out if nobody has, and once it is sent to all.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    sent_to: &'a [String],
 }
 
 impl<'a> Summary<'a> {
@@ -102,6 +106,7 @@ impl<'a> Retrieved<'a> {
                 .map(|header| (&*header.name, &*header.value))
                 .collect(),
             content_removed: record.removed.map(|_| true),
+            sent_to: &record.served,
         }
     }
 }

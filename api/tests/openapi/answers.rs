@@ -293,7 +293,7 @@ fn queue(witness: &mut Witness<'_>, api: &Api) {
     let mut latencies = Histogram::default();
     latencies.add(minute);
     api.run(&sample(&queue, minute, &BTreeMap::from([(now, latencies)])));
-    let relays = &["smtp://relay.example:25"];
+    let relays = &[&Relay::new("smtp://relay.example:25", None)];
     let with = StartedWith { host: "h", pid: 7, version: "1.0.0", age: minute, concurrency: 50, shards: 1, relays };
     api.run(&describe_worker(&queue, "w", minute, with));
     api.run(&extend(&queue, "w", minute, minute, &[]));
@@ -348,13 +348,14 @@ fn created(witness: &mut Witness<'_>, post: &Operation<'_>, api: &Api, email: &V
     answer["id"].as_str().unwrap().to_owned()
 }
 
-/// Does what a worker does whose attempt has this outcome.
+/// Does what a worker does whose attempt has this outcome, though one recipient has got it.
 fn fail(api: &Api, outcome: Outcome) {
     let (queue, minute) = (Queue::default(), Duration::from_secs(60));
     let call =
         Claim { worker: "w", lease: minute, max: 1, bytes: ByteBudget { all: 1 << 20, first: 1 << 20 }, popped: None };
     let claimed = api.run(&claim(&queue, call)).emails;
-    let finished = Finish::new(claimed[0].claim, outcome, Progress::default());
+    let progress = Progress { accepted: vec!["b@example.com".to_owned()], ..Progress::default() };
+    let finished = Finish::new(claimed[0].claim, outcome, progress);
     let periods = Periods { retention: minute, retry_for: minute };
     assert_eq!(api.run(&finish(&queue, "w", periods, &[finished], None)).recorded, [true]);
 }

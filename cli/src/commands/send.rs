@@ -167,11 +167,13 @@ impl Send {
             if length.is_some() { Box::new(bar.wrap_read(reader)) } else { reader };
         let mut items = input::read(BufReader::new(reader), file.display().to_string(), self.format)?;
         let (mut asked, mut bytes, mut is_over) = (FuturesUnordered::new(), 0, false);
+        // The first one alone: where Redis does not know the script yet, those behind it would get out of order.
+        let mut most = 1;
         // After a failure what is on its way is still waited for, so that what was sent is told.
         let mut failure: Option<anyhow::Error> = None;
         loop {
             let takes_more =
-                !is_over && failure.is_none() && asked.len() < CONCURRENCY && (bytes < MAX_BYTES || asked.is_empty());
+                !is_over && failure.is_none() && asked.len() < most && (bytes < MAX_BYTES || asked.is_empty());
             let answer: Answer = tokio::select! {
                 biased;
                 item = items.recv(), if takes_more => {
@@ -196,7 +198,7 @@ impl Send {
                 Some(answer) = asked.next() => answer,
                 else => break,
             };
-            bytes -= answer.1;
+            (most, bytes) = (CONCURRENCY, bytes - answer.1);
             if let Err(error) = self.answered(context, &bar, tally, answer) {
                 failure.get_or_insert(error);
             }

@@ -1,7 +1,7 @@
 use std::{env, fs};
 
 use email_queue::{
-    Class, Lane, State,
+    Class, Lane, Relay, State,
     setup::{StartedWith, describe_worker},
 };
 
@@ -93,7 +93,7 @@ fn the_picture_in_the_docs_shows_what_is_on_the_screen() {
         age: LONG,
         concurrency: 50,
         shards: 1,
-        relays: &["smtp://relay.example:587"],
+        relays: &[&Relay::new("smtp://relay.example:587", None)],
     };
     q.run(&describe_worker(&q.queue, q.worker, LONG, with));
     let terminal = Terminal::start(&q.server.url(), "top --every 200ms");

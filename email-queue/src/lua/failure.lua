@@ -33,9 +33,28 @@ local function held_until(ends, probe_ends)
   if last + 5000 >= now then return last end
 end
 
+-- How many live workers hand emails to a relay, and how many to others alone. Of those that do not say it is not known that they do
+-- not. Looks at a hundred.
+local function users_of(relay)
+  local users, others = 0, 0
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, now, '+inf', 'LIMIT', 0, 100)) do
+    local keys = redis.pcall('HGET', worker_of(worker), 'relay_keys')
+    if type(keys) ~= 'string' or string.find(keys, relay, 1, true) then users = users + 1 else others = others + 1 end
+  end
+  return users, others
+end
+
+-- The relay that keeps all emails waiting, as in its key; nil if none does: a live worker that hands them to another relay goes on.
+local function relay_of_all()
+  local relay = redis.call('GET', HELD_OFF)
+  if not relay then return end
+  local _, others = users_of(relay)
+  if others == 0 then return relay end
+end
+
 -- Why this queue's relay is held off: {error, class}; {} if it is not.
 local function hold_off_reason()
-  local relay = redis.call('GET', HELD_OFF)
+  local relay = relay_of_all()
   if not relay then return {} end
   local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends', 'error', 'class')
   if not held_until(state[1], state[2]) then return {} end

@@ -1,4 +1,5 @@
--- Returns which relay is held off, for all shards of the queue: this is the first one. Read-only.
+-- Returns which relay is held off, for all shards of the queue: this is the first one. Not where other workers hand emails to another
+-- relay. Read-only.
 --
 -- KEYS[1]  the queue
 -- Reply    {the relay as in its key; its name, '' when it is not held off; until when, since when; class and text of the failure;
@@ -6,7 +7,7 @@
 
 local other = other_version()
 if other then return other end
-local relay = redis.call('GET', HELD_OFF)
+local relay = relay_of_all()
 if not relay then return {} end
 local known = redis.call('HMGET', relay_of(relay), 'name', 'until', 'probe_ends', 'since', 'class', 'error', 'senders')
 local ends = held_until(known[2], known[3])

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Queue, call::Call, script::DESCRIBE_WORKER};
+use crate::{Queue, Relay, call::Call, script::DESCRIBE_WORKER};
 
 /// What a worker was started with, for people.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +17,8 @@ pub struct StartedWith<'a> {
     pub concurrency: usize,
     /// How many shards it serves.
     pub shards: u16,
-    /// The relays that it hands emails to, by name, which has no password in it.
-    pub relays: &'a [&'a str],
+    /// The relays that it hands emails to.
+    pub relays: &'a [&'a Relay],
 }
 
 /// Stores what `worker` was started with, for as long as its lease. [`extend`](crate::transition::extend) keeps it as long as
@@ -34,7 +34,13 @@ pub fn describe_worker(queue: &Queue, worker: &str, lease: Duration, with: Start
         ("concurrency", concurrency.to_string()),
         ("shards", shards.to_string()),
         // A name has no control characters.
-        ("relays", relays.join("\n")),
+        ("relays", listed(relays, Relay::name)),
+        ("relay_keys", listed(relays, Relay::key)),
     ];
     fields.into_iter().fold(call, |call, (field, value)| call.argument(field).argument(value))
+}
+
+/// A text of all, a line each.
+fn listed<'r>(relays: &[&'r Relay], text: impl Fn(&'r Relay) -> &'r str) -> String {
+    relays.iter().map(|relay| text(relay)).collect::<Vec<_>>().join("\n")
 }

@@ -5,8 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use email_queue::{
     Class, EmailId, Lane, Relay,
     query::{Action, Reason},
+    setup::{StartedWith, describe_worker},
     transition::{
-        Enqueue, Enqueued, NewEmail, Outcome, cancel, discard, enqueue, pause,
+        Enqueue, Enqueued, NewEmail, Outcome, cancel, discard, enqueue, extend, pause,
         relay::{HoldOffFor, RelayFailure, hold_off, hold_off_sender},
         retry,
     },
@@ -107,6 +108,9 @@ impl RandomQueue {
             queue.q.redis::<()>(&format!("ZADD {}:workers XX {lease_ended} w", queue.q.queue.name()));
         }
         queue.hold_off();
+        if queue.worker_lives && random.one_in(3) {
+            queue.start_worker_with_another_relay();
+        }
         for lane in Lane::ALL.into_iter().filter(|_| random.one_in(4)) {
             queue.pause(lane);
         }
@@ -199,6 +203,22 @@ impl RandomQueue {
         }
     }
 
+    /// It sends what waits, whatever the other relay refuses.
+    fn start_worker_with_another_relay(&mut self) {
+        let with = StartedWith {
+            host: "mail-2",
+            pid: 7,
+            version: "1.2.3",
+            age: Duration::ZERO,
+            concurrency: 50,
+            shards: 1,
+            relays: &[&Relay::new("smtp://relay.example:25", Some("another user"))],
+        };
+        self.q.run(&extend(&self.q.queue, "w2", LONG, LONG, &[]));
+        self.q.run(&describe_worker(&self.q.queue, "w2", LONG, with));
+        (self.relay_is_held_off, self.sender_is_held_off) = (false, false);
+    }
+
     fn pause(&mut self, lane: Lane) {
         self.q.run(&pause(&self.q.queue, &[lane]));
         self.paused.push(lane);
@@ -231,6 +251,7 @@ impl RandomQueue {
         let (lane, sender) = match truth {
             Truth::Queued(lane, sender) | Truth::Due(lane, sender) => (lane, sender),
             Truth::Scheduled(lane, sender) | Truth::Delayed(_, lane, sender) => (lane, sender),
+            Truth::InFlight if !self.worker_lives => return vec![Reason::NoWorker],
             Truth::InFlight | Truth::Sent | Truth::Failed | Truth::Canceled | Truth::Discarded => return Vec::new(),
         };
         let holds = [

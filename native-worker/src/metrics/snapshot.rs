@@ -83,7 +83,11 @@ impl Gauges {
             "Whether Redis has told this worker the size of the queue: 1, or 0",
             gauges.redis_up.clone(),
         );
-        registry.register("queued_emails", "Emails that wait for a worker, of the whole queue", gauges.queued.clone());
+        registry.register(
+            "queued_emails",
+            "Emails that wait for a worker, of the shards that this worker serves",
+            gauges.queued.clone(),
+        );
         registry.register(
             "other_entries",
             "Entries on a lane's list besides those of queued emails: what other programs push, until a worker claims it, and what canceled, discarded and moved emails leave",
@@ -91,7 +95,7 @@ impl Gauges {
         );
         registry.register(
             "emails",
-            "Emails by state, of the whole queue; failed ones are dead letters",
+            "Emails by state, of the shards that this worker serves; failed ones are dead letters",
             gauges.emails.clone(),
         );
         registry.register(

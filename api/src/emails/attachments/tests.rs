@@ -80,7 +80,7 @@ impl Redis for OneEmail {
             [id, _] if *id == *self.id.to_string().as_bytes() => {
                 let header = b"queued    5000000000001 00000 0000 00 normal 0000000000001\n";
                 let record = [header.as_slice(), &self.json].concat();
-                vec![Value::Bytes(record), Value::Bytes(Vec::new()), Value::Bytes(Vec::new())]
+                [record, Vec::new(), Vec::new(), Vec::new()].map(Value::Bytes).into()
             }
             _ => Vec::new(),
         })

@@ -195,7 +195,13 @@ fn in_flight(facts: &Facts) -> Why {
         None => of_worker,
     };
     let worker = facts.holder.as_ref().map(|(worker, _)| worker.clone());
-    Why { since: time(since), worker, ..new(facts, Reason::InFlight, sentence) }
+    let why = Why { since: time(since), worker, ..new(facts, Reason::InFlight, sentence) };
+    // What would stop it besides matters once it is taken back: then nobody is there to do that.
+    if facts.workers > 0 {
+        return why;
+    }
+    let also = vec![Reason::NoWorker];
+    Why { sentence: with_others(facts, &why.sentence, &also), also, ..why }
 }
 
 fn ended(facts: &Facts) -> Why {
@@ -214,9 +220,9 @@ fn ended(facts: &Facts) -> Why {
         }
         _ if facts.was_discarded => (
             Reason::Discarded,
-            format!("It was discarded at {since}, is not sent, and is deleted by the next maintenance."),
+            format!("It was discarded at {since}: nothing more of it is sent, and the next maintenance deletes it."),
         ),
-        _ => (Reason::Canceled, format!("It was canceled at {since}, and is not sent.")),
+        _ => (Reason::Canceled, format!("It was canceled at {since}: nothing more of it is sent.")),
     };
     let class = facts.class.filter(|_| reason == Reason::Failed);
     let action = Some(Action::RetryOrDiscard).filter(|_| reason == Reason::Failed && class != Some(Class::Unreadable));
