@@ -52,7 +52,14 @@ pub(crate) async fn resume(context: &Context, lanes: &[Lane]) -> anyhow::Result<
     tell(context, Some(told), &paused).await
 }
 
-async fn in_all_shards(context: &Context, call: impl Fn(&Queue) -> Call<Pauses>) -> Result<PausedLanes, Unanswered> {
+/// Asks or changes each shard, and says which lanes are paused then.
+///
+/// # Errors
+/// Redis cannot be reached, or refuses. It may be done in some shards.
+pub(crate) async fn in_all_shards(
+    context: &Context,
+    call: impl Fn(&Queue) -> Call<Pauses>,
+) -> Result<PausedLanes, Unanswered> {
     let mut pauses = Vec::new();
     for shard in context.shards.all() {
         pauses.push(context.run(&call(&context.shards.queue(shard))).await?);
@@ -75,7 +82,8 @@ async fn tell(context: &Context, done: Option<String>, lanes: &PausedLanes) -> a
     Ok(())
 }
 
-fn named(lanes: &[Lane]) -> String {
+/// Lanes in words.
+pub(crate) fn named(lanes: &[Lane]) -> String {
     lanes.iter().map(|lane| lane.as_str()).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,5 +1,8 @@
 mod draw;
+mod failures;
 mod keys;
+mod question;
+mod told;
 mod view;
 
 use std::{io, time::Duration};
@@ -19,6 +22,9 @@ use crate::{
 };
 
 /// Watch the queue in the terminal: rates, lanes, workers, newest failures; pause it, retry or open an email with a key.
+///
+/// Keys: p pauses what is not paused of the whole queue, u resumes what is paused; the arrows choose an email, enter opens it, r retries it,
+/// d discards it; q quits. What changes something is asked first, and done as it was asked, also if somebody else was faster.
 #[derive(Args)]
 pub(crate) struct Top {
     /// How often to look.
@@ -46,7 +52,9 @@ impl Top {
         let mut events = events();
         let mut next = Instant::now() + every;
         loop {
+            view.forget(Instant::now());
             screen.0.draw(|frame| draw::draw(frame, &view, context))?;
+            let told_until = view.told.as_ref().map_or(next, |told| told.until);
             tokio::select! {
                 event = events.recv() => match event {
                     None => return Ok(Exit::Done),
@@ -58,6 +66,8 @@ impl Top {
                     view.refresh(context).await;
                     next = Instant::now() + every;
                 }
+                // It is forgotten then.
+                () = sleep_until(told_until), if told_until < next => {}
             }
         }
     }

@@ -9,7 +9,10 @@ use ratatui::{
     widgets::{Block, Clear, Paragraph, Row, Sparkline, Table, TableState, Wrap},
 };
 
-use super::view::{Opened, Question, View};
+use super::{
+    failures::Failure,
+    view::{Opened, View},
+};
 use crate::{
     context::Context,
     output::{
@@ -24,13 +27,14 @@ const WARNING: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOL
 const FAULT: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View, context: &Context) {
+    let feet = footer(view, frame.area().width.into());
     let workers = u16::try_from(view.workers.len().clamp(1, 6)).unwrap_or(6) + 3;
     let areas = [
         Constraint::Length(1),
         Constraint::Length(7),
         Constraint::Length(workers),
         Constraint::Min(4),
-        Constraint::Length(2),
+        Constraint::Length(u16::try_from(feet.len()).unwrap_or(2)),
     ];
     let [head, top, middle, bottom, foot] = Layout::vertical(areas).areas(frame.area());
     let [lanes, chart] = Layout::horizontal([Constraint::Length(56), Constraint::Min(10)]).areas(top);
@@ -39,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View, context: &Context) {
     hour(frame, view, chart);
     frame.render_widget(table_of_workers(view), middle);
     failures(frame, view, bottom);
-    frame.render_widget(Paragraph::new(footer(view)), foot);
+    frame.render_widget(Paragraph::new(feet), foot);
     if let Some(opened) = &view.opened {
         email(frame, opened);
     }
@@ -138,36 +142,43 @@ fn table_of_workers(view: &View) -> Table<'static> {
 
 fn failures(frame: &mut Frame<'_>, view: &View, area: Rect) {
     let now = view.now();
-    let rows = view.failures.iter().map(|(id, record)| {
+    let rows = view.failures.iter().map(|Failure { id, record, at }| {
         let summary = Summary::new(*id, record);
-        let at = record.finished.unwrap_or(record.created);
+        let next = record.due.filter(|_| record.state == State::Delayed);
         Row::new([
-            from_now(at, now),
+            // It may have failed while the others were looked at.
+            at.map(|at| from_now(at.min(now), now)).unwrap_or_default(),
             record.state.to_string(),
+            next.map(|next| from_now(next, now)).unwrap_or_default(),
             summary.error_class.unwrap_or_default().to_owned(),
             text::line(&summary.recipients()),
             text::line(record.error.as_deref().unwrap_or_default()),
         ])
         .style(if record.state == State::Failed { Color::Red } else { Color::Yellow })
     });
-    let widths = [12, 8, 14, 28].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
+    let widths = [12, 8, 11, 14, 28].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
     let table = Table::new(rows, widths)
-        .header(Row::new(["when", "state", "class", "to", "error"]).style(BOLD))
+        .header(Row::new(["last failure", "state", "next try", "class", "to", "error"]).style(BOLD))
         .row_highlight_style(Modifier::REVERSED)
         .block(Block::bordered().title("newest failures"));
-    frame.render_stateful_widget(table, area, &mut TableState::default().with_selected(view.chosen));
+    frame.render_stateful_widget(table, area, &mut TableState::default().with_selected(view.row()));
 }
 
-fn footer(view: &View) -> Vec<Line<'static>> {
-    let question = |what: String| Line::styled(format!("{what} y: yes, any other key: no"), WARNING);
-    let first = match (view.asked, &view.lost) {
-        (Some(Question::Pause), _) => question("Pause the whole queue?".to_owned()),
-        (Some(Question::Retry(id)), _) => question(format!("Retry {id}?")),
-        (Some(Question::Discard(id)), _) => question(format!("Discard {id} for good?")),
-        (None, Some(lost)) => Line::styled(text::line(lost), FAULT),
-        (None, None) => Line::raw(text::line(&view.told)),
-    };
-    vec![first, Line::raw("q quit  p pause or resume  ↑↓ choose  enter open  r retry  d discard")]
+/// What is asked, or was told last, and what keys there are.
+fn footer(view: &View, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    lines.extend(view.lost.iter().map(|lost| Line::styled(text::line(lost), FAULT)));
+    if let Some(question) = &view.asked {
+        lines.push(Line::styled(question.text(width), WARNING));
+        lines.push(Line::styled(format!("y: yes, any other key: no. {}", question.remark()), WARNING));
+        return lines;
+    }
+    lines.extend(view.told.iter().map(|told| Line::raw(text::line(&told.text))));
+    if lines.is_empty() {
+        lines.push(Line::raw(""));
+    }
+    lines.push(Line::raw("q quit  p pause  u resume  ↑↓ choose  enter open  r retry  d discard"));
+    lines
 }
 
 fn email(frame: &mut Frame<'_>, Opened { id, record, why }: &Opened) {
@@ -179,9 +190,11 @@ fn email(frame: &mut Frame<'_>, Opened { id, record, why }: &Opened) {
     if let Some(why) = why {
         lines.extend([Line::styled(text::line(&why.sentence), BOLD), Line::raw("")]);
     }
+    let due = record.due.filter(|_| record.state == State::Delayed);
     let fields = [
         ("state", record.state.to_string()),
         ("accepted", local(record.created)),
+        ("next try", due.map(local).unwrap_or_default()),
         ("attempts", record.attempts.to_string()),
         ("class", summary.error_class.unwrap_or_default().to_owned()),
         ("error", record.error.clone().unwrap_or_default()),

@@ -1,14 +1,23 @@
 //! What keys do.
 
 use email_queue::{
-    EmailId, Queue,
+    EmailId, Lane, Queue,
     call::Call,
+    query,
     transition::{self, Changed},
 };
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::view::{Question, View};
-use crate::{advice, context::Context};
+use super::{
+    question::{Asked, Question},
+    told::Told,
+    view::View,
+};
+use crate::{
+    context::Context,
+    redis_client::Unanswered,
+    state::{in_all_shards, named},
+};
 
 /// Whether to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,61 +35,86 @@ pub(super) async fn obey(view: &mut View, context: &Context, event: &Event) -> D
     if let Some(question) = view.asked.take() {
         match code {
             KeyCode::Char('y') => answer(view, context, question).await,
-            _ => "Nothing was changed.".clone_into(&mut view.told),
+            _ => view.told = Some(Told::of("Nothing was changed.")),
         }
         return Done::GoOn;
     }
-    let opened = view.opened.as_ref().map(|opened| opened.id);
-    let chosen = opened.or_else(|| view.failures.get(view.chosen).map(|(id, _)| *id));
     match code {
-        KeyCode::Esc | KeyCode::Char('q') if opened.is_some() => view.opened = None,
+        KeyCode::Esc | KeyCode::Char('q') if view.opened.is_some() => view.opened = None,
         KeyCode::Esc | KeyCode::Char('q') => return Done::Quit,
-        KeyCode::Up | KeyCode::Char('k') => view.chosen = view.chosen.saturating_sub(1),
-        KeyCode::Down | KeyCode::Char('j') => {
-            view.chosen = (view.chosen + 1).min(view.failures.len().saturating_sub(1));
-        }
+        KeyCode::Up | KeyCode::Char('k') => view.choose(view.row().saturating_sub(1)),
+        KeyCode::Down | KeyCode::Char('j') => view.choose(view.row() + 1),
         KeyCode::Enter => view.open(context).await,
-        KeyCode::Char('r') => view.asked = chosen.map(Question::Retry),
-        KeyCode::Char('d') => view.asked = chosen.map(Question::Discard),
-        KeyCode::Char('p') if view.pauses().is_empty() => view.asked = Some(Question::Pause),
-        KeyCode::Char('p') => {
-            let told = each_shard(context, |queue| transition::resume(queue, &[])).await;
-            view.told = told.unwrap_or_else(|| "The queue is resumed.".to_owned());
-            view.refresh(context).await;
-        }
+        KeyCode::Char('r') => view.asked = asked(view).map(Question::Retry),
+        KeyCode::Char('d') => view.asked = asked(view).map(Question::Discard),
+        KeyCode::Char('p') => match view.not_paused() {
+            lanes if lanes.is_empty() => {
+                view.told = Some(Told::while_paused("The whole queue is paused already; u resumes it.", &Lane::ALL));
+            }
+            lanes => view.asked = Some(Question::Pause(lanes)),
+        },
+        KeyCode::Char('u') => match view.paused() {
+            lanes if lanes.is_empty() => view.told = Some(Told::while_paused("Nothing is paused.", &[])),
+            lanes => view.asked = Some(Question::Resume(lanes)),
+        },
         _ => {}
     }
     Done::GoOn
 }
 
+/// The email that is opened, or else the one that is chosen.
+fn asked(view: &View) -> Option<Asked> {
+    match (&view.opened, view.failures.get(view.row())) {
+        (Some(opened), _) => Some(Asked::new(opened.id, &opened.record)),
+        (None, Some(chosen)) => Some(Asked::new(chosen.id, &chosen.record)),
+        (None, None) => None,
+    }
+}
+
 async fn answer(view: &mut View, context: &Context, question: Question) {
-    view.told = match question {
-        Question::Pause => {
-            let told = each_shard(context, |queue| transition::pause(queue, &[])).await;
-            told.unwrap_or_else(|| "The queue is paused.".to_owned())
+    view.told = Some(match question {
+        Question::Pause(lanes) => pause(context, &lanes).await.unwrap_or_else(|error| failed("The pause", error)),
+        Question::Resume(lanes) => {
+            resume(context, &lanes).await.unwrap_or_else(|error| failed("The end of the pause", error))
         }
-        Question::Retry(id) => change(context, id, transition::retry, "retried").await,
-        Question::Discard(id) => change(context, id, transition::discard, "discarded").await,
-    };
+        Question::Retry(email) => change(context, email.id, transition::retry, "retried").await,
+        Question::Discard(email) => change(context, email.id, transition::discard, "discarded").await,
+    });
     view.opened = None;
     view.refresh(context).await;
 }
 
-/// The error, if there is one.
-async fn each_shard<T>(context: &Context, call: impl Fn(&Queue) -> Call<T>) -> Option<String> {
-    for shard in context.shards.all() {
-        if let Err(error) = context.run(&call(&context.shards.queue(shard))).await {
-            return Some(advice::explained(&error.into()));
-        }
-    }
-    None
+async fn pause(context: &Context, lanes: &[Lane]) -> Result<Told, Unanswered> {
+    let paused = in_all_shards(context, |queue| transition::pause(queue, lanes)).await?.paused;
+    Ok(Told::while_paused(format!("Paused: {}.", named(&paused)), &paused))
 }
 
-async fn change(context: &Context, id: EmailId, call: fn(&Queue, EmailId) -> Call<Changed>, done: &str) -> String {
+async fn resume(context: &Context, lanes: &[Lane]) -> Result<Told, Unanswered> {
+    let before = in_all_shards(context, query::paused).await?.paused;
+    let paused = in_all_shards(context, |queue| transition::resume(queue, lanes)).await?.paused;
+    let resumed: Vec<_> = lanes.iter().copied().filter(|lane| before.contains(lane)).collect();
+    let done = match &*resumed {
+        [] => format!("Resumed already: {}.", named(lanes)),
+        resumed => format!("Resumed: {}.", named(resumed)),
+    };
+    let still = if paused.is_empty() { String::new() } else { format!(" Paused: {}.", named(&paused)) };
+    Ok(Told::while_paused(done + &still, &paused))
+}
+
+async fn change(context: &Context, id: EmailId, call: fn(&Queue, EmailId) -> Call<Changed>, done: &str) -> Told {
     match context.find(id, |queue| call(queue, id), |changed| *changed != Changed::Unknown).await {
-        Ok(Changed::Done) => format!("{id} is {done}."),
-        Ok(Changed::Unknown) => format!("{id} is gone."),
-        Ok(Changed::Refused(state)) => format!("{id} is {state} by now; nothing was changed."),
-        Err(error) => advice::explained(&error.into()),
+        Ok(Changed::Done) => Told::of(format!("{id} was {done}.")),
+        Ok(Changed::Unknown) => Told::of(format!("{id} is gone.")),
+        Ok(Changed::Refused(state)) => Told::of(format!("{id} was {state} by then; nothing was changed.")),
+        Err(error) => failed(&format!("{id} was to be {done}"), error),
     }
+}
+
+fn failed(what: &str, error: Unanswered) -> Told {
+    let is_open = error.is_unreachable();
+    let mut told = Told::failed(what, error);
+    if is_open {
+        told.text += " It may be done or not: look, and repeat it.";
+    }
+    told
 }

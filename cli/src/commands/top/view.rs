@@ -1,15 +1,18 @@
 //! What is shown.
 
 use email_queue::{
-    EmailId, Record, State,
-    query::{self, Cursor, Minute, Pauses, Stats, Why, WorkerState},
+    EmailId, Lane, Record,
+    query::{self, Minute, Stats, Why, WorkerState},
 };
 use jiff::Timestamp;
+use tokio::time::Instant;
 
+use super::{
+    failures::{Failure, failures},
+    question::Question,
+    told::Told,
+};
 use crate::{advice, context::Context, redis_client::Unanswered, state};
-
-/// How many failures are shown.
-const FAILURES: usize = 20;
 
 #[derive(Default)]
 pub(super) struct View {
@@ -18,16 +21,16 @@ pub(super) struct View {
     pub(super) rates: Option<[f64; 3]>,
     pub(super) minutes: Vec<Minute>,
     pub(super) workers: Vec<WorkerState>,
-    /// Dead letters and emails that wait for another attempt, the newest first.
-    pub(super) failures: Vec<(EmailId, Record)>,
-    /// Which of them is chosen.
-    pub(super) chosen: usize,
+    /// Dead letters and emails that wait for another attempt, those that failed last first.
+    pub(super) failures: Vec<Failure>,
+    /// Which of them is chosen, wherever it is in the list.
+    chosen: Option<EmailId>,
     /// The one that is opened.
     pub(super) opened: Option<Opened>,
     /// What is to be confirmed.
     pub(super) asked: Option<Question>,
     /// What was done last.
-    pub(super) told: String,
+    pub(super) told: Option<Told>,
     /// Why nothing newer is shown.
     pub(super) lost: Option<String>,
 }
@@ -39,18 +42,11 @@ pub(super) struct Opened {
     pub(super) why: Option<Why>,
 }
 
-/// What is to be confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
-    Pause,
-    Retry(EmailId),
-    Discard(EmailId),
-}
-
 impl View {
     /// Looks at everything, and remembers instead of failing.
     pub(super) async fn refresh(&mut self, context: &Context) {
         self.lost = self.look(context).await.err().map(|error| advice::explained(&error.into()));
+        self.forget(Instant::now());
     }
 
     /// Looks at everything.
@@ -62,24 +58,56 @@ impl View {
         self.rates = self.stats.as_ref().and_then(|before| rates(before, &stats));
         self.workers = state::workers(context).await?;
         self.minutes = query::minutes(&state::history(context).await?);
-        self.failures = failures(context).await?;
-        self.chosen = self.chosen.min(self.failures.len().saturating_sub(1));
+        let (row, failures) = (self.row(), failures(context).await?);
+        self.failures = failures;
+        if !self.failures.iter().any(|failure| Some(failure.id) == self.chosen) {
+            // The next one has taken its place.
+            self.choose(row);
+        }
         self.stats = Some(stats);
         Ok(())
     }
 
+    /// Drops what was told if it is old, or no longer so.
+    pub(super) fn forget(&mut self, now: Instant) {
+        let paused = self.paused();
+        self.told.take_if(|told| told.is_over(now, &paused));
+    }
+
     /// Opens the email that is chosen.
     pub(super) async fn open(&mut self, context: &Context) {
-        let Some(&(id, _)) = self.failures.get(self.chosen) else { return };
+        let Some(id) = self.failures.get(self.row()).map(|failure| failure.id) else { return };
         match read(context, id).await {
-            Ok(opened) => self.opened = opened,
-            Err(error) => self.lost = Some(advice::explained(&error.into())),
+            Ok(Some(opened)) => self.opened = Some(opened),
+            Ok(None) => self.told = Some(Told::of(format!("{id} is gone."))),
+            Err(error) => {
+                self.told = Some(Told::failed(&format!("{id} could not be opened"), error));
+                // It says whether Redis can be reached now.
+                self.refresh(context).await;
+            }
         }
     }
 
-    pub(super) fn pauses(&self) -> Pauses {
+    /// The row of the email that is chosen.
+    pub(super) fn row(&self) -> usize {
+        self.failures.iter().position(|failure| Some(failure.id) == self.chosen).unwrap_or_default()
+    }
+
+    /// Chooses the email of a row, or else the last one.
+    pub(super) fn choose(&mut self, row: usize) {
+        self.chosen = self.failures.get(row).or(self.failures.last()).map(|failure| failure.id);
+    }
+
+    /// The lanes that are paused, in all shards or in some.
+    pub(super) fn paused(&self) -> Vec<Lane> {
         let lanes = self.stats.iter().flat_map(|stats| &stats.lanes);
-        lanes.filter_map(|lane| Some((lane.lane, lane.paused?))).collect()
+        lanes.filter(|lane| lane.paused.is_some()).map(|lane| lane.lane).collect()
+    }
+
+    /// The lanes that are not paused in all shards.
+    pub(super) fn not_paused(&self) -> Vec<Lane> {
+        let lanes = self.stats.iter().flat_map(|stats| stats.lanes.iter().map(move |lane| (stats, lane)));
+        lanes.filter(|(stats, lane)| lane.paused_shards < stats.shards).map(|(_, lane)| lane.lane).collect()
     }
 
     /// When it was looked at, by Redis' clock.
@@ -93,23 +121,6 @@ async fn read(context: &Context, id: EmailId) -> Result<Option<Opened>, Unanswer
     let why = query::why(&context.redis, &context.shards, id).await;
     let why = why.map_err(|error| context.redis.unanswered("why", error))?;
     Ok(record.map(|record| Opened { id, record, why }))
-}
-
-/// Dead letters wherever they are among other emails, and those that wait for another attempt among the newest emails.
-async fn failures(context: &Context) -> Result<Vec<(EmailId, Record)>, Unanswered> {
-    let mut found = Vec::new();
-    let page = query::Page { limit: FAILURES, cursor: Cursor::Newest, state: Some(State::Delayed) };
-    for shard in context.shards.all() {
-        let queue = context.shards.queue(shard);
-        for id in context.run(&query::newest_failed(&queue, FAILURES)).await? {
-            let record = context.run(&query::read_beginning(&queue, id)).await?;
-            found.extend(record.map(|record| (id, record)));
-        }
-        found.extend(context.run(&query::list(&queue, page)).await?.emails);
-    }
-    found.sort_by_key(|(id, record)| std::cmp::Reverse((record.finished.unwrap_or(record.created), *id)));
-    found.truncate(FAILURES);
-    Ok(found)
 }
 
 fn rates(before: &Stats, now: &Stats) -> Option<[f64; 3]> {
