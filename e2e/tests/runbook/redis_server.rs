@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use serde_json::json;
 use testkit::{RedisServer, SmtpServer, ports::ClosedPort};
 
-use crate::machine::Machine;
+use crate::machine::{KEY, Machine};
 
 fn config(redis: &RedisServer, name: &str, value: &str) {
     redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec(&mut redis.connection()).unwrap();
@@ -90,13 +91,21 @@ async fn redis_is_down() {
 
 #[tokio::test]
 async fn a_key_of_the_queue_has_a_wrong_type() {
-    let smtp = SmtpServer::start().await;
-    let mut machine = Machine::simple(&smtp.url()).await;
-    redis::cmd("SET").arg("emails").arg("of another program").exec(&mut machine.redis.connection()).unwrap();
-    machine.refused(503).await;
-    let said = machine.run("wrong-type").await;
-    assert!(said.contains("string"), "{said}");
-    check_delivery(&mut machine, &smtp, 0).await;
-    let kept: String = redis::cmd("GET").arg("misplaced:emails").query(&mut machine.redis.connection()).unwrap();
-    assert_eq!(kept, "of another program");
+    for (key, lane) in [("emails", "normal"), ("emails:low", "low")] {
+        let smtp = SmtpServer::start().await;
+        let mut machine = Machine::simple(&smtp.url()).await;
+        redis::cmd("SET").arg(key).arg("of another program").exec(&mut machine.redis.connection()).unwrap();
+        let email = json!({"to": "a@b.example", "subject": "s", "text": "t", "priority": lane}).to_string();
+        let refused = machine.request("POST", "/emails", KEY, email.clone()).await;
+        assert_eq!(refused.status, 503, "{key}: {}", refused.json);
+        machine.variable("WRONG_KEY", key);
+        let said = machine.run("wrong-type").await;
+        assert!(said.contains("string") && !said.contains("wrong-type"), "{key}: {said}");
+        let accepted = machine.request("POST", "/emails", KEY, email).await;
+        assert_eq!(accepted.status, 200, "{key}: {}", accepted.json);
+        check_delivery(&mut machine, &smtp, 1).await;
+        let kept: String =
+            redis::cmd("GET").arg(format!("misplaced:{key}")).query(&mut machine.redis.connection()).unwrap();
+        assert_eq!(kept, "of another program", "{key}");
+    }
 }
