@@ -44,11 +44,14 @@ const kept = new WeakMap()
 
 /**
  * Makes the children of `parent` those of `items`, in this order. An item that was there keeps its node, and with it focus and selection:
- * `create(item)` returns `{ node, update }`, and `update(item)` is called each time.
+ * `create(item)` returns `{ node, update }`, and `update(item)` is called each time. The focus of a row that is gone stays near it.
  */
 export function sync(parent, items, keyOf, create) {
   const before = kept.get(parent) ?? new Map()
   const after = new Map()
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null
+  const rows = [...before.values()].map((row) => row.node)
+  const at = rows.findIndex((node) => node.contains(focused))
   for (const item of items) {
     const key = keyOf(item)
     const row = before.get(key) ?? create(item)
@@ -62,4 +65,17 @@ export function sync(parent, items, keyOf, create) {
     else parent.insertBefore(node, next)
   }
   kept.set(parent, after)
+  if (!focused || document.activeElement !== document.body) return
+  // A row that was moved has lost it as well.
+  if (focused.isConnected) focused.focus({ preventScroll: true })
+  else refocus(parent, [...rows.slice(at + 1), ...rows.slice(0, at).reverse(), ...parent.children])
+}
+
+const CONTROL = 'a[href], button:not(:disabled), summary'
+
+/** The focus was in a row that is gone: it goes to the next of these that is there, or to what they are in. */
+function refocus(parent, rows) {
+  const control = rows.filter((row) => row.isConnected).map((row) => row.querySelector(CONTROL)).find(Boolean)
+  const place = control ?? parent.closest('[tabindex="-1"]') ?? document.getElementById('main')
+  place.focus({ preventScroll: true })
 }

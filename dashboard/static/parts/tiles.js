@@ -1,7 +1,7 @@
 // The numbers that somebody who was woken up asks for first.
 
 import { h, text } from '../lib/dom.js'
-import { compact, duration } from '../lib/format.js'
+import { compact, duration, minute as clockOf } from '../lib/format.js'
 
 /** The last whole minute. The one that is running would always look like a dip. */
 export const lastMinute = (queue) => wholeMinutes(queue).at(-1) ?? null
@@ -18,7 +18,7 @@ const TILES = [
     ? `${compact(others(queue))} of them only on the lists`
     : `${compact(queue.states.delayed)} delayed, ${compact(queue.states.scheduled)} scheduled`)],
   ['Sent', (queue) => rate(queue, 'sent'), (queue) => `accepted ${rate(queue, 'accepted')}`],
-  ['Delivery, p95', (queue) => latency(queue, 'p95'), (queue) => `half within ${latency(queue, 'p50')}`],
+  ['Delivery, p95', (queue) => (isRecent(queue) ? duration(delivered(queue).latency_ms.p95) : '–'), ofDelivery],
   ['Dead letters', (queue) => compact(queue.states.failed), (queue) => `${compact(lastMinute(queue)?.failed ?? 0)} in the last minute`],
   ['Workers', (queue) => compact(queue.workers), (queue) => `${compact(queue.states.sending)} in flight`],
 ]
@@ -28,9 +28,18 @@ export const others = (queue) => queue.lanes.reduce((sum, lane) => sum + lane.ot
 
 const rate = (queue, name) => `${compact(lastMinute(queue)?.[name] ?? 0)}/min`
 
-function latency(queue, name) {
-  const newest = queue.series.findLast((minute) => minute.latency_ms)
-  return newest ? duration(newest.latency_ms[name]) : '–'
+/** The newest minute in which an email was delivered. */
+const delivered = ({ series }) => series.findLast((minute) => minute.latency_ms)
+
+/** From the beginning of a minute, in ms, for how long it tells of now: while it runs, and the two after it. */
+const RECENT = 180_000
+
+const isRecent = (queue) => Date.parse(queue.time) - Date.parse(delivered(queue)?.time) < RECENT
+
+function ofDelivery(queue) {
+  const newest = delivered(queue)
+  if (!newest) return 'none in the last hour'
+  return isRecent(queue) ? `half within ${duration(newest.latency_ms.p50)}` : `${duration(newest.latency_ms.p95)} at ${clockOf(newest.time)}`
 }
 
 export function tiles() {

@@ -3,6 +3,7 @@
 import { h, text } from '../lib/dom.js'
 import { clock, count, duration, workerName } from '../lib/format.js'
 import { canWrite } from '../lib/session.js'
+import { withTimes } from '../lib/times.js'
 import { panel } from './panel.js'
 
 /** Reasons that somebody has to do something about. */
@@ -17,9 +18,9 @@ const WAY_OUT = {
 }
 
 export function why() {
-  const sentence = h('p', { class: 'sentence', dir: 'auto' })
+  const place = h('div', {})
   const [wayOut, more] = [h('p', {}), h('p', { class: 'note' })]
-  const node = panel('Why', { class: 'why' }, sentence, wayOut, more)
+  const node = panel('Why', { class: 'why' }, place, wayOut, more)
   return {
     node,
     update(why) {
@@ -27,7 +28,9 @@ export function why() {
       const isBad = BAD.some((reason) => reasons.includes(reason))
       node.classList.toggle('bad', isBad)
       node.classList.toggle('warn', !isBad && reasons.includes('paused'))
-      text(sentence, why.sentence)
+      const sentence = h('p', { class: 'sentence', dir: 'auto' }, withTimes(why.sentence))
+      // Left alone while it says the same, with what is selected in it.
+      if (place.textContent !== sentence.textContent) place.replaceChildren(sentence)
       text(wayOut, canWrite() ? (WAY_OUT[why.action] ?? why.way_out ?? '') : '')
       wayOut.hidden = wayOut.textContent === ''
       const facts = [

@@ -39,7 +39,7 @@ export function emailsView({ parameters }) {
     newer: () => go(trail.cursors[page() - 1] ?? ''),
     stop: () => running?.abort(),
   })
-  const listed = h('section', { class: 'panel listed', 'aria-label': 'Emails found' }, bar.node, trouble.node, table.node, paging.node)
+  const listed = h('section', { class: 'panel listed', tabindex: -1, 'aria-label': 'Emails found' }, bar.node, trouble.node, table.node, paging.node)
   const node = h('div', { class: 'emails' }, h('h1', {}, 'Emails'), tabs.node, form.node, listed)
 
   /** The number of this page, from 0 on. Of one that was opened by its address it is not known: after the first one. */

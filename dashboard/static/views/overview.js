@@ -10,7 +10,7 @@ import { diagram } from '../parts/diagram.js'
 import { lanes } from '../parts/lanes.js'
 import { tiles } from '../parts/tiles.js'
 import { workers } from '../parts/workers.js'
-import { duration, compact } from '../lib/format.js'
+import { duration, compact, minute as clockOf } from '../lib/format.js'
 import { onChanged } from '../parts/actions.js'
 
 const flow = () => chart({
@@ -29,7 +29,7 @@ const latency = () => chart({
   lines: ['p50', 'p95', 'p99'].map((name) => ({ name, of: (minute) => minute.latency_ms?.[name] ?? null })),
   summary: (minutes) => {
     const newest = minutes.findLast((minute) => minute.latency_ms)
-    return newest ? `newest: ${['p50', 'p95', 'p99'].map((name) => `${name} ${duration(newest.latency_ms[name])}`).join(', ')}` : 'nothing was delivered'
+    return newest ? `newest, at ${clockOf(newest.time)}: ${['p50', 'p95', 'p99'].map((name) => `${name} ${duration(newest.latency_ms[name])}`).join(', ')}` : 'nothing was delivered'
   },
 })
 

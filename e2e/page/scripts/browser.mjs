@@ -6,7 +6,6 @@ import { createRequire } from 'node:module'
 const tools = createRequire(`${process.env.PAGE_TOOLS}/of-tests.js`)
 const { chromium } = tools('playwright-core')
 
-export const axe = () => tools('axe-core').source
 export const API = process.env.API
 export const KEY = 'operator-key'
 
@@ -90,6 +89,13 @@ export async function call(method, path, body) {
 
 /** The rows of the list, as text. */
 export const rows = (page) => page.locator('table.list tbody tr')
+
+/** Fails where axe-core finds a barrier. The page must have been made with `bypassCSP`, for that code comes from outside. */
+export async function barriers(page, name) {
+  const found = await page.evaluate(`${tools('axe-core').source}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) =>
+    id + ': ' + nodes.map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join('; ')))`)
+  assert.deepEqual(found, [], name)
+}
 
 /** Waits until a condition on the page holds; `read` is asked again and again. */
 export async function until(what, read) {

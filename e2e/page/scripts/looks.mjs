@@ -2,7 +2,7 @@
 // pictures of docs/ are taken.
 
 import assert from 'node:assert/strict'
-import { axe, inBrowser, newPage, open, rows, until } from './browser.mjs'
+import { barriers, inBrowser, newPage, open, rows, until } from './browser.mjs'
 
 const { ID, PAGE_SCREENSHOTS: folder } = process.env
 
@@ -13,9 +13,7 @@ const LOOKS = [
 ]
 
 async function check(page, name, picture) {
-  const found = await page.evaluate(`${axe()}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) =>
-    id + ': ' + nodes.map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join('; ')))`)
-  assert.deepEqual(found, [], name)
+  await barriers(page, name)
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
   assert.ok(content <= window, `${name}: ${content} of ${window} pixels`)
   // A picture is kept where somebody asks for it, since each run has other times in it.

@@ -60,6 +60,25 @@ async fn all_emails_of_a_class_are_retried_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn the_focus_stays_near_a_row_that_leaves_the_list() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    for subject in ["Oldest", "Middle", "Newest"] {
+        accept(&api, &email("ada@example.com", subject)).await;
+    }
+    scene::run("focus", &api, &[]).await;
+}
+
+#[tokio::test]
+async fn what_is_past_is_not_shown_as_the_present() {
+    let held = Rules::new().recipient("slow@example.com", Action::Hold);
+    let mut scene = Scene::start_with(held, &["--smtp-timeout", "5min"]).await;
+    accept(&scene.api, &email("slow@example.com", "Hello")).await;
+    let at = scene.die_after_a_pause().await;
+    scene.run("past", &[("AT", &at)]).await;
+}
+
+#[tokio::test]
 async fn an_action_that_fails_says_so_and_is_tried_again() {
     let refused_once = Rules::new().recipient_first("bob@example.com", 1, Action::reply(550, "5.1.1 User unknown"));
     let scene = Scene::start(refused_once).await;

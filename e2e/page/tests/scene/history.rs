@@ -40,6 +40,18 @@ pub(crate) fn write(redis: &RedisServer) {
     pipeline.exec(&mut connection).unwrap();
 }
 
+/// Writes how long the emails took that were sent in the minute so many minutes ago, and returns when that began.
+pub(crate) fn write_delivered(redis: &RedisServer, ago: i64) -> String {
+    let minute = Timestamp::now().as_millisecond() / MINUTE_MS - ago;
+    redis::cmd("HSET")
+        .arg("emails:latencies")
+        .arg(minute % KEPT)
+        .arg(format!("{minute} {}", latencies(0)))
+        .exec(&mut redis.connection())
+        .unwrap();
+    Timestamp::from_millisecond(minute * MINUTE_MS).unwrap().to_string()
+}
+
 /// What happened in the ten seconds of this number, of 360. For some minutes the relay was slow, and let emails pile up.
 fn happened(step: i64) -> [i64; 4] {
     let wave = (step as f64 / 41.0).sin() * 60.0 + (step as f64 / 7.3).sin() * 14.0;

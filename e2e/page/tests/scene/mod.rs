@@ -23,16 +23,31 @@ pub(crate) struct Scene {
     pub(crate) api: Api,
     pub(crate) server: SmtpServer,
     redis: RedisServer,
-    _worker: Worker,
+    worker: Worker,
 }
 
 impl Scene {
     pub(crate) async fn start(rules: Rules) -> Self {
+        Self::start_with(rules, &[]).await
+    }
+
+    /// The same with flags for the worker.
+    pub(crate) async fn start_with(rules: Rules, flags: &[&str]) -> Self {
         let redis = RedisServer::builder().without_persistence().start();
         let server = SmtpServer::builder().rules(rules).start().await;
         let api = Api::start_with(&redis.url(), &[KEYS]).await;
-        let worker = Worker::ready(&redis.url(), &server.url(), &[]).await;
-        Self { api, server, redis, _worker: worker }
+        let worker = Worker::ready(&redis.url(), &server.url(), flags).await;
+        Self { api, server, redis, worker }
+    }
+
+    /// Kills the worker once it has an email in flight. Returns the minute, ten minutes ago, in which emails were sent for the last time.
+    pub(crate) async fn die_after_a_pause(&mut self) -> String {
+        eventually(DEADLINE, "an email in flight", async || {
+            self.api.request("GET", "/queue", &[AUTHORIZATION], "").await.json["states"]["sending"] == 1
+        })
+        .await;
+        self.worker.process.kill_now();
+        history::write_delivered(&self.redis, 10)
     }
 
     /// Of the process of Redis, for a script that freezes it.
