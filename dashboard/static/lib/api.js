@@ -1,9 +1,7 @@
 // Calls of the API, which is one level above this page.
 
+import { limited, readJson } from './limit.js'
 import { key } from './session.js'
-
-/** How long a call may take, in ms. */
-const LIMIT = 10_000
 
 const UNKNOWN = 'it is not known whether this was done.'
 
@@ -51,23 +49,30 @@ async function call(method, path, { parameters, body, signal, isChange = false }
   const headers = { accept: 'application/json' }
   if (key()) headers.authorization = `Bearer ${key()}`
   if (body !== undefined) headers['content-type'] = 'application/json'
-  const limit = AbortSignal.timeout(LIMIT)
-  let response
+  const limit = limited()
+  let [response, answer] = [null, null]
   try {
     response = await fetch(url, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error',
     })
   } catch (error) {
+    limit.end()
     if (signal?.aborted && !isChange) throw error
     throw new Lost('No server.', `There is no answer from the server${isChange ? `, so ${UNKNOWN}` : '.'}`)
   }
-  const answer = await response.json().catch(() => null)
+  try {
+    answer = await readJson(response, limit.renew)
+  } catch {
+    // Cut off, stalled, or not JSON.
+  } finally {
+    limit.end()
+  }
   if (response.ok && answer !== null) return answer
   if (signal?.aborted && !isChange) throw signal.reason
   if (response.ok) throw new Lost('No queue.', `What has answered is not the API, or its answer was cut off${isChange ? `, so ${UNKNOWN}` : '.'}`)

@@ -17,6 +17,13 @@ export const stateOf = (email) => (email.last_event === 'delivery_delayed' ? 'de
 /** The subject, or what stands for one that nobody would see. */
 export const subjectOf = (email) => email.subject.trim() || '(blank subject)'
 
+/** The addresses that an email is for, each once. */
+export const recipientsOf = (email) => new Set([email.to, email.cc, email.bcc].flatMap((list) => list ?? [])
+  .map((each) => (/<([^<>]*)>\s*$/.exec(each)?.[1] ?? each).trim().toLowerCase()))
+
+/** Whether a recipient may have got an email though nobody knows: the relay did not answer, or the worker died. */
+export const mayHaveArrived = (events) => events.some((event) => event.event === 'recovered' || ['unknown', 'recovered'].includes(event.class))
+
 /** What can be done with an email in a state. */
 export const POSSIBLE = {
   queued: ['move', 'cancel', 'discard'],

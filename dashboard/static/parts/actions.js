@@ -2,9 +2,9 @@
 
 import { post, remove } from '../lib/api.js'
 import { foreign } from '../lib/dom.js'
-import { emails, entries } from '../lib/format.js'
+import { count, emails, entries } from '../lib/format.js'
 import { say } from '../lib/say.js'
-import { LANES, stateOf, subjectOf } from '../lib/words.js'
+import { LANES, recipientsOf, subjectOf } from '../lib/words.js'
 import { queue } from '../lib/queue.js'
 import { openDialog } from './dialog.js'
 
@@ -70,17 +70,29 @@ const shortened = (text) => (text.length > 120 ? `${text.slice(0, 120)}…` : te
 
 /** The email as somebody knows it, for a line of a dialog. */
 function named(email) {
+  // A large one may still be on its way.
+  if (!email.to) return `Email ${email.id}`
   const others = email.to.length > 3 ? ` and ${email.to.length - 3} more` : ''
   return ['“', foreign(shortened(subjectOf(email))), '” to ', ...email.to.slice(0, 3).flatMap((to, at) => [at > 0 && ', ', foreign(shortened(to))]), others]
 }
 
-/** The actions on one email. */
+/** Who has got it, where somebody has: what is done then is about the others. */
+function arrived(email) {
+  const got = email.sent_to?.length ?? 0
+  if (got === 0) return null
+  return `${count(got)} of its ${count(Math.max(got, recipientsOf(email).size))} recipients ${got === 1 ? 'has' : 'have'} it.`
+}
+
+/** The actions on one email, as the view knows it: with its `state`, and whether an attempt `mayHaveArrived`. */
 export const ONE = {
   retry: {
     label: 'Retry',
     run: (email) => act({
       title: 'Retry 1 email?',
-      lines: [named(email), 'It goes to those recipients who have not got it, and its retry period begins anew.'],
+      lines: [
+        named(email), arrived(email), 'It goes to the recipients who are not known to have got it, and its retry period begins anew.',
+        email.mayHaveArrived && 'An attempt ended without an answer. It may have arrived: those recipients would get it twice.',
+      ],
       action: 'Retry',
       run: (_, signal) => post(`${path(email)}/retry`, undefined, signal),
       done: 'Queued again.',
@@ -101,7 +113,7 @@ export const ONE = {
     label: 'Cancel',
     run: (email) => act({
       title: 'Cancel 1 email?',
-      lines: [named(email), 'It will not be sent. It stays in the list as canceled until its retention ends.'],
+      lines: [named(email), arrived(email), 'No further recipient gets it. It stays in the list as canceled until its retention ends.'],
       action: 'Cancel email',
       isDangerous: true,
       run: (_, signal) => post(`${path(email)}/cancel`, undefined, signal),
@@ -112,7 +124,7 @@ export const ONE = {
     label: 'Discard',
     run: (email) => act({
       title: 'Discard 1 email?',
-      lines: [named(email), `It is ${stateOf(email)} now. It will not be sent, and is forgotten.`],
+      lines: [named(email), arrived(email), `It is ${email.state} now. No further recipient gets it, and it is forgotten.`],
       action: 'Discard',
       isDangerous: true,
       run: (_, signal, isRepeated) => remove(path(email), signal).catch((error) => {

@@ -1,7 +1,9 @@
 // One action for all emails of a state, and of a class: counted first, asked, then done in bounded steps that can be broken off.
 
 import { Lost, Refused, ask, post } from '../lib/api.js'
+import { h } from '../lib/dom.js'
 import { count, emails } from '../lib/format.js'
+import { queue } from '../lib/queue.js'
 import { say } from '../lib/say.js'
 import { LANES } from '../lib/words.js'
 import { Stopped, openDialog } from './dialog.js'
@@ -18,31 +20,58 @@ export async function bulk(name, filter) {
   const { verb, done, isDangerous } = BULK[name]
   const what = `${filter.status} emails${filter.class ? ` of class ${filter.class}` : ''}`
   const dialog = openDialog()
-  try {
-    // The number does not depend on the lane to which they are moved.
-    const body = name === 'move' ? { ...filter, lane: LANES[0] } : filter
+  const counted = async (body) => {
     const counting = steps((cursor) => ask(`emails/${name}`, { ...body, dry_run: true, cursor }), 'counted')
-    if (!await dialog.work(`Count ${what}`, counting.run)) return false
-    const number = counting.changed()
+    return await dialog.work(`Count ${what}`, counting.run) ? counting.changed() : null
+  }
+  try {
+    const body = name === 'move' ? await withLane(dialog, what, filter, counted) : { ...filter, number: await counted(filter) }
+    if (body === null || body.number === null) return false
+    const { number, ...wanted } = body
     if (number === 0) {
       say(`There are no ${what} now.`)
       return false
     }
+    const to = wanted.lane ? ` to lane ${wanted.lane}` : ''
     const answer = await dialog.ask({
-      title: `${verb} ${emails(number)}?`,
-      lines: [`All ${what}: ${count(number)} now.`, 'It goes in steps, and can be broken off.'],
+      title: `${verb} ${emails(number)}${to}?`,
+      lines: [
+        `All ${what}${to && ' in other lanes'}: ${count(number)} now.`,
+        name === 'retry' && twice(filter),
+        'It goes in steps, and can be broken off.',
+      ],
       action: `${verb} ${count(number)}`,
       isDangerous,
-      choice: name === 'move' ? { label: 'Lane', options: LANES } : null,
     })
     if (answer === null) return false
-    const wanted = name === 'move' ? { ...filter, lane: answer } : filter
     const doing = steps((cursor) => post(`emails/${name}`, { ...wanted, cursor }), done, number)
-    if (await dialog.work(`${verb} ${what}`, doing.run)) say(`${doing.said()} ${done}.`)
+    if (await dialog.work(`${verb} ${what}${to}`, doing.run)) say(`${doing.said()} ${done}.`)
   } finally {
     dialog.close()
   }
   return true
+}
+
+/** The filter with a lane and the number of emails that would go there: how many are in it already depends on the lane. */
+async function withLane(dialog, what, filter, counted) {
+  let [lane, none] = [LANES[0], null]
+  for (;;) {
+    const title = `Move ${what} to which lane?`
+    lane = await dialog.ask({ title, lines: [none], action: 'Count', choice: { label: 'Lane', options: LANES, selected: lane } })
+    if (lane === null) return null
+    const number = await counted({ ...filter, lane })
+    if (number !== 0) return { ...filter, lane, number }
+    none = h('span', { role: 'alert' }, `None would move to lane ${lane}: no ${what} are in another lane now.`)
+  }
+}
+
+/** A warning, for classes whose emails may have arrived all the same. */
+function twice({ class: name }) {
+  if (name === 'unknown') return 'The relay got them and did not answer. They may have arrived: their recipients would get them twice.'
+  if (name === 'recovered') return 'Their workers died while they sent them. They may have arrived: their recipients would get them twice.'
+  const { delayed, failed } = queue().classes
+  const mayBeAmong = (!name || name === 'given_up') && (delayed.unknown || failed.unknown)
+  return mayBeAmong && 'Those that the relay got without an answer (class unknown) may have arrived: their recipients would get them twice.'
 }
 
 /** A call that is repeated until it has been everywhere. It goes on where it was stopped or has failed. `of` is the number that is expected. */

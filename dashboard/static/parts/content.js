@@ -4,32 +4,40 @@ import { get } from '../lib/api.js'
 import { foreign, h } from '../lib/dom.js'
 import { bytes } from '../lib/format.js'
 import { htmlFrame } from './html-frame.js'
+import { longText } from './long-text.js'
 import { panel } from './panel.js'
 import { problem } from './problem.js'
 import { tabs } from './tabs.js'
 
-/** `path` is that of the email in the API. */
-export function content(path) {
-  const place = h('div', {})
+/** `path` is that of the email in the API; `again()` asks for it. */
+export function content(path, again) {
+  const place = h('div', {}, h('p', { class: 'note' }, 'Loading…'))
+  const trouble = problem(again)
   let [shown, newest] = [null, null]
 
   function draw(email) {
     if (email.content_removed) return [h('p', { class: 'note' }, 'Its texts and files were removed to make room for others.')]
     const views = [
-      email.text !== null && email.text !== undefined && { name: 'Text', make: () => h('pre', { tabindex: 0, dir: 'auto' }, email.text) },
+      email.text !== null && email.text !== undefined && { name: 'Text', make: () => longText(email.text, 'auto') },
       email.html && { name: 'HTML', make: () => htmlFrame(email.html) },
       { name: 'Headers', make: () => headers(newest) },
       { name: 'Files', make: () => files(path) },
-      { name: 'Source', make: () => h('pre', { tabindex: 0, dir: 'ltr' }, JSON.stringify(newest, null, 2)) },
+      { name: 'Source', make: () => longText(JSON.stringify(newest, null, 2), 'ltr') },
     ]
     const hidden = !email.text && !email.html && h('p', { class: 'note' }, 'No text is shown: this key may not read it, or there is none.')
     return [hidden, tabs('Content', views.filter(Boolean))].filter(Boolean)
   }
 
   return {
-    node: panel('Content', { class: 'content' }, place),
+    node: panel('Content', { class: 'content' }, trouble.node, place),
+    /** The email could not be had. What was had before stays. */
+    fail(error) {
+      trouble.show(error)
+      if (!newest) place.replaceChildren()
+    },
     update(email) {
       newest = email
+      trouble.show(null)
       // It never changes, but for its removal: drawn again, the open tab and the place in it would be lost.
       const key = JSON.stringify([email.text, email.html, email.content_removed])
       if (key === shown) return

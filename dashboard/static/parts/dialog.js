@@ -47,9 +47,10 @@ export function openDialog() {
 
   /** Asks, and resolves to the value of the choice or `true`; to null where it is called off. */
   async function ask({ title: heading, lines = [], action, isDangerous = false, choice = null }) {
-    const select = choice && h('select', { id: 'choice' }, choice.options.map((option) => h('option', { value: option }, option)))
+    const select = choice && h('select', { id: 'choice' }, choice.options.map((option) =>
+      h('option', { value: option, selected: option === choice.selected }, option)))
     const out = button('', 'Leave it')
-    show(heading, [...lines.map((line) => h('p', {}, line)), select && h('label', { for: 'choice' }, choice.label, select)],
+    show(heading, [...lines.filter(Boolean).map((line) => h('p', {}, line)), select && h('label', { for: 'choice' }, choice.label, select)],
       out, button('go', action, isDangerous ? 'primary danger' : 'primary'))
     const first = select ?? out
     first.focus()
@@ -103,6 +104,8 @@ export function openDialog() {
     opened.delete(leave)
     dialog.close()
     dialog.remove()
+    // What has opened it may be gone by now.
+    if (document.activeElement === document.body) document.getElementById('main').focus({ preventScroll: true })
   }
 
   return { ask, work, close }

@@ -20,6 +20,7 @@ export function facts(id) {
         ['Due', [email.scheduled_at ?? email.retry_at].filter(Boolean).map((time) => `${clock(time)} (${relative(time)})`)],
         ['Ended', [email.finished_at].filter(Boolean).map(clock)],
         ['Attempts', [email.attempts]],
+        ['Sent to', email.sent_to],
         ['Last error', [email.last_error].filter(Boolean)],
         ['Class', [email.error_class].filter(Boolean)],
         ['Tags', (email.tags ?? []).map((tag) => `${tag.name}: ${tag.value}`)],

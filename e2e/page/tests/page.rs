@@ -60,6 +60,30 @@ async fn all_emails_of_a_class_are_retried_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn all_emails_are_moved_to_a_lane_and_each_lane_has_its_number() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    let emails = (0..10).map(|number| {
+        let priority = if number < 8 { "high" } else { "normal" };
+        json!({"from": "a@acme.example", "to": "ada@example.com", "subject": "Waits", "text": "x", "priority": priority})
+    });
+    accept_batch(&api, &emails.collect::<Vec<_>>()).await;
+    scene::run("move-all", &api, &[]).await;
+}
+
+#[tokio::test]
+async fn the_dialogs_say_who_may_get_an_email_twice_and_who_has_it() {
+    let rules = Rules::new().recipient("full@example.com", Action::reply(452, "4.2.2 The mailbox is full")).when(
+        |step| step.stage == Stage::EndOfData && step.recipients.iter().any(|to| to.starts_with("silent")),
+        Action::StoreThenDrop,
+    );
+    let scene = Scene::start_with(rules, &["--retry-base", "1h", "--retry-max", "1h"]).await;
+    let silent = accept(&scene.api, &email("silent@example.com", "Your invoice")).await;
+    let half = accept(&scene.api, &json!({"from": "a@acme.example", "to": ["ada@example.com", "full@example.com"], "subject": "Hello", "text": "x"})).await;
+    scene.run("promises", &[("SILENT", &silent), ("HALF", &half)]).await;
+}
+
+#[tokio::test]
 async fn the_focus_stays_near_a_row_that_leaves_the_list() {
     let redis = RedisServer::builder().without_persistence().start();
     let api = Api::start_with(&redis.url(), &[KEYS]).await;
@@ -67,6 +91,19 @@ async fn the_focus_stays_near_a_row_that_leaves_the_list() {
         accept(&api, &email("ada@example.com", subject)).await;
     }
     scene::run("focus", &api, &[]).await;
+}
+
+#[tokio::test]
+async fn an_email_is_shown_as_it_is_now_in_the_zone_of_the_browser() {
+    let scene = Scene::start(Rules::new()).await;
+    scene.run("changes", &[]).await;
+}
+
+#[tokio::test]
+async fn a_large_email_in_flight_is_shown_on_a_slow_link() {
+    let held = Rules::new().recipient("slow@example.com", Action::Hold);
+    let scene = Scene::start_with(held, &["--smtp-timeout", "5min"]).await;
+    scene.run("slow", &[]).await;
 }
 
 #[tokio::test]

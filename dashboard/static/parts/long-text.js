@@ -1,0 +1,30 @@
+// A text of any length, part by part: a browser takes many seconds to lay out one of megabytes, and shows nothing else meanwhile.
+
+import { h, text } from '../lib/dom.js'
+import { count } from '../lib/format.js'
+import { visible } from '../lib/visible.js'
+
+/** How many characters are shown, and how many more each time. */
+const PART = 100_000
+
+export function longText(value, dir) {
+  const place = h('pre', { tabindex: 0, dir })
+  const words = h('span', { class: 'note' })
+  const more = h('p', { class: 'more' }, words, ' ', h('button', { type: 'button', class: 'small', onclick: show }, 'Show more'))
+  let shown = 0
+
+  function show() {
+    const end = shown + PART
+    // Not between the halves of a pair.
+    const part = value.slice(shown, /[\uD800-\uDBFF]/.test(value[end - 1]) ? end + 1 : end)
+    shown += part.length
+    place.append(visible(part))
+    text(words, `${count(shown)} of ${count(value.length)} characters.`)
+    const isAll = shown >= value.length
+    if (isAll && more.contains(document.activeElement)) place.focus()
+    more.hidden = isAll
+  }
+
+  show()
+  return h('div', {}, place, more)
+}
