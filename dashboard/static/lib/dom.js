@@ -76,6 +76,18 @@ const CONTROL = 'a[href], button:not(:disabled), summary'
 /** The focus was in a row that is gone: it goes to the next of these that is there, or to what they are in. */
 function refocus(parent, rows) {
   const control = rows.filter((row) => row.isConnected).map((row) => row.querySelector(CONTROL)).find(Boolean)
-  const place = control ?? parent.closest('[tabindex="-1"]') ?? document.getElementById('main')
+  if (control) control.focus({ preventScroll: true })
+  else focusAround(parent)
+}
+
+/** Gives the focus to the panel that a node is in: for what is gone, or is about to be hidden. */
+export function focusAround(node) {
+  const place = node.closest('[tabindex="-1"]') ?? document.getElementById('main')
   place.focus({ preventScroll: true })
+}
+
+/** Hides a node or shows it. The focus within stays near it. */
+export function hide(node, isHidden) {
+  if (isHidden && node.contains(document.activeElement)) focusAround(node)
+  node.hidden = isHidden
 }

@@ -1,6 +1,6 @@
 // A dialog in which something is asked, and then done. It stays until that has worked or somebody leaves it: no failure goes by unseen.
 
-import { h, text } from '../lib/dom.js'
+import { focusAround, h, text } from '../lib/dom.js'
 import { say } from '../lib/say.js'
 
 const opened = new Set()
@@ -105,7 +105,7 @@ export function openDialog() {
     dialog.close()
     dialog.remove()
     // What has opened it may be gone by now.
-    if (document.activeElement === document.body) document.getElementById('main').focus({ preventScroll: true })
+    if (document.activeElement === document.body) focusAround(dialog)
   }
 
   return { ask, work, close }

@@ -8,8 +8,9 @@ export function facts(id) {
   const list = h('dl', {})
   return {
     node: panel('Email', { class: 'facts' }, list),
+    /** Null while it is on its way. */
     update(email) {
-      const rows = [
+      const rows = email === null ? [['Id', [id]]] : [
         ['From', [email.from]],
         ['To', email.to],
         ['Cc', email.cc],

@@ -59,7 +59,9 @@ export function filters({ changed, typing }) {
         if (each !== typedIn && valueOf(each) !== value) each.value = each.type === 'datetime-local' ? localOf(value) : value
       }
       if (!isOther()) stopTimer()
-      clear.hidden = FIELDS.every(({ name }) => !filter[name])
+      const isEmpty = FIELDS.every(({ name }) => !filter[name])
+      if (isEmpty && document.activeElement === clear) inputs.get('to').focus()
+      clear.hidden = isEmpty
     },
   }
 }

@@ -8,5 +8,5 @@ export function panel(title, attributes, ...children) {
   panels += 1
   const id = `panel-${panels}`
   const { class: more, ...rest } = attributes
-  return h('section', { class: `panel ${more ?? ''}`, 'aria-labelledby': id, ...rest }, h('h2', { id }, title), ...children)
+  return h('section', { class: `panel ${more ?? ''}`, tabindex: -1, 'aria-labelledby': id, ...rest }, h('h2', { id }, title), ...children)
 }

@@ -1,6 +1,6 @@
 // Says in its place what could not be had, and offers to try again.
 
-import { h, text } from '../lib/dom.js'
+import { h, hide, text } from '../lib/dom.js'
 
 export function problem(again) {
   const words = h('p', { class: 'failure' })
@@ -10,7 +10,7 @@ export function problem(again) {
     /** Shows an error, or nothing where it is null. */
     show(error) {
       text(words, error?.message ?? '')
-      node.hidden = !error
+      hide(node, !error)
     },
   }
 }

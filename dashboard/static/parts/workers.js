@@ -1,6 +1,6 @@
 // The workers: what they were started with, and what they hold since when. One whose lease is over is there until its emails are taken back.
 
-import { attribute, h, sync, text } from '../lib/dom.js'
+import { attribute, h, hide, sync, text } from '../lib/dom.js'
 import { clock, count, duration, emails, now, relative } from '../lib/format.js'
 import { emailHref } from '../lib/route.js'
 import { panel } from './panel.js'
@@ -45,7 +45,7 @@ function create() {
       meter.max = most
       meter.value = worker.in_flight
       attribute(meter, 'aria-label', `In flight at ${name.textContent}`)
-      details.hidden = worker.emails.length === 0
+      hide(details, worker.emails.length === 0)
       const oldest = worker.emails.map((email) => Date.parse(email.since)).reduce((one, other) => Math.min(one, other), Infinity)
       const shown = worker.emails.length < worker.in_flight ? `${worker.emails.length} of ${emails(worker.in_flight)}` : emails(worker.emails.length)
       text(summary, worker.emails.length === 0 ? '' : `${shown}, the oldest for ${duration(now() - oldest)}`)

@@ -62,6 +62,7 @@ export function emailView({ id, refreshSoon }) {
   function show() {
     const isThere = cause !== null && history !== null
     missing.hidden = isThere
+    if (!isThere && found.contains(document.activeElement)) subject.focus()
     found.hidden = !isThere
     attribute(state, 'hidden', !isThere)
     offer(isThere && canWrite() ? (POSSIBLE[cause.state] ?? []) : [])
@@ -74,11 +75,10 @@ export function emailView({ id, refreshSoon }) {
     attribute(state, 'class', `chip ${cause.state}`)
     reason.update(cause)
     events.update(history.data)
-    about.node.hidden = email === null
+    about.update(email)
     if (email === null) return
     text(subject, subjectOf(email))
     document.title = `${visible(subjectOf(email)).slice(0, 100)} – Email queue`
-    about.update(email)
   }
 
   async function refresh(signal) {

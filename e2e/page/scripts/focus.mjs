@@ -1,4 +1,4 @@
-// The row with the focus leaves the list: the next one gets it, then the one before, and at last the list.
+// The row with the focus leaves the list: the next one gets it, then the one before, and at last the list. A button that goes leaves it near.
 
 import { call, inBrowser, open, rows, until } from './browser.mjs'
 
@@ -21,4 +21,10 @@ await inBrowser(async (page) => {
   for (const each of [newest.id, id]) await call('DELETE', `emails/${each}`)
   await page.getByText('No email matches.').waitFor()
   await until('the focus on the list', () => page.evaluate(() => document.activeElement.getAttribute('aria-label') === 'Emails found'))
+
+  const recipient = page.getByRole('searchbox', { name: 'Recipient' })
+  await recipient.fill('nobody')
+  await page.getByRole('button', { name: 'Clear' }).focus()
+  await page.keyboard.press('Enter')
+  await until('the focus on the first field', () => recipient.evaluate((node) => node === document.activeElement && node.value === ''))
 })
