@@ -9,7 +9,7 @@ use testkit::{DEADLINE, wait::eventually_blocking};
 
 use crate::{
     altering,
-    program::{emailq, failed},
+    program::{emailq, failed, waits_for_another_attempt},
     queue::{LONG, TestQueue, delayed},
     terminal::Terminal,
 };
@@ -191,6 +191,19 @@ fn failures_are_in_the_order_in_which_they_failed() {
     assert!(line.contains("delayed  in ") && line.contains(" ago "), "{line}");
     terminal.press("\r");
     terminal.wait_for("next try");
+}
+
+#[test]
+fn delayed_emails_that_are_too_far_back_to_be_shown_are_counted() {
+    let q = TestQueue::start();
+    let far = waits_for_another_attempt(&q);
+    q.enqueue_batch(Lane::Normal, 300);
+    let terminal = Terminal::start(&q.server.url(), "top --every 200ms");
+    terminal.wait_for("newest failures, without 1 delayed further back: emailq list --status delayed");
+    assert!(emailq(&q, "list --status delayed").assert(0).out.contains(&far.to_string()));
+    emailq(&q, &format!("discard {far}")).assert(0);
+    terminal
+        .wait_until("no email further back", |text| text.contains("newest failures") && !text.contains("further back"));
 }
 
 #[test]

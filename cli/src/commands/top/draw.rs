@@ -156,11 +156,17 @@ fn failures(frame: &mut Frame<'_>, view: &View, area: Rect) {
         ])
         .style(if record.state == State::Failed { Color::Red } else { Color::Yellow })
     });
+    let shown = view.failures.iter().filter(|failure| failure.record.state == State::Delayed).count();
+    let delayed = view.stats.as_ref().map(|stats| stats.delayed).unwrap_or_default();
+    let title = match delayed.saturating_sub(shown as u64) {
+        0 => "newest failures".to_owned(),
+        more => format!("newest failures, without {more} delayed further back: emailq list --status delayed"),
+    };
     let widths = [12, 8, 11, 14, 28].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
     let table = Table::new(rows, widths)
         .header(Row::new(["last failure", "state", "next try", "class", "to", "error"]).style(BOLD))
         .row_highlight_style(Modifier::REVERSED)
-        .block(Block::bordered().title("newest failures"));
+        .block(Block::bordered().title(title));
     frame.render_stateful_widget(table, area, &mut TableState::default().with_selected(view.row()));
 }
 
