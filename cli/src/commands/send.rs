@@ -4,6 +4,7 @@ mod exported;
 mod input;
 mod ready;
 mod shard;
+mod tally;
 
 use std::{
     fs::File,
@@ -17,17 +18,16 @@ use email_queue::{
     call::CallError,
     email::Mailbox,
     query,
-    transition::{Enqueue, Enqueued, Idempotency, NewEmail, enqueue},
+    transition::{Enqueue, Idempotency, NewEmail, enqueue},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use indicatif::ProgressBar;
-use serde_json::json;
 use tokio::signal::ctrl_c;
 
 use self::{
     checked::{Checked, Sender},
     input::Format,
-    ready::{Ready, Source},
+    ready::Ready,
+    tally::{Answer, Tally},
 };
 use crate::{
     context::{Context, Unusable},
@@ -88,17 +88,6 @@ pub(crate) struct Send {
     earlier_shards: Option<u16>,
 }
 
-/// What became of the emails so far.
-#[derive(Default)]
-struct Tally {
-    sent: u64,
-    repeated: u64,
-    refused: u64,
-}
-
-/// Where an email comes from, its length, and what has become of it.
-type Answer = (Source, usize, Result<(Enqueued, EmailId), Unanswered>);
-
 impl Send {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let earlier = shard::earlier(self.earlier_shards, &context.shards)?;
@@ -117,7 +106,7 @@ impl Send {
         if files.is_empty() {
             files.push("-".into());
         }
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&context.out);
         let sending = async {
             for file in &files {
                 self.file(context, file, sender, earlier.as_ref(), &mut tally).await?;
@@ -128,19 +117,12 @@ impl Send {
             outcome = sending => outcome,
             _ = ctrl_c() => Ok(Exit::Interrupted),
         };
-        let Tally { sent, repeated, refused } = tally;
-        if context.out.is_json() {
-            let object = json!({"object": "sent", "sent": sent, "repeated": repeated, "refused": refused, "dry_run": self.dry_run});
-            context.out.json_line(&object)?;
-        } else {
-            let done = if self.dry_run { "can be sent" } else { "sent" };
-            output::remark(&format!("{sent} {done}, {repeated} sent before, {refused} refused."));
-        }
+        tally.print(self.dry_run)?;
         let exit = outcome?;
         if exit == Exit::Interrupted {
             output::remark("Broken off: what was sent stays sent, and the same emails given again are not sent twice.");
         }
-        Ok(if refused > 0 { exit.max(Exit::Failed) } else { exit })
+        Ok(if tally.refused > 0 { exit.max(Exit::Failed) } else { exit })
     }
 
     async fn file(
@@ -149,7 +131,7 @@ impl Send {
         file: &Path,
         sender: Sender<'_>,
         earlier: Option<&Shards>,
-        tally: &mut Tally,
+        tally: &mut Tally<'_>,
     ) -> anyhow::Result<()> {
         let (reader, length): (Box<dyn Read + std::marker::Send>, _) = if file == Path::new("-") {
             if io::stdin().is_terminal() {
@@ -183,7 +165,7 @@ impl Send {
                     };
                     match item.map(|item| ready::read(item, sender, self.any_state)) {
                         Err(error) => failure = Some(error.into()),
-                        Ok(Err(told)) => self.refused(context, &bar, tally, &told)?,
+                        Ok(Err(told)) => tally.refused(&bar, &told)?,
                         Ok(Ok(_)) if self.dry_run => tally.sent += 1,
                         Ok(Ok(ready)) => {
                             bytes += ready.json.len();
@@ -199,49 +181,12 @@ impl Send {
                 else => break,
             };
             (most, bytes) = (CONCURRENCY, bytes - answer.1);
-            if let Err(error) = self.answered(context, &bar, tally, answer) {
+            if let Err(error) = tally.answered(&bar, answer) {
                 failure.get_or_insert(error);
             }
         }
         bar.finish_and_clear();
         failure.map_or(Ok(()), Err)
-    }
-
-    /// Tells what has become of an email.
-    ///
-    /// # Errors
-    /// It is known of no other email that it can be sent.
-    fn answered(
-        &self,
-        context: &Context,
-        bar: &ProgressBar,
-        tally: &mut Tally,
-        (source, _, accepted): Answer,
-    ) -> anyhow::Result<()> {
-        let place = &source.place;
-        match accepted? {
-            (Enqueued::Accepted, id) => {
-                tally.sent += 1;
-                told(context, bar, &source, &id.to_string(), false)?;
-            }
-            (Enqueued::Repeated(ids), _) => {
-                tally.repeated += 1;
-                for id in ids {
-                    told(context, bar, &source, &id.to_string(), true)?;
-                }
-            }
-            (Enqueued::Conflict, _) => {
-                let told = format!(
-                    "{place}: it may have been sent since the number of shards was changed: give --shards as the workers have it, and \
-                     --earlier-shards"
-                );
-                self.refused(context, bar, tally, &told)?;
-            }
-            (Enqueued::BacklogFull | Enqueued::NoBytesLeft { .. }, _) => anyhow::bail!(
-                "{place}: the queue is full. Give the same files again when it is shorter: what was sent is not sent again"
-            ),
-        }
-        Ok(())
     }
 
     /// Puts an email on the queue.
@@ -277,30 +222,4 @@ impl Send {
         };
         (source, length, accepted.await)
     }
-
-    fn refused(&self, context: &Context, bar: &ProgressBar, tally: &mut Tally, told: &str) -> io::Result<()> {
-        tally.refused += 1;
-        bar.suspend(|| {
-            if context.out.is_json() {
-                let (place, reason) = told.split_once(": ").unwrap_or(("", told));
-                return context.out.json_line(&json!({"object": "refused", "place": place, "reason": reason}));
-            }
-            output::remark(told);
-            Ok(())
-        })
-    }
-}
-
-/// Prints the id of an email that is on the queue.
-fn told(context: &Context, bar: &ProgressBar, source: &Source, id: &str, is_repeated: bool) -> io::Result<()> {
-    bar.suspend(|| {
-        if context.out.is_json() {
-            let mut object = json!({"object": "email", "id": id, "place": source.place, "repeated": is_repeated});
-            if let Some(exported) = source.exported {
-                object["exported_id"] = exported.to_string().into();
-            }
-            return context.out.json_line(&object);
-        }
-        context.out.say(id)
-    })
 }
