@@ -11,8 +11,12 @@ import { tabs } from './tabs.js'
 
 /** `path` is that of the email in the API; `again()` asks for it. */
 export function content(path, again) {
-  const place = h('div', {}, h('p', { class: 'note' }, 'Loading…'))
-  const trouble = problem(again)
+  const place = h('div', {}, loading())
+  const trouble = problem(() => {
+    trouble.show(null)
+    if (!newest) place.replaceChildren(loading())
+    again()
+  })
   let [shown, newest] = [null, null]
 
   function draw(email) {
@@ -46,6 +50,8 @@ export function content(path, again) {
     },
   }
 }
+
+const loading = () => h('p', { class: 'note' }, 'Loading…')
 
 function headers(email) {
   const known = [

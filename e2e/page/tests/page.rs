@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use e2e::{Api, Worker};
 use serde_json::{Value, json};
-use testkit::{Action, RedisServer, Rules, SmtpServer, Stage};
+use testkit::{Action, RedisServer, Rules, SmtpServer, Stage, TcpProxy, proxy::contains};
 
 use scene::{KEYS, Scene, accept, accept_batch, fill};
 
@@ -104,6 +104,26 @@ async fn a_large_email_in_flight_is_shown_on_a_slow_link() {
     let held = Rules::new().recipient("slow@example.com", Action::Hold);
     let scene = Scene::start_with(held, &["--smtp-timeout", "5min"]).await;
     scene.run("slow", &[]).await;
+}
+
+#[tokio::test]
+async fn an_email_that_stops_halfway_is_given_up_and_asked_for_again() {
+    let redis = RedisServer::builder().without_persistence().start();
+    let api = Api::start_with(&redis.url(), &[KEYS]).await;
+    let rest = "x".repeat(300_000);
+    // Twice, as one may be in two pieces.
+    let text = format!("The beginning {rest} halfway halfway {rest}");
+    let id =
+        accept(&api, &json!({"from": "a@acme.example", "to": "ada@example.com", "subject": "Hello", "text": text}))
+            .await;
+    let proxy = TcpProxy::start(api.address().parse().unwrap()).await;
+    proxy.silence_when_server_sends(|piece| contains(piece, b"halfway"));
+    let address = format!("http://{}", proxy.address());
+    let variables = [("ID", id.as_str()), ("API", &address)];
+    tokio::join!(scene::run("stalls", &api, &variables), async {
+        proxy.silenced().await;
+        proxy.heal();
+    });
 }
 
 #[tokio::test]
