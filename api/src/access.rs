@@ -3,7 +3,7 @@
 //! If the operator has set no keys, none are, unless the operator has opened the API to programs on the same machine. That is not
 //! the default, because behind a proxy on that machine that adds no header, every client looks like one of those programs.
 
-mod key;
+pub(crate) mod key;
 mod local;
 mod wrong_keys;
 

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
-    access::Rights,
+    access::key::Rights,
     invalid_setting::InvalidSetting,
     response::{Response, json},
 };

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             // A command may have something to say when it is broken off.
             biased;
             outcome = commands::run(&mut context, command) => outcome,
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            () = interrupt::ctrl_c() => Ok(Exit::Interrupted),
         }
     });
     match outcome {

@@ -54,8 +54,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// `relay` is the relay's name in the settings.
-    pub(crate) fn new(relay: &str) -> Self {
+    /// `relay` is the relay's name in the settings, and `shards` how many the worker serves.
+    pub(crate) fn new(relay: &str, shards: u16) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let by_relay = registry.sub_registry_with_label(("relay".into(), relay.to_owned().into()));
         let outcomes = Family::<Ended, Counter>::default();
@@ -112,6 +112,9 @@ impl Metrics {
             "Whether emails wait in the shard behind the last one that this worker serves: 1, or 0",
             too_few_shards.clone(),
         );
+        let served_shards = Gauge::<i64>::default();
+        registry.register("served_shards", "Shards that this worker serves", served_shards.clone());
+        served_shards.set(i64::from(shards));
         let gauges = Gauges::new(&mut registry, relay);
         Self {
             registry,
@@ -205,7 +208,7 @@ mod tests {
     use super::*;
 
     fn metrics() -> Metrics {
-        Metrics::new("smtp://relay.example:25")
+        Metrics::new("smtp://relay.example:25", 1)
     }
 
     fn deferred() -> Outcome {

@@ -58,7 +58,7 @@ impl Worker {
             None => None,
         };
         let (nodes, worker) = (Arc::new(Nodes::new(server)), worker_id());
-        let metrics = Arc::new(Metrics::new(&config.transport.to_string()));
+        let metrics = Arc::new(Metrics::new(&config.transport.to_string(), config.shards.count()));
         let client = |shard| QueueClient::new(config.shards.queue(shard), &worker, &nodes, &metrics);
         let clients: Vec<_> = config.shards.all().map(client).collect();
         let first = clients.first().cloned().unwrap_or_else(|| client(Shard::FIRST));

@@ -8,13 +8,13 @@ use email_queue::{
 };
 use indicatif::ProgressBar;
 use serde_json::json;
-use tokio::signal::ctrl_c;
 
 use super::{action::Action, twice};
 use crate::{
     context::{Context, Unusable},
     exit::Exit,
     filter::Filter,
+    interrupt::ctrl_c,
     output,
     pages::Pages,
     progress,
@@ -85,7 +85,7 @@ impl All {
         };
         let ended = tokio::select! {
             ended = changing => Some(ended),
-            _ = ctrl_c() => None,
+            () = ctrl_c() => None,
         };
         let changed = bar.position();
         bar.finish_and_clear();
@@ -179,7 +179,7 @@ async fn refused(what: &str) -> anyhow::Result<Option<Exit>> {
             "y" | "Y" | "yes" => return Ok(None),
             _ => Exit::Failed,
         },
-        _ = ctrl_c() => {
+        () = ctrl_c() => {
             // Behind the question.
             eprintln!();
             Exit::Interrupted

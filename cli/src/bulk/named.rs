@@ -2,10 +2,9 @@
 
 use email_queue::{EmailId, Queue, call::Call, query, transition::Changed};
 use serde_json::{Value, json};
-use tokio::signal::ctrl_c;
 
 use super::{action::Action, twice};
-use crate::{context::Context, exit::Exit, output, shards};
+use crate::{context::Context, exit::Exit, interrupt::ctrl_c, output, shards};
 
 /// What has become of the ids so far.
 #[derive(Default)]
@@ -24,7 +23,7 @@ pub(super) async fn change(
     let mut results = Results::default();
     let ended = tokio::select! {
         ended = each(context, ids, action, call, &mut results) => Some(ended),
-        _ = ctrl_c() => None,
+        () = ctrl_c() => None,
     };
     let printed = match context.out.is_json() {
         true => context.out.json(&json!({"object": "list", "data": results.json})),
@@ -70,7 +69,8 @@ async fn each(
             results.json.push(json!({"id": id.to_string(), "result": result, "state": state}));
         } else {
             match changed {
-                Changed::Done => context.out.say(&format!("{id}: {}", action.done))?,
+                // Whoever reads may have enough: the rest is done all the same.
+                Changed::Done => context.out.say(&format!("{id}: {}", action.done)).unwrap_or_default(),
                 Changed::Unknown => output::remark(&format!("{id}: there is no such email")),
                 Changed::Refused(state) => output::remark(&format!("{id}: it is {state}; {}", action.rule)),
             }

@@ -21,7 +21,6 @@ use email_queue::{
     transition::{Enqueue, Idempotency, NewEmail, enqueue},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::signal::ctrl_c;
 
 use self::{
     checked::{Checked, Sender},
@@ -32,6 +31,7 @@ use self::{
 use crate::{
     context::{Context, Unusable},
     exit::Exit,
+    interrupt::ctrl_c,
     output, progress,
     redis_client::Unanswered,
     shards,
@@ -114,8 +114,10 @@ impl Send {
             Ok(Exit::Done)
         };
         let outcome: anyhow::Result<_> = tokio::select! {
+            // What is answered already is counted.
+            biased;
             outcome = sending => outcome,
-            _ = ctrl_c() => Ok(Exit::Interrupted),
+            () = ctrl_c() => Ok(Exit::Interrupted),
         };
         tally.print(self.dry_run)?;
         let exit = outcome?;

@@ -1,8 +1,10 @@
+use std::process::Stdio;
+
 use email_queue::{Class, EmailId, Lane, State, transition::Outcome};
 
 use crate::{
     altering,
-    program::{emailq, emailq_with, failed, waits_for_another_attempt},
+    program::{emailq, emailq_command, emailq_with, failed, waits_for_another_attempt},
     queue::{LONG, TestQueue},
     terminal::Terminal,
 };
@@ -233,4 +235,15 @@ fn ids_under_which_redis_is_lost_are_told_apart() {
         assert!(run.err.contains(&format!("Broken off after {done} of {EMAILS} ids")), "{}", run.err);
         assert!(run.err.contains(&format!("from {} on", ids[done])), "{}", run.err);
     }
+}
+
+#[test]
+fn all_is_done_though_nobody_reads_what_came_of_it() {
+    let q = TestQueue::start();
+    let ids: Vec<_> = (0..3).map(|_| q.enqueue(Lane::Normal).to_string()).collect();
+    let arguments: Vec<_> = ["cancel"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+    let mut child = emailq_command(&q.server.url(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(ids.iter().all(|id| q.state(id.parse().unwrap()) == State::Canceled));
 }

@@ -181,14 +181,15 @@ fn failures_are_in_the_order_in_which_they_failed() {
     later();
     q.finish(claim, delayed(LONG));
     let mut terminal = Terminal::start(&q.server.url(), "top --every 200ms");
-    terminal.wait_for("450 later");
-    let text = terminal.text();
-    let row =
-        |part: &str| text.lines().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"));
-    assert!(row("450 later") < row("550 5.1.1"), "{text}");
+    let row = |text: &str, part: &str| text.lines().position(|line| line.contains(part));
+    terminal.wait_until("the one that failed last above the other", |text| {
+        row(text, "450 later").zip(row(text, "550 5.1.1")).is_some_and(|(last, other)| last < other)
+    });
     // Its next attempt is within the minute.
-    let line = text.lines().nth(row("450 later")).unwrap();
-    assert!(line.contains("delayed  in ") && line.contains(" ago "), "{line}");
+    terminal.wait_until("when it is tried again", |text| {
+        let line = row(text, "450 later").and_then(|row| text.lines().nth(row)).unwrap_or_default();
+        line.contains("delayed  in ") && line.contains(" ago ")
+    });
     terminal.press("\r");
     terminal.wait_for("next try");
 }

@@ -92,7 +92,7 @@ function found(queue) {
     banners.push({ key: 'unserved', kind: 'bad', title: 'No worker serves some shards:', rest })
   }
   for (const relay of queue.relays) {
-    const rest = `(${relay.class}). Since ${clock(relay.since)}, next try ${relative(relay.until)}; emails wait and use up no attempt.`
+    const rest = `(${relay.class}). Since ${clock(relay.since)}, next try ${relative(relay.until)}. What its workers would send waits, and uses up no attempt.`
     banners.push({ key: `relay ${relay.name}`, kind: 'bad', title: `Held off from ${relay.name}:`, error: relay.error, rest })
   }
   return banners

@@ -70,8 +70,9 @@ function twice({ class: name }) {
   if (name === 'unknown') return 'The relay got them and did not answer. They may have arrived: their recipients would get them twice.'
   if (name === 'recovered') return 'Their workers died while they sent them. They may have arrived: their recipients would get them twice.'
   const { delayed, failed } = queue().classes
-  const mayBeAmong = (!name || name === 'given_up') && (delayed.unknown || failed.unknown)
-  return mayBeAmong && 'Those that the relay got without an answer (class unknown) may have arrived: their recipients would get them twice.'
+  const seen = (name) => delayed[name] || failed[name]
+  const mayBeAmong = (!name || name === 'given_up') && (seen('unknown') || seen('recovered'))
+  return mayBeAmong && 'Those whose relay did not answer (class unknown) or whose worker died (recovered) may have arrived: their recipients would get them twice.'
 }
 
 /** A call that is repeated until it has been everywhere. It goes on where it was stopped or has failed. `of` is the number that is expected. */

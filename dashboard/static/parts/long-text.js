@@ -8,6 +8,8 @@ import { visible } from '../lib/visible.js'
 const PART = 100_000
 
 export function longText(value, dir) {
+  // Before it is cut, as what belongs together is seen only as a whole.
+  const whole = visible(value)
   const place = h('pre', { tabindex: 0, dir })
   const words = h('span', { class: 'note' })
   const more = h('p', { class: 'more' }, words, ' ', h('button', { type: 'button', class: 'small', onclick: show }, 'Show more'))
@@ -16,11 +18,11 @@ export function longText(value, dir) {
   function show() {
     const end = shown + PART
     // Not between the halves of a pair.
-    const part = value.slice(shown, /[\uD800-\uDBFF]/.test(value[end - 1]) ? end + 1 : end)
+    const part = whole.slice(shown, /[\uD800-\uDBFF]/.test(whole[end - 1]) ? end + 1 : end)
     shown += part.length
-    place.append(visible(part))
-    text(words, `${count(shown)} of ${count(value.length)} characters.`)
-    const isAll = shown >= value.length
+    place.append(part)
+    text(words, `${count(shown)} of ${count(whole.length)} characters.`)
+    const isAll = shown >= whole.length
     if (isAll && more.contains(document.activeElement)) place.focus()
     more.hidden = isAll
   }

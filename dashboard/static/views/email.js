@@ -85,7 +85,7 @@ export function emailView({ id, refreshSoon }) {
     [cause, history] = await Promise.all([`${path}/why`, `${path}/timeline`].map((each) => get(each, {}, signal).catch(absent)))
     show()
     if (cause === null) return
-    const version = JSON.stringify([cause.state, cause.reason === 'discarded', cause.lane, cause.due_at, history?.data])
+    const version = JSON.stringify([cause.state, cause.reason, cause.class, cause.lane, cause.due_at, history?.data])
     // In flight, its last error may tell that the delivery takes long.
     whole.want(version, cause.state === 'sending')
   }

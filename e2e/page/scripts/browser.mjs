@@ -97,9 +97,9 @@ export async function barriers(page, name) {
   assert.deepEqual(found, [], name)
 }
 
-/** Waits until a condition on the page holds; `read` is asked again and again. */
-export async function until(what, read) {
-  const end = Date.now() + LIMIT
+/** Waits until a condition on the page holds; `read` is asked again and again, for so many ms. */
+export async function until(what, read, limit = LIMIT) {
+  const end = Date.now() + limit
   for (;;) {
     const value = await read()
     if (value) return value

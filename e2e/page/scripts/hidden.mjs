@@ -1,7 +1,7 @@
 // An email with characters that are not seen, that turn the text around them, and with words that do not end, wherever it can put text.
 
 import assert from 'node:assert/strict'
-import { inBrowser, newPage, open, rows } from './browser.mjs'
+import { inBrowser, newPage, open, rows, until } from './browser.mjs'
 
 const { ID, HIDDEN } = process.env
 /** As JSON escapes it. */
@@ -34,7 +34,7 @@ async function look(page) {
   await check(page, 'list')
   await row.getByRole('link').click()
   await page.locator('.events li.failed').waitFor()
-  assert.ok((await page.title()).includes(ESCAPED))
+  await until('the title', async () => (await page.title()).includes(ESCAPED))
   for (const label of ['From', 'To', 'Last error']) {
     const shown = page.locator('.facts dl > div').filter({ has: page.getByText(label, { exact: true }) })
     assert.ok((await shown.innerText()).includes(ESCAPED), label)

@@ -33,13 +33,26 @@ local function held_until(ends, probe_ends)
   if last + 5000 >= now then return last end
 end
 
--- How many live workers hand emails to a relay, and how many to others alone. Of those that do not say it is not known that they do
--- not. Looks at a hundred.
+-- Whether one of these relays, a line each as in their keys, is not held off.
+local function any_is_free(relays)
+  for relay in string.gmatch(relays, '%S+') do
+    local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends')
+    if not held_until(state[1], state[2]) then return true end
+  end
+  return false
+end
+
+-- How many live workers hand emails to a relay, and how many to others that are not held off. Of those that do not say it is not known
+-- that they do not. Looks at a hundred.
 local function users_of(relay)
   local users, others = 0, 0
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, now, '+inf', 'LIMIT', 0, 100)) do
     local keys = redis.pcall('HGET', worker_of(worker), 'relay_keys')
-    if type(keys) ~= 'string' or string.find(keys, relay, 1, true) then users = users + 1 else others = others + 1 end
+    if type(keys) ~= 'string' or string.find(keys, relay, 1, true) then
+      users = users + 1
+    elseif any_is_free(keys) then
+      others = others + 1
+    end
   end
   return users, others
 end

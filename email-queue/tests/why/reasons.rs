@@ -109,7 +109,7 @@ impl RandomQueue {
         }
         queue.hold_off();
         if queue.worker_lives && random.one_in(3) {
-            queue.start_worker_with_another_relay();
+            queue.start_worker_with_another_relay(random.one_in(2));
         }
         for lane in Lane::ALL.into_iter().filter(|_| random.one_in(4)) {
             queue.pause(lane);
@@ -191,20 +191,25 @@ impl RandomQueue {
             self.q.run(&call);
         }
         if self.relay_is_held_off {
-            let failure = RelayFailure {
-                email: EmailId::new(),
-                is_elsewhere: false,
-                age: Duration::ZERO,
-                passed: None,
-                class: Class::Connection,
-                error: "refused",
-            };
-            self.q.run(&hold_off(&self.q.queue, self.q.worker, &relay, failure, BACK_OFF));
+            self.fail(&relay);
         }
     }
 
-    /// It sends what waits, whatever the other relay refuses.
-    fn start_worker_with_another_relay(&mut self) {
+    fn fail(&self, relay: &Relay) {
+        let failure = RelayFailure {
+            email: EmailId::new(),
+            is_elsewhere: false,
+            age: Duration::ZERO,
+            passed: None,
+            class: Class::Connection,
+            error: "refused",
+        };
+        self.q.run(&hold_off(&self.q.queue, self.q.worker, relay, failure, BACK_OFF));
+    }
+
+    /// It sends what waits, whatever the other relay refuses, unless its own fails too.
+    fn start_worker_with_another_relay(&mut self, fails: bool) {
+        let other = Relay::new("smtp://relay.example:25", Some("another user"));
         let with = StartedWith {
             host: "mail-2",
             pid: 7,
@@ -212,11 +217,17 @@ impl RandomQueue {
             age: Duration::ZERO,
             concurrency: 50,
             shards: 1,
-            relays: &[&Relay::new("smtp://relay.example:25", Some("another user"))],
+            relays: &[&other],
         };
         self.q.run(&extend(&self.q.queue, "w2", LONG, LONG, &[]));
         self.q.run(&describe_worker(&self.q.queue, "w2", LONG, with));
-        (self.relay_is_held_off, self.sender_is_held_off) = (false, false);
+        if fails && self.relay_is_held_off {
+            self.fail(&other);
+        } else {
+            self.relay_is_held_off = false;
+        }
+        // Another relay may take it.
+        self.sender_is_held_off = false;
     }
 
     fn pause(&mut self, lane: Lane) {

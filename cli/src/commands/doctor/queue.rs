@@ -72,7 +72,7 @@ async fn look(context: &Context, relays: &mut Vec<String>) -> Result<Vec<Finding
         findings.push(Finding::fault(
             "held-off",
             what,
-            "mend the relay; workers probe it by themselves, and emails wait for it",
+            "mend the relay; its workers probe it by themselves, and what they would send waits",
         ));
     }
     if stats.failed > 0 {

@@ -45,8 +45,8 @@ pub(super) async fn obey(view: &mut View, context: &Context, event: &Event) -> D
         KeyCode::Up | KeyCode::Char('k') => view.choose(view.row().saturating_sub(1)),
         KeyCode::Down | KeyCode::Char('j') => view.choose(view.row() + 1),
         KeyCode::Enter => view.open(context).await,
-        KeyCode::Char('r') => view.asked = asked(view).map(Question::Retry),
-        KeyCode::Char('d') => view.asked = asked(view).map(Question::Discard),
+        KeyCode::Char('r') => view.asked = asked(view, context).await.map(Question::Retry),
+        KeyCode::Char('d') => view.asked = asked(view, context).await.map(Question::Discard),
         KeyCode::Char('p') => match view.not_paused() {
             lanes if lanes.is_empty() => {
                 view.told = Some(Told::while_paused("The whole queue is paused already; u resumes it.", &Lane::ALL));
@@ -63,12 +63,15 @@ pub(super) async fn obey(view: &mut View, context: &Context, event: &Event) -> D
 }
 
 /// The email that is opened, or else the one that is chosen.
-fn asked(view: &View) -> Option<Asked> {
-    match (&view.opened, view.failures.get(view.row())) {
-        (Some(opened), _) => Some(Asked::new(opened.id, &opened.record)),
-        (None, Some(chosen)) => Some(Asked::new(chosen.id, &chosen.record)),
-        (None, None) => None,
-    }
+async fn asked(view: &View, context: &Context) -> Option<Asked> {
+    let (id, record) = match (&view.opened, view.failures.get(view.row())) {
+        (Some(opened), _) => (opened.id, &opened.record),
+        (None, Some(chosen)) => (chosen.id, &chosen.record),
+        (None, None) => return None,
+    };
+    // Without it the last failure has to tell.
+    let timeline = context.find(id, |queue| query::timeline(queue, id), Option::is_some).await.ok().flatten();
+    Some(Asked::new(id, record, &timeline.unwrap_or_default()))
 }
 
 async fn answer(view: &mut View, context: &Context, question: Question) {

@@ -1,6 +1,6 @@
 //! What is to be confirmed, and how it is asked.
 
-use email_queue::{EmailId, Lane, Record};
+use email_queue::{EmailId, Lane, Record, query::Entry};
 use ratatui::text::Span;
 
 use crate::{bulk::twice, output::text, state::named, view::Summary};
@@ -26,13 +26,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(id: EmailId, record: &Record) -> Self {
+    pub(super) fn new(id: EmailId, record: &Record, timeline: &[Entry]) -> Self {
         let summary = Summary::new(id, record);
         Self {
             id,
             to: text::line(&summary.recipients()),
             subject: text::line(summary.subject.as_deref().unwrap_or_default()),
-            may_arrive_twice: twice::may_be(record.class),
+            may_arrive_twice: twice::may_be_of(record, timeline),
         }
     }
 

@@ -38,9 +38,13 @@ impl Told {
         })
     }
 
-    /// Whether it is old, or these lanes are paused and it says otherwise.
-    pub(super) fn is_over(&self, now: Instant, paused: &[Lane]) -> bool {
-        now >= self.until || self.paused.as_deref().is_some_and(|said| said != paused)
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        now >= self.until
+    }
+
+    /// Whether these lanes are paused, and it says otherwise.
+    pub(super) fn is_contradicted(&self, paused: &[Lane]) -> bool {
+        self.paused.as_deref().is_some_and(|said| said != paused)
     }
 }
 
@@ -52,9 +56,10 @@ mod tests {
     fn it_is_told_for_a_while_and_no_longer_than_it_is_so() {
         let (event, now) = (Told::of("It was retried."), Instant::now());
         let later = now + WHILE;
-        assert!(!event.is_over(now, &[]) && !event.is_over(now, &Lane::ALL) && event.is_over(later, &[]));
+        assert!(!event.is_old(now) && event.is_old(later));
+        assert!(!event.is_contradicted(&[]) && !event.is_contradicted(&Lane::ALL));
         let state = Told::while_paused("Paused: low.", &[Lane::Low]);
-        assert!(!state.is_over(now, &[Lane::Low]) && state.is_over(state.until, &[Lane::Low]));
-        assert!(state.is_over(now, &[]) && state.is_over(now, &Lane::ALL));
+        assert!(!state.is_contradicted(&[Lane::Low]) && state.is_old(state.until));
+        assert!(state.is_contradicted(&[]) && state.is_contradicted(&Lane::ALL));
     }
 }

@@ -65,13 +65,14 @@ impl View {
             self.choose(row);
         }
         self.stats = Some(stats);
+        let paused = self.paused();
+        self.told.take_if(|told| told.is_contradicted(&paused));
         Ok(())
     }
 
-    /// Drops what was told if it is old, or no longer so.
+    /// Drops what was told if it is old.
     pub(super) fn forget(&mut self, now: Instant) {
-        let paused = self.paused();
-        self.told.take_if(|told| told.is_over(now, &paused));
+        self.told.take_if(|told| told.is_old(now));
     }
 
     /// Opens the email that is chosen.
