@@ -4,8 +4,7 @@
 //! [`context`] is what each command works with: [`redis_client`] runs the calls of `email-queue` on the node that serves them,
 //! [`advice`] says of an error what to do; [`output`] is what is printed, for people or for programs. [`pages`] reads the emails
 //! that a [`filter`] means, [`bulk`] changes them, [`progress`] shows how far it has come, [`terminal`] asks, [`interrupt`] ends what is
-//! blocked; [`view`] is an email as JSON,
-//! and [`state`] what there is in the queue. [`shards`] notices a `--shards` that leaves some out.
+//! blocked; [`view`] is an email as JSON, and [`state`] what there is in the queue. [`shards`] notices a `--shards` that leaves some out.
 
 #![forbid(unsafe_code)]
 

@@ -12,11 +12,6 @@ pub(crate) const WHY: &str = "a relay may have had the whole message, and nobody
 /// has died. What was given up has had other failures before, of which the class tells nothing.
 const DOUBTFUL: [Class; 3] = [Class::Unknown, Class::GivenUp, Class::Recovered];
 
-/// Whether it may be so by the last failure.
-pub(crate) fn may_be(class: Option<Class>) -> bool {
-    class.is_some_and(|class| DOUBTFUL.contains(&class))
-}
-
 /// Whether it may be so by all that is known of an email.
 pub(crate) fn may_be_of(record: &Record, timeline: &[Entry]) -> bool {
     let is_doubtful = |class| matches!(class, Some(Class::Unknown | Class::Recovered));
@@ -28,7 +23,7 @@ pub(crate) fn may_be_of(record: &Record, timeline: &[Entry]) -> bool {
 pub(crate) fn of_all(class: Option<Class>) -> Option<String> {
     let which = match class {
         None => format!("Those of the classes {}", DOUBTFUL.map(Class::as_str).join(", ")),
-        Some(class) => may_be(Some(class)).then(|| "They".to_owned())?,
+        Some(class) => DOUBTFUL.contains(&class).then(|| "They".to_owned())?,
     };
     Some(format!("{which} may arrive twice: {WHY}."))
 }

@@ -57,18 +57,19 @@ local function users_of(relay)
   return users, others
 end
 
--- The relay that keeps all emails waiting, as in its key; nil if none does: a live worker that hands them to another relay goes on.
-local function relay_of_all()
+-- The relay that is held off, as in its key, and whether it keeps all emails waiting: a live worker that hands them to another relay goes
+-- on. nil if none is held off, or if only such workers live.
+local function relay_held_off()
   local relay = redis.call('GET', HELD_OFF)
   if not relay then return end
-  local _, others = users_of(relay)
-  if others == 0 then return relay end
+  local users, others = users_of(relay)
+  if users > 0 or others == 0 then return relay, others == 0 end
 end
 
 -- Why this queue's relay is held off: {error, class}; {} if it is not.
 local function hold_off_reason()
-  local relay = relay_of_all()
-  if not relay then return {} end
+  local relay, keeps_all = relay_held_off()
+  if not keeps_all then return {} end
   local state = redis.call('HMGET', relay_of(relay), 'until', 'probe_ends', 'error', 'class')
   if not held_until(state[1], state[2]) then return {} end
   return {state[3], state[4]}

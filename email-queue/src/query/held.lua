@@ -7,8 +7,8 @@
 
 local other = other_version()
 if other then return other end
-local relay = relay_of_all()
-if not relay then return {} end
+local relay, keeps_all = relay_held_off()
+if not keeps_all then return {} end
 local known = redis.call('HMGET', relay_of(relay), 'name', 'until', 'probe_ends', 'since', 'class', 'error', 'senders')
 local ends = held_until(known[2], known[3])
 return {

@@ -3,7 +3,8 @@
 -- KEYS[1]  the queue
 -- Reply    {now; per lane: how many wait, how many entries its list has besides theirs, since when the first of them waits or '',
 --          since when it is paused or ''; scheduled and delayed, delayed alone, sending, failed, workers with a live lease;
---          the relay that is held off, if a worker may use it: its name, since, until, class, error, failures in a row, all '' when none is;
+--          the relay that is held off, if a worker may use it: its name, since, until, class, error, failures in a row, all '' when
+--          none is;
 --          the counters since the queue was created, as names and numbers}
 -- Times are in ms since 1970.
 
@@ -47,12 +48,7 @@ local delayed = tonumber(redis.call('HGET', WAITING, 'delayed') or 0)
 for _, number in ipairs({scheduled, math.max(0, math.min(delayed, scheduled)), sending, redis.call('ZCARD', FAILED), live}) do
   reply[#reply + 1] = number
 end
-local relay = redis.call('GET', HELD_OFF)
--- While workers live, one that none of them uses holds nothing up.
-if relay then
-  local users, others = users_of(relay)
-  if users == 0 and others > 0 then relay = false end
-end
+local relay = relay_held_off()
 local held = relay and redis.call('HMGET', relay_of(relay), 'name', 'since', 'until', 'class', 'error', 'failures') or {}
 for n = 1, 6 do reply[#reply + 1] = held[3] and held[n] or '' end
 for _, value in ipairs(redis.call('HGETALL', TOTALS)) do reply[#reply + 1] = value end

@@ -17,15 +17,17 @@ use super::checked::{Checked, Sender};
 /// What `emailq list --json` prints.
 const LIST: &str = "list";
 
-/// What counts of a line. An email itself has no such fields.
+/// What counts of a line. An email itself has no such fields, and a list only the first.
 #[derive(Deserialize)]
 struct Line<'a> {
     object: &'a str,
+    #[serde(default)]
     id: &'a str,
     #[serde(default)]
     state: &'a str,
     #[serde(default)]
     sent_to: Vec<String>,
+    #[serde(default)]
     priority: &'a str,
     scheduled_at: Option<&'a str>,
     removed_bytes: Option<u64>,
@@ -46,23 +48,14 @@ pub(super) fn read(
     in_any_state: bool,
     now: Timestamp,
 ) -> Option<Result<Exported, String>> {
-    if is_list(json) {
+    let line: Line<'_> = serde_json::from_slice(json).ok()?;
+    if line.object == LIST {
         return Some(Err(
             "this is a list of emails without their contents: `emailq export` prints whole emails".to_owned()
         ));
     }
-    let line: Line<'_> = serde_json::from_slice(json).ok()?;
     let is_exported = line.object == "email" && (line.email.is_some() || line.raw.is_some());
     is_exported.then(|| line.check(sender, in_any_state, now).map_err(|error| format!("email {}: {error}", line.id)))
-}
-
-fn is_list(json: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Outermost<'a> {
-        object: &'a str,
-    }
-
-    serde_json::from_slice::<Outermost<'_>>(json).is_ok_and(|outermost| outermost.object == LIST)
 }
 
 impl Line<'_> {
